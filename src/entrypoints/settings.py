@@ -1,0 +1,223 @@
+"""Everything that the environment decides: read once at start, then frozen."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Provider(StrEnum):
+    """Where texts are extracted."""
+
+    LOCAL = "local"
+    OPENAI = "openai"
+    GEMINI = "gemini"
+    VLLM = "vllm"
+
+
+class SettingsError(Exception):
+    """The environment holds values that cannot be used; the message names each of them."""
+
+
+class Settings(BaseSettings):
+    """The settings, each read from the environment variable of the same name in capitals.
+
+    A file `.env` in the working directory is read first; the environment wins over it.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+    )
+
+    # Stores
+    database_url: SecretStr = Field(
+        description="PostgreSQL 15+: postgresql://user:password@host:port/name"
+        " [?sslmode=verify-full&sslrootcert=FILE] [&pooler=transaction]"
+    )
+    redis_url: SecretStr = Field(
+        description="Valkey or Redis 6.2+: redis://[:password@]host:port/db, or rediss:// for TLS"
+    )
+    database_pool_size: int = Field(
+        default=8, ge=1, le=200, description="Database connections of one process, at most"
+    )
+    database_acquire_timeout_s: float = Field(
+        default=5.0, gt=0, le=60, description="Longest wait for a free database connection, in s"
+    )
+    database_statement_timeout_s: float = Field(
+        default=10.0, gt=0, le=600, description="Longest run of one statement, in s"
+    )
+    database_pooler: Literal["none", "transaction"] = Field(
+        default="none",
+        description="`transaction` behind PgBouncer or Supabase in transaction mode"
+        " (or ?pooler=transaction in DATABASE_URL)",
+    )
+
+    # HTTPS
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(default=8443, ge=1, le=65535, description="TCP port to listen on")
+    workers: int = Field(default=2, ge=1, le=64, description="Processes that serve HTTP")
+    tls_cert_file: Path | None = Field(default=None, description="Certificate chain, PEM")
+    tls_key_file: Path | None = Field(default=None, description="Private key, PEM")
+    plain_http: bool = Field(
+        default=False,
+        description="Serve without TLS: only behind a proxy that ends TLS",
+    )
+    max_body_bytes: int = Field(
+        default=1_048_576, ge=1024, le=1_073_741_824, description="Largest request body, in bytes"
+    )
+    secret_key: SecretStr = Field(
+        description="At least 32 random characters, the same for every process; signs page cursors",
+    )
+
+    # Extraction
+    llm_provider: Annotated[tuple[Provider, ...], NoDecode] = Field(
+        default=(Provider.LOCAL,),
+        min_length=1,
+        description="local, openai, gemini or vllm; a list (openai,gemini,local) falls back in order",
+    )
+    llm_timeout_s: float = Field(
+        default=60.0, gt=0, le=600, description="Longest wait for one answer of a provider, in s"
+    )
+    llm_concurrency: int = Field(
+        default=16,
+        ge=1,
+        le=1024,
+        description="Calls in flight to a provider per process",
+    )
+    llm_prices_file: Path | None = Field(
+        default=None, description="Your own price table (YAML) in place of the shipped one"
+    )
+    openai_api_key: SecretStr | None = Field(default=None, description="Key of OpenAI")
+    openai_base_url: str = Field(default="https://api.openai.com/v1", description="OpenAI's API")
+    openai_model: str = Field(default="gpt-5.4-mini", description="Model of OpenAI")
+    gemini_api_key: SecretStr | None = Field(default=None, description="Key of Gemini")
+    gemini_base_url: str = Field(
+        default="https://generativelanguage.googleapis.com", description="Gemini's API"
+    )
+    gemini_model: str = Field(default="gemini-3-flash", description="Model of Gemini")
+    vllm_base_url: str = Field(
+        default="http://127.0.0.1:8000/v1", description="A vLLM server's OpenAI-compatible API"
+    )
+    vllm_api_key: SecretStr | None = Field(default=None, description="Key of the vLLM server")
+    vllm_model: str = Field(
+        default="meta-llama/Llama-3.1-8B-Instruct", description="Model that the vLLM server serves"
+    )
+    local_llm_base_url: str = Field(
+        default="http://127.0.0.1:8081/v1",
+        description="The embedded llama.cpp server (set by `storekeeper up`)",
+    )
+    local_llm_api_key: SecretStr | None = Field(
+        default=None, description="Key of the embedded model server (set by `storekeeper up`)"
+    )
+    local_llm_model: str = Field(default="smollm2-135m", description="Model of the embedded server")
+
+    # Observation
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level that is logged"
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="Form of a log line")
+
+    @field_validator("llm_provider", mode="before")
+    @classmethod
+    def _split_chain(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("llm_provider")
+    @classmethod
+    def _no_repeats(cls, value: tuple[Provider, ...]) -> tuple[Provider, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("names a provider twice")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres_url(cls, value: SecretStr) -> SecretStr:
+        url = urlsplit(value.get_secret_value())
+        if url.scheme not in {"postgresql", "postgres"}:
+            raise ValueError("must start with postgresql:// (no +driver)")
+        if parse_qs(url.query).get("pooler", ["none"])[-1] not in {"none", "transaction"}:
+            raise ValueError("?pooler= must be `transaction` or `none`")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 32:
+            raise ValueError("is too short")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, value: SecretStr) -> SecretStr:
+        if urlsplit(value.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("openai_base_url", "gemini_base_url", "vllm_base_url", "local_llm_base_url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        url = urlsplit(value)
+        if url.scheme not in {"http", "https"} or not url.netloc:
+            raise ValueError("must be an http:// or https:// URL")
+        return value.rstrip("/")
+
+    @field_validator("tls_cert_file", "tls_key_file", "llm_prices_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError("is not a file that can be read")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE: set both or neither")
+        for provider, key in (
+            (Provider.OPENAI, self.openai_api_key),
+            (Provider.GEMINI, self.gemini_api_key),
+        ):
+            if provider in self.llm_provider and key is None:
+                raise ValueError(
+                    f"{provider.upper()}_API_KEY is missing, and LLM_PROVIDER names {provider}"
+                )
+        return self
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from `.env` and the environment; `overrides` win over both.
+
+    Raises:
+        SettingsError: one or more values are missing or bad; the message has a line for each with
+            its name, the value (never a secret's) and what is allowed.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [_explain(each) for each in error.errors(include_url=False)]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _explain(error: ErrorDetails) -> str:
+    """One line for one bad setting."""
+    if not error["loc"]:  # a rule over several settings names them itself
+        return str(error["msg"]).removeprefix("Value error, ")
+    field = str(error["loc"][0])
+    spec = Settings.model_fields[field]
+    if error["type"] == "missing":
+        return f"{field.upper()} is missing. {spec.description}"
+    reason = str(error["msg"]).removeprefix("Value error, ")
+    secret = "SecretStr" in str(spec.annotation)
+    got = "" if secret else f" (got {error['input']!r})"
+    return f"{field.upper()}: {reason}{got}. {spec.description}"
