@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     llm_provider: Annotated[tuple[Provider, ...], NoDecode] = Field(
         default=(Provider.LOCAL,),
         min_length=1,
-        description="local, openai, gemini or vllm; a list (openai,gemini,local) falls back in order",
+        description="local, openai, gemini or vllm; a list falls back in order: openai,local",
     )
     llm_timeout_s: float = Field(
         default=60.0, gt=0, le=600, description="Longest wait for one answer of a provider, in s"

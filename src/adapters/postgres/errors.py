@@ -1,0 +1,84 @@
+"""PostgreSQL's and asyncpg's errors in the application's terms: the one place that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import asyncpg
+
+from domain.errors import (
+    AppError,
+    DatabaseBusy,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    StatementTimedOut,
+)
+
+RETRYABLE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+"""The server undid the transaction; the same statements may succeed when run again."""
+
+_DOWN = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.exceptions.ConnectionRejectionError,
+)
+_POOLER_IS_FULL = "MAXCONN"  # Supavisor answers XX000 with (EMAXCONN...) or (EMAXCONNSESSION)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise what the driver raises inside as the application's own error.
+
+    Violated constraints pass through untouched: `on_constraint` names those that a use case
+    expects, any other is a defect.
+
+    Raises:
+        DatabaseReadOnly: the server takes no writes (standby, or a full disk quota).
+        StatementTimedOut: the statement timeout struck.
+        DatabaseBusy: serialization failed or a deadlock struck, after the caller's retries.
+        DatabaseUnavailable: the server is down, starting, or has no connection left.
+    """
+    try:
+        yield
+    except asyncpg.ReadOnlySQLTransactionError as error:
+        raise DatabaseReadOnly("The database takes no writes now.", retry_after_s=30) from error
+    except (TimeoutError, asyncpg.QueryCanceledError) as error:
+        raise StatementTimedOut("The database did not finish in time.") from error
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        raise DatabaseUnavailable(
+            "The database is not migrated to this version.", retry_after_s=30
+        ) from error
+    except RETRYABLE as error:
+        raise DatabaseBusy("Too many changes to the same rows.", retry_after_s=1) from error
+    except _DOWN as error:
+        raise _down() from error
+    except asyncpg.InternalServerError as error:
+        if _POOLER_IS_FULL not in str(error):
+            raise
+        raise _down() from error
+    except asyncpg.InterfaceError as error:
+        # asyncpg says this of a connection that died as well as of a misuse of its API.
+        if "closed" not in str(error):
+            raise
+        raise _down() from error
+
+
+@contextmanager
+def on_constraint(errors: Mapping[str, Callable[[], AppError]]) -> Iterator[None]:
+    """Raise the error that stands for a violated constraint, by the constraint's name."""
+    try:
+        yield
+    except asyncpg.IntegrityConstraintViolationError as error:
+        make = errors.get(error.constraint_name or "")
+        if make is None:
+            raise
+        raise make() from error
+
+
+def _down() -> DatabaseUnavailable:
+    return DatabaseUnavailable("The database cannot be reached.", retry_after_s=5)

@@ -1,0 +1,143 @@
+"""Applies `sql/migrations/*.sql` in order, each once and in a transaction of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from adapters.postgres.files import SQL_DIR
+from adapters.postgres.pool import PoolOptions, connect_arguments
+
+_LOCK = 7_300_001  # any number that no other program on this database takes
+
+_HISTORY = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    name       TEXT NOT NULL,
+    checksum   TEXT NOT NULL,
+    applied_at TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT schema_migrations_pkey PRIMARY KEY (name)
+)
+"""
+
+
+class MigrationError(Exception):
+    """The database cannot be brought to this version; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One file.
+
+    Attributes:
+        name: the file's name without `.sql`; the order is by name.
+        checksum: SHA-256 of the text, in hex.
+        applied_at: when it was applied, aware; None while it is pending.
+    """
+
+    name: str
+    checksum: str
+    sql: str
+    applied_at: datetime | None = None
+
+
+def migration_files() -> Sequence[Migration]:
+    """All migrations of this version, in order, as pending."""
+    found = []
+    for path in sorted((SQL_DIR / "migrations").glob("*.sql")):
+        sql = path.read_text(encoding="utf-8")
+        checksum = hashlib.sha256(sql.encode()).hexdigest()
+        found.append(Migration(name=path.stem, checksum=checksum, sql=sql))
+    return found
+
+
+async def status(url: str) -> Sequence[Migration]:
+    """All migrations of this version with the time at which each was applied.
+
+    Raises:
+        MigrationError: the database holds a migration that this version does not know, or one
+            whose text was changed after it was applied.
+        OSError, asyncpg.PostgresError: the database cannot be reached.
+    """
+    async with _connection(url) as connection:
+        return await _compare(connection)
+
+
+async def migrate(url: str) -> Sequence[str]:
+    """Apply what is pending; returns the names of what was applied, in order.
+
+    Safe to run from several processes at once: an advisory lock of each transaction lets one
+    through, and the others find the work done. Works through a transaction pooler too.
+
+    Raises:
+        MigrationError: as `status`, or a file failed (it and what follows are not applied).
+        OSError, asyncpg.PostgresError: the database cannot be reached.
+    """
+    done = []
+    async with _connection(url) as connection:
+        for migration in migration_files():
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+                await connection.execute(_HISTORY)
+                current = {each.name: each for each in await _compare(connection)}
+                if current[migration.name].applied_at is not None:
+                    continue
+                try:
+                    await connection.execute(migration.sql)
+                except asyncpg.PostgresError as error:
+                    raise MigrationError(
+                        f"migration {migration.name} failed and was undone: {error}."
+                        " Mend what it names, then run `storekeeper db migrate` again."
+                    ) from error
+                await connection.execute(
+                    "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)",
+                    migration.name,
+                    migration.checksum,
+                )
+                done.append(migration.name)
+    return done
+
+
+async def _compare(connection: asyncpg.Connection) -> Sequence[Migration]:
+    if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
+        return migration_files()
+    rows = await connection.fetch("SELECT name, checksum, applied_at FROM schema_migrations")
+    applied = {row["name"]: row for row in rows}
+    found = []
+    for migration in migration_files():
+        row = applied.pop(migration.name, None)
+        if row is not None and row["checksum"] != migration.checksum:
+            raise MigrationError(
+                f"migration {migration.name} was changed after it was applied to this database:"
+                " restore the file, and put the change into a new migration"
+            )
+        found.append(
+            Migration(
+                name=migration.name,
+                checksum=migration.checksum,
+                sql=migration.sql,
+                applied_at=None if row is None else row["applied_at"],
+            )
+        )
+    if applied:
+        raise MigrationError(
+            f"the database holds migrations that this version does not know: {sorted(applied)};"
+            " run the version that made them, or a newer one"
+        )
+    return found
+
+
+@asynccontextmanager
+async def _connection(url: str) -> AsyncIterator[asyncpg.Connection]:
+    arguments = connect_arguments(url, PoolOptions())
+    arguments["command_timeout"] = None  # each migration sets its own timeouts
+    arguments["server_settings"].pop("statement_timeout", None)
+    connection = await asyncpg.connect(**arguments)
+    try:
+        yield connection
+    finally:
+        await connection.close()

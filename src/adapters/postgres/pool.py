@@ -1,0 +1,176 @@
+"""The asyncpg pool, bounded in size and in every wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from adapters.postgres.errors import RETRYABLE, translated
+from domain.errors import DatabaseBusy
+
+T = TypeVar("T")
+Connection = PoolConnectionProxy
+_TRIES: Final = 3
+
+
+class Executor(Protocol):
+    """What a repository needs: a pool (each statement its own transaction) or one transaction."""
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """All rows."""
+        ...
+
+    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
+        """The first row."""
+        ...
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """The first column of the first row."""
+        ...
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        """The command tag, such as `DELETE 1`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolOptions:
+    """How connections are made and held.
+
+    Attributes:
+        size: connections, at most.
+        acquire_timeout_s: longest wait for a free connection, connecting included.
+        statement_timeout_s: longest run of one statement.
+        transaction_pooler: a pooler in transaction mode stands between (PgBouncer, Supabase's
+            port 6543), where prepared statements and session settings do not survive.
+    """
+
+    size: int = 8
+    acquire_timeout_s: float = 5.0
+    statement_timeout_s: float = 10.0
+    transaction_pooler: bool = False
+
+
+def connect_arguments(url: str, options: PoolOptions) -> dict[str, Any]:
+    """Keyword arguments of `asyncpg.connect` for `url`.
+
+    `sslmode`, `sslrootcert` and the like in the URL are obeyed by asyncpg as by libpq;
+    `pooler=transaction` is ours and taken out.
+    """
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    pooled = options.transaction_pooler or ("pooler", "transaction") in query
+    rest = urlencode([pair for pair in query if pair[0] != "pooler"])
+    settings = {"timezone": "UTC", "application_name": "storekeeper"}
+    if not pooled:  # a pooler knows no other start-up parameter
+        settings["statement_timeout"] = str(round(options.statement_timeout_s * 1000))
+    return {
+        "dsn": urlunsplit(parts._replace(query=rest)),
+        "timeout": options.acquire_timeout_s,
+        # Past the server's own timeout, so that it speaks first; alone behind a pooler.
+        "command_timeout": options.statement_timeout_s + (0 if pooled else 1),
+        "statement_cache_size": 0 if pooled else 200,
+        "server_settings": settings,
+    }
+
+
+class Database:
+    """A pool of connections; each method runs one statement in its own transaction.
+
+    A statement that the server undid (serialization, deadlock) is run again, 3 times in all.
+
+    Raises (each method):
+        DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StatementTimedOut: see `translated`.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, options: PoolOptions) -> None:
+        self._pool = pool
+        self._options = options
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """All rows."""
+        return await self._run(lambda connection: connection.fetch(sql, *args))
+
+    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
+        """The first row."""
+        return await self._run(lambda connection: connection.fetchrow(sql, *args))
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """The first column of the first row."""
+        return await self._run(lambda connection: connection.fetchval(sql, *args))
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        """The command tag, such as `DELETE 1`."""
+        return await self._run(lambda connection: connection.execute(sql, *args))
+
+    async def copy_rows(
+        self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> None:
+        """COPY `rows` into `table`, all or none."""
+        await self._run(
+            lambda connection: connection.copy_records_to_table(
+                table, records=rows, columns=columns
+            )
+        )
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """One connection, for as long as the block runs."""
+        try:
+            connection = await self._pool.acquire(timeout=self._options.acquire_timeout_s)
+        except TimeoutError as error:
+            raise DatabaseBusy("No database connection was free.", retry_after_s=1) from error
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction: committed when the block ends, undone when it raises."""
+        with translated():
+            async with self.connection() as connection, connection.transaction():
+                yield connection
+
+    async def _run(self, operation: Callable[[Connection], Awaitable[T]]) -> T:
+        with translated():
+            for _ in range(_TRIES - 1):
+                try:
+                    async with self.connection() as connection:
+                        return await operation(connection)
+                except RETRYABLE:
+                    continue
+            async with self.connection() as connection:
+                return await operation(connection)
+
+
+@asynccontextmanager
+async def open_database(url: str, options: PoolOptions) -> AsyncIterator[Database]:
+    """A database that connects when it is first asked, so that a service starts without it."""
+    pool = await asyncpg.create_pool(
+        min_size=0,
+        max_size=options.size,
+        reset=_keep_session,
+        **connect_arguments(url, options),
+    )
+    try:
+        yield Database(pool, options)
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), options.acquire_timeout_s)
+        except (TimeoutError, OSError):
+            pool.terminate()
+
+
+async def _keep_session(_: asyncpg.Connection) -> None:
+    """Nothing to reset: no statement of ours sets session state, and a reset costs a round trip.
+
+    asyncpg itself still rolls back a transaction that was left open.
+    """
