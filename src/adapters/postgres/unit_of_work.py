@@ -1,0 +1,68 @@
+"""One PostgreSQL transaction as a unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from asyncpg.transaction import Transaction
+
+from adapters.postgres.errors import translated
+from adapters.postgres.idempotency import PostgresIdempotencyStore
+from adapters.postgres.orders import PostgresOrderRepository
+from adapters.postgres.pool import Connection, Database
+from adapters.postgres.users import PostgresUserRepository
+from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+
+
+class PostgresUnitOfWork(UnitOfWork):
+    """The repositories of one open transaction."""
+
+    def __init__(self, connection: Connection, transaction: Transaction) -> None:
+        self._connection = connection
+        self._transaction = transaction
+        self.ended = False
+
+    @property
+    def users(self) -> PostgresUserRepository:
+        """Users, inside this transaction."""
+        return PostgresUserRepository(self._connection)
+
+    @property
+    def orders(self) -> PostgresOrderRepository:
+        """Orders, inside this transaction."""
+        return PostgresOrderRepository(self._connection)
+
+    @property
+    def answers(self) -> PostgresIdempotencyStore:
+        """Kept answers, inside this transaction."""
+        return PostgresIdempotencyStore(self._connection)
+
+    async def commit(self) -> None:
+        """Commit; the last call on a unit."""
+        await self._transaction.commit()
+        self.ended = True
+
+
+class PostgresUnitOfWorkFactory(UnitOfWorkFactory):
+    """Opens transactions on the pool."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __call__(self) -> AbstractAsyncContextManager[PostgresUnitOfWork]:
+        """One transaction, undone when the block ends without `commit()`."""
+        return self._open()
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[PostgresUnitOfWork]:
+        with translated():
+            async with self._database.connection() as connection:
+                transaction = connection.transaction()
+                await transaction.start()
+                unit = PostgresUnitOfWork(connection, transaction)
+                try:
+                    yield unit
+                finally:
+                    if not unit.ended and not connection.is_closed():
+                        await transaction.rollback()

@@ -1,0 +1,23 @@
+"""E-mail syntax by the email-validator library."""
+
+from __future__ import annotations
+
+from email_validator import EmailNotValidError, validate_email
+
+from domain.text import storable_problem
+from ports.email_syntax import EmailSyntax
+
+
+class EmailValidatorSyntax(EmailSyntax):
+    """RFC 5321/5322/6531 addresses that could be delivered over the internet; no look-up."""
+
+    def problem(self, address: str) -> str | None:
+        """Why `address` cannot be an e-mail address; None if it can."""
+        unstorable = storable_problem(address)
+        if unstorable is not None:
+            return unstorable
+        try:
+            validate_email(address, check_deliverability=False)
+        except EmailNotValidError as error:
+            return str(error)
+        return None

@@ -1,0 +1,69 @@
+"""Storage of orders, as the use cases need it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence, Set
+from typing import Protocol
+
+from domain.orders.model import Order, OrderChanges, OrderDraft, OrderFilter, OrderId
+
+
+class OrderRepository(Protocol):
+    """Orders; each method is atomic.
+
+    `if_version`: the versions of which the row must have one, checked in the statement that
+    writes; None writes whatever the version.
+
+    Raises (each method):
+        DatabaseUnavailable, DatabaseBusy, DatabaseReadOnly, StatementTimedOut: see `domain.errors`.
+    """
+
+    @abstractmethod
+    async def add(self, draft: OrderDraft) -> Order:
+        """Store a new order.
+
+        Raises:
+            UnknownUser: no user has `draft.user_id`.
+        """
+        ...
+
+    @abstractmethod
+    async def get(self, order_id: OrderId) -> Order:
+        """Load one.
+
+        Raises:
+            NotFound: no such order.
+        """
+        ...
+
+    @abstractmethod
+    async def change(
+        self, order_id: OrderId, changes: OrderChanges, *, if_version: Set[int] | None = None
+    ) -> Order:
+        """Change the members that `changes` holds; returns the new state.
+
+        Raises:
+            NotFound: no such order.
+            PreconditionFailed: the version is none of `if_version`.
+            InvalidInput: `changes.order_date` is not the stored one.
+            UnknownUser: no user has `changes.user_id`.
+        """
+        ...
+
+    @abstractmethod
+    async def delete(self, order_id: OrderId, *, if_version: Set[int] | None = None) -> None:
+        """Remove one.
+
+        Raises:
+            NotFound: no such order.
+            PreconditionFailed: the version is none of `if_version`.
+        """
+        ...
+
+    @abstractmethod
+    async def page(
+        self, filtered: OrderFilter, *, limit: int, before: OrderId | None = None
+    ) -> Sequence[Order]:
+        """Up to `limit` orders that pass `filtered`, newest first, with ids below `before`."""
+        ...

@@ -1,0 +1,47 @@
+"""One business transaction over several statements."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from ports.idempotency import IdempotencyStore
+from ports.orders import OrderRepository
+from ports.users import UserRepository
+
+
+class UnitOfWork(Protocol):
+    """What is done through its members becomes durable together, by `commit()`."""
+
+    @property
+    @abstractmethod
+    def users(self) -> UserRepository:
+        """Users, inside this unit."""
+        ...
+
+    @property
+    @abstractmethod
+    def orders(self) -> OrderRepository:
+        """Orders, inside this unit."""
+        ...
+
+    @property
+    @abstractmethod
+    def answers(self) -> IdempotencyStore:
+        """Kept answers, inside this unit."""
+        ...
+
+    @abstractmethod
+    async def commit(self) -> None:
+        """Make everything durable; the last call on a unit."""
+        ...
+
+
+class UnitOfWorkFactory(Protocol):
+    """Opens a new unit on each call; units are never shared."""
+
+    @abstractmethod
+    def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A unit for the block; leaving it without `commit()` undoes everything done inside."""
+        ...
