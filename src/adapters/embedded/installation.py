@@ -1,0 +1,119 @@
+"""Where the servers' programs and data lie, and who they run as."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import random
+import shutil
+import socket
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from domain.errors import Unavailable
+
+_ACCOUNTS: Final = ("postgres", "nobody")
+# Below the ports that systems hand out to outgoing connections: a port there could be taken by a
+# client while its server restarts, and a client that retries could even connect to itself.
+_PORTS: Final = range(20_000, 30_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The unprivileged account that a server runs in."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def unprivileged_account() -> Account | None:
+    """The account that servers drop to when we are root; None when we are not.
+
+    Raises:
+        Unavailable: we are root and the system has no such account.
+    """
+    if os.geteuid() != 0:
+        return None
+    for name in _ACCOUNTS:
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
+    raise Unavailable(
+        f"The embedded servers do not run as root, and none of the accounts "
+        f"{', '.join(_ACCOUNTS)} exists: create one, or run as an ordinary user."
+    )
+
+
+def free_port(preferred: int = 0) -> int:
+    """A TCP port of the loopback address that nothing listens on: `preferred` if that is free."""
+    candidates = random.SystemRandom().sample(_PORTS, 50)
+    for port in (preferred, *candidates) if preferred else candidates:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise Unavailable(f"No free port between {_PORTS.start} and {_PORTS.stop} on 127.0.0.1.")
+
+
+def package_dir(package: str, distribution: str) -> Path:
+    """Where an installed package lies, without running its code.
+
+    Raises:
+        Unavailable: it is not installed (no wheel for this platform, for instance).
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise Unavailable(
+            f"{distribution} is not installed: run `make install`; where it has no wheel for your "
+            "platform, give DATABASE_URL and REDIS_URL of servers that you run yourself."
+        )
+    return Path(spec.submodule_search_locations[0])
+
+
+def own_directory(path: Path, account: Account | None) -> None:
+    """Make `path` a directory that `account` alone can use.
+
+    Raises:
+        Unavailable: `account` cannot reach it through its parents.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if account is None:
+        return
+    os.chown(path, account.uid, account.gid)
+    if not _open_to_others(path.parent):
+        raise Unavailable(
+            f"{path.parent} cannot be entered by the account {account.name}, in which the embedded "
+            "servers run when you are root: choose a --state-dir outside of private folders."
+        )
+
+
+def reachable_copies(sources: tuple[Path, ...], cache: Path, account: Account | None) -> Path:
+    """The directory in which `account` finds `sources`, all of one parent, under their own names.
+
+    That parent itself if `account` can enter it, else a folder of copies below `cache`, made once
+    for an installation (a virtual environment in the home of root is closed to other accounts).
+    """
+    parent = sources[0].parent
+    if account is None or _open_to_others(sources[0]):
+        return parent
+    name = sources[0].name
+    copies = cache / f"{name}-{sources[0].stat().st_mtime_ns}"
+    if not copies.exists():
+        cache.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for outdated in cache.glob(f"{name}-*"):
+            shutil.rmtree(outdated)
+        unfinished = cache / f"{name}-unfinished"
+        for source in sources:
+            shutil.copytree(source, unfinished / source.name, symlinks=True)
+        unfinished.chmod(0o755)
+        unfinished.rename(copies)
+    return copies
+
+
+def _open_to_others(path: Path) -> bool:
+    return all(place.stat().st_mode & stat.S_IXOTH for place in (path, *path.parents))

@@ -1,0 +1,207 @@
+"""Child processes under our own supervision: none outlives us, and a stale one is ended first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from adapters.embedded import launcher
+from adapters.embedded.installation import Account
+from domain.errors import Unavailable
+
+_LOG_LIMIT_BYTES: Final = 10_000_000
+
+
+def launched(
+    argv: tuple[str, ...],
+    account: Account | None,
+    *,
+    death_signal: signal.Signals = signal.SIGKILL,
+    niceness: int = 0,
+) -> tuple[str, ...]:
+    """The command line that runs `argv` in `account` and ends it with this process."""
+    uid, gid = (account.uid, account.gid) if account else (-1, -1)
+    numbers = (os.getpid(), int(death_signal), uid, gid, niceness)
+    return (sys.executable, "-I", "-S", launcher.__file__, *map(str, numbers), *argv)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A program and the circumstances in which it runs.
+
+    Attributes:
+        name: what messages call it.
+        argv: absolute path of the program and its arguments; secrets do not belong here.
+        log: the file that its output is appended to; kept from growing over about 10 MB by
+            moving it aside at a start. Beside it, a `.pid` file remembers the process, so that
+            one left behind is ended before the next start.
+        env: its whole environment; None means ours.
+        cwd: its working directory.
+        account: who runs it; None means us.
+        stop_signals: sent one after the other, each with the seconds that it is given.
+        death_signal: what the kernel sends it when we die (Linux).
+        niceness: 0..19, how far it stands back for the others.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    log: Path
+    env: Mapping[str, str] | None = None
+    cwd: Path = Path("/")
+    account: Account | None = None
+    stop_signals: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 6.0),)
+    death_signal: signal.Signals = signal.SIGTERM
+    niceness: int = 0
+
+
+class ChildProcess:
+    """At most one running process of a command, in a session of its own.
+
+    Its own session, so that Ctrl-C in a terminal reaches the supervisor alone, which then stops
+    the children in order.
+    """
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self._process: asyncio.subprocess.Process | None = None
+        self._log_start = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None while it does not run."""
+        running = self._process is not None and self._process.returncode is None
+        return self._process.pid if running and self._process is not None else None
+
+    async def spawn(self) -> None:
+        """Start the process, after ending one that an earlier supervisor left behind."""
+        command = self._command
+        await self._end_stale()
+        command.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if command.log.exists() and command.log.stat().st_size > _LOG_LIMIT_BYTES:
+            command.log.replace(command.log.with_suffix(".log.1"))
+        with command.log.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = await asyncio.create_subprocess_exec(
+                *launched(
+                    command.argv,
+                    command.account,
+                    death_signal=command.death_signal,
+                    niceness=command.niceness,
+                ),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=command.env,
+                cwd=command.cwd,
+                start_new_session=True,
+            )
+        identity = await _identity(self._process.pid)
+        self._pid_file.write_text(f"{self._process.pid} {identity}\n")
+
+    async def wait_ready(self, probe: Callable[[], Awaitable[bool]], *, timeout_s: float) -> None:
+        """Wait until `probe` says yes.
+
+        Raises:
+            Unavailable: the process ended, or `timeout_s` passed; the message quotes its log.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while self.pid is not None and loop.time() < deadline:
+            if await probe():
+                return
+            await asyncio.sleep(0.02)
+        name = self._command.name
+        reason = f"was not ready within {timeout_s:.0f} s" if self.pid else await self.wait()
+        raise Unavailable(f"{name}: {reason}; {self._command.log} says:\n{self.log_tail()}")
+
+    async def wait(self) -> str:
+        """Wait until the process ends; say how."""
+        if self._process is None:
+            return "not started"
+        code = await self._process.wait()
+        self._end_group()
+        return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+    async def stop(self) -> None:
+        """End the process, politely first, then with its whole process group."""
+        process = self._process
+        if process is None:
+            return
+        for signum, patience_s in self._command.stop_signals:
+            if process.returncode is not None:
+                break
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signum)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), patience_s)
+        self._end_group()
+        await process.wait()
+
+    def send(self, signum: signal.Signals) -> None:
+        """Send a signal to the process if it runs."""
+        if self.pid is not None:
+            os.kill(self.pid, signum)
+
+    def log_tail(self, lines: int = 8) -> str:
+        """The last lines that the process wrote since its start."""
+        with self._command.log.open("rb") as log:
+            log.seek(self._log_start)
+            text = log.read().decode(errors="replace")
+        return "\n".join(f"  {line}" for line in text.splitlines()[-lines:])
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._command.log.with_suffix(".pid")
+
+    def _end_group(self) -> None:
+        """End what the process started and left behind, such as workers that hold its port."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._pid_file.unlink(missing_ok=True)
+
+    async def _end_stale(self) -> None:
+        """End the process of an earlier supervisor, if it still runs.
+
+        On Linux the kernel has told it to end, and it may need a moment; elsewhere it runs on.
+        """
+        try:
+            number, identity = self._pid_file.read_text().strip().split(" ", 1)
+        except (FileNotFoundError, ValueError):
+            return
+        pid = int(number)
+        for signum, polls in ((self._command.death_signal, 50), (signal.SIGKILL, 50)):
+            for poll in range(polls):
+                if await _identity(pid) != identity:
+                    return
+                if poll == 0:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signum)
+                await asyncio.sleep(0.1)
+
+
+async def _identity(pid: int) -> str:
+    """When a process was started, which tells it from a later one of the same id; "" when gone."""
+    if sys.platform == "linux":
+        return _start_ticks(pid)
+    ps = await asyncio.create_subprocess_exec(
+        *("/bin/ps", "-o", "lstart=", "-p", str(pid)), stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await ps.communicate()
+    return output.decode(errors="replace").strip()
+
+
+def _start_ticks(pid: int) -> str:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    state, *fields = stat.rpartition(") ")[2].split()
+    return "" if state == "Z" else fields[18]

@@ -1,0 +1,135 @@
+"""Real servers for the integration tests: those named by the environment, or embedded ones.
+
+`TEST_DATABASE_URL` names a PostgreSQL server whose role may create databases; `TEST_REDIS_URL` a
+Valkey or Redis whose database is emptied. Without them, servers are started for the session in a
+temporary directory, and the kernel ends them with the session even if that is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from adapters.embedded.installation import free_port
+from adapters.embedded.postgres import EmbeddedPostgres
+from adapters.embedded.valkey import EmbeddedValkey
+from adapters.postgres.migrations import migrate
+
+# Nothing here has to outlive a power cut.
+_HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@pytest.fixture(scope="session")
+def server_directory() -> Iterator[Path]:
+    """A directory that other accounts can enter: as root, the servers run in one."""
+    parent = "/var/tmp" if os.geteuid() == 0 else None  # noqa: S108 (TMPDIR may be closed to them)
+    with tempfile.TemporaryDirectory(prefix="storekeeper-", dir=parent) as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield directory
+
+
+@pytest.fixture(scope="session")
+async def postgres_server(server_directory: Path) -> AsyncIterator[str]:
+    """URL of a PostgreSQL server, as a role that may create databases."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    server = EmbeddedPostgres(
+        directory=server_directory / "postgres",
+        log=server_directory / "log" / "postgres.log",
+        port=free_port(),
+        password=secrets.token_hex(16),
+        admin_password=secrets.token_hex(16),
+        settings=_HASTY,
+    )
+    try:
+        await server.start()
+        yield server.url
+    finally:
+        await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def redis_url(server_directory: Path) -> AsyncIterator[str]:
+    """URL of a Valkey or Redis that starts empty."""
+    if url := os.environ.get("TEST_REDIS_URL"):
+        async with Redis.from_url(url) as client:
+            await client.flushdb()
+        yield url
+        return
+    server = EmbeddedValkey(
+        directory=server_directory / "valkey",
+        log=server_directory / "log" / "valkey.log",
+        port=free_port(),
+        password=secrets.token_hex(16),
+        settings={"appendonly": "no"},
+    )
+    try:
+        await server.start()
+        yield server.url
+    finally:
+        await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def _template(postgres_server: str) -> AsyncIterator[str]:
+    """Name of a migrated database without connections: copying it is faster than migrating."""
+    async with _database(postgres_server, f"template_{secrets.token_hex(6)}") as url:
+        await migrate(url)
+        yield urlsplit(url).path.lstrip("/")
+
+
+@pytest.fixture(scope="session")
+async def database_url(postgres_server: str, _template: str) -> AsyncIterator[str]:
+    """URL of one migrated database, shared by the whole session."""
+    async with _database(postgres_server, f"shared_{secrets.token_hex(6)}", _template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def module_database_url(postgres_server: str, _template: str) -> AsyncIterator[str]:
+    """URL of a migrated, empty database of the module's own."""
+    async with _database(postgres_server, f"module_{secrets.token_hex(6)}", _template) as url:
+        yield url
+
+
+@pytest.fixture
+async def fresh_database_url(postgres_server: str, _template: str) -> AsyncIterator[str]:
+    """URL of a migrated, empty database of the test's own."""
+    async with _database(postgres_server, f"test_{secrets.token_hex(6)}", _template) as url:
+        yield url
+
+
+@pytest.fixture
+async def empty_database_url(postgres_server: str) -> AsyncIterator[str]:
+    """URL of a database of the test's own without any table."""
+    async with _database(postgres_server, f"empty_{secrets.token_hex(6)}") as url:
+        yield url
+
+
+@asynccontextmanager
+async def _database(server: str, name: str, template: str = "template1") -> AsyncIterator[str]:
+    """A new database, dropped at the end whoever is still connected."""
+    await _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    try:
+        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    finally:
+        await _execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
