@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
+    Computed,
+    Date,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -71,3 +75,42 @@ idempotency_keys = Table(
     CheckConstraint("(status IS NULL) = (body IS NULL)", name="idempotency_keys_answer_check"),
 )
 Index("idempotency_keys_created_at_idx", idempotency_keys.c.created_at)
+
+search_clicks = Table(
+    "search_clicks",
+    metadata,
+    Column("search_id", Integer, primary_key=True),
+    Column("search_query", String(255)),
+    Column("clicks", Integer, server_default=text("0")),
+    Column("impressions", Integer, server_default=text("0")),
+    Column("click_through_rate", Double),
+    Column("search_date", Date, server_default=func.current_date()),
+    Column(
+        "query_norm",
+        Text,
+        Computed(
+            "btrim(regexp_replace(lower(normalize(search_query, NFKC)),"
+            " '[ \\t\\n\\v\\f\\r\\u0085\\u1680\\u2028\\u2029]+', ' ', 'g'), ' ')",
+            persisted=True,
+        ),
+    ),
+)
+Index("search_clicks_search_date_idx", search_clicks.c.search_date)
+
+search_insights = Table(
+    "search_insights",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("insight_date", Date),
+    Column("average_ctr", Double),
+    Column("top_queries", JSONB),
+    Column("low_performance_queries", JSONB),
+    Column("mean_row_ctr", Double),
+    Column("clicks", BigInteger),
+    Column("impressions", BigInteger),
+    Column("source_rows", BigInteger),
+    Column("excluded_rows", BigInteger),
+    Column("definition_version", Integer),
+    Column("computed_at", DateTime(timezone=True)),
+)
+Index("search_insights_insight_date_key", search_insights.c.insight_date, unique=True)

@@ -1,0 +1,129 @@
+"""Insights into searches, computed by PostgreSQL where the rows are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+import asyncpg
+
+from adapters.postgres.errors import translated
+from adapters.postgres.pool import Database
+from adapters.postgres.queries import load_queries
+from domain.errors import NotFound
+from domain.insights.model import (
+    DEFINITION_VERSION,
+    Analysis,
+    DailyCtr,
+    LowPerformer,
+    Period,
+    Rules,
+    StoredInsight,
+    TopQuery,
+)
+from domain.insights.rates import Z_95
+from ports.search_insights import SearchAnalysis, SearchInsightStore
+
+_SQL: Final = load_queries("insights")
+_CTR, _TOP, _LOW = (
+    _SQL[name] for name in ("average_ctr_by_day", "top_queries", "low_performance_queries")
+)
+
+
+class PostgresSearchAnalysis(SearchAnalysis):
+    """The three queries over any period of `search_clicks`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def analyse(self, period: Period, rules: Rules) -> Analysis:
+        """All three analyses over one snapshot; see the port."""
+        given = _parameters(period, rules)
+        with translated():
+            async with (
+                self._database.connection() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                days = await connection.fetch(_CTR.sql, *_CTR.args(**given))
+                top = await connection.fetch(_TOP.sql, *_TOP.args(**given))
+                low = await connection.fetch(_LOW.sql, *_LOW.args(**given))
+        return Analysis(
+            period=period,
+            rules=rules,
+            days=[DailyCtr(**row) for row in days],
+            top_queries=[TopQuery(**row) for row in top],
+            low_performance_queries=[LowPerformer(**row) for row in low],
+        )
+
+
+class PostgresSearchInsightStore(SearchInsightStore):
+    """Rows of `search_insights`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
+        """Compute one day and store it in one transaction; see the port."""
+        lock, store, select = _SQL["lock_day"], _SQL["store_day"], _SQL["select_day"]
+        given = {
+            **_parameters(Period.of_day(day), rules),
+            "definition_version": DEFINITION_VERSION,
+            "now": now,
+        }
+        async with self._database.transaction() as connection:
+            await connection.execute(lock.sql, *lock.args(day=day))
+            await connection.execute(store.sql, *store.args(**given))
+            row = await connection.fetchrow(select.sql, *select.args(day=day))
+        assert row is not None, "the statement before has stored it"
+        return _insight(row)
+
+    async def get(self, day: date) -> StoredInsight:
+        """Load one day; see the port."""
+        select = _SQL["select_day"]
+        row = await self._database.fetchrow(select.sql, *select.args(day=day))
+        if row is None:
+            raise NotFound(f"No insight is stored for {day}.")
+        return _insight(row)
+
+    async def page(
+        self,
+        *,
+        limit: int,
+        before: date | None = None,
+        first: date | None = None,
+        last: date | None = None,
+    ) -> Sequence[StoredInsight]:
+        """Up to `limit` days, newest first; see the port."""
+        select = _SQL["select_days"]
+        args = select.args(limit=limit, before=before, first=first, last=last)
+        return [_insight(row) for row in await self._database.fetch(select.sql, *args)]
+
+    async def days_to_compute(self, until: date) -> Sequence[date]:
+        """Days with rows and no insight, oldest first; see the port."""
+        select = _SQL["days_to_compute"]
+        args = select.args(until=until, definition_version=DEFINITION_VERSION)
+        return [row["day"] for row in await self._database.fetch(select.sql, *args)]
+
+
+def _parameters(period: Period, rules: Rules) -> Mapping[str, Any]:
+    return {
+        "from_date": period.first,
+        "to_date": period.last,
+        "z": Z_95,
+        "top": rules.top,
+        "min_impressions": rules.min_impressions,
+        "rank_by": rules.rank_by.value,
+        "low_min_impressions": float(rules.low_min_impressions),
+        "low_percentile": rules.low_percentile,
+        "low_ctr_ratio": rules.low_ctr_ratio,
+        "low_limit": rules.low_limit,
+    }
+
+
+def _insight(row: asyncpg.Record) -> StoredInsight:
+    members = dict(row)
+    for name in ("top_queries", "low_performance_queries"):
+        members[name] = None if members[name] is None else json.loads(members[name])
+    return StoredInsight(**members)

@@ -1,0 +1,78 @@
+"""What can be done with search insights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from domain.errors import InvalidInput, Violation
+from domain.insights.model import Period, Rules, StoredInsight
+from ports.clock import Clock
+from ports.search_insights import SearchInsightStore
+
+LOOKBACK_DAYS: Final = 3
+"""How many past days every refresh computes anew, so that rows that arrive late are counted."""
+
+DEFAULT_PERIOD_DAYS: Final = 28
+"""The period of an analysis that names none: that many days up to yesterday."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsightService:
+    """Decides which days are computed, and when."""
+
+    insights: SearchInsightStore
+    clock: Clock
+
+    async def compute(self, day: date) -> StoredInsight:
+        """Compute one day by the standard rules and store it; again is the same.
+
+        Raises:
+            InvalidInput: the day has not begun.
+        """
+        now = self.clock.now()
+        if day > now.date():
+            raise InvalidInput.of(
+                [
+                    Violation(
+                        pointer="date",
+                        detail=f"has not begun: the latest day is today, {now.date()} (UTC)",
+                    )
+                ]
+            )
+        return await self.insights.compute(day, Rules(), now=now)
+
+    async def refresh(self) -> Sequence[date]:
+        """Compute the last 3 days, and every earlier day that lacks its insight.
+
+        Each day is stored by itself: what is done stays done when this is cut short, and the
+        next run finds the rest. Days without any row are stored too, so that "no searches" and
+        "not computed" differ.
+
+        Returns:
+            The days computed, oldest first.
+        """
+        yesterday = self.clock.now().date() - timedelta(days=1)
+        lacking = await self.insights.days_to_compute(yesterday)
+        recent = (yesterday - timedelta(days=back) for back in range(LOOKBACK_DAYS))
+        days = sorted({*lacking, *recent})
+        for day in days:
+            await self.insights.compute(day, Rules(), now=self.clock.now())
+        return days
+
+    def period(self, first: date | None, last: date | None) -> Period:
+        """The period from `first` to `last`; what is None follows from the other, or from today.
+
+        Raises:
+            InvalidInput: `first` is after `last`, or the period is longer than 366 days.
+        """
+        span = timedelta(days=DEFAULT_PERIOD_DAYS - 1)
+        if last is None:
+            last = self.clock.now().date() - timedelta(days=1)
+            if first is not None:
+                last = max(first, last)
+        if first is None:
+            first = max(last, date.min + span) - span
+        return Period(first=first, last=last)

@@ -1,0 +1,73 @@
+"""Insights into searches: computed from the log, and stored a day at a time."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Protocol
+
+from domain.insights.model import Analysis, Period, Rules, StoredInsight
+
+
+class SearchAnalysis(Protocol):
+    """The analyses over any period, from the log itself."""
+
+    @abstractmethod
+    async def analyse(self, period: Period, rules: Rules) -> Analysis:
+        """All three analyses over one state of the log.
+
+        Raises:
+            DatabaseUnavailable, DatabaseBusy, StatementTimedOut: see `domain.errors`.
+        """
+        ...
+
+
+class SearchInsightStore(Protocol):
+    """The stored insights, one a day.
+
+    Raises (each method):
+        DatabaseUnavailable, DatabaseBusy, DatabaseReadOnly, StatementTimedOut: see `domain.errors`.
+    """
+
+    @abstractmethod
+    async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
+        """Compute one day from the log and store it, at once or not at all.
+
+        The newest state of the log wins however many compute the same day at a time. Figures
+        that come out the same leave the stored row as it is.
+
+        Args:
+            now: aware UTC; becomes `computed_at` where the figures changed.
+        """
+        ...
+
+    @abstractmethod
+    async def get(self, day: date) -> StoredInsight:
+        """Load one day.
+
+        Raises:
+            NotFound: no insight is stored for it.
+        """
+        ...
+
+    @abstractmethod
+    async def page(
+        self,
+        *,
+        limit: int,
+        before: date | None = None,
+        first: date | None = None,
+        last: date | None = None,
+    ) -> Sequence[StoredInsight]:
+        """Up to `limit` days, newest first, before `before` and within `first`..`last`."""
+        ...
+
+    @abstractmethod
+    async def days_to_compute(self, until: date) -> Sequence[date]:
+        """Days up to `until` that the log has rows of and that lack an insight, oldest first.
+
+        An insight made by an older `DEFINITION_VERSION` counts as lacking; one that another
+        program wrote does not.
+        """
+        ...
