@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.errors import InvalidInput, Violation
 from domain.users.model import User, UserChanges, UserDraft, UserId, name_violations
@@ -26,6 +26,10 @@ class UserService:
         if problem is not None:
             found.append(Violation(pointer="/email", detail=problem))
         return found
+
+    def within(self, users: UserRepository) -> UserService:
+        """The same rules over the repository of a unit of work."""
+        return replace(self, users=users)
 
     async def register(self, draft: UserDraft) -> User:
         """Store a new user.

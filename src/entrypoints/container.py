@@ -1,0 +1,74 @@
+"""The composition root: the only module that names adapters.
+
+The provider graph is synchronous. What has to be opened and closed (pools, clients) is opened by
+`open_container` and enters the graph as a `Dependency`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from arq.connections import ArqRedis
+from dependency_injector import containers, providers
+from redis.asyncio import ConnectionPool
+
+from adapters.arq.readiness import QueueCheck
+from adapters.postgres.orders import PostgresOrderRepository
+from adapters.postgres.pool import Database, PoolOptions, open_database
+from adapters.postgres.readiness import PostgresCheck
+from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
+from adapters.postgres.users import PostgresUserRepository
+from adapters.system.clock import SystemClock
+from adapters.system.email_syntax import EmailValidatorSyntax
+from domain.orders.service import OrderService
+from domain.users.service import UserService
+from entrypoints.settings import Settings
+
+
+class Container(containers.DeclarativeContainer):
+    """Everything that the entrypoints use, by name."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    database = providers.Dependency(instance_of=Database)
+    redis = providers.Dependency(instance_of=ArqRedis)
+
+    clock = providers.Singleton(SystemClock)
+
+    users = providers.Singleton(PostgresUserRepository, database)
+    orders = providers.Singleton(PostgresOrderRepository, database)
+    open_unit = providers.Singleton(PostgresUnitOfWorkFactory, database)
+    user_service = providers.Singleton(
+        UserService, users=users, email_syntax=providers.Singleton(EmailValidatorSyntax)
+    )
+    order_service = providers.Singleton(OrderService, orders=orders)
+
+    checks = providers.Dict(
+        database=providers.Singleton(PostgresCheck, database),
+        queue=providers.Singleton(QueueCheck, redis),
+    )
+
+
+@asynccontextmanager
+async def open_container(settings: Settings) -> AsyncIterator[Container]:
+    """The container over real parts, for as long as the block runs.
+
+    Nothing is connected yet: a process starts while its stores are down, and says so by its
+    readiness.
+    """
+    async with AsyncExitStack() as stack:
+        options = PoolOptions(
+            size=settings.database_pool_size,
+            acquire_timeout_s=settings.database_acquire_timeout_s,
+            statement_timeout_s=settings.database_statement_timeout_s,
+            transaction_pooler=settings.database_pooler == "transaction",
+        )
+        opened: dict[str, Any] = {"settings": settings}
+        opened["database"] = await stack.enter_async_context(
+            open_database(settings.database_url.get_secret_value(), options)
+        )
+        connections: ConnectionPool = ConnectionPool.from_url(settings.redis_url.get_secret_value())
+        opened["redis"] = ArqRedis(connections)
+        stack.push_async_callback(connections.disconnect)
+        yield Container(**opened)

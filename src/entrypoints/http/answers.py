@@ -1,0 +1,74 @@
+"""Bodies and path ids, as every resource writes and reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response
+
+from domain.errors import InvalidInput, NotFound, Violation
+from domain.orders.model import MAX_INT
+
+Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INT, examples=[1])]
+Limit = Annotated[
+    int, msgspec.Meta(ge=1, le=200, description="Rows of a page, at most; 50 if not given")
+]
+Cursor = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=1024, description="From `next` of the page before")
+]
+Moment = Annotated[
+    datetime,
+    msgspec.Meta(tz=True, description="RFC 3339 with an offset", examples=["2026-11-22T09:30:00Z"]),
+]
+DEFAULT_LIMIT: Final = 50
+
+_ID: Final = re.compile(r"[1-9][0-9]{0,9}")
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def path_id(raw: str, what: str) -> int:
+    """The id in a path.
+
+    Raises:
+        NotFound: not the decimal form of 1..2,147,483,647, so nothing has it.
+    """
+    if not _ID.fullmatch(raw) or int(raw) > MAX_INT:
+        raise NotFound(f"There is no {what} with this id.")
+    return int(raw)
+
+
+def timestamp(value: datetime | msgspec.UnsetType | None, pointer: str) -> datetime | None:
+    """A time of the caller's in UTC; None when it is not given.
+
+    Raises:
+        InvalidInput: in UTC it falls outside the years 1..9999.
+    """
+    if not isinstance(value, datetime):
+        return None
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        violation = Violation(pointer=pointer, detail="must fall in the years 1..9999 of UTC")
+        raise InvalidInput.of([violation]) from None
+
+
+def json_response(
+    body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response[bytes]:
+    """A body as JSON."""
+    return Response(
+        _ENCODER.encode(body),
+        status_code=status,
+        headers=dict(headers or {}),
+        media_type="application/json",
+    )
+
+
+def page_response(items: Sequence[Any], next_path: str | None) -> Response[bytes]:
+    """One page of a list, and the way to the next."""
+    headers = {} if next_path is None else {"Link": f'<{next_path}>; rel="next"'}
+    return json_response({"items": items, "next": next_path}, headers=headers)

@@ -1,0 +1,83 @@
+"""The HTTP application: routes, dependencies, error handlers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Request, Response, get
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp
+
+from domain.errors import AppError
+from entrypoints.container import Container, open_container
+from entrypoints.http.cursors import Cursors
+from entrypoints.http.envelope import Envelope
+from entrypoints.http.health import live, ready
+from entrypoints.http.openapi import document
+from entrypoints.http.orders import OrderController
+from entrypoints.http.problems import on_app_error, on_http_error, on_unexpected
+from entrypoints.http.users import UserController
+from entrypoints.settings import Settings
+
+PROVIDED = ("users", "user_service", "orders", "order_service", "open_unit", "checks")
+"""Names in the container that handlers may ask for."""
+
+
+def build_app(
+    settings: Settings,
+    open_: Callable[[Settings], AbstractAsyncContextManager[Container]] = open_container,
+) -> ASGIApp:
+    """The ASGI application; `open_` gives its parts when it starts and takes them when it ends."""
+    holder: dict[str, Container] = {}
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with open_(settings) as container:
+            holder["container"] = container
+            yield
+
+    def provided(name: str) -> Provide:
+        def give() -> Any:
+            return getattr(holder["container"], name)()
+
+        return Provide(give, sync_to_thread=False)
+
+    cursors = Cursors(settings.secret_key.get_secret_value().encode())
+    app = Litestar(
+        route_handlers=[UserController, OrderController, live, ready, openapi_json],
+        dependencies={
+            **{name: provided(name) for name in PROVIDED},
+            "cursors": Provide(lambda: cursors, sync_to_thread=False),
+        },
+        exception_handlers={
+            AppError: on_app_error,
+            HTTPException: on_http_error,
+            Exception: on_unexpected,
+        },
+        lifespan=[lifespan],
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=settings.max_body_bytes,
+    )
+    return Envelope(app)
+
+
+@cache
+def _document(app: Litestar) -> bytes:
+    return msgspec.json.encode(document(app, version=version("storekeeper")))
+
+
+@get("/schema/openapi.json")
+async def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The OpenAPI 3.1 document."""
+    return Response(
+        _document(request.app),
+        media_type="application/vnd.oai.openapi+json",
+        headers={"Cache-Control": "public, max-age=300"},
+    )

@@ -1,0 +1,66 @@
+"""Signed page cursors, bound to the list and the filters that they were made for."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+
+from domain.errors import InvalidInput, Violation
+
+_SIGNATURE_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Cursors:
+    """Makes and reads cursors.
+
+    Attributes:
+        secret: the same in every process, so that each reads what another made.
+    """
+
+    secret: bytes
+
+    def next_path(
+        self, path: str, filters: Mapping[str, str | int | None], position: int, limit: int
+    ) -> str:
+        """The path and query that GET the page after `position`, an id or a day's ordinal."""
+        given = {name: value for name, value in filters.items() if value is not None}
+        payload = str(position).encode()
+        signature = self._signature(path, given, payload)
+        cursor = urlsafe_b64encode(signature + payload).rstrip(b"=").decode()
+        return f"{path}?{urlencode({**given, 'limit': limit, 'cursor': cursor})}"
+
+    def position(
+        self, cursor: str | None, path: str, filters: Mapping[str, str | int | None]
+    ) -> int | None:
+        """Where `next_path` said to go on; None without a cursor.
+
+        Raises:
+            InvalidInput: not a cursor of ours, or made for another list or other filters.
+        """
+        if cursor is None:
+            return None
+        try:
+            raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+            signature, payload = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
+            genuine = hmac.compare_digest(signature, self._signature(path, filters, payload))
+        except ValueError:
+            genuine = False
+        if not genuine:
+            detail = "is not a cursor of this list with these filters; take `next` as it is"
+            raise InvalidInput.of([Violation(pointer="cursor", detail=detail)])
+        return int(payload)
+
+    def _signature(self, path: str, filters: Mapping[str, Any], payload: bytes) -> bytes:
+        given = sorted((name, str(v)) for name, v in filters.items() if v is not None)
+        scope = msgspec.json.encode([path, given])
+        return hmac.digest(self.secret, scope + b"\x00" + payload, hashlib.sha256)[
+            :_SIGNATURE_BYTES
+        ]

@@ -1,0 +1,80 @@
+"""`Idempotency-Key`: work that makes something is done once, however often it is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from litestar import Request, Response
+
+from domain.errors import InvalidInput, Violation
+from ports.idempotency import KeptAnswer
+from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_KEPT_HEADERS: Final = ("location", "etag")
+
+
+def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
+    """The request's key; None without one.
+
+    Raises:
+        InvalidInput: empty, longer than 255 characters, or not of visible ASCII characters.
+    """
+    value = request.headers.get("idempotency-key")
+    if value is not None and not _KEY.fullmatch(value):
+        detail = "must have 1..255 visible ASCII characters"
+        raise InvalidInput.of([Violation(pointer="Idempotency-Key", detail=detail)])
+    return value
+
+
+async def fingerprint(request: Request[Any, Any, Any]) -> bytes:
+    """A digest of method, path and body: what makes two requests the same."""
+    head = f"{request.method} {request.scope['path']}\n".encode()
+    return hashlib.sha256(head + await request.body()).digest()
+
+
+async def once(
+    request: Request[Any, Any, Any],
+    key: str,
+    open_unit: UnitOfWorkFactory,
+    work: Callable[[UnitOfWork], Awaitable[Response[bytes]]],
+) -> Response[bytes]:
+    """Do `work` in one transaction with the keeping of its answer, or replay the kept answer.
+
+    Raises:
+        RequestInProgress, IdempotencyKeyReused: see `IdempotencyStore.claim`.
+        AppError: what `work` raises; nothing is kept then, and the key can be used again.
+    """
+    digest = await fingerprint(request)
+    async with open_unit() as unit:
+        kept = await unit.answers.claim(key, digest)
+        if kept is not None:
+            return replayed(kept)
+        response = await work(unit)
+        await unit.answers.keep(key, digest, answer_of(response))
+        await unit.commit()
+    return response
+
+
+def answer_of(response: Response[bytes]) -> KeptAnswer:
+    """What is kept of a response."""
+    headers = {
+        name.lower(): value
+        for name, value in response.headers.items()
+        if name.lower() in _KEPT_HEADERS
+    }
+    status = response.status_code or 200
+    return KeptAnswer(status=status, headers=headers, body=response.content)
+
+
+def replayed(kept: KeptAnswer) -> Response[bytes]:
+    """The kept answer, marked as a replay."""
+    return Response(
+        kept.body,
+        status_code=kept.status,
+        headers={**kept.headers, "Idempotency-Replayed": "true"},
+        media_type="application/json",
+    )

@@ -1,0 +1,290 @@
+"""The OpenAPI 3.1 document, made from the contract that each handler declares.
+
+Litestar's own generator knows types, not refusals: here every answer of every operation is stated,
+errors included, each with an example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from domain.errors import (
+    AppError,
+    DatabaseBusy,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    InvalidInput,
+    StatementTimedOut,
+)
+from entrypoints.http.problems import (
+    MEDIA_TYPE,
+    MalformedRequest,
+    Problem,
+    ProblemError,
+    UnsupportedMediaType,
+    kind_of,
+)
+from entrypoints.http.reading import JSON
+
+_REF: Final = "#/components/schemas/{name}"
+
+DATABASE_ERRORS: Final = (
+    DatabaseUnavailable,
+    DatabaseBusy,
+    DatabaseReadOnly,
+    StatementTimedOut,
+)
+"""What anything that reads or writes rows may raise."""
+
+REQUEST_HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
+    "If-Match": (
+        "ETag that the resource must still have; else 412",
+        {"type": "string", "examples": ['"1"']},
+    ),
+    "If-None-Match": (
+        "ETag that the caller holds; 304 when it is still right",
+        {"type": "string", "examples": ['"1"']},
+    ),
+    "Idempotency-Key": (
+        "Makes a retry safe: the first answer is replayed for 24 hours",
+        {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
+    ),
+}
+RESPONSE_HEADERS: Final[Mapping[str, str]] = {
+    "ETag": "The version of the resource, for If-Match",
+    "Location": "The path of the new resource",
+    "Link": 'The next page, rel="next"; absent on the last',
+    "Retry-After": "Seconds to wait before a new try",
+    "Idempotency-Replayed": "`true` when this is a kept answer",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """What one operation takes and answers.
+
+    Attributes:
+        summary: what it does, in a few words.
+        tag: the group that it stands in.
+        status: of success.
+        returns: type of the success body; None for none.
+        media: media type of the success body.
+        body: type of the request body; None for none.
+        body_types: media types that it may have.
+        query: struct of the query parameters.
+        path: types of the path parameters, by name.
+        errors: what the use case may raise, beyond what follows from the shape.
+        request_headers, response_headers: names of those that it knows.
+        example, body_example: one success body, one request body.
+        more: further answers that are no problem documents: status -> (type, description).
+    """
+
+    summary: str
+    tag: str
+    status: int = 200
+    returns: Any = None
+    media: str = JSON
+    body: Any = None
+    body_types: Sequence[str] = (JSON,)
+    query: type[msgspec.Struct] | None = None
+    path: Mapping[str, Any] = field(default_factory=dict)
+    errors: Sequence[type[AppError]] = ()
+    request_headers: Sequence[str] = ()
+    response_headers: Sequence[str] = ()
+    example: Any = None
+    body_example: Any = None
+    more: Mapping[int, tuple[Any, str]] = field(default_factory=dict)
+
+    @property
+    def all_errors(self) -> Sequence[type[AppError]]:
+        """`errors` and those that every operation of this shape has."""
+        shaped: list[type[AppError]] = list(self.errors)
+        if self.body is not None:
+            shaped += [MalformedRequest, UnsupportedMediaType]
+        if self.body is not None or self.query is not None or self.request_headers:
+            shaped.append(InvalidInput)
+        return shaped
+
+
+def contract(**parts: Any) -> dict[str, Any]:
+    """`opt` of a handler; the arguments are those of `Contract`."""
+    return {"contract": Contract(**parts)}
+
+
+def document(app: Litestar, *, version: str) -> dict[str, Any]:
+    """The whole document; handlers without a contract are left out."""
+    operations = sorted(_operations(app), key=lambda each: (each[0], each[1]))
+    types: list[Any] = [Problem]
+    for _, _, _, stated in operations:
+        queried = stated.query
+        in_query = [each.type for each in msgspec.structs.fields(queried)] if queried else []
+        more = [kind for kind, _ in stated.more.values()]
+        types += [stated.returns, stated.body, *stated.path.values(), *in_query, *more]
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    found = dict(zip(map(id, types), schemas, strict=True))
+
+    paths: dict[str, dict[str, Any]] = {}
+    for path, method, name, stated in operations:
+        paths.setdefault(path, {})[method] = _operation(name, stated, found)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Storekeeper",
+            "version": version,
+            "description": "The back office of an online shop over its own PostgreSQL.",
+        },
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _operations(app: Litestar) -> Iterator[tuple[str, str, str, Contract]]:
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute):
+            continue
+        for handler in route.route_handlers:
+            stated = handler.opt.get("contract")
+            if not isinstance(stated, Contract):
+                continue
+            for method in sorted(handler.http_methods - {"OPTIONS"}):
+                yield route.path_format, method.lower(), handler.handler_name, stated
+
+
+def _operation(name: str, stated: Contract, found: Mapping[int, Any]) -> dict[str, Any]:
+    parameters = [
+        {"name": each, "in": "path", "required": True, "schema": found[id(kind)]}
+        for each, kind in stated.path.items()
+    ]
+    if stated.query is not None:
+        for member in msgspec.structs.fields(stated.query):
+            schema = dict(found[id(member.type)])
+            described = schema.pop("description", None)
+            parameters.append(
+                {
+                    "name": member.encode_name,
+                    "in": "query",
+                    "required": member.required,
+                    "schema": schema,
+                    **({"description": described} if described else {}),
+                }
+            )
+    for each in stated.request_headers:
+        description, schema = REQUEST_HEADERS[each]
+        parameters.append(
+            {
+                "name": each,
+                "in": "header",
+                "required": False,
+                "schema": schema,
+                "description": description,
+            }
+        )
+    operation: dict[str, Any] = {
+        "operationId": name,
+        "summary": stated.summary,
+        "tags": [stated.tag],
+        "parameters": parameters,
+        "responses": {str(stated.status): _success(stated, found), **_refusals(stated)},
+    }
+    for status, (kind, description) in stated.more.items():
+        operation["responses"][str(status)] = {
+            "description": description,
+            "headers": _headers(("Retry-After",) if status == 503 else ()),
+            "content": {JSON: {"schema": found[id(kind)]}},
+        }
+    if "If-None-Match" in stated.request_headers:
+        operation["responses"]["304"] = {
+            "description": "The caller's copy is still right",
+            "headers": _headers(("ETag",)),
+        }
+    if stated.body is not None:
+        content: dict[str, Any] = {"schema": found[id(stated.body)]}
+        if stated.body_example is not None:
+            content["examples"] = {"typical": {"value": stated.body_example}}
+        operation["requestBody"] = {
+            "required": True,
+            "content": dict.fromkeys(stated.body_types, content),
+        }
+    return operation
+
+
+def _success(stated: Contract, found: Mapping[int, Any]) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": stated.summary,
+        "headers": _headers(stated.response_headers),
+    }
+    if stated.returns is not None:
+        content = {"schema": found[id(stated.returns)]}
+        if stated.example is not None:
+            content["examples"] = {"typical": {"value": stated.example}}
+        response["content"] = {stated.media: content}
+    return response
+
+
+def _refusals(stated: Contract) -> dict[str, Any]:
+    by_status: dict[int, list[type[AppError]]] = {}
+    for error in dict.fromkeys(stated.all_errors):
+        kind = kind_of(error)
+        assert kind is not None, error
+        by_status.setdefault(kind.status, []).append(error)
+    refusals: dict[str, Any] = {}
+    for status, errors in sorted(by_status.items()):
+        examples = {each.code: {"value": _problem_example(each)} for each in errors}
+        refusals[str(int(status))] = _problem_content(
+            ", or ".join(example["value"]["title"] for example in examples.values()),
+            examples,
+            ("Retry-After",) if status in {409, 503} else (),
+        )
+    if stated.body is not None:
+        refusals["413"] = _problem_content("The body is too large", {})
+    refusals["500"] = _problem_content("A defect of the server", {})
+    return refusals
+
+
+def _problem_content(
+    description: str, examples: Mapping[str, Any], headers: Sequence[str] = ()
+) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": {"$ref": _REF.format(name="Problem")}}
+    if examples:
+        content["examples"] = dict(examples)
+    return {
+        "description": description,
+        "headers": _headers(headers),
+        "content": {MEDIA_TYPE: content},
+    }
+
+
+def _problem_example(error: type[AppError]) -> dict[str, Any]:
+    kind = kind_of(error)
+    assert kind is not None, error
+    named = error is InvalidInput
+    problem = Problem(
+        type=f"/problems/{error.code}",
+        code=error.code,
+        title=kind.title,
+        status=kind.status,
+        detail="1 member is invalid." if named else f"{kind.title}.",
+        instance="3f2a8c1e5b7d4a60",
+        errors=[ProblemError(pointer="/name", detail="must not be blank")] if named else [],
+    )
+    built: dict[str, Any] = msgspec.to_builtins(problem)
+    return built
+
+
+def _headers(names: Sequence[str]) -> dict[str, Any]:
+    described = {name: RESPONSE_HEADERS[name] for name in names}
+    headers = {
+        name: {"description": text, "schema": {"type": "string"}}
+        for name, text in described.items()
+    }
+    headers["X-Request-Id"] = {
+        "description": "The id of this exchange, in the logs too",
+        "schema": {"type": "string"},
+    }
+    return headers

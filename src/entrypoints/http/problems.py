@@ -1,0 +1,200 @@
+"""Errors as `application/problem+json` (RFC 9457): the one place that knows both."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from domain.errors import (
+    AppError,
+    BadAnswer,
+    Conflict,
+    DependencyError,
+    EmailTaken,
+    IdempotencyKeyReused,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+    RequestInProgress,
+    StatementTimedOut,
+    TextRefused,
+    Unavailable,
+    UnknownUser,
+    UserHasOrders,
+)
+
+_log = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a class of errors looks like over HTTP."""
+
+    status: HTTPStatus
+    title: str
+
+
+class MalformedRequest(AppError):
+    """The request cannot be parsed."""
+
+    code = "malformed_request"
+
+
+class UnsupportedMediaType(AppError):
+    """The body comes in a form that the route does not take."""
+
+    code = "unsupported_media_type"
+
+
+KINDS: Final[Mapping[type[AppError], Kind]] = {
+    MalformedRequest: Kind(HTTPStatus.BAD_REQUEST, "The request cannot be parsed"),
+    UnsupportedMediaType: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
+    InvalidInput: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is invalid"),
+    UnknownUser: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The user does not exist"),
+    IdempotencyKeyReused: Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request"
+    ),
+    TextRefused: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The provider refused the text"),
+    NotFound: Kind(HTTPStatus.NOT_FOUND, "Not found"),
+    Conflict: Kind(HTTPStatus.CONFLICT, "Against the stored state"),
+    EmailTaken: Kind(HTTPStatus.CONFLICT, "The e-mail address is taken"),
+    UserHasOrders: Kind(HTTPStatus.CONFLICT, "The user has orders"),
+    RequestInProgress: Kind(HTTPStatus.CONFLICT, "The same request is still running"),
+    PreconditionFailed: Kind(HTTPStatus.PRECONDITION_FAILED, "The resource has changed"),
+    Unavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Try again later"),
+    StatementTimedOut: Kind(HTTPStatus.GATEWAY_TIMEOUT, "The database did not finish in time"),
+    BadAnswer: Kind(HTTPStatus.BAD_GATEWAY, "The provider's answer is unusable"),
+    DependencyError: Kind(HTTPStatus.BAD_GATEWAY, "An outside system failed"),
+}
+
+# What Litestar itself refuses, by status.
+FRAMEWORK_CODES: Final[Mapping[int, str]] = {
+    400: "malformed_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+
+
+class ProblemError(msgspec.Struct, kw_only=True):
+    """One bad place of the request."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A refusal or failure."""
+
+    type: str
+    code: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[ProblemError] = []
+
+
+def kind_of(error: type[AppError]) -> Kind | None:
+    """The kind of the nearest listed ancestor; None when none is listed."""
+    return next((KINDS[each] for each in error.__mro__ if each in KINDS), None)
+
+
+def problem_response(
+    request: Request[Any, Any, Any],
+    *,
+    code: str,
+    title: str,
+    status: int,
+    detail: str,
+    errors: list[ProblemError] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response[bytes]:
+    """A problem document as a response."""
+    problem = Problem(
+        type=f"/problems/{code}",
+        code=code,
+        title=title,
+        status=status,
+        detail=detail,
+        instance=request.scope.get("state", {}).get("request_id", ""),
+        errors=errors or [],
+    )
+    return Response(
+        msgspec.json.encode(problem),
+        status_code=status,
+        media_type=MEDIA_TYPE,
+        headers=dict(headers or {}),
+    )
+
+
+def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[bytes]:
+    """An error that the application raised on purpose."""
+    kind = kind_of(type(error))
+    if kind is None:
+        return on_unexpected(request, error)
+    headers = {}
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s or 1)))
+    if isinstance(error, RequestInProgress):
+        headers["Retry-After"] = "1"
+    if isinstance(error, DependencyError):
+        _log.warning("%s: %s", error.code, error, exc_info=error.__cause__)
+    violations = error.violations if isinstance(error, InvalidInput) else ()
+    return problem_response(
+        request,
+        code=error.code,
+        title=kind.title,
+        status=kind.status,
+        detail=str(error),
+        errors=[ProblemError(pointer=each.pointer, detail=each.detail) for each in violations],
+        headers=headers,
+    )
+
+
+def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """A refusal by the framework: unknown path, method, too large a body."""
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return on_unexpected(request, error)
+    status = HTTPStatus(error.status_code)
+    headers = dict(error.headers or {})
+    if "allow" in headers:
+        headers["Allow"] = headers.pop("allow")
+    return problem_response(
+        request,
+        code=FRAMEWORK_CODES.get(status, "refused"),
+        title=status.phrase,
+        status=status,
+        detail=_DETAILS.get(status, status.description or status.phrase),
+        headers=headers,
+    )
+
+
+def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A defect of ours: logged whole, and nothing of it told."""
+    _log.error("unexpected error", exc_info=error)
+    return problem_response(
+        request,
+        code="internal",
+        title="Internal error",
+        status=HTTPStatus.INTERNAL_SERVER_ERROR,
+        detail="The server failed. The log holds the cause under this request's id.",
+    )
+
+
+_DETAILS: Final[Mapping[int, str]] = {
+    404: "There is nothing at this path.",
+    405: "This path does not take this method; see the Allow header.",
+    413: "The body is larger than this server takes.",
+}

@@ -1,0 +1,70 @@
+"""One form of log line for every process, on standard error."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextvars import ContextVar
+from typing import Any, Final
+
+import msgspec
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The request that the current task serves; it stands in each of its log lines."""
+
+_OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
+    "message",
+    "asctime",
+    "color_message",
+}
+
+
+class _Format(logging.Formatter):
+    """Time in UTC, level, logger, request id, message, and what `extra=` gave."""
+
+    def _members(self, record: logging.LogRecord) -> dict[str, Any]:
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        members: dict[str, Any] = {
+            "time": f"{at}.{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if (current := request_id.get()) is not None:
+            members["request_id"] = current
+        members |= {key: value for key, value in vars(record).items() if key not in _OWN}
+        if record.exc_info:
+            members["error"] = self.formatException(record.exc_info)
+        return members
+
+
+class JsonFormat(_Format):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return msgspec.json.encode(self._members(record), enc_hook=str).decode()
+
+
+class TextFormat(_Format):
+    """A line for people; line breaks in values are escaped, so that none can be forged."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with the traceback below it if there is one."""
+        members = self._members(record)
+        error = members.pop("error", None)
+        head = " ".join(str(members.pop(key)) for key in ("time", "level", "logger", "message"))
+        rest = "".join(f" {key}={value}" for key, value in members.items())
+        line = (head + rest).replace("\r", "\\r").replace("\n", "\\n")
+        return line if error is None else f"{line}\n{error}"
+
+
+def configure_logging(level: str, form: str) -> None:
+    """Send every logger's lines of `level` and above to standard error, in `form` (text, json)."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormat() if form == "json" else TextFormat())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for chatty in ("httpx2", "httpcore2", "google_genai", "asyncio", "openai"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
