@@ -101,6 +101,10 @@ class Contract:
     body_example: Any = None
     more: Mapping[int, tuple[Any, str]] = field(default_factory=dict)
 
+    def __deepcopy__(self, _: object) -> Contract:
+        # Litestar copies a controller's handlers; the types in here cannot be, and need not be.
+        return self
+
     @property
     def all_errors(self) -> Sequence[type[AppError]]:
         """`errors` and those that every operation of this shape has."""

@@ -1,0 +1,68 @@
+"""The application behind a real uvicorn over TLS, in the tests' own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import trustme
+import uvicorn
+
+from entrypoints.http.app import build_app
+from entrypoints.settings import Settings, load_settings
+
+_SECRET = "a secret of forty characters, for the tests"
+
+
+def settings_for(database_url: str, redis_url: str, **more: object) -> Settings:
+    """Settings from these values alone."""
+    return load_settings(
+        _env_file=None,
+        database_url=database_url,
+        redis_url=redis_url,
+        secret_key=_SECRET,
+        **more,
+    )
+
+
+@asynccontextmanager
+async def serving(settings: Settings, directory: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client whose requests go over TLS, verified against a CA of this run."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1", "localhost")
+    key_file, chain_file = directory / "server.key", directory / "server.pem"
+    certificate.private_key_pem.write_to_path(str(key_file))
+    for blob in certificate.cert_chain_pems:
+        blob.write_to_path(str(chain_file), append=True)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            build_app(settings),
+            host="127.0.0.1",
+            port=0,
+            ssl_keyfile=str(key_file),
+            ssl_certfile=str(chain_file),
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+        )
+    )
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        if task.done():
+            await task
+            raise RuntimeError("the server ended before it started")
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    trusted = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+    try:
+        async with httpx2.AsyncClient(
+            base_url=f"https://127.0.0.1:{port}", verify=trusted, timeout=60
+        ) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        await task
