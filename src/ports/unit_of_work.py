@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ports.idempotency import IdempotencyStore
 from ports.orders import OrderRepository
+from ports.search_clicks import SearchClickLog
 from ports.users import UserRepository
 
 
@@ -24,6 +25,12 @@ class UnitOfWork(Protocol):
     @abstractmethod
     def orders(self) -> OrderRepository:
         """Orders, inside this unit."""
+        ...
+
+    @property
+    @abstractmethod
+    def search_clicks(self) -> SearchClickLog:
+        """The log of searches, inside this unit."""
         ...
 
     @property

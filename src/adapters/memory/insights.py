@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 
@@ -22,30 +22,42 @@ from ports.search_insights import SearchAnalysis, SearchInsightStore
 
 
 class MemorySearchClickLog(SearchClickLog):
-    """Rows in a list; tests may append to `rows` what another program would write."""
+    """Rows in a list, to which a test may add what another program would write."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        rows: list[SearchClick],
+        undo: list[Callable[[], object]] | None = None,
+    ) -> None:
         self._clock = clock
-        self.rows: list[SearchClick] = []
+        self._rows = rows
+        self._undo = [] if undo is None else undo
 
     async def append(self, clicks: Sequence[SearchClick]) -> int:
         """Write all rows; see the port."""
         today = self._clock.now().date()
-        self.rows += [replace(row, search_date=row.search_date or today) for row in clicks]
-        return len(clicks)
+        added = [replace(row, search_date=row.search_date or today) for row in clicks]
+        self._rows += added
+        self._undo.append(lambda: self._take_back(added))
+        return len(added)
+
+    def _take_back(self, added: Sequence[SearchClick]) -> None:
+        for row in added:
+            self._rows.remove(row)
 
 
 class MemorySearchAnalysis(SearchAnalysis):
     """The arithmetic of `domain.insights.rates` over a list of rows."""
 
-    def __init__(self, log: MemorySearchClickLog) -> None:
-        self._log = log
+    def __init__(self, rows: list[SearchClick]) -> None:
+        self._rows = rows
 
     async def analyse(self, period: Period, rules: Rules) -> Analysis:
         """All three analyses; see the port."""
         rows = [
             row
-            for row in self._log.rows
+            for row in self._rows
             if row.search_date is not None and period.first <= row.search_date <= period.last
         ]
         totals = query_totals(rows)
@@ -64,13 +76,13 @@ class MemorySearchAnalysis(SearchAnalysis):
 class MemorySearchInsightStore(SearchInsightStore):
     """Insights by day; tests may put into `stored` what another program would write."""
 
-    def __init__(self, log: MemorySearchClickLog) -> None:
-        self._log = log
+    def __init__(self, rows: list[SearchClick]) -> None:
+        self._rows = rows
         self.stored: dict[date, StoredInsight] = {}
 
     async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
         """Compute one day and store it; see the port."""
-        found = await MemorySearchAnalysis(self._log).analyse(Period.of_day(day), rules)
+        found = await MemorySearchAnalysis(self._rows).analyse(Period.of_day(day), rules)
         (daily,) = found.days
         fresh = StoredInsight(
             insight_date=day,
@@ -117,7 +129,7 @@ class MemorySearchInsightStore(SearchInsightStore):
 
     async def days_to_compute(self, until: date) -> Sequence[date]:
         """Days with rows and no insight, oldest first; see the port."""
-        searched = {row.search_date for row in self._log.rows if row.search_date is not None}
+        searched = {row.search_date for row in self._rows if row.search_date is not None}
         return sorted(day for day in searched if day <= until and self._lacks(day))
 
     def _lacks(self, day: date) -> bool:

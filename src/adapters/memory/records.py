@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import count, islice
 from typing import TypeVar
 
+from adapters.memory.insights import MemorySearchClickLog
 from domain.errors import (
     EmailTaken,
     IdempotencyKeyReused,
@@ -19,6 +20,7 @@ from domain.errors import (
     UnknownUser,
     UserHasOrders,
 )
+from domain.insights.model import SearchClick
 from domain.orders.model import (
     ORDER_DATE_IS_FIXED,
     USER_DOES_NOT_EXIST,
@@ -54,6 +56,7 @@ class RecordTables:
     users: dict[UserId, User] = field(default_factory=dict)
     orders: dict[OrderId, Order] = field(default_factory=dict)
     answers: dict[str, KeptRow] = field(default_factory=dict)
+    searches: list[SearchClick] = field(default_factory=list)
     claimed: set[str] = field(default_factory=set)
     user_ids: count[int] = field(default_factory=lambda: count(1))
     order_ids: count[int] = field(default_factory=lambda: count(1))
@@ -288,6 +291,11 @@ class MemoryUnitOfWork(UnitOfWork):
     def orders(self) -> MemoryOrderRepository:
         """Orders, inside this unit."""
         return MemoryOrderRepository(self._tables, self.undo)
+
+    @property
+    def search_clicks(self) -> MemorySearchClickLog:
+        """The log of searches, inside this unit."""
+        return MemorySearchClickLog(self._tables.clock, self._tables.searches, self.undo)
 
     @property
     def answers(self) -> MemoryIdempotencyStore:

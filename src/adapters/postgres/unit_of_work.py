@@ -11,6 +11,7 @@ from adapters.postgres.errors import translated
 from adapters.postgres.idempotency import PostgresIdempotencyStore
 from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Connection, Database
+from adapters.postgres.search_clicks import PostgresSearchClickLog
 from adapters.postgres.users import PostgresUserRepository
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
@@ -32,6 +33,11 @@ class PostgresUnitOfWork(UnitOfWork):
     def orders(self) -> PostgresOrderRepository:
         """Orders, inside this transaction."""
         return PostgresOrderRepository(self._connection)
+
+    @property
+    def search_clicks(self) -> PostgresSearchClickLog:
+        """The log of searches, inside this transaction."""
+        return PostgresSearchClickLog(self._connection)
 
     @property
     def answers(self) -> PostgresIdempotencyStore:

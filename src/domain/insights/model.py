@@ -13,12 +13,6 @@ from domain.errors import InvalidInput, Violation
 DEFINITION_VERSION: Final = 1
 """Goes up when a stored figure would come out otherwise for the same rows."""
 
-MAX_PERIOD_DAYS: Final = 366
-"""The longest period of one analysis, in days."""
-
-MAX_TOP: Final = 100
-"""The most queries that one analysis ranks."""
-
 
 class RankBy(StrEnum):
     """What puts one query above another."""
@@ -49,26 +43,15 @@ class SearchClick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """The days from `first` to `last`, both included; at most 366."""
+    """The days from `first` to `last`, both included."""
 
     first: date
     last: date
 
     def __post_init__(self) -> None:
         if self.first > self.last:
-            raise InvalidInput.of(
-                [Violation(pointer="from", detail=f"must not be after `to`, which is {self.last}")]
-            )
-        if self.days > MAX_PERIOD_DAYS:
-            raise InvalidInput.of(
-                [
-                    Violation(
-                        pointer="from",
-                        detail=f"makes a period of {self.days} days with `to`;"
-                        f" at most {MAX_PERIOD_DAYS} are allowed",
-                    )
-                ]
-            )
+            detail = f"must not be after `to`, which is {self.last}"
+            raise InvalidInput.of([Violation(pointer="from", detail=detail)])
 
     @property
     def days(self) -> int:

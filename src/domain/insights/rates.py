@@ -14,7 +14,9 @@ from math import sqrt
 from statistics import fmean
 from typing import Final
 
+from domain.errors import Violation
 from domain.insights.model import DailyCtr, LowPerformer, RankBy, Rules, SearchClick, TopQuery
+from domain.text import label_problem
 
 Z_95: Final = 1.96
 """Standard normal quantile of a two-sided 95 % interval."""
@@ -45,6 +47,26 @@ def is_usable(row: SearchClick) -> bool:
         and 0 <= row.clicks <= row.impressions
         and normalised_query(row.search_query) != ""
     )
+
+
+def click_violations(members: Mapping[str, object]) -> list[Violation]:
+    """What is wrong with well-typed members of a row that is to be stored; absent ones are right.
+
+    What could not be counted later (`is_usable`) is not taken.
+    """
+    found = []
+    query = members.get("search_query")
+    if isinstance(query, str):
+        problem = label_problem(query)
+        if problem is None and normalised_query(query) == "":
+            problem = "must not be blank"
+        if problem is not None:
+            found.append(Violation(pointer="/search_query", detail=problem))
+    clicks, impressions = members.get("clicks"), members.get("impressions")
+    if isinstance(clicks, int) and isinstance(impressions, int) and clicks > impressions:
+        detail = f"must not be more than impressions, which are {impressions}"
+        found.append(Violation(pointer="/clicks", detail=detail))
+    return found
 
 
 def wilson_interval(clicks: int, impressions: int, *, z: float = Z_95) -> tuple[float, float]:

@@ -18,6 +18,9 @@ LOOKBACK_DAYS: Final = 3
 DEFAULT_PERIOD_DAYS: Final = 28
 """The period of an analysis that names none: that many days up to yesterday."""
 
+MAX_PERIOD_DAYS: Final = 366
+"""The longest period of one analysis, in days."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsightService:
@@ -34,14 +37,8 @@ class InsightService:
         """
         now = self.clock.now()
         if day > now.date():
-            raise InvalidInput.of(
-                [
-                    Violation(
-                        pointer="date",
-                        detail=f"has not begun: the latest day is today, {now.date()} (UTC)",
-                    )
-                ]
-            )
+            detail = f"has not begun: the latest day is today, {now.date()} (UTC)"
+            raise InvalidInput.of([Violation(pointer="insight_date", detail=detail)])
         return await self.insights.compute(day, Rules(), now=now)
 
     async def refresh(self) -> Sequence[date]:
@@ -63,16 +60,22 @@ class InsightService:
         return days
 
     def period(self, first: date | None, last: date | None) -> Period:
-        """The period from `first` to `last`; what is None follows from the other, or from today.
+        """The period from `first` to `last` for an analysis.
+
+        Without `last` it ends yesterday (or with `first`, if that is later); without `first` it
+        has 28 days.
 
         Raises:
             InvalidInput: `first` is after `last`, or the period is longer than 366 days.
         """
-        span = timedelta(days=DEFAULT_PERIOD_DAYS - 1)
         if last is None:
-            last = self.clock.now().date() - timedelta(days=1)
-            if first is not None:
-                last = max(first, last)
+            yesterday = self.clock.now().date() - timedelta(days=1)
+            last = yesterday if first is None else max(first, yesterday)
         if first is None:
-            first = max(last, date.min + span) - span
-        return Period(first=first, last=last)
+            span = timedelta(days=DEFAULT_PERIOD_DAYS - 1)
+            first = last - span if last - date.min >= span else date.min
+        period = Period(first=first, last=last)
+        if period.days > MAX_PERIOD_DAYS:
+            detail = f"makes {period.days} days with `to`; at most {MAX_PERIOD_DAYS} are allowed"
+            raise InvalidInput.of([Violation(pointer="from", detail=detail)])
+        return period
