@@ -1,0 +1,327 @@
+"""The provider behind the dialects: admits calls, chooses faults, answers, keeps the ledger."""
+
+from __future__ import annotations
+
+import re
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from entrypoints.fake_provider.answers import AnswerBook, Answerer, write_answer
+from entrypoints.fake_provider.calls import (
+    Call,
+    Completion,
+    Dialect,
+    Problem,
+    Refused,
+    count_tokens,
+)
+from entrypoints.fake_provider.contents import spoiled
+from entrypoints.fake_provider.documents import find_document
+from entrypoints.fake_provider.faults import FaultPlan
+from entrypoints.fake_provider.hints import hint_headers, rate_limit_headers
+from entrypoints.fake_provider.latency import LatencySampler
+from entrypoints.fake_provider.ledger import DEFAULT_CAPACITY, Ledger
+from entrypoints.fake_provider.limits import Limiter, Verdict
+from entrypoints.fake_provider.scenario import ERROR_KINDS, WIRE_KINDS, Fault, Scenario
+from entrypoints.fake_provider.wire import Reply, Request, client_left, json_reply
+
+_ORDINARY = Fault(kind="ok")
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """How a call ends: the reply, and what the ledger notes about it."""
+
+    reply: Reply
+    status: int
+    fault: str = ""
+    hint_s: float | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Provider:
+    """One fake provider: its scenario, and what it remembers while it runs.
+
+    Args:
+        scenario: what it does; changed under way by `apply`.
+        answerer: asked for every answer before the scenario's table and the rules.
+        ledger_capacity: calls kept in the ledger, >= 1.
+        ledger_path: file for finished calls as JSON lines; None for none.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario | None = None,
+        *,
+        answerer: Answerer | None = None,
+        ledger_capacity: int = DEFAULT_CAPACITY,
+        ledger_path: Path | None = None,
+    ) -> None:
+        self.answerer = answerer
+        self._ledger_capacity = ledger_capacity
+        self._ledger_path = ledger_path
+        self._numbers = count(1)
+        self.reset(scenario or Scenario())
+
+    def reset(self, scenario: Scenario) -> None:
+        """Start over: a new scenario, full budgets, an empty ledger."""
+        self.ledger = Ledger(self._ledger_capacity, self._ledger_path)
+        self.limiter = Limiter(scenario.limits)
+        self.dead_until_s = 0.0
+        self.in_flight = 0
+        self.peak_in_flight = 0
+        self._set(scenario)
+
+    def apply(self, scenario: Scenario) -> None:
+        """Change the scenario under way; saved-up budgets and the ledger stay."""
+        self.limiter.retune(scenario.limits, time.monotonic())
+        self._set(scenario)
+
+    def _set(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.faults = FaultPlan(scenario.script, scenario.rates, scenario.seed)
+        self.answers = AnswerBook(scenario.answers)
+        self._latency = LatencySampler(scenario.latency, scenario.seed)
+        pattern = scenario.document_pattern
+        self._pattern = re.compile(pattern, re.DOTALL) if pattern else None
+
+    def die(self, for_s: float) -> None:
+        """Break every connection for `for_s` seconds from now."""
+        self.dead_until_s = time.monotonic() + for_s
+
+    @property
+    def dead(self) -> bool:
+        """Whether it is in a dead period."""
+        return time.monotonic() < self.dead_until_s
+
+    def request_id(self) -> str:
+        """`req_` and 32 hexadecimal digits, a new one each time."""
+        return f"req_{next(self._numbers):032x}"
+
+    def read(self, dialect: Dialect, body: bytes, model: str, key: str) -> Call:
+        """The call in `body`, with its document and prompt tokens.
+
+        Raises:
+            Refused: the body is no request of this dialect.
+        """
+        call = dialect.read(body, model)
+        call.key = key
+        call.document = find_document(call.turns, self._pattern)
+        call.prompt_tokens = count_tokens(call.prompt) + 4 * len(call.turns)
+        return call
+
+    async def exchange(self, dialect: Dialect, request: Request, model: str = "") -> Reply | None:
+        """Answer one request for a completion; None when the client left meanwhile."""
+        try:
+            call = self.read(dialect, request.body, model, request.key)
+        except Refused as refused:
+            return json_reply(refused.status, refused.body)
+        seq = self.ledger.open(call, request.arrived_s)
+        self.in_flight += 1
+        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+        aborted = True
+        outcome = Outcome(reply=Reply(), status=0)
+        try:
+            outcome, delay_s = self._decide(dialect, call)
+            aborted = delay_s > 0 and await client_left(request.receive, delay_s)
+            return None if aborted else outcome.reply
+        finally:
+            self.in_flight -= 1
+            if aborted:
+                # A provider that has begun bills what it read.
+                outcome = Outcome(
+                    reply=Reply(),
+                    status=0,
+                    fault=outcome.fault,
+                    prompt_tokens=outcome.prompt_tokens,
+                )
+            self.ledger.close(
+                seq,
+                done_s=time.monotonic(),
+                status=outcome.status,
+                fault=outcome.fault,
+                hint_s=outcome.hint_s,
+                prompt_tokens=outcome.prompt_tokens,
+                completion_tokens=outcome.completion_tokens,
+                aborted=aborted,
+            )
+
+    def answer_now(self, dialect: Dialect, call: Call) -> tuple[int, Any]:
+        """Status and body for `call` without waiting, limits or broken wires: a line of a batch."""
+        seq = self.ledger.open(call, time.monotonic())
+        problem = self._objection(dialect, call)
+        fault = (self.faults.choose(call) if problem is None else None) or _ORDINARY
+        if problem is None and fault.kind in WIRE_KINDS:
+            fault = Fault(kind="server_error")
+        if problem is None and fault.kind in ERROR_KINDS:
+            problem = self._problem_of(fault, call)
+        outcome = (
+            self._refusal(dialect, problem, None)
+            if problem is not None
+            else self._success(dialect, call, fault, None)
+        )
+        self.ledger.close(
+            seq,
+            done_s=time.monotonic(),
+            status=outcome.status,
+            fault=outcome.fault,
+            prompt_tokens=outcome.prompt_tokens,
+            completion_tokens=outcome.completion_tokens,
+        )
+        return outcome.status, msgspec.Raw(outcome.reply.body)
+
+    def _decide(self, dialect: Dialect, call: Call) -> tuple[Outcome, float]:
+        """What becomes of `call`, and after how many seconds."""
+        if self.dead:
+            return Outcome(reply=Reply(cut="before"), status=0, fault="dead"), 0.0
+        problem = self._objection(dialect, call)
+        if problem is not None:
+            return self._refusal(dialect, problem, None), 0.0
+        verdict = self.limiter.admit(call, time.monotonic())
+        problem = self._verdict_problem(verdict, call)
+        if problem is not None:
+            return self._refusal(dialect, problem, verdict), 0.0
+        fault = self.faults.choose(call) or _ORDINARY
+        if fault.kind in ERROR_KINDS:
+            outcome = self._refusal(dialect, self._problem_of(fault, call), verdict)
+            return outcome, fault.delay_s
+        delay_s = self._latency.draw() + fault.delay_s
+        match fault.kind:
+            case "reset" | "disconnect":
+                reply = Reply(cut="before", abrupt=fault.kind == "reset")
+                return Outcome(reply=reply, status=0, fault=fault.kind), fault.delay_s
+            case "timeout":
+                reply = Reply(cut="before")
+                tokens = call.prompt_tokens
+                late = Outcome(reply=reply, status=0, fault="timeout", prompt_tokens=tokens)
+                return late, self.scenario.hang_s
+        outcome = self._success(dialect, call, fault, verdict)
+        self.limiter.settle(call, outcome.completion_tokens, time.monotonic())
+        return outcome, delay_s
+
+    def _objection(self, dialect: Dialect, call: Call) -> Problem | None:
+        """Why the request itself is refused, whatever the load and the script."""
+        scenario, model = self.scenario, call.model
+        if call.key in scenario.bad_keys:
+            return Problem(kind="bad_key", key=call.key)
+        card = scenario.default_model
+        if scenario.models is not None:
+            if model not in scenario.models:
+                return Problem(kind="unknown_model", model=model)
+            card = scenario.models[model]
+        if card.context_tokens is not None and call.prompt_tokens > card.context_tokens:
+            return Problem(
+                kind="context_too_long",
+                model=model,
+                limit=card.context_tokens,
+                tokens=call.prompt_tokens,
+            )
+        if card.fixed_temperature and call.temperature not in (None, 1):
+            return Problem(kind="bad_parameter", model=model, temperature=call.temperature)
+        detail = dialect.schema_fault(call)
+        if detail is not None:
+            return Problem(kind="bad_schema", detail=detail, schema_name=call.schema_name)
+        return None
+
+    def _verdict_problem(self, verdict: Verdict, call: Call) -> Problem | None:
+        limit = verdict.limit
+        if limit is not None and verdict.outcome == "exhausted":
+            return Problem(kind="quota_exhausted", model=call.model, limit=limit.quota or 0)
+        if limit is not None and verdict.outcome == "limited":
+            per_minute = limit.rpm if verdict.scope == "requests" else limit.tpm
+            return Problem(
+                kind="rate_limited",
+                model=call.model,
+                retry_after_s=None if limit.hint == "none" else verdict.wait_s,
+                hint=limit.hint,
+                scope=verdict.scope,
+                limit=int(per_minute or 0),
+            )
+        most = self.scenario.max_concurrent
+        if most is not None and self.in_flight > most:
+            return Problem(kind="overloaded", model=call.model)
+        return None
+
+    def _problem_of(self, fault: Fault, call: Call) -> Problem:
+        return Problem(
+            kind=fault.kind,  # type: ignore[arg-type] # the caller has checked it
+            model=call.model,
+            key=call.key,
+            retry_after_s=fault.retry_after_s,
+            hint=fault.hint,
+            code=fault.code,
+            reason=fault.reason,
+            limit=8192 if fault.kind == "context_too_long" else 60,
+            tokens=call.prompt_tokens,
+            temperature=0.0 if call.temperature is None else call.temperature,
+            schema_name=call.schema_name,
+            detail=fault.reason,
+        )
+
+    def _refusal(self, dialect: Dialect, problem: Problem, verdict: Verdict | None) -> Outcome:
+        status, body = dialect.error(problem)
+        headers, hint_s = hint_headers(dialect.name, problem)
+        reply = json_reply(status, body, headers + self._own_headers(dialect, verdict))
+        return Outcome(
+            reply=reply,
+            status=status,
+            fault=problem.kind,
+            hint_s=hint_s,
+            prompt_tokens=problem.tokens if status == 200 else 0,
+        )
+
+    def _success(
+        self, dialect: Dialect, call: Call, fault: Fault, verdict: Verdict | None
+    ) -> Outcome:
+        completion = self._complete(call, fault)
+        request_id = self.request_id()
+        body = msgspec.json.encode(dialect.answer(call, completion, request_id))
+        reply = Reply(body=body, headers=self._own_headers(dialect, verdict, request_id))
+        match fault.kind:
+            case "reset_mid_body" | "disconnect_mid_body":
+                reply.cut, reply.abrupt = "mid_body", fault.kind == "reset_mid_body"
+            case "malformed_body":
+                reply.body = body[: len(body) // 2]
+            case "html":
+                reply.body = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+                reply.content_type = b"text/html; charset=utf-8"
+            case "empty_object":
+                reply.body = b"{}"
+        return Outcome(
+            reply=reply,
+            status=200,
+            fault="" if fault.kind == "ok" else fault.kind,
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
+        )
+
+    def _complete(self, call: Call, fault: Fault) -> Completion:
+        given = self.answerer(call) if self.answerer is not None else None
+        if given is None:
+            given = self.answers.find(call)
+        if isinstance(given, str):
+            answer: Any = given
+        elif call.schema is not None:
+            kept = {} if given is None else {"given": given}
+            answer = write_answer(call.schema, call.document, **kept)
+        elif given is not None or call.json_mode:
+            answer = given or {}
+        else:
+            answer = f"I have read: {call.document[:200]}"
+        return spoiled(answer, fault, call)
+
+    def _own_headers(
+        self, dialect: Dialect, verdict: Verdict | None, request_id: str = ""
+    ) -> list[tuple[bytes, bytes]]:
+        if dialect.name not in ("openai", "responses"):
+            return []
+        return [
+            (b"x-request-id", (request_id or self.request_id()).encode()),
+            (b"openai-version", b"2020-10-01"),
+            (b"openai-organization", b"org-fake"),
+            *rate_limit_headers(verdict),
+        ]
