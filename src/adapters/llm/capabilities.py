@@ -1,0 +1,85 @@
+"""What each model can do and how it is best asked: the one table to edit for a new model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from domain.extraction.schema import AnswerStyle
+from ports.language_model import ModelProfile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """One row: what `ModelProfile` says, without the names."""
+
+    style: AnswerStyle = AnswerStyle.QUOTED
+    bounded: bool = False
+    context_tokens: int = 128_000
+    max_output_tokens: int = 8_000
+    shots: int = 0
+    reasks: int = 2
+    temperature: float | None = None
+    seed: int | None = None
+
+
+_TABLE: Final[tuple[tuple[str, str, Capabilities], ...]] = (
+    # Reasoning models of OpenAI take no temperature but 1, and no seed; hidden reasoning counts
+    # as output, so the limit is wide.
+    ("openai", "gpt-4*", Capabilities(temperature=0.0, seed=7)),
+    ("openai", "gpt-5*", Capabilities(context_tokens=272_000, max_output_tokens=16_000)),
+    ("openai", "o[0-9]*", Capabilities(context_tokens=200_000, max_output_tokens=16_000)),
+    ("openai", "*", Capabilities()),
+    # Google advises its default temperature (1.0) for Gemini 3.
+    ("gemini", "gemini-3*", Capabilities(context_tokens=1_000_000, max_output_tokens=16_000)),
+    ("gemini", "*", Capabilities(context_tokens=1_000_000, temperature=0.0, seed=7)),
+    # Models too small to quote: bare values after the nearest examples.
+    (
+        "*",
+        "*[sS]mol[lL][mM]2-135*",
+        Capabilities(
+            style=AnswerStyle.VALUES,
+            bounded=True,
+            context_tokens=2_048,
+            max_output_tokens=512,
+            shots=4,
+            reasks=1,
+            temperature=0.0,
+            seed=7,
+        ),
+    ),
+    ("vllm", "*", Capabilities(bounded=True, context_tokens=8_192, temperature=0.0, seed=7)),
+    (
+        "local",
+        "*",
+        Capabilities(
+            bounded=True, context_tokens=4_096, max_output_tokens=2_000, temperature=0.0, seed=7
+        ),
+    ),
+)
+
+
+def profile_of(provider: str, model: str) -> ModelProfile:
+    """The first row of the table that fits."""
+    row = next(
+        row
+        for owner, pattern, row in _TABLE
+        if fnmatchcase(provider, owner) and fnmatchcase(model, pattern)
+    )
+    parameters: Mapping[str, float | int | None] = {
+        "temperature": row.temperature,
+        "seed": row.seed,
+    }
+    return ModelProfile(
+        provider=provider,
+        model=model,
+        style=row.style,
+        bounded=row.bounded,
+        context_tokens=row.context_tokens,
+        max_output_tokens=row.max_output_tokens,
+        shots=row.shots,
+        reasks=row.reasks,
+        parameters={name: value for name, value in parameters.items() if value is not None},
+    )

@@ -1,0 +1,55 @@
+"""Words for failed calls that leak nothing of the provider's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from domain.extraction.calls import Failure, FailureKind
+
+DETAILS: Final[Mapping[FailureKind, str]] = {
+    FailureKind.AUTH: "{0} refuses the API key. Set {1}_API_KEY to a valid key.",
+    FailureKind.UNKNOWN_MODEL: "{0} does not know the model. Set {1}_MODEL to one that it serves.",
+    FailureKind.BAD_REQUEST: "{0} refuses the shape of the request; the log has the details.",
+    FailureKind.QUOTA_EXHAUSTED: "The quota or credit at {0} is used up.",
+    FailureKind.RATE_LIMITED: "{0} asks to send fewer requests.",
+    FailureKind.OVERLOADED: "{0} is overloaded.",
+    FailureKind.SERVER_ERROR: "{0} failed.",
+    FailureKind.TIMEOUT: "{0} did not answer in time.",
+    FailureKind.CONNECTION: "The connection to {0} failed.",
+    FailureKind.CIRCUIT_OPEN: "{0} failed repeatedly and is given a pause.",
+    FailureKind.BAD_RESPONSE: "{0} sent something that is not its protocol.",
+    FailureKind.TOO_LONG: "The text is too long for the model at {0}.",
+}
+
+
+def failure(provider: str, kind: FailureKind, *, retry_after_s: float | None = None) -> Failure:
+    """A failure of `provider` in words for its user."""
+    names = {"local": "LOCAL_LLM"}
+    detail = DETAILS[kind].format(provider, names.get(provider, provider.upper()))
+    return Failure(kind=kind, detail=detail, retry_after_s=retry_after_s)
+
+
+def retry_after_s(headers: Mapping[str, str], *, now_s: float) -> float | None:
+    """The wait that `retry-after-ms` or `retry-after` (seconds or a date) asks for, in seconds.
+
+    Args:
+        headers: of the response, names without regard to case.
+        now_s: the present as a Unix time, for dates.
+    """
+    for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        if not value:
+            continue
+        try:
+            seconds = float(value) / scale
+        except ValueError:
+            try:
+                seconds = parsedate_to_datetime(value).timestamp() - now_s
+            except ValueError:
+                continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    return None

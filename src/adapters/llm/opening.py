@@ -1,0 +1,103 @@
+"""Opens the configured models and closes them again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from adapters.llm.capabilities import profile_of
+from ports.language_model import LanguageModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Where one provider is and what it is asked with.
+
+    Attributes:
+        provider: `openai`, `gemini`, `vllm` or `local`.
+        model: the model's name there.
+        base_url: of its API.
+        api_key: None for a server that asks for none.
+    """
+
+    provider: str
+    model: str
+    base_url: str
+    api_key: str | None = None
+
+
+@asynccontextmanager
+async def open_language_models(
+    configs: Sequence[ModelConfig], *, call_timeout_s: float, concurrency: int
+) -> AsyncIterator[Mapping[str, LanguageModel]]:
+    """The models by provider name, open for as long as the block runs.
+
+    Args:
+        configs: one for each provider that may be asked.
+        call_timeout_s: longest wait for one answer, in seconds (> 0).
+        concurrency: calls in flight to one provider, at most.
+    """
+    async with AsyncExitStack() as stack:
+        models: dict[str, LanguageModel] = {}
+        for config in configs:
+            opened = _open_gemini if config.provider == "gemini" else _open_openai_protocol
+            models[config.provider] = await stack.enter_async_context(
+                opened(config, call_timeout_s=call_timeout_s, concurrency=concurrency)
+            )
+        yield models
+
+
+@asynccontextmanager
+async def _open_openai_protocol(
+    config: ModelConfig, *, call_timeout_s: float, concurrency: int
+) -> AsyncIterator[LanguageModel]:
+    # Each SDK takes a second to import: only who asks the provider pays it.
+    import httpx2  # noqa: PLC0415
+    import openai  # noqa: PLC0415
+
+    from adapters.llm.openai_protocol import OpenAIProtocolLanguageModel  # noqa: PLC0415
+
+    limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+    async with (
+        httpx2.AsyncClient(limits=limits, timeout=call_timeout_s) as wire,
+        openai.AsyncOpenAI(
+            api_key=config.api_key or "none",
+            base_url=config.base_url,
+            max_retries=0,
+            timeout=call_timeout_s,
+            http_client=wire,
+        ) as client,
+    ):
+        yield OpenAIProtocolLanguageModel(
+            client,
+            profile=profile_of(config.provider, config.model),
+            call_timeout_s=call_timeout_s,
+        )
+
+
+@asynccontextmanager
+async def _open_gemini(
+    config: ModelConfig, *, call_timeout_s: float, concurrency: int
+) -> AsyncIterator[LanguageModel]:
+    import httpx2  # noqa: PLC0415
+    from google import genai  # noqa: PLC0415
+    from google.genai import types  # noqa: PLC0415
+
+    from adapters.llm.gemini import GeminiLanguageModel  # noqa: PLC0415
+
+    limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+    async with httpx2.AsyncClient(limits=limits, timeout=call_timeout_s) as wire:
+        # With its own client, the SDK's errors do not depend on what else is installed.
+        client = genai.Client(
+            api_key=config.api_key or "none",
+            http_options=types.HttpOptions(base_url=config.base_url, httpx_async_client=wire),
+        )
+        try:
+            yield GeminiLanguageModel(
+                client,
+                profile=profile_of(config.provider, config.model),
+                call_timeout_s=call_timeout_s,
+            )
+        finally:
+            await client.aio.aclose()

@@ -1,0 +1,205 @@
+"""Calls to a language model: what they cost, how they fail and what follows from each failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from domain.errors import (
+    AppError,
+    BadAnswer,
+    DependencyError,
+    ProviderMisconfigured,
+    ProviderQuotaExhausted,
+    ProviderRateLimited,
+    ProviderUnavailable,
+    TextRefused,
+)
+
+
+class FailureKind(StrEnum):
+    """Why no usable answer came."""
+
+    AUTH = "auth"
+    UNKNOWN_MODEL = "unknown_model"
+    BAD_REQUEST = "bad_request"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    CIRCUIT_OPEN = "circuit_open"
+    BAD_RESPONSE = "bad_response"
+    TOO_LONG = "too_long"
+    REFUSED = "refused"
+    TRUNCATED = "truncated"
+    WHITESPACE_LOOP = "whitespace_loop"
+    INVALID_JSON = "invalid_json"
+    SCHEMA_VIOLATION = "schema_violation"
+    UNGROUNDED = "ungrounded"
+
+
+class JobEffect(StrEnum):
+    """What a failure of one text means for the job it belongs to.
+
+    FAIL_ITEM: this text has failed, the others go on. RETRY_ITEM: this text may go back to the
+    queue. PAUSE: no text can be done until somebody acts, and everything can go on then. STOP: no
+    text of this job can ever be done as it is configured.
+    """
+
+    FAIL_ITEM = "fail_item"
+    RETRY_ITEM = "retry_item"
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    """What follows from a failure.
+
+    Attributes:
+        tries: calls that may end this way before the failure stands (1 is no retry). A rate limit
+            is not counted: it waits at the gate until the deadline.
+        trips: whether it counts against the provider's circuit breaker.
+        slows: whether fewer calls may run at once afterwards.
+        falls_back: whether the next provider of a chain may be asked.
+        job: what it means for a job.
+    """
+
+    tries: int = 1
+    trips: bool = False
+    slows: bool = False
+    falls_back: bool = True
+    job: JobEffect = JobEffect.FAIL_ITEM
+
+
+REACTIONS: Final[Mapping[FailureKind, Reaction]] = {
+    FailureKind.AUTH: Reaction(job=JobEffect.STOP),
+    FailureKind.UNKNOWN_MODEL: Reaction(job=JobEffect.STOP),
+    FailureKind.BAD_REQUEST: Reaction(job=JobEffect.STOP),
+    FailureKind.QUOTA_EXHAUSTED: Reaction(job=JobEffect.PAUSE),
+    FailureKind.RATE_LIMITED: Reaction(slows=True, job=JobEffect.RETRY_ITEM),
+    FailureKind.OVERLOADED: Reaction(tries=4, trips=True, slows=True, job=JobEffect.RETRY_ITEM),
+    FailureKind.SERVER_ERROR: Reaction(tries=3, trips=True, job=JobEffect.RETRY_ITEM),
+    # Each may have been billed although no answer came: fewer tries.
+    FailureKind.TIMEOUT: Reaction(tries=2, trips=True, job=JobEffect.RETRY_ITEM),
+    FailureKind.CONNECTION: Reaction(tries=4, trips=True, job=JobEffect.RETRY_ITEM),
+    FailureKind.CIRCUIT_OPEN: Reaction(job=JobEffect.RETRY_ITEM),
+    FailureKind.BAD_RESPONSE: Reaction(tries=2, trips=True),
+    FailureKind.TOO_LONG: Reaction(),
+    FailureKind.REFUSED: Reaction(),
+    FailureKind.TRUNCATED: Reaction(),
+    FailureKind.WHITESPACE_LOOP: Reaction(),
+    FailureKind.INVALID_JSON: Reaction(),
+    FailureKind.SCHEMA_VIOLATION: Reaction(),
+    FailureKind.UNGROUNDED: Reaction(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One failure, in words that may be shown: never a provider's own text.
+
+    Attributes:
+        kind: its class.
+        detail: what happened and, where there is one, the remedy.
+        retry_after_s: when a new try makes sense, in seconds; None when unknown.
+    """
+
+    kind: FailureKind
+    detail: str
+    retry_after_s: float | None = None
+
+    @property
+    def reaction(self) -> Reaction:
+        """What follows from it."""
+        return REACTIONS[self.kind]
+
+    def as_error(self) -> AppError:
+        """This failure as the error that a caller who waits for the answer gets."""
+        match self.kind:
+            case FailureKind.REFUSED:
+                return TextRefused(self.detail)
+            case FailureKind.AUTH | FailureKind.UNKNOWN_MODEL | FailureKind.BAD_REQUEST:
+                return ProviderMisconfigured(self.detail)
+            case FailureKind.QUOTA_EXHAUSTED:
+                return ProviderQuotaExhausted(self.detail, retry_after_s=self.retry_after_s or 3600)
+            case FailureKind.RATE_LIMITED:
+                return ProviderRateLimited(self.detail, retry_after_s=self.retry_after_s or 10)
+            case (
+                FailureKind.OVERLOADED
+                | FailureKind.SERVER_ERROR
+                | FailureKind.TIMEOUT
+                | FailureKind.CONNECTION
+                | FailureKind.CIRCUIT_OPEN
+            ):
+                return ProviderUnavailable(self.detail, retry_after_s=self.retry_after_s or 10)
+            case _:
+                return BadAnswer(self.detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens, as the provider counts them.
+
+    Attributes:
+        input_tokens: all tokens sent, cached ones included.
+        cached_tokens: those of them that the provider had cached.
+        output_tokens: all tokens made, hidden reasoning included.
+    """
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+    @property
+    def total_tokens(self) -> int:
+        """Sent and made."""
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One call to a provider, whatever came of it.
+
+    Attributes:
+        provider: who was asked.
+        model: with which model.
+        outcome: None when an answer came, else why not.
+        usage: tokens that the provider reported for this call.
+        wait_s: time spent waiting for permission to call, in seconds.
+        latency_s: time from request to answer, in seconds.
+    """
+
+    provider: str
+    model: str
+    outcome: FailureKind | None
+    usage: Usage = Usage()
+    wait_s: float = 0.0
+    latency_s: float = 0.0
+
+
+class CallFailed(DependencyError):
+    """A language model gave no usable answer.
+
+    Attributes:
+        failure: why.
+        attempts: the calls that were made, failed ones and their usage included.
+    """
+
+    code = "provider_call_failed"
+
+    def __init__(self, failure: Failure, attempts: tuple[Attempt, ...] = ()) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+        self.attempts = attempts

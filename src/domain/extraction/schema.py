@@ -1,0 +1,304 @@
+"""Schemas: which record a text becomes. Pure values and their rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from domain.errors import Violation
+
+Scalar: TypeAlias = str | int | float | bool | None
+Value: TypeAlias = Scalar | list[Scalar]
+"""A field's value as JSON holds it; a date is `YYYY-MM-DD`."""
+
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_NAME_RULE: Final = "must be lower snake case, start with a letter and have 1..63 characters"
+MAX_FIELDS: Final = 60
+MAX_CHOICES: Final = 200
+MAX_TEXT_LENGTH: Final = 2_000
+
+
+class FieldType(StrEnum):
+    """What one value of a field is."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    ENUM = "enum"
+
+    @property
+    def numeric(self) -> bool:
+        """Whether values have a size that bounds can limit."""
+        return self in {FieldType.INTEGER, FieldType.NUMBER}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One member of the record.
+
+    Attributes:
+        name: lower snake case, 1..63 characters.
+        type: type of the value, or of each item when `many`.
+        description: what belongs here, in words for the model, 1..2,000 characters.
+        many: the value is a list.
+        nullable: null stands for "the text does not say"; else a missing value fails the record.
+        pattern: a regular expression without look-around that a string must match somewhere.
+        minimum: smallest number allowed.
+        maximum: largest number allowed.
+        max_length: longest string allowed, in characters, 1..2,000.
+        max_items: longest list allowed, 1..100.
+        choices: the values of an enum, 1..200, each once.
+        examples: values as they may look, at most 10.
+    """
+
+    name: str
+    type: FieldType
+    description: str
+    many: bool = False
+    nullable: bool = True
+    pattern: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    max_length: int = 200
+    max_items: int = 20
+    choices: tuple[str, ...] = ()
+    examples: tuple[str | int | float | bool, ...] = ()
+
+    def violations(self, pointer: str) -> Iterator[Violation]:
+        """What is wrong with this definition, standing at `pointer`."""
+        if not NAME.fullmatch(self.name):
+            yield Violation(
+                pointer=f"{pointer}/name",
+                detail=_NAME_RULE,
+            )
+        if not 1 <= len(self.description.strip()) <= MAX_TEXT_LENGTH:
+            yield Violation(
+                pointer=f"{pointer}/description",
+                detail=f"must say what belongs here, in 1..{MAX_TEXT_LENGTH} characters",
+            )
+        yield from self._misplaced(pointer)
+        if self.pattern is not None:
+            yield from _pattern_violations(self.pattern, f"{pointer}/pattern")
+        if None not in (self.minimum, self.maximum) and self.minimum > self.maximum:  # type: ignore[operator]
+            yield Violation(pointer=f"{pointer}/minimum", detail="must not exceed maximum")
+        if not 1 <= self.max_length <= MAX_TEXT_LENGTH:
+            yield Violation(pointer=f"{pointer}/max_length", detail=f"must be 1..{MAX_TEXT_LENGTH}")
+        if not 1 <= self.max_items <= 100:
+            yield Violation(pointer=f"{pointer}/max_items", detail="must be 1..100")
+        if self.type is FieldType.ENUM:
+            yield from self._choice_violations(f"{pointer}/choices")
+        if len(self.examples) > 10:
+            yield Violation(pointer=f"{pointer}/examples", detail="must be at most 10")
+
+    def _misplaced(self, pointer: str) -> Iterator[Violation]:
+        """Limits that this type cannot have."""
+        if self.pattern is not None and self.type is not FieldType.STRING:
+            yield Violation(pointer=f"{pointer}/pattern", detail="is for type string only")
+        if self.choices and self.type is not FieldType.ENUM:
+            yield Violation(pointer=f"{pointer}/choices", detail="is for type enum only")
+        for name, bound in (("minimum", self.minimum), ("maximum", self.maximum)):
+            if bound is not None and not self.type.numeric:
+                yield Violation(
+                    pointer=f"{pointer}/{name}", detail="is for types integer and number only"
+                )
+
+    def _choice_violations(self, pointer: str) -> Iterator[Violation]:
+        if not 1 <= len(self.choices) <= MAX_CHOICES:
+            yield Violation(pointer=pointer, detail=f"an enum needs 1..{MAX_CHOICES} choices")
+        if len(set(self.choices)) != len(self.choices):
+            yield Violation(pointer=pointer, detail="must name each choice once")
+        if any(not 1 <= len(choice) <= 200 for choice in self.choices):
+            yield Violation(pointer=pointer, detail="each choice has 1..200 characters")
+
+
+def _pattern_violations(pattern: str, pointer: str) -> Iterator[Violation]:
+    if len(pattern) > 500:
+        yield Violation(pointer=pointer, detail="must have at most 500 characters")
+        return
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        yield Violation(pointer=pointer, detail=f"is not a regular expression: {error}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A text with the record that it holds; shown to models that learn from examples.
+
+    Attributes:
+        text: 1..2,000 characters.
+        record: field name to value, as pairs in the order of the fields.
+    """
+
+    text: str
+    record: tuple[tuple[str, Scalar | tuple[Scalar, ...]], ...]
+
+    def values(self) -> dict[str, Value]:
+        """The record as JSON holds it."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in self.record
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """A named record shape; a version never changes, a new definition is a new version.
+
+    Attributes:
+        name: lower snake case, 1..63 characters.
+        version: 1, 2, ...; each result names the one it was made with.
+        description: what kind of text it is for, at most 2,000 characters.
+        fields: 1..60, each name once.
+        examples: at most 20.
+    """
+
+    name: str
+    version: int
+    description: str
+    fields: tuple[Field, ...]
+    examples: tuple[Example, ...] = ()
+
+    def violations(self) -> list[Violation]:
+        """What is wrong with this definition, in reading order; empty when it can be used."""
+        found: list[Violation] = []
+        if not NAME.fullmatch(self.name):
+            found.append(Violation(pointer="/name", detail=_NAME_RULE))
+        if len(self.description) > MAX_TEXT_LENGTH:
+            found.append(
+                Violation(
+                    pointer="/description",
+                    detail=f"must have at most {MAX_TEXT_LENGTH} characters",
+                )
+            )
+        if not 1 <= len(self.fields) <= MAX_FIELDS:
+            found.append(
+                Violation(pointer="/fields", detail=f"a record has 1..{MAX_FIELDS} fields")
+            )
+        seen: set[str] = set()
+        for index, field in enumerate(self.fields):
+            found.extend(field.violations(f"/fields/{index}"))
+            if field.name in seen:
+                found.append(
+                    Violation(
+                        pointer=f"/fields/{index}/name", detail=f"{field.name!r} stands twice"
+                    )
+                )
+            seen.add(field.name)
+        found.extend(self._example_violations())
+        return found
+
+    def _example_violations(self) -> Iterator[Violation]:
+        if len(self.examples) > 20:
+            yield Violation(pointer="/examples", detail="must be at most 20")
+        names = {field.name for field in self.fields}
+        for index, example in enumerate(self.examples):
+            if not 1 <= len(example.text) <= MAX_TEXT_LENGTH:
+                yield Violation(
+                    pointer=f"/examples/{index}/text",
+                    detail=f"must have 1..{MAX_TEXT_LENGTH} characters",
+                )
+            given = {name for name, _ in example.record}
+            if given != names:
+                wrong = ", ".join(sorted(given ^ names))
+                yield Violation(
+                    pointer=f"/examples/{index}/record",
+                    detail=f"must have exactly the schema's fields; differs in: {wrong}",
+                )
+
+    def same_definition(self, other: Schema) -> bool:
+        """Whether both mean the same, whatever their versions."""
+        return (self.name, self.description, self.fields, self.examples) == (
+            other.name,
+            other.description,
+            other.fields,
+            other.examples,
+        )
+
+
+class AnswerStyle(StrEnum):
+    """The shape in which a model answers.
+
+    QUOTED: each field (each item of a list) is `{"quote": ..., "value": ...}`, the quote first, so
+        that the model reads before it decides. VALUES: each field is its bare value, for models too
+        small to quote; the evidence is then searched in the text.
+    """
+
+    QUOTED = "quoted"
+    VALUES = "values"
+
+
+def wire_schema(schema: Schema, style: AnswerStyle, *, bounded: bool) -> Mapping[str, object]:
+    """The JSON schema of an answer, in the subset that every provider enforces.
+
+    All members are required, absence is null, nothing additional is allowed. Patterns, sizes and
+    numeric bounds stay with the validator behind, unless `bounded`.
+
+    Args:
+        schema: the record.
+        style: bare values, or each behind its quote.
+        bounded: add lengths, list sizes and date formats, for servers that turn the schema into a
+            grammar: without them small models ramble until the token limit.
+    """
+    properties = {
+        field.name: _quoted(field, bounded=bounded)
+        if style is AnswerStyle.QUOTED
+        else _value(field, bounded=bounded)
+        for field in schema.fields
+    }
+    return _object(properties)
+
+
+def _object(properties: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _quoted(field: Field, *, bounded: bool) -> dict[str, object]:
+    quote: dict[str, object] = {"type": "string"}
+    if bounded:
+        quote["maxLength"] = 300
+    if field.many:
+        many: dict[str, object] = {
+            "type": "array",
+            "items": _object({"quote": quote, "value": _scalar(field, bounded=bounded)}),
+        }
+        if bounded:
+            many["maxItems"] = field.max_items
+        return many
+    if field.nullable:
+        quote["type"] = ["string", "null"]
+    return _object({"quote": quote, "value": _value(field, bounded=bounded)})
+
+
+def _value(field: Field, *, bounded: bool) -> dict[str, object]:
+    one = _scalar(field, bounded=bounded)
+    if field.many:
+        many: dict[str, object] = {"type": "array", "items": one}
+        if bounded:
+            many["maxItems"] = field.max_items
+        return many
+    if not field.nullable:
+        return one
+    if "enum" in one:
+        return {**one, "type": ["string", "null"], "enum": [*field.choices, None]}
+    return {**one, "type": [one["type"], "null"]}
+
+
+def _scalar(field: Field, *, bounded: bool) -> dict[str, object]:
+    if field.type is FieldType.ENUM:
+        return {"type": "string", "enum": list(field.choices)}
+    if field.type is FieldType.DATE:
+        return {"type": "string", "format": "date"} if bounded else {"type": "string"}
+    one: dict[str, object] = {"type": field.type.value}
+    if bounded and field.type is FieldType.STRING:
+        one["maxLength"] = field.max_length
+    return one
