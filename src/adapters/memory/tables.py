@@ -1,0 +1,53 @@
+"""What the repositories in memory stand on: tables, sequences, and how a write is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from typing import TypeVar
+
+from domain.insights.model import SearchClick
+from domain.orders.model import Order, OrderId
+from domain.users.model import User, UserId
+from ports.clock import Clock
+from ports.idempotency import KeptAnswer
+
+K = TypeVar("K")
+V = TypeVar("V")
+Undo = list[Callable[[], object]]
+
+
+@dataclass(slots=True)
+class KeptRow:
+    """One row of kept answers; without an answer it is a reservation until `locked_until`."""
+
+    fingerprint: bytes
+    created_at: datetime
+    answer: KeptAnswer | None = None
+    locked_until: datetime | None = None
+
+
+@dataclass(slots=True)
+class RecordTables:
+    """The 'database': tables, sequences, and the keys that open units have claimed."""
+
+    clock: Clock
+    users: dict[UserId, User] = field(default_factory=dict)
+    orders: dict[OrderId, Order] = field(default_factory=dict)
+    answers: dict[str, KeptRow] = field(default_factory=dict)
+    searches: list[SearchClick] = field(default_factory=list)
+    claimed: set[str] = field(default_factory=set)
+    user_ids: count[int] = field(default_factory=lambda: count(1))
+    order_ids: count[int] = field(default_factory=lambda: count(1))
+
+
+def put(table: dict[K, V], key: K, value: V, undo: Undo) -> None:
+    """Write one row, and remember how to take it back."""
+    if key in table:
+        old = table[key]
+        undo.append(lambda: table.__setitem__(key, old))
+    else:
+        undo.append(lambda: table.pop(key, None))
+    table[key] = value
