@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -182,8 +182,8 @@ class Analysis:
         return self.clicks / self.impressions if self.impressions else None
 
 
-Document = Sequence[Mapping[str, object]]
-"""Ranked queries as stored JSON: an array of objects, the best (or worst) first."""
+Document = object
+"""Stored JSON: an array of objects by rank, or whatever another program has stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +203,8 @@ class StoredInsight:
 
     insight_date: date
     average_ctr: float | None
-    top_queries: Document | None
-    low_performance_queries: Document | None
+    top_queries: Document
+    low_performance_queries: Document
     mean_row_ctr: float | None
     clicks: int | None
     impressions: int | None

@@ -16,7 +16,7 @@ from domain.samples.calendar import busy_days, seeded
 from domain.samples.catalogue import MISSPELT, NOT_SOLD, PRODUCTS, TRANSLATED
 from domain.samples.model import ClickRow, SampleSize
 
-_DAYS: Final = 90
+DAYS: Final = 90
 """How far back the searches go, in days."""
 _OUTAGE: Final = (34, 35, 36)
 """Days before the last on which the shop's search was broken and found half as much."""
@@ -34,7 +34,7 @@ def search_clicks(size: SampleSize) -> Iterator[ClickRow]:
     """`size.clicks` rows, oldest day first."""
     rng = seeded(size.seed, "clicks")
     queries, weights = _queries(rng)
-    first = size.until - timedelta(days=_DAYS - 1)
+    first = size.until - timedelta(days=DAYS - 1)
     draw = rng.random
     for day, count in busy_days(rng, size.clicks, first=first, last=size.until):
         broken = (size.until - day).days in _OUTAGE
