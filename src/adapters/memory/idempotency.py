@@ -55,6 +55,6 @@ class MemoryIdempotencyStore(IdempotencyStore):
         """See the port."""
         limit = self._tables.clock.now() - timedelta(hours=KEPT_HOURS)
         old = [key for key, row in self._tables.answers.items() if row.created_at <= limit]
-        for key in old:
-            del self._tables.answers[key]
-        return len(old)
+        gone = {key: self._tables.answers.pop(key) for key in old}
+        self._undo.append(lambda: self._tables.answers.update(gone))
+        return len(gone)

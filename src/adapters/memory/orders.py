@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import replace
+from datetime import UTC
 from itertools import islice
 
 from adapters.memory.tables import RecordTables, Undo, put
@@ -36,7 +37,7 @@ class MemoryOrderRepository(OrderRepository):
             user_id=draft.user_id,
             product_name=draft.product_name,
             quantity=draft.quantity,
-            order_date=draft.order_date or self._tables.clock.now(),
+            order_date=(draft.order_date or self._tables.clock.now()).astimezone(UTC),
             version=1,
         )
         put(self._tables.orders, order.id, order, self._undo)
