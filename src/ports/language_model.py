@@ -87,6 +87,7 @@ class ModelProfile:
         bounded: its server enforces lengths and needs them against rambling.
         context_tokens: prompt and answer together, at most.
         max_output_tokens: longest answer.
+        max_choices: enum choices of a whole schema, at most.
         shots: how many of the schema's own examples are shown, the nearest to the text.
         reasks: how often an unusable answer is asked again with the error.
         parameters: sampling parameters that are sent, such as `{"temperature": 0}`.
@@ -98,6 +99,7 @@ class ModelProfile:
     bounded: bool
     context_tokens: int
     max_output_tokens: int
+    max_choices: int
     shots: int
     reasks: int
     parameters: Mapping[str, float | int]

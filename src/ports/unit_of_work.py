@@ -6,6 +6,7 @@ from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from ports.extractions import ExtractionRepository
 from ports.idempotency import IdempotencyStore
 from ports.orders import OrderRepository
 from ports.search_clicks import SearchClickLog
@@ -31,6 +32,12 @@ class UnitOfWork(Protocol):
     @abstractmethod
     def search_clicks(self) -> SearchClickLog:
         """The log of searches, inside this unit."""
+        ...
+
+    @property
+    @abstractmethod
+    def extractions(self) -> ExtractionRepository:
+        """Extraction results, inside this unit."""
         ...
 
     @property

@@ -19,6 +19,7 @@ class Capabilities:
     bounded: bool = False
     context_tokens: int = 128_000
     max_output_tokens: int = 8_000
+    max_choices: int = 1_000
     shots: int = 0
     reasks: int = 2
     temperature: float | None = None
@@ -42,7 +43,7 @@ _TABLE: Final[tuple[tuple[str, str, Capabilities], ...]] = (
         Capabilities(
             style=AnswerStyle.VALUES,
             bounded=True,
-            context_tokens=2_048,
+            context_tokens=4_096,
             max_output_tokens=512,
             shots=4,
             reasks=1,
@@ -79,6 +80,7 @@ def profile_of(provider: str, model: str) -> ModelProfile:
         bounded=row.bounded,
         context_tokens=row.context_tokens,
         max_output_tokens=row.max_output_tokens,
+        max_choices=row.max_choices,
         shots=row.shots,
         reasks=row.reasks,
         parameters={name: value for name, value in parameters.items() if value is not None},

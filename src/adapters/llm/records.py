@@ -95,7 +95,7 @@ def _scalar(field: Field) -> Any:
     match field.type:
         case FieldType.STRING:
             rules = Rules(min_length=1, max_length=field.max_length, pattern=field.pattern)
-            return Annotated[str, rules]
+            return Annotated[str, BeforeValidator(_storable), rules]
         case FieldType.INTEGER:
             bounds = Rules(ge=field.minimum, le=field.maximum)
             return Annotated[int, bounds]
@@ -113,6 +113,13 @@ def _scalar(field: Field) -> Any:
 def _absent(value: Any) -> Any:
     """What models write for "nothing" where null was asked."""
     return None if isinstance(value, str) and not value.strip() else value
+
+
+def _storable(value: Any) -> Any:
+    """Without what no database holds: a model may write NUL and lone surrogates as escapes."""
+    if not isinstance(value, str):
+        return value
+    return value.replace("\x00", "").encode(errors="ignore").decode()
 
 
 def _listed(value: Any) -> Any:

@@ -8,6 +8,9 @@ from datetime import datetime
 from itertools import count
 from typing import TypeVar
 
+from domain.extraction.builtin import BUILT_IN
+from domain.extraction.model import Extraction, ExtractionId
+from domain.extraction.schema import Schema
 from domain.insights.model import SearchClick
 from domain.orders.model import Order, OrderId
 from domain.users.model import User, UserId
@@ -30,6 +33,16 @@ class KeptRow:
 
 
 @dataclass(slots=True)
+class ExtractionTables:
+    """Schemas by name, each a list of its versions, and results."""
+
+    schemas: dict[str, list[Schema]] = field(
+        default_factory=lambda: {schema.name: [schema] for schema in BUILT_IN}
+    )
+    extractions: dict[ExtractionId, Extraction] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class RecordTables:
     """The 'database': tables, sequences, and the keys that open units have claimed."""
 
@@ -38,6 +51,7 @@ class RecordTables:
     orders: dict[OrderId, Order] = field(default_factory=dict)
     answers: dict[str, KeptRow] = field(default_factory=dict)
     searches: list[SearchClick] = field(default_factory=list)
+    extraction: ExtractionTables = field(default_factory=ExtractionTables)
     claimed: set[str] = field(default_factory=set)
     user_ids: count[int] = field(default_factory=lambda: count(1))
     order_ids: count[int] = field(default_factory=lambda: count(1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from adapters.memory.extractions import MemoryExtractionRepository
 from adapters.memory.idempotency import MemoryIdempotencyStore
 from adapters.memory.insights import MemorySearchClickLog
 from adapters.memory.orders import MemoryOrderRepository
@@ -35,6 +36,11 @@ class MemoryUnitOfWork(UnitOfWork):
     def search_clicks(self) -> MemorySearchClickLog:
         """The log of searches, inside this unit."""
         return MemorySearchClickLog(self._tables.clock, self._tables.searches, self.undo)
+
+    @property
+    def extractions(self) -> MemoryExtractionRepository:
+        """Extraction results, inside this unit."""
+        return MemoryExtractionRepository(self._tables.extraction, self.undo)
 
     @property
     def answers(self) -> MemoryIdempotencyStore:

@@ -11,13 +11,16 @@ from sqlalchemy import (
     DateTime,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     String,
     Table,
     Text,
+    Uuid,
     func,
     text,
 )
@@ -114,3 +117,52 @@ search_insights = Table(
     Column("computed_at", DateTime(timezone=True)),
 )
 Index("search_insights_insight_date_key", search_insights.c.insight_date, unique=True)
+
+extraction_schemas = Table(
+    "extraction_schemas",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("definition", JSONB, nullable=False),
+    Column(
+        "created_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.current_timestamp(),
+    ),
+)
+
+extractions = Table(
+    "extractions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("schema_name", Text, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("fields", JSONB, nullable=False),
+    Column("evidence", JSONB, nullable=False),
+    Column("warnings", JSONB, nullable=False),
+    Column("failure", JSONB),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("attempts", JSONB, nullable=False),
+    Column("fallbacks", JSONB, nullable=False),
+    Column("prompt_hash", Text, nullable=False),
+    Column("latency_s", Double, nullable=False),
+    Column("cost_usd", Numeric(18, 9)),
+    ForeignKeyConstraint(
+        ["schema_name", "schema_version"],
+        ["extraction_schemas.name", "extraction_schemas.version"],
+        name="extractions_schema_fkey",
+    ),
+    CheckConstraint(
+        "status IN ('valid', 'partial', 'refused', 'failed')", name="extractions_status_check"
+    ),
+    CheckConstraint(
+        "(failure IS NULL) = (status IN ('valid', 'partial'))", name="extractions_failure_check"
+    ),
+)
+Index("extractions_schema_idx", extractions.c.schema_name, extractions.c.schema_version)
+Index("extractions_created_at_idx", extractions.c.created_at)

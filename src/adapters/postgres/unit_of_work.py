@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from asyncpg.transaction import Transaction
 
 from adapters.postgres.errors import translated
+from adapters.postgres.extractions import PostgresExtractionRepository
 from adapters.postgres.idempotency import PostgresIdempotencyStore
 from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Connection, Database
@@ -38,6 +39,11 @@ class PostgresUnitOfWork(UnitOfWork):
     def search_clicks(self) -> PostgresSearchClickLog:
         """The log of searches, inside this transaction."""
         return PostgresSearchClickLog(self._connection)
+
+    @property
+    def extractions(self) -> PostgresExtractionRepository:
+        """Extraction results, inside this transaction."""
+        return PostgresExtractionRepository(self._connection)
 
     @property
     def answers(self) -> PostgresIdempotencyStore:

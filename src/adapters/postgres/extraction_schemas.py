@@ -1,0 +1,77 @@
+"""Extraction schemas in PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+
+from adapters.postgres.errors import on_constraint
+from adapters.postgres.pool import Executor
+from adapters.postgres.queries import load_queries
+from domain.errors import Conflict, NotFound, SchemaInUse
+from domain.extraction.definition import definition_of, schema_from
+from domain.extraction.schema import Schema
+from ports.extraction_schemas import ExtractionSchemaRepository
+
+_QUERIES: Final = load_queries("extraction")
+_TRIES: Final = 5
+
+
+class PostgresExtractionSchemaRepository(ExtractionSchemaRepository):
+    """A row a version; the definition is JSON."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def get(self, name: str, version: int | None = None) -> Schema:
+        """See the port."""
+        query = _QUERIES["newest_schema" if version is None else "schema_version"]
+        row = await self._executor.fetchrow(query.sql, *query.args(name=name, version=version))
+        if row is None:
+            which = "" if version is None else f" in version {version}"
+            raise NotFound(f"There is no schema {name!r}{which}.")
+        return _schema(row)
+
+    async def list(self) -> Sequence[Schema]:
+        """See the port."""
+        return [_schema(row) for row in await self._executor.fetch(_QUERIES["newest_schemas"].sql)]
+
+    async def put(self, schema: Schema) -> Schema:
+        """See the port."""
+        query = _QUERIES["put_schema"]
+        arguments = query.args(name=schema.name, definition=json.dumps(definition_of(schema)))
+        for _ in range(_TRIES):
+            try:
+                with on_constraint({"extraction_schemas_pkey": _same_moment}):
+                    version = await self._executor.fetchval(query.sql, *arguments)
+            except _SameMoment:
+                continue  # another writer took this version; ours is the next, or theirs
+            return await self.get(schema.name, version)
+        raise Conflict(f"The schema {schema.name!r} is being changed by others; try again.")
+
+    async def delete(self, name: str) -> None:
+        """See the port."""
+        query = _QUERIES["delete_schema"]
+        with on_constraint({"extractions_schema_fkey": lambda: _in_use(name)}):
+            gone = await self._executor.fetchval(query.sql, *query.args(name=name))
+        if not gone:
+            raise NotFound(f"There is no schema {name!r}.")
+
+
+class _SameMoment(Conflict):
+    """Two writers made the same version."""
+
+
+def _same_moment() -> _SameMoment:
+    return _SameMoment("Two writers made the same version.")
+
+
+def _in_use(name: str) -> SchemaInUse:
+    return SchemaInUse(f"Results name the schema {name!r}; it stays as long as they do.")
+
+
+def _schema(row: asyncpg.Record) -> Schema:
+    return schema_from(row["name"], json.loads(row["definition"]), version=row["version"])

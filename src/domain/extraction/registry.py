@@ -1,0 +1,76 @@
+"""Which schemas there are: registered only when every configured model can serve them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from domain.errors import Conflict, InvalidInput, SchemaInUse, Violation
+from domain.extraction.builtin import BUILT_IN
+from domain.extraction.prompting import unservable
+from domain.extraction.schema import Schema
+from ports.extraction_schemas import ExtractionSchemaRepository
+from ports.language_model import LanguageModel
+from ports.record_validator import RecordValidator
+
+
+class SchemaRegistry:
+    """Use cases of schemas.
+
+    Args:
+        schemas: where they are kept.
+        validator: knows which rules can be compiled.
+        models: the configured models by provider name.
+    """
+
+    def __init__(
+        self,
+        *,
+        schemas: ExtractionSchemaRepository,
+        validator: RecordValidator,
+        models: Mapping[str, LanguageModel],
+    ) -> None:
+        self._schemas = schemas
+        self._validator = validator
+        self._models = models
+
+    async def register(self, schema: Schema) -> Schema:
+        """Store a definition as a new version and return it; an unchanged one keeps its version.
+
+        Raises:
+            InvalidInput: the definition is wrong, or a configured provider cannot serve it.
+            Conflict: the name belongs to a built-in schema.
+        """
+        if schema.name in _BUILT_IN_NAMES:
+            raise Conflict(
+                f"The schema {schema.name!r} is built in and does not change; take another name."
+            )
+        if violations := schema.violations():
+            raise InvalidInput.of(violations)
+        self._validator.check(schema)
+        reasons = [
+            Violation(pointer="/fields", detail=f"{name} cannot serve this: {reason}")
+            for name, model in self._models.items()
+            if (reason := unservable(schema, model.profile)) is not None
+        ]
+        if reasons:
+            raise InvalidInput.of(reasons)
+        return await self._schemas.put(schema)
+
+    async def remove(self, name: str) -> None:
+        """Remove a schema with all its versions.
+
+        Raises:
+            NotFound: no such schema.
+            SchemaInUse: it is built in, or results name it.
+        """
+        if name in _BUILT_IN_NAMES:
+            raise SchemaInUse(f"The schema {name!r} is built in and stays.")
+        await self._schemas.delete(name)
+
+
+_BUILT_IN_NAMES: Collection[str] = frozenset(schema.name for schema in BUILT_IN)
+
+
+def is_built_in(name: str) -> bool:
+    """Whether the schema came with the program."""
+    return name in _BUILT_IN_NAMES
