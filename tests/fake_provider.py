@@ -59,6 +59,11 @@ class FakeInThread(FakeAddresses):
             fault if isinstance(fault, Fault) else Fault(kind=fault) for fault in faults
         )
 
+    async def idle(self) -> None:
+        """Wait until every call is done: a call whose client has left ends a little later."""
+        while self.provider.in_flight:
+            await asyncio.sleep(0.002)
+
     @property
     def entries(self) -> list[Entry]:
         """The ledger's rows, oldest first."""

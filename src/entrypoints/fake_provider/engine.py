@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from entrypoints.fake_provider.admission import limit_problem, objection, scripted_problem
 from entrypoints.fake_provider.answers import AnswerBook, Answerer, write_answer
 from entrypoints.fake_provider.calls import (
     Call,
@@ -153,12 +154,12 @@ class Provider:
     def answer_now(self, dialect: Dialect, call: Call) -> tuple[int, Any]:
         """Status and body for `call` without waiting, limits or broken wires: a line of a batch."""
         seq = self.ledger.open(call, time.monotonic())
-        problem = self._objection(dialect, call)
+        problem = objection(self.scenario, dialect, call)
         fault = (self.faults.choose(call) if problem is None else None) or _ORDINARY
         if problem is None and fault.kind in WIRE_KINDS:
             fault = Fault(kind="server_error")
         if problem is None and fault.kind in ERROR_KINDS:
-            problem = self._problem_of(fault, call)
+            problem = scripted_problem(fault, call)
         outcome = (
             self._refusal(dialect, problem, None)
             if problem is not None
@@ -178,16 +179,16 @@ class Provider:
         """What becomes of `call`, and after how many seconds."""
         if self.dead:
             return Outcome(reply=Reply(cut="before"), status=0, fault="dead"), 0.0
-        problem = self._objection(dialect, call)
+        problem = objection(self.scenario, dialect, call)
         if problem is not None:
             return self._refusal(dialect, problem, None), 0.0
         verdict = self.limiter.admit(call, time.monotonic())
-        problem = self._verdict_problem(verdict, call)
+        problem = limit_problem(verdict, call) or self._overload(call)
         if problem is not None:
             return self._refusal(dialect, problem, verdict), 0.0
         fault = self.faults.choose(call) or _ORDINARY
         if fault.kind in ERROR_KINDS:
-            outcome = self._refusal(dialect, self._problem_of(fault, call), verdict)
+            outcome = self._refusal(dialect, scripted_problem(fault, call), verdict)
             return outcome, fault.delay_s
         delay_s = self._latency.draw() + fault.delay_s
         match fault.kind:
@@ -203,64 +204,11 @@ class Provider:
         self.limiter.settle(call, outcome.completion_tokens, time.monotonic())
         return outcome, delay_s
 
-    def _objection(self, dialect: Dialect, call: Call) -> Problem | None:
-        """Why the request itself is refused, whatever the load and the script."""
-        scenario, model = self.scenario, call.model
-        if call.key in scenario.bad_keys:
-            return Problem(kind="bad_key", key=call.key)
-        card = scenario.default_model
-        if scenario.models is not None:
-            if model not in scenario.models:
-                return Problem(kind="unknown_model", model=model)
-            card = scenario.models[model]
-        if card.context_tokens is not None and call.prompt_tokens > card.context_tokens:
-            return Problem(
-                kind="context_too_long",
-                model=model,
-                limit=card.context_tokens,
-                tokens=call.prompt_tokens,
-            )
-        if card.fixed_temperature and call.temperature not in (None, 1):
-            return Problem(kind="bad_parameter", model=model, temperature=call.temperature)
-        detail = dialect.schema_fault(call)
-        if detail is not None:
-            return Problem(kind="bad_schema", detail=detail, schema_name=call.schema_name)
-        return None
-
-    def _verdict_problem(self, verdict: Verdict, call: Call) -> Problem | None:
-        limit = verdict.limit
-        if limit is not None and verdict.outcome == "exhausted":
-            return Problem(kind="quota_exhausted", model=call.model, limit=limit.quota or 0)
-        if limit is not None and verdict.outcome == "limited":
-            per_minute = limit.rpm if verdict.scope == "requests" else limit.tpm
-            return Problem(
-                kind="rate_limited",
-                model=call.model,
-                retry_after_s=None if limit.hint == "none" else verdict.wait_s,
-                hint=limit.hint,
-                scope=verdict.scope,
-                limit=int(per_minute or 0),
-            )
+    def _overload(self, call: Call) -> Problem | None:
         most = self.scenario.max_concurrent
         if most is not None and self.in_flight > most:
             return Problem(kind="overloaded", model=call.model)
         return None
-
-    def _problem_of(self, fault: Fault, call: Call) -> Problem:
-        return Problem(
-            kind=fault.kind,  # type: ignore[arg-type] # the caller has checked it
-            model=call.model,
-            key=call.key,
-            retry_after_s=fault.retry_after_s,
-            hint=fault.hint,
-            code=fault.code,
-            reason=fault.reason,
-            limit=8192 if fault.kind == "context_too_long" else 60,
-            tokens=call.prompt_tokens,
-            temperature=0.0 if call.temperature is None else call.temperature,
-            schema_name=call.schema_name,
-            detail=fault.reason,
-        )
 
     def _refusal(self, dialect: Dialect, problem: Problem, verdict: Verdict | None) -> Outcome:
         status, body = dialect.error(problem)

@@ -45,7 +45,7 @@ def _camel(name: str) -> str:
     return head + "".join(part.title() for part in rest)
 
 
-def _member(raw: dict[str, Any], name: str) -> Any:
+def member(raw: dict[str, Any], name: str) -> Any:
     """Google's parser takes a member's name in both spellings."""
     return raw.get(_camel(name), raw.get(name))
 
@@ -77,19 +77,19 @@ class Gemini(Dialect):
         turns = tuple(
             (roles.get(content.get("role"), "user"), _text_of(content)) for content in contents
         )
-        system = _member(raw, "system_instruction")
+        system = member(raw, "system_instruction")
         if system is not None:
             turns = (("system", _text_of(system)), *turns)
-        config = _member(raw, "generation_config") or {}
-        openapi = _member(config, "response_schema")
-        schema = openapi or _member(config, "response_json_schema")
+        config = member(raw, "generation_config") or {}
+        openapi = member(config, "response_schema")
+        schema = openapi or member(config, "response_json_schema")
         return Call(
             dialect=self.name,
             model=model,
             turns=turns,
             schema=schema,
-            json_mode=_member(config, "response_mime_type") == "application/json",
-            max_tokens=_member(config, "max_output_tokens"),
+            json_mode=member(config, "response_mime_type") == "application/json",
+            max_tokens=member(config, "max_output_tokens"),
             temperature=config.get("temperature"),
             extra={"openapi": openapi is not None},
         )

@@ -8,6 +8,9 @@ from typing import Any
 from entrypoints.fake_provider.calls import Problem, Refused
 from entrypoints.fake_provider.engine import Provider
 from entrypoints.fake_provider.gemini import Gemini
+from entrypoints.fake_provider.gemini_batches import GeminiBatches
+from entrypoints.fake_provider.gemini_files import GeminiFiles
+from entrypoints.fake_provider.uploads import FileShelf
 from entrypoints.fake_provider.wire import Reply, Request, json_reply
 
 _VERSION = re.compile(r"^(?:/upload)?/v1(?:beta|alpha)?/")
@@ -29,43 +32,57 @@ class GeminiPaths:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._dialect = Gemini()
+        self._shelf = FileShelf("files/")
+        self._files = GeminiFiles(self._shelf)
+        self._batches = GeminiBatches(provider, self._dialect, self._shelf)
 
     def forget(self) -> None:
         """Drop all files and batches."""
+        self._batches.forget()
+        self._shelf.clear()
 
     async def handle(self, request: Request) -> Reply | None:
-        """Answer one request."""
+        """Answer one request; None when the client left meanwhile."""
         path = _VERSION.sub("", request.path)
         if path == "models" or path.startswith("models/"):
             name, _, verb = path.removeprefix("models").lstrip("/").partition(":")
-            match request.method, verb:
-                case "POST", "generateContent":
-                    return await self._provider.exchange(self._dialect, request, name)
-                case "POST", "countTokens":
-                    return self._count_tokens(request, name)
-                case "GET", "":
-                    return self._models(request, name)
-        return Reply(
+            if (request.method, verb) == ("POST", "generateContent"):
+                return await self._provider.exchange(self._dialect, request, name)
+            return self._refusal(request, name) or self._plain(request, path)
+        return self._refusal(request, "") or self._plain(request, path)
+
+    def _plain(self, request: Request, path: str) -> Reply:
+        try:
+            reply = self._reply(request, path)
+        except Refused as refused:
+            return json_reply(refused.status, refused.body)
+        return reply or Reply(
             status=404,
             body=b"<!DOCTYPE html>\n<html lang=en>\n<title>Error 404 (Not Found)!!1</title>\n",
             content_type=b"text/html; charset=UTF-8",
         )
 
+    def _reply(self, request: Request, path: str) -> Reply | None:
+        if path.startswith("batches"):
+            return self._batches.handle(request.method, path)
+        if path.startswith("files"):
+            return self._files.handle(request, path)
+        name, _, verb = path.removeprefix("models").lstrip("/").partition(":")
+        match request.method, verb:
+            case "POST", "countTokens":
+                return self._count_tokens(request, name)
+            case "POST", "batchGenerateContent":
+                return self._batches.create(request, name)
+            case "GET", "" if path.startswith("models"):
+                return self._models(name)
+        return None
+
     def _count_tokens(self, request: Request, name: str) -> Reply:
-        refusal = self._refusal(request, name)
-        if refusal is not None:
-            return refusal
-        try:
-            call = self._provider.read(self._dialect, request.body, name, request.key)
-        except Refused as refused:
-            return json_reply(refused.status, refused.body)
+        call = self._provider.read(self._dialect, request.body, name, request.key)
         details = [{"modality": "TEXT", "tokenCount": call.prompt_tokens}]
         return json_reply(200, {"totalTokens": call.prompt_tokens, "promptTokensDetails": details})
 
-    def _models(self, request: Request, name: str) -> Reply:
-        refusal = self._refusal(request, name)
-        if refusal is not None:
-            return refusal
+    def _models(self, name: str) -> Reply:
         scenario = self._provider.scenario
         if name:
             return json_reply(200, self._model(name))
