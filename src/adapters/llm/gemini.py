@@ -17,6 +17,7 @@ from google.genai import errors, types
 from pydantic import ValidationError
 
 from adapters.llm.errors import failure, retry_after_s
+from adapters.llm.hints import Limits, StatedLimits
 from domain.extraction.calls import Attempt, CallFailed, FailureKind, Usage
 from ports.language_model import Answer, Budget, Finish, LanguageModel, ModelProfile, Prompt
 
@@ -49,14 +50,21 @@ class GeminiLanguageModel(LanguageModel):
         client: made without `retry_options`, so that it does not retry.
         profile: provider, model and how it is asked.
         call_timeout_s: longest wait for one answer, in seconds.
+        stated: told the rate limits whenever a refusal names them.
     """
 
     def __init__(
-        self, client: genai.Client, *, profile: ModelProfile, call_timeout_s: float
+        self,
+        client: genai.Client,
+        *,
+        profile: ModelProfile,
+        call_timeout_s: float,
+        stated: StatedLimits,
     ) -> None:
         self._client = client
         self._profile = profile
         self._call_timeout_s = call_timeout_s
+        self._stated = stated
 
     @property
     def profile(self) -> ModelProfile:
@@ -80,6 +88,7 @@ class GeminiLanguageModel(LanguageModel):
             raise self._failed(FailureKind.CONNECTION, started) from error
         except errors.APIError as error:
             kind = _kind(error)
+            self._stated.note(_stated_limits(error))
             _log.info("gemini answered %s (%s)", error.code, kind)
             raise self._failed(kind, started, hint_s=_hint_s(error)) from error
         except (json.JSONDecodeError, ValidationError, httpx2.DecodingError) as error:
@@ -139,6 +148,19 @@ def _kind(error: errors.APIError) -> FailureKind:
         return FailureKind.TOO_LONG  # said with 400, and by some versions with 500
     server = error.code >= HTTPStatus.INTERNAL_SERVER_ERROR
     return FailureKind.SERVER_ERROR if server else FailureKind.BAD_REQUEST
+
+
+def _stated_limits(error: errors.APIError) -> Limits | None:
+    """The quota a minute that a refusal names by an id such as `...RequestsPerMinute...`."""
+    found: dict[str, int] = {}
+    for each in _details(error.details):
+        for violation in each.get("violations") or []:
+            quota, value = str(violation.get("quotaId", "")), str(violation.get("quotaValue", ""))
+            if "PerMinute" in quota and value.isdigit() and int(value) > 0:
+                found["tokens" if "Token" in quota else "requests"] = int(value)
+    if not found:
+        return None
+    return Limits(requests_per_minute=found.get("requests"), tokens_per_minute=found.get("tokens"))
 
 
 def _hint_s(error: errors.APIError) -> float | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +19,24 @@ class Limits:
     tokens_per_minute: int | None
 
 
-RateLimits: TypeAlias = Callable[[Limits], None]
+class StatedLimits:
+    """What a provider last said, and whether anybody has heard it."""
+
+    def __init__(self) -> None:
+        self._latest: Limits | None = None
+        self._heard: Limits | None = None
+
+    def note(self, limits: Limits | None) -> None:
+        """The provider said this; None when it said nothing."""
+        if limits is not None:
+            self._latest = limits
+
+    def news(self) -> Limits | None:
+        """What was said since the last call of this; None when nothing new."""
+        if self._latest == self._heard:
+            return None
+        self._heard = self._latest
+        return self._latest
 
 
 def limits_from_headers(headers: Mapping[str, str]) -> Limits | None:

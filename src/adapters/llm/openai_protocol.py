@@ -14,7 +14,7 @@ import openai
 from openai.types.chat import ChatCompletion
 
 from adapters.llm.errors import failure, retry_after_s
-from adapters.llm.hints import RateLimits, limits_from_headers
+from adapters.llm.hints import StatedLimits, limits_from_headers
 from domain.extraction.calls import Attempt, CallFailed, FailureKind, Usage
 from ports.language_model import Answer, Budget, Finish, LanguageModel, ModelProfile, Prompt
 
@@ -61,7 +61,7 @@ class OpenAIProtocolLanguageModel(LanguageModel):
         client: its retries are off: there is one retry budget, and it is not the client's.
         profile: provider, model and how it is asked.
         call_timeout_s: longest wait for one answer, in seconds.
-        on_limits: told the provider's rate limits whenever an answer names them.
+        stated: told the rate limits whenever an answer names them.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class OpenAIProtocolLanguageModel(LanguageModel):
         *,
         profile: ModelProfile,
         call_timeout_s: float,
-        on_limits: RateLimits | None = None,
+        stated: StatedLimits,
     ) -> None:
         if client.max_retries:
             raise ValueError("the client must not retry: give it max_retries=0")
         self._client = client
         self._profile = profile
         self._call_timeout_s = call_timeout_s
-        self._on_limits = on_limits
+        self._stated = stated
 
     @property
     def profile(self) -> ModelProfile:
@@ -100,14 +100,14 @@ class OpenAIProtocolLanguageModel(LanguageModel):
         except openai.APIConnectionError as error:
             raise self._failed(FailureKind.CONNECTION, started) from error
         except openai.APIStatusError as error:
-            self._learn(error.response.headers)
+            self._stated.note(limits_from_headers(error.response.headers))
             kind = _kind(error)
             _log.info("%s answered %s (%s)", self._profile.provider, error.status_code, kind)
             hint = retry_after_s(error.response.headers, now_s=time.time())
             raise self._failed(kind, started, hint_s=hint) from error
         except (json.JSONDecodeError, openai.APIError) as error:
             raise self._failed(FailureKind.BAD_RESPONSE, started) from error
-        self._learn(response.headers)
+        self._stated.note(limits_from_headers(response.headers))
         usage = _usage(completion)
         answer = _answer(completion, self._attempt(None, started, usage))
         if answer is None:
@@ -159,10 +159,6 @@ class OpenAIProtocolLanguageModel(LanguageModel):
             usage=usage or Usage(),
             latency_s=time.perf_counter() - started,
         )
-
-    def _learn(self, headers: Mapping[str, str]) -> None:
-        if self._on_limits is not None and (limits := limits_from_headers(headers)):
-            self._on_limits(limits)
 
 
 def _kind(error: openai.APIStatusError) -> FailureKind:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from redis.asyncio import Redis
+
 from adapters.llm.capabilities import profile_of
+from adapters.llm.concurrency import AdaptiveLimit
+from adapters.llm.hints import StatedLimits
+from adapters.llm.pacing import LocalPacer
+from adapters.llm.resilient import ResilientLanguageModel
+from adapters.llm.valkey_pacing import SharedPacer, ValkeyPacer
 from ports.language_model import LanguageModel
 
 
@@ -29,7 +38,11 @@ class ModelConfig:
 
 @asynccontextmanager
 async def open_language_models(
-    configs: Sequence[ModelConfig], *, call_timeout_s: float, concurrency: int
+    configs: Sequence[ModelConfig],
+    *,
+    call_timeout_s: float,
+    concurrency: int,
+    valkey: Redis | None = None,
 ) -> AsyncIterator[Mapping[str, LanguageModel]]:
     """The models by provider name, open for as long as the block runs.
 
@@ -37,20 +50,38 @@ async def open_language_models(
         configs: one for each provider that may be asked.
         call_timeout_s: longest wait for one answer, in seconds (> 0).
         concurrency: calls in flight to one provider, at most.
+        valkey: where all processes share what providers allow; None keeps it to this process.
     """
+    local = LocalPacer()
+    pacer = local if valkey is None else SharedPacer(ValkeyPacer(valkey), local)
     async with AsyncExitStack() as stack:
         models: dict[str, LanguageModel] = {}
         for config in configs:
             opened = _open_gemini if config.provider == "gemini" else _open_openai_protocol
-            models[config.provider] = await stack.enter_async_context(
-                opened(config, call_timeout_s=call_timeout_s, concurrency=concurrency)
+            stated = StatedLimits()
+            inner = await stack.enter_async_context(
+                opened(config, call_timeout_s, concurrency, stated)
+            )
+            models[config.provider] = ResilientLanguageModel(
+                inner,
+                lane=_lane(config),
+                pacer=pacer,
+                limit=AdaptiveLimit(concurrency),
+                stated=stated,
+                now=time.monotonic,
             )
         yield models
 
 
+def _lane(config: ModelConfig) -> str:
+    """Provider, model and a digest of where and with which key."""
+    place = f"{config.base_url} {config.api_key}".encode()
+    return f"{config.provider}:{config.model}:{hashlib.sha256(place).hexdigest()[:12]}"
+
+
 @asynccontextmanager
 async def _open_openai_protocol(
-    config: ModelConfig, *, call_timeout_s: float, concurrency: int
+    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedLimits
 ) -> AsyncIterator[LanguageModel]:
     # Each SDK takes a second to import: only who asks the provider pays it.
     import httpx2  # noqa: PLC0415
@@ -73,12 +104,13 @@ async def _open_openai_protocol(
             client,
             profile=profile_of(config.provider, config.model),
             call_timeout_s=call_timeout_s,
+            stated=stated,
         )
 
 
 @asynccontextmanager
 async def _open_gemini(
-    config: ModelConfig, *, call_timeout_s: float, concurrency: int
+    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedLimits
 ) -> AsyncIterator[LanguageModel]:
     import httpx2  # noqa: PLC0415
     from google import genai  # noqa: PLC0415
@@ -98,6 +130,7 @@ async def _open_gemini(
                 client,
                 profile=profile_of(config.provider, config.model),
                 call_timeout_s=call_timeout_s,
+                stated=stated,
             )
         finally:
             await client.aio.aclose()

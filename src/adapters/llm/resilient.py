@@ -1,0 +1,212 @@
+"""The one place where calls are paced, retried and given up."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from adapters.llm.concurrency import AdaptiveLimit
+from adapters.llm.errors import failure
+from adapters.llm.hints import StatedLimits
+from adapters.llm.pacing import Obstacle, Pacer
+from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind
+from ports.language_model import Answer, Budget, LanguageModel, ModelProfile, Prompt
+
+_FIRST_BACKOFF_S: Final = 0.5
+_LONGEST_BACKOFF_S: Final = 20.0
+_JITTER: Final = 0.1
+_LONGEST_JITTER_S: Final = 2.0
+
+
+class ResilientLanguageModel(LanguageModel):
+    """Another model, called when its lane allows and again when its failure is worth it.
+
+    What follows from a failure is said by `domain.extraction.calls.REACTIONS`, nowhere else. A rate
+    limit charges no try: it waits at the gate that all share, as long as the budget allows.
+
+    Args:
+        inner: makes one call, without retries of its own.
+        lane: what the provider limits as one.
+        pacer: knows when a call may go out.
+        limit: how many run at once in this process.
+        stated: what the provider last said about its limits.
+        now: a clock that never goes back, in seconds.
+        sleep: waits so many seconds.
+        chance: a number from 0 to 1, for jitter.
+    """
+
+    def __init__(
+        self,
+        inner: LanguageModel,
+        *,
+        lane: str,
+        pacer: Pacer,
+        limit: AdaptiveLimit,
+        stated: StatedLimits,
+        now: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._inner = inner
+        self._lane = lane
+        self._pacer = pacer
+        self._limit = limit
+        self._stated = stated
+        self._now = now
+        self._sleep = sleep
+        self._chance = chance
+
+    @property
+    def profile(self) -> ModelProfile:
+        """See the port."""
+        return self._inner.profile
+
+    async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+        """See the port."""
+        course = _Course(self._now() + budget.timeout_s, budget.wait_s)
+        try:
+            # Above every wait inside: no slot, gate or socket can outlast the budget.
+            async with asyncio.timeout(budget.timeout_s):
+                while True:
+                    answer = await self._once(prompt, course)
+                    if answer is not None:
+                        return answer
+        except TimeoutError as error:
+            late = course.last or self._failure(FailureKind.TIMEOUT)
+            raise CallFailed(late, tuple(course.attempts)) from error
+
+    async def _once(self, prompt: Prompt, course: _Course) -> Answer | None:
+        """One call; None when it failed and another try is worth it.
+
+        Raises:
+            CallFailed: no other try is worth it.
+        """
+        asked_at = self._now()
+        async with self._limit.slot():
+            await self._turn(prompt, course)
+            waited = self._now() - asked_at
+            left = course.deadline - self._now()
+            try:
+                answer = await self._inner.complete(
+                    prompt, Budget(timeout_s=max(left, 0.001), wait_s=0)
+                )
+            except CallFailed as error:
+                course.note(error, waited)
+                await self._learn()
+                wait_s = await self._after(error.failure, prompt, course)
+            else:
+                self._limit.speed_up()
+                await self._learn()
+                used = sum(attempt.usage.total_tokens for attempt in answer.attempts)
+                unplanned = used - prompt.estimated_tokens if used else 0
+                await self._pacer.answered(self._lane, unplanned_tokens=unplanned)
+                return replace(
+                    answer, attempts=(*course.attempts, *_waited(answer.attempts, waited))
+                )
+        await self._wait(wait_s, course, course.last)
+        return None
+
+    async def _learn(self) -> None:
+        news = self._stated.news()
+        if news is not None:
+            await self._pacer.learn(self._lane, news)
+
+    async def _turn(self, prompt: Prompt, course: _Course) -> None:
+        """Wait until the lane lets this call out.
+
+        Raises:
+            CallFailed: that is further away than the budget allows.
+        """
+        while True:
+            turn = await self._pacer.turn(
+                self._lane, tokens=prompt.estimated_tokens, patience_s=course.patience_s
+            )
+            if turn.granted:
+                if turn.wait_s <= 0:
+                    return
+                await self._wait(turn.wait_s, course, course.last)
+                shut_s = await self._pacer.shut_s(self._lane)
+                if shut_s <= 0:
+                    return
+                continue  # somebody was told to wait meanwhile: queue again behind the gate
+            kind = (
+                FailureKind.CIRCUIT_OPEN
+                if turn.obstacle is Obstacle.CIRCUIT
+                else FailureKind.RATE_LIMITED
+            )
+            blocked = self._failure(kind, retry_after_s=turn.wait_s)
+            await self._wait(turn.wait_s, course, blocked)
+
+    async def _after(self, failed: Failure, prompt: Prompt, course: _Course) -> float:
+        """Report a failure; returns the wait before the next try, in seconds.
+
+        Raises:
+            CallFailed: there is no next try.
+        """
+        reaction = failed.reaction
+        if reaction.slows:
+            self._limit.slow_down()
+        if failed.kind is FailureKind.RATE_LIMITED:
+            shut_s = await self._pacer.limited(self._lane, hint_s=failed.retry_after_s)
+            course.last = replace(failed, retry_after_s=max(shut_s, failed.retry_after_s or 0))
+            return 0.0  # the gate knows
+        if reaction.trips:
+            await self._pacer.failed(self._lane)
+        else:
+            await self._pacer.answered(self._lane, unplanned_tokens=-prompt.estimated_tokens)
+        course.tries[failed.kind] += 1
+        if course.tries[failed.kind] >= reaction.tries:
+            raise CallFailed(failed, tuple(course.attempts))
+        backoff = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** (course.tries.total() - 1))
+        return max(failed.retry_after_s or 0.0, backoff * self._chance())
+
+    async def _wait(self, seconds: float, course: _Course, because: Failure | None) -> None:
+        """Sleep, a little longer than asked: whoever waits for the same should not come at once.
+
+        Raises:
+            CallFailed: the budget does not allow it.
+        """
+        if seconds <= 0:
+            return
+        if seconds > course.patience_s or self._now() + seconds > course.deadline:
+            reason = because or self._failure(FailureKind.TIMEOUT)
+            raise CallFailed(reason, tuple(course.attempts))
+        jitter = min(_LONGEST_JITTER_S, seconds * _JITTER) * self._chance()
+        before = self._now()
+        await self._sleep(seconds + jitter)
+        course.patience_s -= self._now() - before
+
+    def _failure(self, kind: FailureKind, *, retry_after_s: float | None = None) -> Failure:
+        return failure(self._inner.profile.provider, kind, retry_after_s=retry_after_s)
+
+
+class _Course:
+    """What happened to one prompt so far.
+
+    Attributes:
+        deadline: on the model's clock, in seconds.
+        patience_s: what may still be waited, in seconds.
+        attempts: the calls made.
+        tries: failures that count, by kind.
+        last: the latest failure.
+    """
+
+    def __init__(self, deadline: float, patience_s: float) -> None:
+        self.deadline = deadline
+        self.patience_s = patience_s
+        self.attempts: list[Attempt] = []
+        self.tries: Counter[FailureKind] = Counter()
+        self.last: Failure | None = None
+
+    def note(self, error: CallFailed, waited_s: float) -> None:
+        """Remember a failed call."""
+        self.attempts.extend(_waited(error.attempts, waited_s))
+        self.last = error.failure
+
+
+def _waited(attempts: tuple[Attempt, ...], seconds: float) -> tuple[Attempt, ...]:
+    return tuple(replace(attempt, wait_s=attempt.wait_s + seconds) for attempt in attempts)

@@ -1,0 +1,170 @@
+"""Lanes that all processes share, in Valkey; and what happens while it is away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from string import Template
+from typing import Final, TypeVar
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from adapters.llm import pacing
+from adapters.llm.hints import Limits
+from adapters.llm.pacing import LocalPacer, Obstacle, Pacer, Turn
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_CONSTANTS: Final = (
+    "SAFETY",
+    "BURST_S",
+    "FAILURES_TO_OPEN",
+    "OPEN_S",
+    "PROBE_S",
+    "POLL_S",
+    "BLIND_WAIT_S",
+    "CUT",
+    "RAISE",
+    "RAISE_EVERY_S",
+    "OBSERVED_S",
+)
+_AWAY_S: Final = 5.0
+_PATIENCE_S: Final = 1.0
+
+
+def _script() -> str:
+    def written(value: object) -> str:
+        return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+    text = Path(__file__).with_name("pacing.lua").read_text(encoding="utf-8")
+    return Template(text).substitute({name: written(getattr(pacing, name)) for name in _CONSTANTS})
+
+
+class ValkeyPacer(Pacer):
+    """One script call an operation; time is the server's.
+
+    Args:
+        client: answers within a second, or counts as away.
+        prefix: of the keys.
+    """
+
+    def __init__(self, client: Redis, *, prefix: str = "storekeeper:llm:") -> None:
+        self._run = client.register_script(_script())
+        self._prefix = prefix
+
+    async def _call(self, lane: str, *arguments: object) -> list[float]:
+        async with asyncio.timeout(_PATIENCE_S):
+            found = await self._run(keys=[self._prefix + lane], args=[str(a) for a in arguments])
+        return [float(each) for each in found]
+
+    async def turn(self, lane: str, *, tokens: int, patience_s: float) -> Turn:
+        """See the protocol."""
+        wait, granted, circuit = await self._call(lane, "turn", tokens, patience_s)
+        return Turn(
+            wait_s=wait,
+            granted=bool(granted),
+            obstacle=Obstacle.CIRCUIT if circuit else Obstacle.RATE,
+        )
+
+    async def shut_s(self, lane: str) -> float:
+        """See the protocol."""
+        return (await self._call(lane, "shut"))[0]
+
+    async def answered(self, lane: str, *, unplanned_tokens: int) -> None:
+        """See the protocol."""
+        await self._call(lane, "answered", unplanned_tokens)
+
+    async def limited(self, lane: str, *, hint_s: float | None) -> float:
+        """See the protocol."""
+        return (await self._call(lane, "limited", -1 if hint_s is None else hint_s))[0]
+
+    async def failed(self, lane: str) -> None:
+        """See the protocol."""
+        await self._call(lane, "failed")
+
+    async def learn(self, lane: str, limits: Limits) -> None:
+        """See the protocol."""
+        requests, tokens = limits.requests_per_minute or 0, limits.tokens_per_minute or 0
+        await self._call(lane, "learn", requests, tokens)
+
+
+class SharedPacer(Pacer):
+    """The shared lanes while they can be reached, else the process's own.
+
+    Without Valkey no text is lost and no call stops: each process then paces itself by what it
+    learned, which may be too fast by the number of processes until Valkey is back. Every report
+    goes to the local lanes as well, so that they are warm.
+
+    Args:
+        shared: lanes of all processes.
+        local: lanes of this process.
+        now: a clock that never goes back, in seconds.
+    """
+
+    def __init__(
+        self, shared: Pacer, local: LocalPacer, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._shared = shared
+        self._local = local
+        self._now = now
+        self._away_until = 0.0
+
+    async def turn(self, lane: str, *, tokens: int, patience_s: float) -> Turn:
+        """See the protocol."""
+        return await self._either(
+            lambda: self._shared.turn(lane, tokens=tokens, patience_s=patience_s),
+            lambda: self._local.turn(lane, tokens=tokens, patience_s=patience_s),
+        )
+
+    async def shut_s(self, lane: str) -> float:
+        """See the protocol."""
+        return await self._either(
+            lambda: self._shared.shut_s(lane), lambda: self._local.shut_s(lane)
+        )
+
+    async def answered(self, lane: str, *, unplanned_tokens: int) -> None:
+        """See the protocol."""
+        await self._both(lambda each: each.answered(lane, unplanned_tokens=unplanned_tokens))
+
+    async def limited(self, lane: str, *, hint_s: float | None) -> float:
+        """See the protocol."""
+        return await self._both(lambda each: each.limited(lane, hint_s=hint_s))
+
+    async def failed(self, lane: str) -> None:
+        """See the protocol."""
+        await self._both(lambda each: each.failed(lane))
+
+    async def learn(self, lane: str, limits: Limits) -> None:
+        """See the protocol."""
+        await self._both(lambda each: each.learn(lane, limits))
+
+    async def _either(
+        self, shared: Callable[[], Awaitable[T]], local: Callable[[], Awaitable[T]]
+    ) -> T:
+        if self._now() >= self._away_until:
+            try:
+                return await shared()
+            except (RedisError, OSError, TimeoutError) as error:
+                self._gone(error)
+        return await local()
+
+    async def _both(self, report: Callable[[Pacer], Awaitable[T]]) -> T:
+        mine = await report(self._local)
+
+        async def kept() -> T:
+            return mine
+
+        return await self._either(lambda: report(self._shared), kept)
+
+    def _gone(self, error: Exception) -> None:
+        self._away_until = self._now() + _AWAY_S
+        _log.warning(
+            "Valkey does not answer (%s): rate limits are kept per process for %.0f s",
+            type(error).__name__,
+            _AWAY_S,
+        )
