@@ -218,7 +218,8 @@ LIMIT :limit::bigint;
 -- that another program wrote (definition_version is NULL) stays as it is.
 -- name: days_to_compute
 WITH RECURSIVE searched AS (
-    SELECT min(search_date) AS day FROM search_clicks WHERE search_date <= :until::date
+    SELECT min(search_date) AS day FROM search_clicks
+    WHERE search_date > '-infinity' AND search_date <= :until::date
     UNION ALL
     SELECT (
         SELECT min(search_date) FROM search_clicks

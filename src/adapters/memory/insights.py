@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from domain.errors import NotFound
 from domain.insights.model import (
     DEFINITION_VERSION,
+    FIRST_DAY,
     Analysis,
     Period,
     Rules,
@@ -130,7 +131,7 @@ class MemorySearchInsightStore(SearchInsightStore):
     async def days_to_compute(self, until: date) -> Sequence[date]:
         """Days with rows and no insight, oldest first; see the port."""
         searched = {row.search_date for row in self._rows if row.search_date is not None}
-        return sorted(day for day in searched if day <= until and self._lacks(day))
+        return sorted(day for day in searched if FIRST_DAY <= day <= until and self._lacks(day))
 
     def _lacks(self, day: date) -> bool:
         insight = self.stored.get(day)

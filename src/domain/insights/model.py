@@ -14,6 +14,11 @@ DEFINITION_VERSION: Final = 1
 """Goes up when a stored figure would come out otherwise for the same rows."""
 
 
+FIRST_DAY: Final = date(1, 1, 2)
+LAST_DAY: Final = date(9999, 12, 30)
+"""The days that can be analysed; PostgreSQL's driver takes the days outside for infinity."""
+
+
 class RankBy(StrEnum):
     """What puts one query above another."""
 
@@ -43,12 +48,19 @@ class SearchClick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """The days from `first` to `last`, both included."""
+    """The days from `first` to `last`, both included, from `FIRST_DAY` to `LAST_DAY`."""
 
     first: date
     last: date
 
     def __post_init__(self) -> None:
+        outside = [
+            Violation(pointer=pointer, detail=f"must be a day from {FIRST_DAY} to {LAST_DAY}")
+            for pointer, day in (("from", self.first), ("to", self.last))
+            if not FIRST_DAY <= day <= LAST_DAY
+        ]
+        if outside:
+            raise InvalidInput.of(outside)
         if self.first > self.last:
             detail = f"must not be after `to`, which is {self.last}"
             raise InvalidInput.of([Violation(pointer="from", detail=detail)])

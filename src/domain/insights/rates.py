@@ -15,7 +15,16 @@ from statistics import fmean
 from typing import Final
 
 from domain.errors import Violation
-from domain.insights.model import DailyCtr, LowPerformer, RankBy, Rules, SearchClick, TopQuery
+from domain.insights.model import (
+    FIRST_DAY,
+    LAST_DAY,
+    DailyCtr,
+    LowPerformer,
+    RankBy,
+    Rules,
+    SearchClick,
+    TopQuery,
+)
 from domain.text import label_problem
 
 Z_95: Final = 1.96
@@ -66,6 +75,10 @@ def click_violations(members: Mapping[str, object]) -> list[Violation]:
     if isinstance(clicks, int) and isinstance(impressions, int) and clicks > impressions:
         detail = f"must not be more than impressions, which are {impressions}"
         found.append(Violation(pointer="/clicks", detail=detail))
+    day = members.get("search_date")
+    if isinstance(day, date) and not FIRST_DAY <= day <= LAST_DAY:
+        detail = f"must be a day from {FIRST_DAY} to {LAST_DAY}"
+        found.append(Violation(pointer="/search_date", detail=detail))
     return found
 
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from domain.errors import InvalidInput, Violation
-from domain.insights.model import Period, Rules, StoredInsight
+from domain.insights.model import FIRST_DAY, Period, Rules, StoredInsight
 from ports.clock import Clock
 from ports.search_insights import SearchInsightStore
 
@@ -33,11 +33,11 @@ class InsightService:
         """Compute one day by the standard rules and store it; again is the same.
 
         Raises:
-            InvalidInput: the day has not begun.
+            InvalidInput: the day has not begun, or cannot be analysed.
         """
         now = self.clock.now()
-        if day > now.date():
-            detail = f"has not begun: the latest day is today, {now.date()} (UTC)"
+        if not FIRST_DAY <= day <= now.date():
+            detail = f"must be from {FIRST_DAY} to today, {now.date()} (UTC)"
             raise InvalidInput.of([Violation(pointer="insight_date", detail=detail)])
         return await self.insights.compute(day, Rules(), now=now)
 
@@ -73,7 +73,7 @@ class InsightService:
             last = yesterday if first is None else max(first, yesterday)
         if first is None:
             span = timedelta(days=DEFAULT_PERIOD_DAYS - 1)
-            first = last - span if last - date.min >= span else date.min
+            first = last - span if last - FIRST_DAY >= span else min(last, FIRST_DAY)
         period = Period(first=first, last=last)
         if period.days > MAX_PERIOD_DAYS:
             detail = f"makes {period.days} days with `to`; at most {MAX_PERIOD_DAYS} are allowed"

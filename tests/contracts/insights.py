@@ -1,0 +1,398 @@
+"""What every log of searches, with the insights made from it, holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from domain.errors import NotFound
+from domain.insights.model import (
+    DEFINITION_VERSION,
+    Analysis,
+    Period,
+    RankBy,
+    Rules,
+    SearchClick,
+    StoredInsight,
+)
+from ports.search_clicks import SearchClickLog
+from ports.search_insights import SearchAnalysis, SearchInsightStore
+from tests.contracts.contract import Contract
+
+DAY = date(2026, 11, 20)
+NOW = datetime(2026, 11, 22, 0, 20, tzinfo=UTC)
+ALL = Rules(min_impressions=1, top=100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searches:
+    """One store that starts empty.
+
+    Attributes:
+        write: writes rows, and insights, as another program would.
+    """
+
+    log: SearchClickLog
+    analysis: SearchAnalysis
+    insights: SearchInsightStore
+    write_rows: Callable[[Sequence[SearchClick]], Awaitable[None]]
+    write_insight: Callable[[StoredInsight], Awaitable[None]]
+
+
+def row(
+    query: str | None, clicks: int | None, impressions: int | None, day: date | None = DAY
+) -> SearchClick:
+    """One row."""
+    return SearchClick(search_query=query, clicks=clicks, impressions=impressions, search_date=day)
+
+
+def foreign(day: date, version: int | None = None) -> StoredInsight:
+    """An insight as another program, or an older version of this one, stores it."""
+    return StoredInsight(
+        insight_date=day,
+        average_ctr=0.5,
+        top_queries=["sofa", 1, {"q": None}],
+        low_performance_queries={"none": True},
+        mean_row_ctr=None,
+        clicks=None,
+        impressions=None,
+        source_rows=None,
+        excluded_rows=None,
+        definition_version=version,
+        computed_at=None,
+    )
+
+
+async def analysed(
+    searches: Searches, rules: Rules = ALL, period: Period | None = None
+) -> Analysis:
+    """The analysis of one day, unless a period is given."""
+    return await searches.analysis.analyse(period or Period.of_day(DAY), rules)
+
+
+class SearchesContract(Contract):
+    """A suite over `searches`."""
+
+    @pytest.fixture
+    def searches(self) -> Searches:
+        raise NotImplementedError
+
+
+class AnalysisContract(SearchesContract):
+    async def test_the_rate_of_a_day_is_the_ratio_of_sums_with_the_mean_of_rows_beside_it(
+        self, searches: Searches
+    ) -> None:
+        # By hand: (1 + 0) / (1 + 999) = 0.001; (1/1 + 0/999) / 2 = 0.5.
+        await searches.log.append([row("lamp", 1, 1), row("lamp", 0, 999)])
+        (day,) = (await analysed(searches)).days
+        assert (day.clicks, day.impressions, day.source_rows) == (1, 1000, 2)
+        assert day.average_ctr == 0.001
+        assert day.mean_row_ctr == 0.5
+
+    async def test_without_rows_the_rate_is_none_and_the_lists_are_empty(
+        self, searches: Searches
+    ) -> None:
+        found = await analysed(searches)
+        assert [(day.average_ctr, day.mean_row_ctr, day.source_rows) for day in found.days] == [
+            (None, None, 0)
+        ]
+        assert found.average_ctr is None
+        assert (*found.top_queries, *found.low_performance_queries) == ()
+
+    async def test_without_impressions_the_rate_is_none_and_without_clicks_it_is_zero(
+        self, searches: Searches
+    ) -> None:
+        shown = DAY + timedelta(days=1)
+        await searches.log.append([row("sofa", 0, 0), row("sofa", 0, 7, shown)])
+        found = await analysed(searches, period=Period(first=DAY, last=shown))
+        assert [day.average_ctr for day in found.days] == [None, 0.0]
+        assert [day.mean_row_ctr for day in found.days] == [None, 0.0]
+        assert [day.source_rows for day in found.days] == [1, 1]
+
+    async def test_a_row_without_impressions_is_in_no_mean(self, searches: Searches) -> None:
+        await searches.log.append([row("sofa", 1, 2), row("sofa", 0, 0)])
+        (day,) = (await analysed(searches)).days
+        assert day.mean_row_ctr == 0.5
+
+    async def test_every_day_of_the_period_is_there_and_no_other(self, searches: Searches) -> None:
+        before, after = DAY - timedelta(days=1), DAY + timedelta(days=3)
+        await searches.log.append([row("a", 1, 1, before), row("a", 1, 2), row("b", 1, 4, after)])
+        await searches.write_rows([row("c", 1, 1, None)])
+        found = await analysed(searches, period=Period(first=DAY, last=after - timedelta(days=1)))
+        assert [day.day for day in found.days] == [DAY + timedelta(days=n) for n in range(3)]
+        assert [day.clicks for day in found.days] == [1, 0, 0]
+        assert [query.query for query in found.top_queries] == ["a"]
+
+    async def test_spellings_of_one_query_meet(self, searches: Searches) -> None:
+        spellings = [
+            "Crème brûlée",
+            "  crème   BRÛLÉE ",
+            "cre\u0300me bru\u0302le\u0301e",
+            "crème\u00a0brûlée",
+            "crème\tbrûlée\n",
+            "crème\u2028brûlée",
+            "\uff43rème\u3000brûlée",
+        ]
+        await searches.log.append([row(each, 1, 10) for each in spellings])
+        (query,) = (await analysed(searches)).top_queries
+        assert (query.query, query.clicks, query.impressions) == ("crème brûlée", 7, 70)
+
+    async def test_other_scripts_fold_too_and_different_queries_stay_apart(
+        self, searches: Searches
+    ) -> None:
+        await searches.log.append(
+            [
+                row("ΣΊΣΥΦΟΣ", 1, 10),
+                row("σίσυφοσ", 1, 10),
+                row("НАСТОЛЬНАЯ лампа", 1, 10),
+                row("настольная ЛАМПА", 1, 10),
+                row("STRASSE", 1, 10),
+                row("straße", 1, 10),
+                row("ウールブランケット", 1, 10),
+                row("ｳｰﾙﾌﾞﾗﾝｹｯﾄ", 1, 10),
+                row("İstanbul", 1, 10),
+                row("istanbul", 1, 10),
+            ]
+        )
+        found = await analysed(searches)
+        assert {query.query: query.clicks for query in found.top_queries} == {
+            "σίσυφοσ": 2,
+            "настольная лампа": 2,
+            "strasse": 1,
+            "straße": 1,
+            "ウールブランケット": 2,
+            "istanbul": 2,
+        }
+
+    async def test_rows_that_make_no_sense_are_left_out_and_counted(
+        self, searches: Searches
+    ) -> None:
+        nonsense = [
+            row(None, 1, 2),
+            row("", 1, 2),
+            row(" \t\u3000\u2029", 1, 2),
+            row("lamp", None, 2),
+            row("lamp", 1, None),
+            row("lamp", None, None),
+            row("lamp", 3, 2),
+            row("lamp", -1, 2),
+            row("lamp", -2, -1),
+        ]
+        await searches.write_rows([*nonsense, row("lamp", 1, 2), row("lamp", 9, 9, None)])
+        found = await analysed(searches)
+        (day,) = found.days
+        assert (day.clicks, day.impressions) == (1, 2)
+        assert (day.source_rows, day.excluded_rows) == (1, len(nonsense))
+        assert [(query.query, query.clicks) for query in found.top_queries] == [("lamp", 1)]
+
+    async def test_sums_go_beyond_an_integer_column(self, searches: Searches) -> None:
+        most = 2_147_483_647
+        await searches.log.append([row("sofa", most, most)] * 3)
+        (day,) = (await analysed(searches)).days
+        assert (day.clicks, day.average_ctr) == (3 * most, 1.0)
+
+    async def test_one_of_one_does_not_beat_forty_of_a_hundred_unless_the_plain_rate_is_asked_for(
+        self, searches: Searches
+    ) -> None:
+        await searches.log.append([row("lucky", 1, 1), row("steady", 40, 100)])
+        by_wilson = await analysed(searches)
+        by_rate = await analysed(searches, replace(ALL, rank_by=RankBy.CTR))
+        assert [query.query for query in by_wilson.top_queries] == ["steady", "lucky"]
+        assert [query.query for query in by_rate.top_queries] == ["lucky", "steady"]
+        # Wilson's interval of 40/100 and of 1/1, from the formula by hand.
+        steady, lucky = by_wilson.top_queries
+        assert (steady.ctr_low, steady.ctr_high) == pytest.approx((0.30940, 0.49800), abs=1e-5)
+        assert (lucky.ctr_low, lucky.ctr_high) == pytest.approx((0.20654, 1.0), abs=1e-5)
+
+    async def test_queries_below_the_fewest_impressions_are_not_ranked(
+        self, searches: Searches
+    ) -> None:
+        await searches.log.append([row("rare", 19, 19), row("enough", 1, 20)])
+        found = await analysed(searches, Rules())
+        assert [query.query for query in found.top_queries] == ["enough"]
+
+    async def test_ties_go_to_more_clicks_and_then_to_the_query_that_sorts_first(
+        self, searches: Searches
+    ) -> None:
+        await searches.log.append(
+            [row("b", 1, 2), row("Z", 1, 2), row("é", 1, 2), row("a", 1, 2), row("more", 2, 4)]
+        )
+        found = await analysed(searches, replace(ALL, rank_by=RankBy.CTR))
+        assert [query.query for query in found.top_queries] == ["more", "a", "b", "z", "é"]
+        assert [query.rank for query in found.top_queries] == [1, 2, 3, 4, 5]
+
+    async def test_no_more_than_asked_for_are_ranked(self, searches: Searches) -> None:
+        await searches.log.append([row(f"q{n}", n, 100) for n in range(9)])
+        found = await analysed(searches, Rules())
+        assert [query.query for query in found.top_queries] == ["q8", "q7", "q6", "q5", "q4"]
+
+    async def test_low_performers_are_shown_often_and_surely_below_the_baseline(
+        self, searches: Searches
+    ) -> None:
+        # By hand: baseline (300+1+40+1) / (1000+1000+200+50) = 342/2250 = 0.152; the 75th
+        # percentile of 50, 200, 1000, 1000 is 1000. Lost: 1000 x 0.152 - 1 = 151.
+        await searches.log.append(
+            [
+                row("good", 300, 1000),
+                row("bad", 1, 1000),
+                row("fair", 40, 200),
+                row("rare and bad", 1, 50),
+            ]
+        )
+        (low,) = (await analysed(searches)).low_performance_queries
+        assert (low.rank, low.query, low.clicks, low.impressions) == (1, "bad", 1, 1000)
+        assert low.ctr == 0.001
+        assert low.lost_clicks == pytest.approx(151.0)
+        assert low.ctr_high < 0.152
+
+    async def test_a_low_rate_that_may_be_chance_is_no_low_performer(
+        self, searches: Searches
+    ) -> None:
+        # 0 of 100: Wilson's upper bound is 0.037, above the baseline of 3/200.
+        await searches.log.append([row("few", 0, 100), row("other", 3, 100)])
+        assert (await analysed(searches)).low_performance_queries == []
+
+    async def test_the_most_lost_clicks_come_first_and_the_list_ends(
+        self, searches: Searches
+    ) -> None:
+        rows = [row("good", 9000, 10000)] + [row(f"bad{n:02}", 0, 500 + n) for n in range(30)]
+        await searches.log.append(rows)
+        rules = replace(ALL, low_percentile=0.0)
+        found = (await analysed(searches, rules)).low_performance_queries
+        assert [low.query for low in found] == [f"bad{n:02}" for n in range(29, 9, -1)]
+        lost = [low.lost_clicks for low in found]
+        assert lost == sorted(lost, reverse=True)
+
+
+class InsightStoreContract(SearchesContract):
+    async def test_a_day_is_stored_as_the_analysis_of_it_says(self, searches: Searches) -> None:
+        await searches.log.append([row("good", 300, 1000), row("bad", 1, 1000), row("good", 0, 0)])
+        await searches.write_rows([row(None, 1, 1)])
+        stored = await searches.insights.compute(DAY, Rules(), now=NOW)
+        found = await analysed(searches, Rules())
+        (day,) = found.days
+        assert await searches.insights.get(DAY) == stored
+        assert (stored.insight_date, stored.computed_at) == (DAY, NOW)
+        assert (stored.average_ctr, stored.mean_row_ctr) == (day.average_ctr, day.mean_row_ctr)
+        assert (stored.clicks, stored.impressions) == (301, 2000)
+        assert (stored.source_rows, stored.excluded_rows) == (3, 1)
+        assert stored.definition_version == DEFINITION_VERSION
+        assert stored.top_queries == [
+            {
+                "rank": query.rank,
+                "query": query.query,
+                "clicks": query.clicks,
+                "impressions": query.impressions,
+                "ctr": query.ctr,
+                "ctr_low": query.ctr_low,
+                "ctr_high": query.ctr_high,
+            }
+            for query in found.top_queries
+        ]
+        (low,) = found.low_performance_queries
+        assert stored.low_performance_queries == [
+            {
+                "rank": 1,
+                "query": "bad",
+                "clicks": 1,
+                "impressions": 1000,
+                "ctr": 0.001,
+                "ctr_low": low.ctr_low,
+                "ctr_high": low.ctr_high,
+                "lost_clicks": low.lost_clicks,
+            }
+        ]
+
+    async def test_a_day_without_rows_is_stored_as_such(self, searches: Searches) -> None:
+        stored = await searches.insights.compute(DAY, Rules(), now=NOW)
+        assert (stored.average_ctr, stored.mean_row_ctr) == (None, None)
+        assert (stored.clicks, stored.impressions, stored.source_rows) == (0, 0, 0)
+        assert (stored.top_queries, stored.low_performance_queries) == ([], [])
+
+    async def test_computing_again_changes_nothing_until_the_figures_do(
+        self, searches: Searches
+    ) -> None:
+        await searches.log.append([row("lamp", 1, 2)])
+        first = await searches.insights.compute(DAY, Rules(), now=NOW)
+        again = await searches.insights.compute(DAY, Rules(), now=NOW + timedelta(hours=1))
+        assert again == first
+        await searches.log.append([row("lamp", 1, 2)])
+        late = NOW + timedelta(days=1)
+        changed = await searches.insights.compute(DAY, Rules(), now=late)
+        assert (changed.clicks, changed.computed_at) == (2, late)
+        assert await searches.insights.page(limit=9) == [changed]
+
+    async def test_four_that_compute_one_day_at_once_store_one_row(
+        self, searches: Searches
+    ) -> None:
+        await searches.log.append([row("lamp", 1, 2)])
+        stored = await asyncio.gather(
+            *(searches.insights.compute(DAY, Rules(), now=NOW) for _ in range(4))
+        )
+        assert await searches.insights.page(limit=9) == [stored[0]]
+        assert stored[1:] == stored[:-1]
+
+    async def test_a_day_that_was_never_stored_is_not_found(self, searches: Searches) -> None:
+        with pytest.raises(NotFound, match="2026-11-20"):
+            await searches.insights.get(DAY)
+
+    async def test_pages_go_from_the_newest_day_back_within_the_bounds(
+        self, searches: Searches
+    ) -> None:
+        days = [DAY + timedelta(days=n) for n in range(6)]
+        for day in days:
+            await searches.insights.compute(day, Rules(), now=NOW)
+
+        async def page(**bounds: date) -> list[date]:
+            found = await searches.insights.page(limit=3, **bounds)
+            return [insight.insight_date for insight in found]
+
+        assert await page() == [days[5], days[4], days[3]]
+        assert await page(before=days[3]) == [days[2], days[1], days[0]]
+        assert await page(before=days[0]) == []
+        assert await page(first=days[1], last=days[2]) == [days[2], days[1]]
+        assert await page(first=days[1], last=days[4], before=days[2]) == [days[1]]
+
+    async def test_days_with_rows_and_without_insight_are_to_be_computed(
+        self, searches: Searches
+    ) -> None:
+        days = [DAY - timedelta(days=n) for n in (40, 3, 2, 1, 0)]
+        rows = [row("lamp", 1, 2, day) for day in days for _ in range(3)]
+        await searches.write_rows([*rows, row("lamp", 1, 2, None), row(None, None, None, days[2])])
+        await searches.write_rows([row("lamp", 1, 2, day) for day in (date.min, date.max)])
+        await searches.insights.compute(days[1], Rules(), now=NOW)
+        until = days[3]
+        assert await searches.insights.days_to_compute(until) == [days[0], days[2], days[3]]
+        assert await searches.insights.days_to_compute(days[0] - timedelta(days=1)) == []
+
+    async def test_an_insight_of_another_program_is_left_and_one_of_an_old_definition_is_not(
+        self, searches: Searches
+    ) -> None:
+        other, old = DAY - timedelta(days=2), DAY - timedelta(days=1)
+        await searches.write_insight(foreign(other))
+        await searches.write_insight(foreign(old, version=DEFINITION_VERSION - 1))
+        await searches.log.append([row("lamp", 1, 2, day) for day in (other, old)])
+        assert await searches.insights.days_to_compute(DAY) == [old]
+        assert await searches.insights.get(other) == foreign(other)
+        computed = await searches.insights.compute(other, Rules(), now=NOW)
+        assert (computed.average_ctr, computed.definition_version) == (0.5, DEFINITION_VERSION)
+
+
+class ClickLogContract(SearchesContract):
+    async def test_appending_says_how_many_and_nothing_for_nothing(
+        self, searches: Searches
+    ) -> None:
+        assert await searches.log.append([row("lamp", 1, 2), row("lamp", 1, 2)]) == 2
+        assert await searches.log.append([]) == 0
+        (day,) = (await analysed(searches)).days
+        assert day.source_rows == 2
+
+    async def test_a_query_is_kept_whatever_its_characters(self, searches: Searches) -> None:
+        for query in ("'; DROP TABLE users; --", "😀" * 255, 'a "b" {c}', "\\N", "NULL"):
+            await searches.log.append([row(query, 1, 10)])
+        found = await analysed(searches)
+        assert len(found.top_queries) == 5

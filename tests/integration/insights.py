@@ -1,0 +1,63 @@
+"""Searches and insights in a PostgreSQL database that starts empty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from adapters.postgres.pool import Database, PoolOptions, open_database
+from adapters.postgres.search_clicks import PostgresSearchClickLog
+from adapters.postgres.search_insights import (
+    PostgresSearchAnalysis,
+    PostgresSearchInsightStore,
+)
+from domain.insights.model import SearchClick, StoredInsight
+from tests.contracts.insights import Searches
+
+_EMPTY = "TRUNCATE users, orders, search_clicks, search_insights RESTART IDENTITY"
+_CLICK_COLUMNS = ("search_query", "clicks", "impressions", "search_date")
+_INSIGHT = """
+INSERT INTO search_insights
+    (insight_date, average_ctr, top_queries, low_performance_queries, definition_version)
+VALUES ($1, $2, $3, $4, $5)
+"""
+
+
+@asynccontextmanager
+async def emptied(url: str) -> AsyncIterator[Database]:
+    """The database behind `url`, migrated already, without a row."""
+    async with open_database(url, PoolOptions()) as database:
+        await database.execute(_EMPTY)
+        yield database
+
+
+async def write_rows(database: Database, rows: Sequence[SearchClick]) -> None:
+    """Rows as another program would write them."""
+    values = [(row.search_query, row.clicks, row.impressions, row.search_date) for row in rows]
+    await database.copy_rows("search_clicks", _CLICK_COLUMNS, values)
+
+
+def searches_in(database: Database) -> Searches:
+    """What the contract suites want."""
+
+    async def write(rows: Sequence[SearchClick]) -> None:
+        await write_rows(database, rows)
+
+    async def write_insight(insight: StoredInsight) -> None:
+        await database.execute(
+            _INSIGHT,
+            insight.insight_date,
+            insight.average_ctr,
+            json.dumps(insight.top_queries),
+            json.dumps(insight.low_performance_queries),
+            insight.definition_version,
+        )
+
+    return Searches(
+        log=PostgresSearchClickLog(database),
+        analysis=PostgresSearchAnalysis(database),
+        insights=PostgresSearchInsightStore(database),
+        write_rows=write,
+        write_insight=write_insight,
+    )

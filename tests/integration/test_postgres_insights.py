@@ -1,0 +1,289 @@
+"""Searches and insights in PostgreSQL are what the ports promise, and what the arithmetic says."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.postgres.migrations import MigrationError, migrate
+from adapters.postgres.pool import Database, PoolOptions, open_database
+from adapters.postgres.queries import load_queries
+from domain.insights.model import Analysis, Period, RankBy, Rules, SearchClick
+from domain.insights.rates import normalised_query
+from tests.contracts.insights import (
+    DAY,
+    NOW,
+    AnalysisContract,
+    ClickLogContract,
+    InsightStoreContract,
+    Searches,
+    row,
+)
+from tests.integration.insights import emptied, searches_in
+from tests.unit.test_memory_insights import searches_in_memory
+
+
+@pytest.fixture
+async def database(module_database_url: str) -> AsyncIterator[Database]:
+    async with emptied(module_database_url) as opened:
+        yield opened
+
+
+class InPostgres:
+    @pytest.fixture
+    def searches(self, database: Database) -> Searches:
+        return searches_in(database)
+
+
+class TestPostgresAnalysis(InPostgres, AnalysisContract):
+    pass
+
+
+class TestPostgresInsightStore(InPostgres, InsightStoreContract):
+    pass
+
+
+class TestPostgresClickLog(InPostgres, ClickLogContract):
+    pass
+
+
+# Letters whose case PostgreSQL and Python map alike whatever their version of Unicode, spaces of
+# many kinds, composed and decomposed accents, wide and narrow forms.
+_LETTERS = "abAB éÉñΣσςЖӝ́ｗＷﾌﾟ①½ ßİ\u00a0\u3000\t\u2028\u1680\u0085\u200b-"
+_QUERIES = st.none() | st.text(alphabet=_LETTERS, max_size=6)
+_COUNTS = st.none() | st.integers(-2, 3000)
+_ROWS = st.lists(
+    st.builds(
+        SearchClick,
+        search_query=_QUERIES | st.sampled_from(["sofa", "Sofa ", "lamp", "bed"]),
+        clicks=_COUNTS | st.integers(0, 40),
+        impressions=_COUNTS | st.integers(40, 2000),
+        search_date=st.none() | st.dates(DAY - timedelta(days=2), DAY + timedelta(days=2)),
+    ),
+    max_size=40,
+)
+_RULES = st.builds(
+    Rules,
+    top=st.integers(1, 8),
+    min_impressions=st.integers(1, 200),
+    rank_by=st.sampled_from(RankBy),
+    low_min_impressions=st.integers(1, 200),
+    low_percentile=st.floats(0, 1),
+    low_ctr_ratio=st.floats(0, 1),
+    low_limit=st.integers(1, 8),
+)
+
+
+@given(rows=_ROWS, rules=_RULES)
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+async def test_sql_and_arithmetic_give_the_same_answers(
+    database: Database, rows: list[SearchClick], rules: Rules
+) -> None:
+    await database.execute("TRUNCATE search_clicks, search_insights")
+    in_sql, in_python = searches_in(database), searches_in_memory()
+    period = Period(first=DAY - timedelta(days=1), last=DAY + timedelta(days=1))
+    stored = []
+    for searches in (in_sql, in_python):
+        await searches.write_rows(rows)
+        stored.append(await searches.insights.compute(DAY, rules, now=NOW))
+    found = await in_sql.analysis.analyse(period, rules)
+    assert _rounded(found) == _rounded(await in_python.analysis.analyse(period, rules))
+    means = [each.mean_row_ctr for each in stored]
+    assert _close(means[0], means[1])
+    assert replace(stored[0], mean_row_ctr=None) == replace(stored[1], mean_row_ctr=None)
+
+
+def _rounded(found: Analysis) -> Analysis:
+    """The mean of rows is rounded in two ways; all other figures are equal to the last bit."""
+    return replace(
+        found,
+        days=[
+            replace(
+                day, mean_row_ctr=None if day.mean_row_ctr is None else round(day.mean_row_ctr, 10)
+            )
+            for day in found.days
+        ],
+    )
+
+
+def _close(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, abs_tol=1e-11)
+
+
+@given(query=st.text(alphabet=_LETTERS, max_size=12))
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+async def test_the_stored_key_is_the_normalised_query(database: Database, query: str) -> None:
+    stored = await database.fetchval(
+        "INSERT INTO search_clicks (search_query) VALUES ($1) RETURNING query_norm", query
+    )
+    assert stored == normalised_query(query)
+
+
+async def test_the_rate_of_a_row_is_stored_and_never_read(database: Database) -> None:
+    searches = searches_in(database)
+    await searches.log.append([row("lamp", 1, 4), row("sofa", 0, 0)])
+    rates = await database.fetch("SELECT click_through_rate FROM search_clicks ORDER BY search_id")
+    assert [each[0] for each in rates] == [0.25, None]
+    await database.execute("UPDATE search_clicks SET click_through_rate = 77")
+    found = await searches.analysis.analyse(Period.of_day(DAY), Rules(min_impressions=1))
+    assert found.average_ctr == 0.25
+
+
+async def test_a_row_without_date_gets_the_utc_day_whatever_the_session_thinks(
+    database: Database,
+) -> None:
+    async with database.connection() as connection:
+        for zone in ("Pacific/Kiritimati", "Pacific/Niue"):
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL timezone = '{zone}'")
+                before = datetime.now(UTC).date()
+                append = load_queries("insights")["append_clicks"]
+                await connection.execute(
+                    append.sql,
+                    *append.args(
+                        search_queries=["lamp"], clicks=[1], impressions=[2], search_dates=[None]
+                    ),
+                )
+                after = datetime.now(UTC).date()
+    days = await database.fetch("SELECT search_date FROM search_clicks")
+    assert {each[0] for each in days} <= {before, after}
+
+
+async def test_the_columns_defaults_and_a_short_insert_of_another_program_are_counted(
+    database: Database,
+) -> None:
+    await database.execute("INSERT INTO search_clicks (search_query) VALUES ('lamp')")
+    today = await database.fetchval("SELECT CURRENT_DATE")
+    (day,) = (await searches_in(database).analysis.analyse(Period.of_day(today), Rules())).days
+    assert (day.source_rows, day.impressions, day.average_ctr) == (1, 0, None)
+
+
+async def test_an_older_state_of_the_log_never_overwrites_a_newer_one(database: Database) -> None:
+    searches = searches_in(database)
+    await searches.log.append([row("lamp", 1, 2)])
+    lock = load_queries("insights")["lock_day"]
+    async with database.transaction() as slow:
+        await slow.execute(lock.sql, *lock.args(day=DAY))
+        other = asyncio.create_task(searches.insights.compute(DAY, Rules(), now=NOW))
+        while not await database.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
+        ):
+            await asyncio.sleep(0.01)
+        await searches.log.append([row("lamp", 1, 2)])
+        assert not other.done()
+    # It waited for the lock before it looked, so it saw the row that came meanwhile.
+    assert (await other).clicks == 2
+
+
+async def test_the_three_queries_run_alone_with_named_parameters(database: Database) -> None:
+    await searches_in(database).log.append([row("lamp", 9, 100)])
+    queries = load_queries("insights")
+    given_ = {
+        "from_date": DAY,
+        "to_date": DAY,
+        "z": 1.96,
+        "top": 5,
+        "min_impressions": 20,
+        "rank_by": "wilson",
+        "low_min_impressions": 100.0,
+        "low_percentile": 0.75,
+        "low_ctr_ratio": 0.5,
+        "low_limit": 20,
+    }
+    counts = {}
+    for name in ("average_ctr_by_day", "top_queries", "low_performance_queries"):
+        query = queries[name]
+        counts[name] = len(await database.fetch(query.sql, *query.args(**given_)))
+    assert counts == {"average_ctr_by_day": 1, "top_queries": 1, "low_performance_queries": 0}
+
+
+async def test_a_day_is_found_by_index_and_not_by_reading_the_whole_log(
+    database: Database,
+) -> None:
+    searches = searches_in(database)
+    rows = [row("lamp", 1, 2, date(2026, 1, 1) + timedelta(days=n // 50)) for n in range(10_000)]
+    await searches.log.append(rows)
+    await database.execute("ANALYZE search_clicks")
+    query = load_queries("insights")["average_ctr_by_day"]
+    day = date(2026, 3, 1)
+    plan = await database.fetch(f"EXPLAIN {query.sql}", *query.args(from_date=day, to_date=day))
+    text = "\n".join(line[0] for line in plan)
+    assert "search_clicks_search_date_idx" in text
+    assert "Seq Scan on search_clicks" not in text
+
+
+_LITERAL_TABLES = """
+CREATE TABLE search_clicks (
+    search_id SERIAL PRIMARY KEY,
+    search_query VARCHAR(255),
+    clicks INT DEFAULT 0,
+    impressions INT DEFAULT 0,
+    click_through_rate FLOAT,
+    search_date DATE DEFAULT CURRENT_DATE
+);
+CREATE TABLE search_insights (
+    id SERIAL PRIMARY KEY,
+    insight_date DATE,
+    average_ctr FLOAT,
+    top_queries JSONB,
+    low_performance_queries JSONB
+);
+INSERT INTO search_clicks (search_query, clicks, impressions, search_date)
+VALUES (' Lamp', 1, 4, '2026-11-20'), ('LAMP', 1, 4, '2026-11-20'), (NULL, NULL, NULL, NULL);
+"""
+
+
+async def test_tables_that_their_owner_made_and_filled_are_taken_over(
+    empty_database_url: str,
+) -> None:
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute(_LITERAL_TABLES)
+    await connection.execute(
+        "INSERT INTO search_insights (insight_date, average_ctr)"
+        " VALUES ('2026-11-19', 0.5), (NULL, 1), (NULL, 2)"
+    )
+    await connection.close()
+    await migrate(empty_database_url)
+    async with open_database(empty_database_url, PoolOptions()) as database:
+        searches = searches_in(database)
+        assert await searches.insights.days_to_compute(DAY) == [DAY]
+        insight = await searches.insights.compute(DAY, Rules(min_impressions=1), now=NOW)
+        assert insight.average_ctr == 0.25
+        assert [query["query"] for query in insight.top_queries] == ["lamp"]  # type: ignore[attr-defined]
+        stored = await searches.insights.page(limit=9)
+        assert [(each.insight_date, each.average_ctr) for each in stored] == [
+            (DAY, 0.25),
+            (date(2026, 11, 19), 0.5),
+        ]
+
+
+async def test_two_insights_for_one_day_stop_the_migration_with_a_remedy(
+    empty_database_url: str,
+) -> None:
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute(_LITERAL_TABLES)
+    await connection.execute(
+        "INSERT INTO search_insights (insight_date) VALUES ('2026-11-19'), ('2026-11-19')"
+    )
+    with pytest.raises(MigrationError, match="several rows for one insight_date") as refusal:
+        await migrate(empty_database_url)
+    assert "Keep one row for each day" in str(refusal.value)
+    await connection.execute("DELETE FROM search_insights WHERE id = 1")
+    assert "0005_search_insights" in await migrate(empty_database_url)
+    await connection.close()

@@ -1,0 +1,150 @@
+"""The arithmetic of the insights, on figures worked out by hand and on random ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from statistics import quantiles
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.insights.model import RankBy, Rules
+from domain.insights.rates import (
+    click_violations,
+    low_performers,
+    normalised_query,
+    percentile,
+    top_queries,
+    wilson_interval,
+)
+
+COUNTS = st.integers(1, 10**9).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+TOTALS = st.dictionaries(st.text(min_size=1, max_size=5), COUNTS, max_size=30)
+
+
+@pytest.mark.parametrize(
+    ("clicks", "impressions", "low", "high"),
+    # Worked out with the score interval's formula at z = 1.96.
+    [
+        (0, 1, 0.0, 0.793457),
+        (1, 1, 0.206543, 1.0),
+        (40, 100, 0.309400, 0.497999),
+        (0, 100, 0.0, 0.036995),
+        (5, 10, 0.236590, 0.763410),
+    ],
+)
+def test_wilsons_interval_is_that_of_the_literature(
+    clicks: int, impressions: int, low: float, high: float
+) -> None:
+    assert wilson_interval(clicks, impressions) == pytest.approx((low, high), abs=1e-6)
+
+
+@given(counts=COUNTS)
+def test_a_rate_lies_within_its_interval_and_that_within_nought_and_one(
+    counts: tuple[int, int],
+) -> None:
+    clicks, impressions = counts
+    low, high = wilson_interval(clicks, impressions)
+    assert 0 <= low <= clicks / impressions + 1e-12
+    assert clicks / impressions - 1e-12 <= high <= 1
+
+
+@given(counts=COUNTS)
+def test_the_interval_of_clicks_mirrors_that_of_no_clicks(counts: tuple[int, int]) -> None:
+    clicks, impressions = counts
+    low, high = wilson_interval(clicks, impressions)
+    mirrored = wilson_interval(impressions - clicks, impressions)
+    assert (1 - high, 1 - low) == pytest.approx(mirrored, abs=1e-9)
+
+
+@given(counts=st.integers(1, 10**6).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_ten_times_the_evidence_narrows_the_interval(counts: tuple[int, int]) -> None:
+    clicks, impressions = counts
+    low, high = wilson_interval(clicks, impressions)
+    lower, upper = wilson_interval(10 * clicks, 10 * impressions)
+    assert upper - lower < high - low
+
+
+@given(values=st.lists(st.floats(-1e9, 1e9), min_size=2))
+def test_quartiles_are_those_of_the_standard_library(values: list[float]) -> None:
+    expected = quantiles(values, n=4, method="inclusive")
+    found = [percentile(values, fraction) for fraction in (0.25, 0.5, 0.75)]
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-6)
+
+
+def test_the_percentile_of_one_value_is_that_value() -> None:
+    assert [percentile([7.0], fraction) for fraction in (0.0, 0.3, 1.0)] == [7.0, 7.0, 7.0]
+
+
+@given(query=st.text())
+def test_normalising_again_changes_nothing_but_what_case_and_composition_undo(query: str) -> None:
+    once = normalised_query(query)
+    assert "  " not in once
+    assert once == once.strip(" ")
+    assert normalised_query(f"  {query}\t") == once
+
+
+@given(totals=TOTALS, top=st.integers(1, 10), rank_by=st.sampled_from(RankBy))
+def test_no_eligible_query_outside_the_top_is_better_than_one_inside(
+    totals: dict[str, tuple[int, int]], top: int, rank_by: RankBy
+) -> None:
+    rules = Rules(top=top, min_impressions=20, rank_by=rank_by)
+    found = top_queries(totals, rules)
+    inside = {query.query for query in found}
+    eligible = {query for query, (_, impressions) in totals.items() if impressions >= 20}
+    assert inside <= eligible
+    assert len(found) == min(top, len(eligible))
+
+    def score(query: str) -> float:
+        clicks, impressions = totals[query]
+        if rank_by is RankBy.CTR:
+            return clicks / impressions
+        return wilson_interval(clicks, impressions)[0]
+
+    if found:
+        assert all(score(query) <= score(found[-1].query) for query in eligible - inside)
+    assert [query.rank for query in found] == list(range(1, len(found) + 1))
+
+
+@given(totals=TOTALS)
+def test_low_performers_lose_clicks_and_lie_below_the_baseline(
+    totals: dict[str, tuple[int, int]],
+) -> None:
+    found = low_performers(totals, Rules())
+    clicks = sum(c for c, _ in totals.values())
+    impressions = sum(n for _, n in totals.values())
+    for query in found:
+        baseline = clicks / impressions
+        assert query.lost_clicks > 0
+        assert query.ctr < 0.5 * baseline
+        assert query.ctr_high < baseline
+        assert query.impressions >= 100
+    assert [query.lost_clicks for query in found] == sorted(
+        (query.lost_clicks for query in found), reverse=True
+    )
+
+
+def test_when_every_query_does_alike_none_is_a_low_performer() -> None:
+    alike = {f"q{n}": (5, 1000) for n in range(10)}
+    assert low_performers(alike, Rules()) == []
+    assert low_performers(dict.fromkeys(alike, (0, 1000)), Rules()) == []
+
+
+def test_the_bounds_of_a_low_performer_can_be_moved() -> None:
+    totals = {"good": (500, 1000), "weak": (50, 400)}
+    assert [each.query for each in low_performers(totals, Rules(low_percentile=0.0))] == ["weak"]
+    assert low_performers(totals, Rules(low_percentile=0.5)) == []
+    assert low_performers(totals, Rules(low_percentile=0.0, low_min_impressions=401)) == []
+    strict = replace(Rules(low_percentile=0.0), low_ctr_ratio=0.3)
+    assert low_performers(totals, strict) == []
+
+
+def test_what_could_not_be_counted_is_refused_with_every_reason() -> None:
+    bad = {"search_query": "\u2028", "clicks": 3, "impressions": 2}
+    assert [each.pointer for each in click_violations(bad)] == ["/search_query", "/clicks"]
+    assert click_violations({"search_query": "lamp", "clicks": 2, "impressions": 2}) == []
+    assert click_violations({}) == []
+    assert [each.pointer for each in click_violations({"search_query": "a\x00"})] == [
+        "/search_query"
+    ]

@@ -1,0 +1,123 @@
+"""Which days are computed, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from adapters.memory.clock import StandingClock
+from adapters.memory.insights import MemorySearchClickLog, MemorySearchInsightStore
+from domain.errors import InvalidInput, NotFound
+from domain.insights.model import FIRST_DAY, LAST_DAY, Period, SearchClick
+from domain.insights.service import InsightService
+from tests.contracts.insights import row
+
+TODAY = date(2026, 11, 22)
+YESTERDAY = TODAY - timedelta(days=1)
+
+
+def ago(days: int) -> date:
+    return TODAY - timedelta(days=days)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    service: InsightService
+    log: MemorySearchClickLog
+    store: MemorySearchInsightStore
+    clock: StandingClock
+
+
+@pytest.fixture
+def shop() -> Shop:
+    clock = StandingClock(datetime(2026, 11, 22, 0, 20, tzinfo=UTC))
+    rows: list[SearchClick] = []
+    store = MemorySearchInsightStore(rows)
+    return Shop(
+        service=InsightService(insights=store, clock=clock),
+        log=MemorySearchClickLog(clock, rows),
+        store=store,
+        clock=clock,
+    )
+
+
+async def test_a_refresh_stores_the_last_three_days_and_not_today(shop: Shop) -> None:
+    await shop.log.append([row("lamp", 1, 2, TODAY), row("lamp", 1, 4, YESTERDAY)])
+    assert await shop.service.refresh() == [ago(3), ago(2), ago(1)]
+    assert (await shop.store.get(YESTERDAY)).average_ctr == 0.25
+    with pytest.raises(NotFound):
+        await shop.store.get(TODAY)
+
+
+async def test_a_refresh_makes_up_for_every_day_that_was_missed(shop: Shop) -> None:
+    days = [ago(back) for back in range(33, 3, -1)]
+    await shop.log.append([row("lamp", 1, 2, day) for day in days])
+    assert await shop.service.refresh() == [*days, ago(3), ago(2), ago(1)]
+    assert await shop.service.refresh() == [ago(3), ago(2), ago(1)]
+
+
+async def test_rows_that_come_up_to_three_days_late_are_counted(shop: Shop) -> None:
+    await shop.log.append([row("lamp", 1, 2, ago(3)), row("lamp", 1, 2, ago(4))])
+    await shop.service.refresh()
+    await shop.log.append([row("lamp", 0, 2, ago(3)), row("lamp", 0, 2, ago(4))])
+    await shop.service.refresh()
+    assert (await shop.store.get(ago(3))).average_ctr == 0.25
+    assert (await shop.store.get(ago(4))).average_ctr == 0.5
+    assert (await shop.service.compute(ago(4))).average_ctr == 0.25
+
+
+async def test_a_row_of_the_far_past_or_future_costs_one_day_at_most(shop: Shop) -> None:
+    days = [date.min, FIRST_DAY, LAST_DAY, date.max]
+    await shop.log.append([row("lamp", 1, 2, day) for day in days])
+    assert await shop.service.refresh() == [FIRST_DAY, ago(3), ago(2), ago(1)]
+
+
+async def test_a_day_that_has_not_begun_is_refused_and_today_is_not(shop: Shop) -> None:
+    assert (await shop.service.compute(TODAY)).insight_date == TODAY
+    with pytest.raises(InvalidInput) as refusal:
+        await shop.service.compute(TODAY + timedelta(days=1))
+    (violation,) = refusal.value.violations
+    assert violation.pointer == "insight_date"
+    assert "today, 2026-11-22" in violation.detail
+    with pytest.raises(InvalidInput):
+        await shop.service.compute(date.min)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (None, None, (ago(28), YESTERDAY)),
+        (None, ago(10), (ago(37), ago(10))),
+        (ago(5), None, (ago(5), YESTERDAY)),
+        (TODAY, None, (TODAY, TODAY)),
+        (TODAY + timedelta(days=9), None, (TODAY + timedelta(days=9),) * 2),
+        (ago(5), ago(5), (ago(5), ago(5))),
+        (None, FIRST_DAY, (FIRST_DAY, FIRST_DAY)),
+        (LAST_DAY, None, (LAST_DAY, LAST_DAY)),
+        (date(2026, 1, 1), date(2027, 1, 1), (date(2026, 1, 1), date(2027, 1, 1))),
+    ],
+)
+def test_a_period_is_completed(
+    shop: Shop, first: date | None, last: date | None, expected: tuple[date, date]
+) -> None:
+    assert shop.service.period(first, last) == Period(first=expected[0], last=expected[1])
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "reason"),
+    [
+        (YESTERDAY, ago(2), "must not be after `to`, which is 2026-11-20"),
+        (date(2026, 1, 1), date(2027, 1, 2), "367 days"),
+        (FIRST_DAY, None, "at most 366"),
+        (date.min, None, "from 0001-01-02 to 9999-12-30"),
+    ],
+)
+def test_a_reversed_or_endless_period_is_refused(
+    shop: Shop, first: date, last: date | None, reason: str
+) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        shop.service.period(first, last)
+    assert [each.pointer for each in refusal.value.violations] == ["from"]
+    assert reason in refusal.value.violations[0].detail
