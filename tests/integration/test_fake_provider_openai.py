@@ -401,3 +401,14 @@ async def test_unreadable_requests_are_refused_without_a_ledger_row(
     with pytest.raises(openai.NotFoundError, match="Invalid URL"):
         await client.embeddings.create(model="m", input="x")
     assert fake.entries == []
+
+
+async def test_a_stop_does_not_wait_for_hanging_calls() -> None:
+    with running_fake(Scenario(latency=Latency(mean_s=600))) as fake:
+        client = AsyncOpenAI(base_url=fake.openai_base_url, api_key="sk", max_retries=0)
+        hanging = asyncio.create_task(chat(client))
+        while fake.provider.in_flight == 0:
+            await asyncio.sleep(0.005)
+    with pytest.raises(openai.APIError):
+        await hanging
+    await client.close()

@@ -58,7 +58,7 @@ from entrypoints.fake_provider.server import server_config
     help="Append every finished call to this file, as JSON lines.",
 )
 @click.option("--ledger-capacity", default=DEFAULT_CAPACITY, help="Calls kept in memory.")
-def fake_provider(
+def command(
     host: str,
     port: int,
     scenario_file: Path | None,

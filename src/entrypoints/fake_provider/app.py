@@ -87,4 +87,5 @@ class FakeProviderApp:
             message = await receive()
         self._openai.forget()
         self._gemini.forget()
+        self.provider.ledger.shut()
         await send({"type": "lifespan.shutdown.complete"})

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 _TAG = re.compile(r"<([A-Za-z][\w.:-]*)(?:\s[^<>]*)?>")
-_NONCE = re.compile(r"(?=[\w-]*\d)[\w-]*[A-Za-z0-9]{6,}[\w-]*")
+_NONCE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)[A-Za-z0-9]{6,}")
+_LABEL = re.compile(r"\s*(?:message|text|document|input|e-?mail)\s*:\s*\n", re.IGNORECASE)
 _TICKS = re.compile(r"^(```+|~~~+|\"\"\")[\w-]*\n(.*?)\n\1", re.DOTALL | re.MULTILINE)
 _MOST_TAGS = 40
 
@@ -15,7 +16,8 @@ def find_document(turns: Sequence[tuple[str, str]], pattern: re.Pattern[str] | N
     """The text that the prompt asks about, without the fence.
 
     Looks through the user messages from the last to the first for, in this order: the first group
-    of `pattern`; the last element `<tag ...>...</tag>`; the longest stretch between two lines that
+    of `pattern`, and nothing else if there is one; what follows an opening line such as
+    `Message:`; the last element `<tag ...>...</tag>`; the longest stretch between two lines that
     carry the same nonce; a block between triple quotes. Without any of them it is the first user
     message as a whole.
     """
@@ -26,6 +28,9 @@ def find_document(turns: Sequence[tuple[str, str]], pattern: re.Pattern[str] | N
             if found is not None:
                 return found.group(1).strip()
             continue
+        label = _LABEL.match(text)
+        if label is not None:
+            return text[label.end() :].strip()
         inside = _between_tags(text) or _between_nonces(text) or _between_ticks(text)
         if inside is not None:
             return inside.strip()

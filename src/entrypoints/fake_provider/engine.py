@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from entrypoints.fake_provider.admission import limit_problem, objection, scripted_problem
-from entrypoints.fake_provider.answers import AnswerBook, Answerer, write_answer
+from entrypoints.fake_provider.answers import MISSING, AnswerBook, Answerer, write_answer
 from entrypoints.fake_provider.calls import (
     Call,
     Completion,
@@ -54,6 +54,9 @@ class Provider:
         ledger_path: file for finished calls as JSON lines; None for none.
     """
 
+    scenario: Scenario
+    limiter: Limiter
+
     def __init__(
         self,
         scenario: Scenario | None = None,
@@ -66,29 +69,40 @@ class Provider:
         self._ledger_capacity = ledger_capacity
         self._ledger_path = ledger_path
         self._numbers = count(1)
-        self.reset(scenario or Scenario())
+        self.in_flight = 0
+        self._start(scenario or Scenario())
 
     def reset(self, scenario: Scenario) -> None:
         """Start over: a new scenario, full budgets, an empty ledger."""
-        self.ledger = Ledger(self._ledger_capacity, self._ledger_path)
-        self.limiter = Limiter(scenario.limits)
-        self.dead_until_s = 0.0
-        self.in_flight = 0
-        self.peak_in_flight = 0
-        self._set(scenario)
+        self.ledger.shut()
+        self._start(scenario)
 
     def apply(self, scenario: Scenario) -> None:
-        """Change the scenario under way; saved-up budgets and the ledger stay."""
-        self.limiter.retune(scenario.limits, time.monotonic())
-        self._set(scenario)
+        """Change the scenario under way.
 
-    def _set(self, scenario: Scenario) -> None:
+        What it leaves as it was goes on: a half-used script, saved-up budgets, added answers.
+        """
+        before, self.scenario = self.scenario, scenario
+        self.limiter.retune(scenario.limits, time.monotonic())
+        reseeded = scenario.seed != before.seed
+        if reseeded or (scenario.script, scenario.rates) != (before.script, before.rates):
+            self.faults = FaultPlan(scenario.script, scenario.rates, scenario.seed)
+        if reseeded or scenario.latency != before.latency:
+            self._latency = LatencySampler(scenario.latency, scenario.seed)
+        if scenario.answers != before.answers:
+            self.answers = AnswerBook(scenario.answers)
+        self._pattern = _compiled(scenario.document_pattern)
+
+    def _start(self, scenario: Scenario) -> None:
         self.scenario = scenario
+        self.ledger = Ledger(self._ledger_capacity, self._ledger_path)
+        self.limiter = Limiter(scenario.limits)
         self.faults = FaultPlan(scenario.script, scenario.rates, scenario.seed)
         self.answers = AnswerBook(scenario.answers)
+        self.dead_until_s = 0.0
+        self.peak_in_flight = self.in_flight
         self._latency = LatencySampler(scenario.latency, scenario.seed)
-        pattern = scenario.document_pattern
-        self._pattern = re.compile(pattern, re.DOTALL) if pattern else None
+        self._pattern = _compiled(scenario.document_pattern)
 
     def die(self, for_s: float) -> None:
         """Break every connection for `for_s` seconds from now."""
@@ -121,7 +135,8 @@ class Provider:
             call = self.read(dialect, request.body, model, request.key)
         except Refused as refused:
             return json_reply(refused.status, refused.body)
-        seq = self.ledger.open(call, request.arrived_s)
+        ledger = self.ledger  # the one that knows `seq`, should another begin meanwhile
+        seq = ledger.open(call, request.arrived_s)
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         aborted = True
@@ -140,7 +155,7 @@ class Provider:
                     fault=outcome.fault,
                     prompt_tokens=outcome.prompt_tokens,
                 )
-            self.ledger.close(
+            ledger.close(
                 seq,
                 done_s=time.monotonic(),
                 status=outcome.status,
@@ -254,8 +269,9 @@ class Provider:
         if isinstance(given, str):
             answer: Any = given
         elif call.schema is not None:
-            kept = {} if given is None else {"given": given}
-            answer = write_answer(call.schema, call.document, **kept)
+            notes = "\n".join(text for role, text in call.turns if role == "system")
+            known = MISSING if given is None else given
+            answer = write_answer(call.schema, call.document, known, notes)
         elif given is not None or call.json_mode:
             answer = given or {}
         else:
@@ -273,3 +289,7 @@ class Provider:
             (b"openai-organization", b"org-fake"),
             *rate_limit_headers(verdict),
         ]
+
+
+def _compiled(pattern: str | None) -> re.Pattern[str] | None:
+    return re.compile(pattern, re.DOTALL) if pattern else None

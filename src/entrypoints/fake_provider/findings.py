@@ -23,19 +23,20 @@ _LONG_DATE = re.compile(
 )
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w")
 _PHONE = re.compile(r"\+?\d[\d ()/-]{6,}\d")
-_PERSON_WORDS = ("customer", "client", "buyer", "sender", "person", "contact", "who ")
+_PERSON_WORDS = ("customer", "client", "buyer", "sender", "person", "contact")
 _NAME = r"([A-Z][\w'\u2019-]+(?:[ ][A-Z][\w'\u2019-]+){0,2})"
 _PERSON = (
     re.compile(rf"(?:[Cc]ustomer|[Nn]ame|[Ff]rom|[Bb]uyer|[Cc]lient)\s*[:=-]\s*{_NAME}"),
     re.compile(rf"(?:[Mm]y name is|I am|I'm|[Tt]his is|here is|it's)\s+{_NAME}"),
     re.compile(
-        rf"(?i:regards|thanks|thank you|cheers|best|sincerely|yours)[,.!]?\s*\n?\s*{_NAME}\s*$"
+        rf"(?i:regards|thanks|thank you|cheers|best|sincerely|yours)[,.!]?\s*\n?\s*{_NAME}\s*$",
+        re.MULTILINE,
     ),
-    re.compile(rf"(?:^|\n)\s*(?:[-\u2013\u2014]\s*){_NAME}\s*$"),
+    re.compile(rf"(?:^|\n)\s*(?:[-\u2013\u2014]\s*){_NAME}\s*$", re.MULTILINE),
     re.compile(r"(?<=[a-z,] )([A-Z][\w'\u2019-]+ [A-Z][\w'\u2019-]+)"),
     re.compile(r"\b([A-Z][a-z]+ [A-Z][a-z]+)\b"),
 )
-_PRODUCT_WORDS = ("product", "item", "article", "goods")
+_PRODUCT_WORDS = ("product", "item", "article", "goods", "ordered")
 _PLAIN_WORD = r"[^\W\d_][\w'\u2019-]*"
 _STOP_WORDS = "for|to|and|please|by|from|in|on|at|with|before|until|as"
 _PRODUCT = (
@@ -115,7 +116,7 @@ def _text(hints: str, name: str, node: Node, document: str) -> Finding | None:
         return labelled
     # The name outweighs the description, which may mention the other fields too.
     for words, patterns in ((_PRODUCT_WORDS, _PRODUCT), (_PERSON_WORDS, _PERSON)):
-        if any(word.strip() in name.lower() for word in words):
+        if any(word in name.lower() for word in words):
             return _first(patterns, document)
     for words, patterns in ((_PRODUCT_WORDS, _PRODUCT), (_PERSON_WORDS, _PERSON)):
         if any(word in hints for word in words):
@@ -164,3 +165,28 @@ def locate(value: Any, document: str) -> str | None:
     words = r"\s+".join(re.escape(word) for word in str(value).split())
     found = re.search(words, document, re.IGNORECASE) if words else None
     return found.group() if found else None
+
+
+def clipped(value: Any, node: Node) -> Any:
+    """`value`, no longer than the schema allows."""
+    if isinstance(value, str) and "maxLength" in node and "enum" not in node:
+        return value[: int(node["maxLength"])]
+    return value
+
+
+def fallback(node: Node, document: str) -> Any:
+    """A value of the right type for a field that may not be null and was not found."""
+    if node.get("enum"):
+        return node["enum"][0]
+    plain: dict[str, Any] = {"boolean": False, "array": [], "object": {}, "null": None}
+    match node["type"]:
+        case "integer":
+            return int(node.get("minimum", 0))
+        case "number":
+            return float(node.get("minimum", 0))
+        case "string":
+            if node.get("format") in ("date", "date-time"):
+                return "2000-01-01" + ("T00:00:00Z" if node["format"] == "date-time" else "")
+            words = " ".join(document.split()[:3])
+            return clipped(words, node).ljust(int(node.get("minLength", 0)), "x")
+    return plain[node["type"]]

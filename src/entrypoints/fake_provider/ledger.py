@@ -144,6 +144,12 @@ class Ledger:
         if self._file is not None:
             self._file.write(msgspec.json.encode(self._entry(seq)) + b"\n")
 
+    def shut(self) -> None:
+        """Close the file, if there is one; the rows in memory stay."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def entries(self, since: int = 0) -> Iterator[Entry]:
         """The rows from number `since` on that are still kept, oldest first."""
         for seq in range(max(since, self.dropped), self.total):

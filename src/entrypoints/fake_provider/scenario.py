@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -188,6 +189,13 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         if sum(fault.probability for fault in self.rates) > 1 + 1e-9:
             raise ValueError("the probabilities in `rates` must add up to 1 at most")
+        if self.document_pattern is not None:
+            try:
+                groups = re.compile(self.document_pattern).groups
+            except re.error as error:
+                raise ValueError(f"`document_pattern` is no regular expression: {error}") from error
+            if groups < 1:
+                raise ValueError("`document_pattern` needs a group around the document")
 
 
 def parse_scenario(raw: object) -> Scenario:

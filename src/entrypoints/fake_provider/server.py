@@ -34,6 +34,13 @@ class BreakableProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item]
 
+    def shutdown(self) -> None:
+        """A stop breaks the calls that still run; some are meant to hang for an hour."""
+        super().shutdown()
+        # Before its first request a connection has none, whatever uvicorn declares.
+        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
+            self.transport.abort()
+
 
 def server_config(app: FakeProviderApp, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Config:
     """The server's settings for `app`; port 0 takes a free one.
@@ -50,7 +57,7 @@ def server_config(app: FakeProviderApp, host: str = "127.0.0.1", port: int = 0) 
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         backlog=4096,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=1,
     )
