@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 from arq.connections import ArqRedis
@@ -15,16 +17,40 @@ from dependency_injector import containers, providers
 from redis.asyncio import ConnectionPool
 
 from adapters.arq.readiness import QueueCheck
+from adapters.arq.serialization import decode_job, encode_job
+from adapters.embedded.launcher import end_with_parent
+from adapters.files.samples import FileSampleSink
+from adapters.postgres.migrations import MigrationError, migrate
+from adapters.postgres.migrations import status as migration_status
 from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.readiness import PostgresCheck
+from adapters.postgres.samples import PostgresSampleSink
+from adapters.postgres.search_clicks import PostgresSearchClickLog
+from adapters.postgres.search_insights import (
+    PostgresSearchAnalysis,
+    PostgresSearchInsightStore,
+)
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from adapters.postgres.users import PostgresUserRepository
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
+from domain.insights.service import InsightService
 from domain.orders.service import OrderService
+from domain.samples.service import SampleService
 from domain.users.service import UserService
 from entrypoints.settings import Settings
+
+__all__ = [
+    "Container",
+    "MigrationError",
+    "end_with_parent",
+    "migrate",
+    "migration_status",
+    "open_container",
+    "sample_files",
+    "today",
+]
 
 
 class Container(containers.DeclarativeContainer):
@@ -44,10 +70,28 @@ class Container(containers.DeclarativeContainer):
     )
     order_service = providers.Singleton(OrderService, orders=orders)
 
+    search_clicks = providers.Singleton(PostgresSearchClickLog, database)
+    search_analysis = providers.Singleton(PostgresSearchAnalysis, database)
+    search_insights = providers.Singleton(PostgresSearchInsightStore, database)
+    insight_service = providers.Singleton(InsightService, insights=search_insights, clock=clock)
+    sample_service = providers.Singleton(
+        SampleService, sink=providers.Singleton(PostgresSampleSink, database)
+    )
+
     checks = providers.Dict(
         database=providers.Singleton(PostgresCheck, database),
         queue=providers.Singleton(QueueCheck, redis),
     )
+
+
+def today() -> date:
+    """The current UTC day, for commands that need nothing else."""
+    return SystemClock().now().date()
+
+
+def sample_files(folder: Path) -> SampleService:
+    """Makes sample data into files; needs no settings."""
+    return SampleService(sink=FileSampleSink(folder))
 
 
 @asynccontextmanager
@@ -69,6 +113,8 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             open_database(settings.database_url.get_secret_value(), options)
         )
         connections: ConnectionPool = ConnectionPool.from_url(settings.redis_url.get_secret_value())
-        opened["redis"] = ArqRedis(connections)
+        opened["redis"] = ArqRedis(
+            connections, job_serializer=encode_job, job_deserializer=decode_job
+        )
         stack.push_async_callback(connections.disconnect)
         yield Container(**opened)

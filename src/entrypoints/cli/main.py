@@ -1,0 +1,65 @@
+"""The `storekeeper` command: each subcommand is loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+_COMMANDS: Final = {
+    "up": ("entrypoints.cli.up", "Start everything on this machine."),
+    "serve": ("entrypoints.cli.serve", "Serve the API over HTTPS."),
+    "worker": ("entrypoints.cli.worker", "Run the jobs of the queue."),
+    "insights": ("entrypoints.cli.insights", "Compute and show the search insights."),
+    "sample-data": ("entrypoints.cli.sample_data", "Make a made-up shop."),
+    "db": ("entrypoints.cli.db", "Bring the database to this version, or see how it stands."),
+    "doctor": ("entrypoints.cli.doctor", "Check everything, and say what to do."),
+}
+"""Name to module and summary; the module holds the command as `command`."""
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name, so that help and the fast ones import little."""
+
+    def list_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (click calls it so)
+    ) -> list[str]:
+        """All names."""
+        return list(_COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (click calls it so)
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Load one command; None for an unknown name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = module.command
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (click calls it so)
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """List the commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="storekeeper", message="%(version)s")
+def main() -> None:
+    """The back office of an online shop over its own PostgreSQL.
+
+    Settings come from the environment and from a file `.env` in the working directory.
+    """
+
+
+if __name__ == "__main__":
+    sys.exit(main())

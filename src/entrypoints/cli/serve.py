@@ -1,0 +1,61 @@
+"""`storekeeper serve`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+import click
+import uvicorn
+
+from entrypoints.cli.reading import settings_or_exit
+from entrypoints.container import end_with_parent
+from entrypoints.http.app import build_app
+from entrypoints.http.workers import Workers
+from entrypoints.logs import configure_logging
+
+_GRACE_S: Final = 3  # for requests under way when the server stops
+_KEEP_ALIVE_S: Final = 30
+
+
+@click.command("serve")
+@click.option("--host", help="Address to listen on (HOST).")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (PORT).")
+@click.option("--workers", type=click.IntRange(1, 64), help="HTTP processes (WORKERS).")
+def command(*, host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve the API over HTTPS with TLS_CERT_FILE and TLS_KEY_FILE.
+
+    PLAIN_HTTP=true serves without TLS, behind a proxy that ends TLS. DATABASE_URL and REDIS_URL
+    name the servers; `storekeeper db migrate` brings the database to this version first.
+    SIGHUP reads the certificate anew.
+    """
+    settings = settings_or_exit(host=host, port=port, workers=workers)
+    if settings.tls_cert_file is None and not settings.plain_http:
+        click.echo(
+            "The settings cannot be used:\nTLS_CERT_FILE and TLS_KEY_FILE are missing: name a "
+            "certificate and its key, or say PLAIN_HTTP=true behind a proxy that ends TLS.",
+            err=True,
+        )
+        sys.exit(2)
+    secure = not settings.plain_http
+    configure_logging(settings.log_level, settings.log_format)
+    config = uvicorn.Config(
+        build_app(settings),
+        host=settings.host,
+        port=settings.port,
+        ssl_certfile=settings.tls_cert_file if secure else None,
+        ssl_keyfile=settings.tls_key_file if secure else None,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=settings.plain_http,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    listening = config.bind_socket()
+    listening.listen(config.backlog)
+
+    def serve() -> None:
+        uvicorn.Server(config).run(sockets=[listening])
+
+    sys.exit(Workers(serve, settings.workers, end_with_parent).run())

@@ -1,0 +1,282 @@
+"""`storekeeper up`: everything on one machine, from the first start to the stop."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from entrypoints.settings import Provider, Settings, load_settings
+from entrypoints.up.container import EmbeddedContainer, migrate
+from entrypoints.up.state import StateDirectory, write_private
+from entrypoints.up.supervisor import Supervisor
+from ports.server_process import ServerProcess
+
+_CERTIFICATE_CHECK_S: Final = 6 * 3600.0
+_CONNECTIONS_TO_SPARE: Final = 20
+
+
+class StackError(Exception):
+    """The stack cannot start; the message names the cause and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says.
+
+    Attributes:
+        environment: variables by their names in capitals, those of `.env` included.
+        host: address to listen on; None takes the setting.
+        port: TCP port to listen on; None takes the setting.
+        workers: processes that serve HTTP; None takes the setting.
+        sample_data: fill an embedded database at its first start.
+    """
+
+    environment: Mapping[str, str]
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+    sample_data: bool = True
+
+
+class Stack:
+    """The parts, in the order in which they start.
+
+    Args:
+        state: the folder, held already.
+        options: what the command line says.
+        say: told in a line what happens.
+
+    Raises:
+        SettingsError: a setting is bad.
+        StateDirectoryError: the secrets cannot be read.
+    """
+
+    def __init__(self, state: StateDirectory, options: Options, say: Callable[[str], None]) -> None:
+        self._state = state
+        self._say = say
+        self._supervisor = Supervisor(say)
+        self._secrets = state.load_secrets()
+        self._container = EmbeddedContainer(state, self._secrets)
+        self._given = options.environment
+        self._sample_data = options.sample_data
+        self._settings = self._read_settings(options)
+        self._stores: dict[str, ServerProcess] = {}
+
+    def _read_settings(self, options: Options) -> Settings:
+        """The settings as the services will see them; what is embedded has its address later."""
+        chosen = {"host": options.host, "port": options.port, "workers": options.workers}
+        overrides: dict[str, object] = {k: v for k, v in chosen.items() if v is not None}
+        if "DATABASE_URL" not in self._given:
+            overrides["database_url"] = "postgresql://embedded"
+        if "REDIS_URL" not in self._given:
+            overrides["redis_url"] = "redis://embedded"
+        if "SECRET_KEY" not in self._given:
+            overrides["secret_key"] = self._secrets.secret_key
+        return load_settings(**overrides)
+
+    async def run(self) -> None:
+        """Start, say where everything is, and keep it running until SIGTERM or SIGINT.
+
+        Raises:
+            StackError, Unavailable, MigrationError: it cannot start; what had started was stopped.
+        """
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(signum, stopping.set)
+        waiting = asyncio.create_task(stopping.wait())
+        working = asyncio.create_task(self._start_and_renew())
+        try:
+            await asyncio.wait({waiting, working}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                await working  # it never returns: this raises why it could not start
+        finally:
+            self._say("Stopping ...")
+            waiting.cancel()
+            working.cancel()
+            await asyncio.gather(waiting, working, return_exceptions=True)
+            await self._supervisor.stop(last=list(self._stores.values()))
+            self._state.env_file.unlink(missing_ok=True)
+            self._say("Stopped.")
+
+    async def _start_and_renew(self) -> None:
+        refuse_busy_port(self._settings.host, self._settings.port)
+        env = await self._start_stores()
+        env |= self._certificate()
+        applied = await migrate(env["DATABASE_URL"])
+        if applied:
+            self._say(f"Database: applied {', '.join(applied)}")
+        self._write_env_file(env)
+        web = self._container.web(
+            env,
+            host=_reachable(self._settings.host),
+            port=self._settings.port,
+            trusted=env.get("TLS_CERT_FILE"),
+        )
+        await asyncio.gather(self._supervisor.start(web), self._load_sample_data(env))
+        self._supervisor.start_later(self._container.worker(env))
+        if self._uses_local_model:
+            self._supervisor.start_later(
+                self._container.model(self._settings.local_llm_model, env)
+            )
+        self._say(self._banner(env))
+        await self._renew_certificate(web)
+
+    async def _start_stores(self) -> dict[str, str]:
+        """Start what is embedded; returns the environment of the services."""
+        settings = self._settings
+        env = {**os.environ, "SECRET_KEY": settings.secret_key.get_secret_value()}
+        env |= {"HOST": settings.host, "PORT": str(settings.port)}
+        env |= {"WORKERS": str(settings.workers)}
+        if self._uses_local_model:
+            env["LOCAL_LLM_BASE_URL"] = self._container.model_url
+            env["LOCAL_LLM_API_KEY"] = self._secrets.model_key
+        if "DATABASE_URL" in self._given:
+            env["DATABASE_URL"] = self._given["DATABASE_URL"]
+        else:
+            processes = settings.workers + 1
+            connections = processes * settings.database_pool_size + _CONNECTIONS_TO_SPARE
+            postgres = self._container.postgres(connections=max(100, connections))
+            self._stores["postgres"] = postgres
+            env["DATABASE_URL"] = postgres.url
+        if "REDIS_URL" in self._given:
+            env["REDIS_URL"] = self._given["REDIS_URL"]
+        else:
+            valkey = self._container.valkey()
+            self._stores["valkey"] = valkey
+            env["REDIS_URL"] = valkey.url
+        await asyncio.gather(*map(self._supervisor.start, self._stores.values()))
+        return env
+
+    @property
+    def _uses_local_model(self) -> bool:
+        given = "LOCAL_LLM_BASE_URL" in self._given
+        return Provider.LOCAL in self._settings.llm_provider and not given
+
+    def _certificate(self) -> dict[str, str]:
+        """The settings of the certificate: the user's own, or the local authority's."""
+        settings = self._settings
+        if settings.plain_http:
+            return {}
+        if settings.tls_cert_file and settings.tls_key_file:
+            files = settings.tls_cert_file, settings.tls_key_file
+        else:
+            certificates = self._container.certificates
+            if certificates.renew(certified_names(settings.host), now=self._container.now()):
+                self._say(
+                    f"Made a certificate, signed by the local authority of {self._state.path}"
+                )
+            files = certificates.cert_file, certificates.key_file
+        return {"TLS_CERT_FILE": str(files[0]), "TLS_KEY_FILE": str(files[1])}
+
+    async def _renew_certificate(self, web: ServerProcess) -> None:
+        """Look after the certificate for as long as the stack runs."""
+        while True:
+            await asyncio.sleep(_CERTIFICATE_CHECK_S)
+            if self._settings.plain_http or self._settings.tls_cert_file:
+                continue
+            names = certified_names(self._settings.host)
+            renewed = self._container.certificates.renew(names, now=self._container.now())
+            if renewed and web.pid is not None:
+                os.kill(web.pid, signal.SIGHUP)  # replaces its workers one by one
+                self._say("Renewed the certificate")
+
+    async def _load_sample_data(self, env: Mapping[str, str]) -> None:
+        """Fill the embedded database once; a user's own database is never filled."""
+        mark = self._state.sample_data_mark
+        if "postgres" not in self._stores or mark.exists():
+            return
+        if not self._sample_data:
+            mark.write_text("declined\n")
+            return
+        self._say("Loading sample data ...")
+        task = self._container.task("sample-data", ["sample-data"], env)
+        try:
+            await task.start()
+            how = await task.wait()
+        finally:
+            await task.stop()
+        if how == "exit status 0":
+            mark.write_text("loaded\n")
+        else:
+            self._say(f"Loading sample data failed ({how}), see {task.log}; goes on without")
+
+    def _write_env_file(self, env: Mapping[str, str]) -> None:
+        names = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "HOST", "PORT", "WORKERS")
+        more = ("TLS_CERT_FILE", "TLS_KEY_FILE", "LOCAL_LLM_BASE_URL", "LOCAL_LLM_API_KEY")
+        lines = [f"{name}='{env[name]}'" for name in (*names, *more) if name in env]
+        write_private(self._state.env_file, "\n".join(lines) + "\n")
+
+    def _banner(self, env: Mapping[str, str]) -> str:
+        settings = self._settings
+        secure = "TLS_CERT_FILE" in env
+        url = f"{'https' if secure else 'http'}://{_public(settings.host)}:{settings.port}"
+        local = secure and not settings.tls_cert_file
+        ca_file = self._container.certificates.ca_file
+        trust = f"--cacert '{ca_file}' " if local else ""
+        lines = [
+            "",
+            f"Storekeeper is ready: {url}",
+            f"  dashboard  {url}/dashboard",
+            f"  API docs   {url}/docs",
+            *([f"  CA file    {ca_file}"] if local else []),
+            f"  try        curl {trust}{url}/health/ready",
+            f"  settings   {self._state.env_file} (for psql and the storekeeper command)",
+            f"  logs       {self._state.log('web').parent}/*.log",
+            "Ctrl-C stops everything; the data stays.",
+            "",
+        ]
+        return "\n".join(lines)
+
+
+def refuse_busy_port(host: str, port: int) -> None:
+    """Make sure that the address can be listened on.
+
+    Raises:
+        StackError: it is taken, not this machine's, or not allowed.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen()
+        except OSError as error:
+            raise StackError(
+                f"{host}:{port} cannot be listened on ({error.strerror or error}): "
+                "choose another --port (or --host)."
+            ) from error
+
+
+def certified_names(host: str) -> tuple[str, ...]:
+    """The names and addresses that a certificate for a server on `host` carries."""
+    own = socket.gethostname() if _is_wildcard(host) else host
+    return tuple(dict.fromkeys(("localhost", "127.0.0.1", "::1", own)))
+
+
+def _is_wildcard(host: str) -> bool:
+    return host in {"0.0.0.0", "::"}  # noqa: S104 (compared with, not bound to)
+
+
+def _reachable(host: str) -> str:
+    """An address of this machine at which a server on `host` is reached."""
+    if not _is_wildcard(host):
+        return host
+    return "::1" if ":" in host else "127.0.0.1"
+
+
+def _public(host: str) -> str:
+    """How `host` stands in a URL for a person on this machine."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_loopback or address.is_unspecified:
+        return "localhost"
+    return f"[{host}]" if address.version == 6 else host

@@ -1,0 +1,139 @@
+"""The folder that `storekeeper up` keeps everything in."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Final
+
+_SYSTEM_DIRECTORY: Final = Path("/var/lib/storekeeper")
+
+
+class StateDirectoryError(Exception):
+    """The folder cannot be used; the message names the cause and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """What is drawn at random once, 32 hexadecimal digits each (64 in `secret_key`)."""
+
+    database_password: str
+    database_admin_password: str
+    queue_password: str
+    model_key: str
+    secret_key: str
+
+
+def default_state_directory(environment: Mapping[str, str]) -> Path:
+    """`STATE_DIR`, else a system folder for root, else the user's XDG state folder.
+
+    Root gets no folder in its home: PostgreSQL refuses to run as root, and no other account can
+    enter there.
+    """
+    if chosen := environment.get("STATE_DIR"):
+        return Path(chosen)
+    if os.geteuid() == 0:
+        return _SYSTEM_DIRECTORY
+    base = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "storekeeper"
+
+
+class StateDirectory:
+    """The folder, made if missing and held by one process at a time.
+
+    | path | holds |
+    | --- | --- |
+    | `env` | the settings of the running stack, in a form that a shell and `.env` readers take |
+    | `secrets.json` | see `Secrets` |
+    | `tls/` | the local authority (`ca.pem`) and the server's certificate |
+    | `postgres/`, `valkey/` | data |
+    | `log/` | a file a process |
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path: Final = path.expanduser().absolute()
+        self._lock: IO[str] | None = None
+
+    @property
+    def env_file(self) -> Path:
+        """The settings of the running stack."""
+        return self.path / "env"
+
+    @property
+    def sample_data_mark(self) -> Path:
+        """Exists once sample data was loaded or declined."""
+        return self.path / "sample-data"
+
+    def log(self, name: str) -> Path:
+        """The log file of one process."""
+        return self.path / "log" / f"{name}.log"
+
+    def acquire(self) -> None:
+        """Make the folder and hold it until `release`, or until this process ends in any way.
+
+        Raises:
+            StateDirectoryError: another process holds it, or it cannot be written.
+        """
+        try:
+            # Its secrets are files of mode 0600; the embedded servers' account must pass through.
+            self.path.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+            lock = (self.path / "lock").open("a+")
+        except OSError as error:
+            raise StateDirectoryError(
+                f"{self.path} cannot be used ({error.strerror}): choose another with --state-dir "
+                "or STATE_DIR."
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            lock.close()
+            raise StateDirectoryError(
+                f"{self.path} is in use by another `storekeeper up` (process {holder}): "
+                "stop that one, or give this one its own --state-dir."
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        self._lock = lock
+
+    def release(self) -> None:
+        """Let others have the folder."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def load_secrets(self) -> Secrets:
+        """The secrets of this folder, drawn at the first call.
+
+        Raises:
+            StateDirectoryError: the file of secrets cannot be read.
+        """
+        path = self.path / "secrets.json"
+        try:
+            return Secrets(**json.loads(path.read_text()))
+        except FileNotFoundError:
+            drawn = {name: secrets.token_hex(16) for name in Secrets.__dataclass_fields__}
+            made = Secrets(**{**drawn, "secret_key": secrets.token_hex(32)})
+            write_private(path, json.dumps(asdict(made), indent=2) + "\n")
+            return made
+        except (OSError, ValueError, TypeError) as error:
+            raise StateDirectoryError(
+                f"{path} cannot be read ({error}): restore it, or start with another --state-dir "
+                "(the databases open with these passwords alone)."
+            ) from error
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file as a whole; its owner alone may read it."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    unfinished.replace(path)

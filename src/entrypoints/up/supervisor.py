@@ -1,0 +1,105 @@
+"""Keeps servers running: one that ends is started again, later each time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final
+
+from domain.errors import Unavailable
+from ports.server_process import ServerProcess
+
+_FIRST_DELAY_S: Final = 0.5
+_LONGEST_DELAY_S: Final = 30.0
+_STABLE_AFTER_S: Final = 60.0
+
+
+def restart_delay_s(failures: int) -> float:
+    """The wait before a restart, after `failures` (>= 1) ends in a row: 0.5, 1, 2 ... 30 s."""
+    exponent = min(failures - 1, 16)
+    return min(_FIRST_DELAY_S * 2.0**exponent, _LONGEST_DELAY_S)
+
+
+class Supervisor:
+    """Watches servers from their start to the stop of all.
+
+    Args:
+        say: told in a line what happens.
+        sleep: waits for a number of seconds.
+    """
+
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._say = say
+        self._sleep = sleep
+        self._watches: list[asyncio.Task[None]] = []
+        self._started: list[ServerProcess] = []
+
+    async def start(self, server: ServerProcess) -> None:
+        """Start `server`, and from then on keep it running.
+
+        Raises:
+            Unavailable: its first start failed; `stop` still ends what is left of it.
+        """
+        self._started.append(server)
+        await server.start()
+        self._watches.append(asyncio.create_task(self._keep(server)))
+
+    def start_later(self, server: ServerProcess) -> None:
+        """Start `server` without waiting for it, trying until it succeeds, and keep it running."""
+        self._started.append(server)
+        self._watches.append(asyncio.create_task(self._start_and_keep(server)))
+
+    async def stop(self, *, last: Collection[ServerProcess] = ()) -> None:
+        """Stop everything that was started; those of `last` when the others have ended."""
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
+        await self._stop_all([server for server in self._started if server not in last])
+        await self._stop_all([server for server in self._started if server in last])
+        self._started.clear()
+        self._watches.clear()
+
+    async def _stop_all(self, servers: list[ServerProcess]) -> None:
+        for error in await asyncio.gather(*(s.stop() for s in servers), return_exceptions=True):
+            if isinstance(error, BaseException):
+                self._say(f"Stopping failed: {error}")
+
+    async def _start_and_keep(self, server: ServerProcess) -> None:
+        try:
+            await server.start()
+        except Unavailable as error:
+            self._say(str(error))
+            await self._restart(server, failures=1)
+        else:
+            self._say(f"{server.name} is ready")
+        await self._keep(server)
+
+    async def _keep(self, server: ServerProcess) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            began = loop.time()
+            how = await server.wait()
+            failures = 1 if loop.time() - began > _STABLE_AFTER_S else failures + 1
+            self._say(f"{server.name} ended ({how}); its log: {server.log}")
+            failures = await self._restart(server, failures)
+
+    async def _restart(self, server: ServerProcess, failures: int) -> int:
+        """Start `server` again, however often it takes; returns the failures in a row by then."""
+        while True:
+            delay_s = restart_delay_s(failures)
+            self._say(f"{server.name} starts again in {delay_s:g} s")
+            await self._sleep(delay_s)
+            try:
+                await server.stop()
+                await server.start()
+            except Unavailable as error:
+                self._say(str(error))
+                failures += 1
+            else:
+                self._say(f"{server.name} is running again (process {server.pid})")
+                return failures
