@@ -10,8 +10,9 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import Response
 
-from domain.errors import InvalidInput, NotFound, Violation
+from domain.errors import NotFound, Violation
 from domain.orders.model import MAX_INT
+from entrypoints.http.reading import Rules
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INT, examples=[1])]
 Limit = Annotated[
@@ -41,19 +42,26 @@ def path_id(raw: str, what: str) -> int:
     return int(raw)
 
 
-def timestamp(value: datetime | msgspec.UnsetType | None, pointer: str) -> datetime | None:
-    """A time of the caller's in UTC; None when it is not given.
+def utc(value: datetime | msgspec.UnsetType | None) -> datetime | None:
+    """A time of the caller's in UTC; None when it is not given. See `out_of_years` first."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else None
 
-    Raises:
-        InvalidInput: in UTC it falls outside the years 1..9999.
-    """
-    if not isinstance(value, datetime):
-        return None
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        violation = Violation(pointer=pointer, detail="must fall in the years 1..9999 of UTC")
-        raise InvalidInput.of([violation]) from None
+
+def out_of_years(*names: str, at: str = "") -> Rules:
+    """A rule: the times of these names fall in the years 1..9999, which UTC can be told for."""
+
+    def violations(members: Mapping[str, object]) -> list[Violation]:
+        found = []
+        for name in names:
+            moment = members.get(name)
+            try:
+                moment.astimezone(UTC) if isinstance(moment, datetime) else None
+            except OverflowError:
+                detail = "must fall in the years 1..9999 of UTC"
+                found.append(Violation(pointer=at + name, detail=detail))
+        return found
+
+    return violations
 
 
 def json_response(

@@ -7,12 +7,16 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
+from litestar import Request
 
 from domain.errors import InvalidInput, Violation
+from entrypoints.http.reading import Rules, read_query
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 _SIGNATURE_BYTES: Final = 16
 
@@ -64,3 +68,36 @@ class Cursors:
         return hmac.digest(self.secret, scope + b"\x00" + payload, hashlib.sha256)[
             :_SIGNATURE_BYTES
         ]
+
+
+def read_page(
+    request: Request[Any, Any, Any],
+    struct: type[S],
+    cursors: Cursors,
+    path: str,
+    rules: Rules | None = None,
+) -> tuple[S, Mapping[str, str], int | None]:
+    """Read the query of a list at `path`, whose `struct` has `limit` and `cursor`.
+
+    Returns:
+        The query; its filters as they were sent, to go into the next path; the position after
+        which the page begins, None for the first.
+
+    Raises:
+        InvalidInput: names every bad parameter, a cursor that is not of this list too.
+    """
+    filters = dict(request.query_params.multi_items())
+    filters.pop("limit", None)
+    cursor = filters.pop("cursor", None)
+    forged: tuple[Violation, ...] = ()
+    position = None
+    try:
+        position = cursors.position(cursor, path, filters)
+    except InvalidInput as error:
+        forged = error.violations
+
+    def all_rules(members: Mapping[str, object]) -> list[Violation]:
+        found = [] if rules is None else list(rules(members))
+        return [*found, *forged] if "cursor" in members else found
+
+    return read_query(request, struct, all_rules), filters, position

@@ -1,4 +1,4 @@
-"""What every HTTP exchange has: a request id, security headers, a log line, HEAD for each GET."""
+"""What every HTTP exchange has: a request id, security headers, a log line, HEAD and OPTIONS."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from typing import Any, Final
 
 from litestar.types import ASGIApp, Message, Receive, Send
 
+from entrypoints.http.problems import ASK_ALLOWED
 from entrypoints.logs import request_id
 
 _log = logging.getLogger("storekeeper.access")
 _WELL_FORMED: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+# The server itself leaves the body out of an answer to HEAD. Litestar's own answer to OPTIONS knows
+# one handler of a path; what it says of a method that no path takes knows all of them.
+_INNER: Final = {"HEAD": "GET", "OPTIONS": ASK_ALLOWED}
 _SECURITY: Final = [
     (b"strict-transport-security", b"max-age=31536000"),
     (b"x-content-type-options", b"nosniff"),
@@ -50,10 +54,8 @@ class Envelope:
                 message["headers"] = headers
             await send(message)
 
-        # The server itself leaves the body out of an answer to HEAD.
         inner: Any = {**scope, "state": {**scope.get("state", {}), "request_id": identity}}
-        if scope["method"] == "HEAD":
-            inner["method"] = "GET"
+        inner["method"] = _INNER.get(scope["method"], scope["method"])
         try:
             await self._app(inner, receive, send_wrapped)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -16,6 +17,7 @@ from domain.errors import (
     PreconditionFailed,
     RequestInProgress,
     UnknownUser,
+    Violation,
 )
 from domain.orders.model import (
     Order,
@@ -34,15 +36,16 @@ from entrypoints.http.answers import (
     Limit,
     Moment,
     json_response,
+    out_of_years,
     page_response,
     path_id,
-    timestamp,
+    utc,
 )
 from entrypoints.http.conditional import etag, if_match, not_modified
-from entrypoints.http.cursors import Cursors
+from entrypoints.http.cursors import Cursors, read_page
 from entrypoints.http.idempotency import idempotency_key, once
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
-from entrypoints.http.reading import JSON, MERGE_PATCH, read_body, read_query
+from entrypoints.http.reading import JSON, MERGE_PATCH, read_body
 from ports.orders import OrderRepository
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
@@ -69,6 +72,7 @@ _EXAMPLE: Final = {
     "quantity": 2,
     "order_date": "2026-11-22T09:30:00Z",
 }
+_DATE_RANGE: Final = out_of_years("order_date", at="/")
 _BODY: Final = {"user_id": 1, "product_name": "oak chair", "quantity": 2}
 
 
@@ -167,12 +171,12 @@ class OrderController(Controller):
     ) -> Response[bytes]:
         """Create one."""
         key = idempotency_key(request)
-        body = await read_body(request, OrderBody, order_violations)
+        body = await read_body(request, OrderBody, _violations)
         draft = OrderDraft(
             user_id=UserId(body.user_id),
             product_name=body.product_name,
             quantity=body.quantity,
-            order_date=timestamp(body.order_date, "/order_date"),
+            order_date=utc(body.order_date),
         )
 
         async def place(service: OrderService) -> Response[bytes]:
@@ -202,20 +206,15 @@ class OrderController(Controller):
         self, request: Request[Any, Any, Any], orders: Orders, cursors: Sealer
     ) -> Response[bytes]:
         """One page."""
-        query = read_query(request, OrderQuery)
+        query, filters, before = read_page(
+            request, OrderQuery, cursors, self.path, out_of_years("from", "to")
+        )
         filtered = OrderFilter(
             user_id=None if query.user_id is None else UserId(query.user_id),
             product_name=query.product_name,
-            since=timestamp(query.since, "from"),
-            until=timestamp(query.until, "to"),
+            since=utc(query.since),
+            until=utc(query.until),
         )
-        filters = {
-            "user_id": query.user_id,
-            "product_name": query.product_name,
-            "from": None if query.since is None else query.since.isoformat(),
-            "to": None if query.until is None else query.until.isoformat(),
-        }
-        before = cursors.position(query.cursor, "/orders", filters)
         found = await orders.page(
             filtered,
             limit=query.limit + 1,
@@ -225,7 +224,7 @@ class OrderController(Controller):
         more = len(found) > query.limit
         return page_response(
             items,
-            cursors.next_path("/orders", filters, items[-1].id, query.limit) if more else None,
+            cursors.next_path(self.path, filters, items[-1].id, query.limit) if more else None,
         )
 
     @get(
@@ -270,12 +269,12 @@ class OrderController(Controller):
     ) -> Response[bytes]:
         """Replace one."""
         identity = _id(order_id)
-        body = await read_body(request, OrderReplacement, order_violations)
+        body = await read_body(request, OrderReplacement, _violations)
         changes = OrderChanges(
             user_id=UserId(body.user_id),
             product_name=body.product_name,
             quantity=body.quantity,
-            order_date=timestamp(body.order_date, "/order_date"),
+            order_date=utc(body.order_date),
         )
         return _respond(await order_service.change(identity, changes, if_version=if_match(request)))
 
@@ -300,12 +299,12 @@ class OrderController(Controller):
     ) -> Response[bytes]:
         """Change some members of one."""
         identity = _id(order_id)
-        body = await read_body(request, OrderPatch, order_violations, (MERGE_PATCH, JSON))
+        body = await read_body(request, OrderPatch, _violations, (MERGE_PATCH, JSON))
         changes = OrderChanges(
             user_id=None if body.user_id is UNSET else UserId(body.user_id),
             product_name=None if body.product_name is UNSET else body.product_name,
             quantity=None if body.quantity is UNSET else body.quantity,
-            order_date=timestamp(body.order_date, "/order_date"),
+            order_date=utc(body.order_date),
         )
         return _respond(await order_service.change(identity, changes, if_version=if_match(request)))
 
@@ -325,6 +324,10 @@ class OrderController(Controller):
     ) -> None:
         """Delete one."""
         await orders.delete(_id(order_id), if_version=if_match(request))
+
+
+def _violations(members: Mapping[str, object]) -> list[Violation]:
+    return [*order_violations(members), *_DATE_RANGE(members)]
 
 
 def _id(raw: str) -> OrderId:

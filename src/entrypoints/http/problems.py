@@ -34,6 +34,8 @@ from domain.errors import (
 _log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
+ASK_ALLOWED: Final = "ASK-ALLOWED"
+"""Stands for OPTIONS inside the application: a method that no path takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +171,10 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         return on_unexpected(request, error)
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers or {})
-    if "allow" in headers:
-        headers["Allow"] = headers.pop("allow")
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": _allowed(headers.get("allow", ""))}
+        if request.scope["method"] == ASK_ALLOWED:
+            return Response(b"", status_code=HTTPStatus.NO_CONTENT, headers=headers)
     return problem_response(
         request,
         code=FRAMEWORK_CODES.get(status, "refused"),
@@ -179,6 +183,12 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         detail=_DETAILS.get(status, status.description or status.phrase),
         headers=headers,
     )
+
+
+def _allowed(known: str) -> str:
+    """The methods of a path: those that Litestar knows, and those that the envelope adds."""
+    methods = {*known.split(", "), "OPTIONS"}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

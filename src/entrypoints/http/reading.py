@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from email.message import Message
@@ -14,6 +15,7 @@ import msgspec
 from litestar import Request
 
 from domain.errors import InvalidInput, Violation
+from domain.text import storable_problem
 from entrypoints.http.problems import MalformedRequest, UnsupportedMediaType
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -24,6 +26,8 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 
 _LONGEST_NUMBER: Final = 40
 _PATH: Final = re.compile(r" - at `\$(.*)`$")
+_BOUNDS: Final = ("Expected str ", "Expected int ")  # not "Expected str, got int"
+_INTEGER: Final = re.compile(r"-?[0-9]{1,40}")
 
 
 def parse_json(body: bytes) -> Any:
@@ -54,7 +58,8 @@ def read_object(raw: Any, struct: type[S], rules: Rules | None = None, at: str =
     Args:
         raw: what `parse_json` returned.
         struct: its fields' types and bounds are what a member may be.
-        rules: finds what is wrong with members that have the right type.
+        rules: finds what is wrong with members that have the right type; what it says of a
+            member stands instead of what the field's bounds say.
         at: JSON pointer of `raw` in the body.
 
     Raises:
@@ -62,7 +67,7 @@ def read_object(raw: Any, struct: type[S], rules: Rules | None = None, at: str =
     """
     try:
         value = msgspec.convert(raw, struct)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):  # the latter of a key
         raise InvalidInput.of(_violations(raw, struct, rules, at)) from None
     found = rules(msgspec.structs.asdict(value)) if rules is not None else ()
     if found:
@@ -116,33 +121,56 @@ def content_type(request: Request[Any, Any, Any]) -> tuple[str, Mapping[str, str
     message["content-type"] = request.headers.get("content-type", "")
     if not message["content-type"]:
         return "", {}
-    return message.get_content_type(), dict(message.get_params(failobj=[])[1:])
+    found: list[tuple[str, Any]] = message.get_params(failobj=[])[1:]
+    # The extended form `charset*=...` is no parameter of JSON: its text is no known charset.
+    return message.get_content_type(), {name: str(value) for name, value in found}
 
 
-def read_query(request: Request[Any, Any, Any], struct: type[S]) -> S:
-    """Convert the query string to `struct`; each parameter at most once, unknown ones refused.
+def read_query(request: Request[Any, Any, Any], struct: type[S], rules: Rules | None = None) -> S:
+    """Convert the query string to `struct`: texts, integers, times, choices.
+
+    Each parameter may stand once, unknown ones are refused; `rules` as for `read_object`, with
+    names in place of pointers.
 
     Raises:
         InvalidInput: names every bad parameter.
     """
     raw: dict[str, str] = {}
-    repeated = []
+    found = []
     for name, value in request.query_params.multi_items():
         if name in raw:
-            repeated.append(Violation(pointer=name, detail="must be given once"))
+            found.append(Violation(pointer=_shown(name), detail="must be given once"))
         raw[name] = value
     known = {field.encode_name: field for field in msgspec.structs.fields(struct)}
-    found = repeated + [_unknown(name, name, known) for name in raw if name not in known]
-    values: dict[str, Any] = {}
+    found += [_unknown(_shown(name), name, known) for name in raw if name not in known]
+    typed: dict[str, Any] = {}
     for name, field in known.items():
-        if name in raw:
-            value = _converted(raw[name], field.type, name, found, strict=False)
-            values[field.name] = value
-            if isinstance(value, str) and ("\x00" in value or not _encodable(value)):
-                found.append(Violation(pointer=name, detail="holds a character that is not text"))
+        if name not in raw:
+            continue
+        before = len(found)
+        value = _from_text(raw[name], field.type, name, found)
+        if len(found) == before:
+            typed[name] = value
+    if rules is not None:
+        found += rules(typed)
     if found:
         raise InvalidInput.of(found)
-    return struct(**values)
+    return struct(**{known[name].name: value for name, value in typed.items()})
+
+
+def _from_text(text: str, kind: Any, name: str, found: list[Violation]) -> Any:
+    """`text` as `kind`, or None and a violation in `found`.
+
+    Not msgspec's lax mode: that reads `null` as an absent filter, `1e1` as 10, a number as a time.
+    """
+    problem = storable_problem(text)
+    if problem is not None:
+        found.append(Violation(pointer=name, detail=problem))
+        return None
+    try:
+        return msgspec.convert(text, kind)
+    except msgspec.ValidationError:
+        return _converted(int(text) if _INTEGER.fullmatch(text) else text, kind, name, found)
 
 
 def _violations(
@@ -152,32 +180,41 @@ def _violations(
         return [Violation(pointer=at, detail=f"must be an object, is {_name(raw)}")]
     known = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     found = [_unknown(f"{at}/{_escaped(name)}", name, known) for name in raw if name not in known]
-    right: dict[str, object] = {}
+    typed: dict[str, object] = {}
     for name, field in known.items():
         if name not in raw:
             if field.required:
                 found.append(Violation(pointer=f"{at}/{name}", detail="is missing"))
             continue
         before = len(found)
-        value = _converted(raw[name], field.type, f"{at}/{name}", found, strict=True)
+        value = _converted(raw[name], field.type, f"{at}/{name}", found)
         if len(found) == before:
-            right[name] = value
+            typed[name] = value
+        elif isinstance(raw[name], str | int) and found[-1].detail.startswith(_BOUNDS):
+            typed[name] = raw[name]
     if rules is not None:
-        found += [_below(at, each) for each in rules(right)]
-    return found
+        said = [_below(at, each) for each in rules(typed)]
+        covered = {each.pointer for each in said}
+        found = [each for each in found if each.pointer not in covered] + said
+    places = {_escaped(name): place for place, name in enumerate(raw)}  # the missing ones last
+    return sorted(
+        found, key=lambda each: places.get(each.pointer[len(at) + 1 :].split("/")[0], len(raw))
+    )
 
 
-def _converted(raw: Any, kind: Any, pointer: str, found: list[Violation], *, strict: bool) -> Any:
+def _converted(raw: Any, kind: Any, pointer: str, found: list[Violation]) -> Any:
     """`raw` as `kind`, or None and a violation in `found`."""
     try:
-        return msgspec.convert(raw, kind, strict=strict)
+        return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
         message = str(error)
         inner = _PATH.search(message)
         path = "" if inner is None else inner.group(1).replace("[", "/").replace("]", "")
         detail = _PATH.sub("", message).replace("`", "")
         found.append(Violation(pointer=pointer + path.replace(".", "/"), detail=detail))
-        return None
+    except UnicodeEncodeError:
+        found.append(Violation(pointer=pointer, detail="holds a name with a lone surrogate"))
+    return None
 
 
 def _unknown(pointer: str, name: str, known: Mapping[str, object]) -> Violation:
@@ -192,12 +229,12 @@ def _below(at: str, violation: Violation) -> Violation:
 
 def _escaped(name: str) -> str:
     """As a part of a JSON pointer, and encodable whatever the key was."""
-    safe = name.encode(errors="backslashreplace").decode()
-    return safe.replace("~", "~0").replace("/", "~1")
+    return _shown(name).replace("~", "~0").replace("/", "~1")
 
 
-def _encodable(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+def _shown(name: str) -> str:
+    """Encodable whatever the name was."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _name(raw: Any) -> str:
@@ -208,15 +245,16 @@ def _name(raw: Any) -> str:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise MalformedRequest(f"The body has the member {_escaped(twice)!r} twice.")
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
+        raise MalformedRequest(f"The body has the member {_shown(twice)!r} twice.")
     return members
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > _LONGEST_NUMBER:
-        raise MalformedRequest(f"The body has a number of {len(digits)} digits.")
+    length = len(digits.lstrip("-"))
+    if length > _LONGEST_NUMBER:
+        raise MalformedRequest(f"The body has a number of {length} digits.")
     return int(digits)
 
 

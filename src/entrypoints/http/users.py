@@ -30,10 +30,10 @@ from entrypoints.http.answers import (
     path_id,
 )
 from entrypoints.http.conditional import etag, if_match, not_modified
-from entrypoints.http.cursors import Cursors
+from entrypoints.http.cursors import Cursors, read_page
 from entrypoints.http.idempotency import idempotency_key, once
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
-from entrypoints.http.reading import JSON, MERGE_PATCH, read_body, read_query
+from entrypoints.http.reading import JSON, MERGE_PATCH, read_body
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from ports.users import UserRepository
 
@@ -181,9 +181,7 @@ class UserController(Controller):
         self, request: Request[Any, Any, Any], users: Users, cursors: Sealer
     ) -> Response[bytes]:
         """One page."""
-        query = read_query(request, UserQuery)
-        filters = {"email": query.email}
-        before = cursors.position(query.cursor, "/users", filters)
+        query, filters, before = read_page(request, UserQuery, cursors, self.path)
         found = await users.page(
             limit=query.limit + 1,
             before=None if before is None else UserId(before),
@@ -193,7 +191,7 @@ class UserController(Controller):
         more = len(found) > query.limit
         return page_response(
             items,
-            cursors.next_path("/users", filters, items[-1].id, query.limit) if more else None,
+            cursors.next_path(self.path, filters, items[-1].id, query.limit) if more else None,
         )
 
     @get(

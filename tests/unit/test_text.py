@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.text import MAX_LENGTH, label_problem, storable_problem
+
+storable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+@given(storable)
+def test_any_text_without_nul_and_lone_surrogates_can_be_stored(text: str) -> None:
+    assert storable_problem(text) is None
+    assert text.encode().decode() == text
+
+
+@given(storable, storable)
+def test_a_nul_anywhere_is_named(before: str, after: str) -> None:
+    problem = storable_problem(f"{before}\0{after}")
+    assert problem is not None
+    assert "NUL" in problem
+
+
+@given(storable, st.characters(categories=["Cs"]), storable)
+def test_a_lone_surrogate_anywhere_is_named(before: str, surrogate: str, after: str) -> None:
+    problem = storable_problem(before + surrogate + after)
+    assert problem is not None
+    assert "surrogate" in problem
+
+
+@given(st.text(st.sampled_from(" \t\n\r\v\f\x85\xa0\u2003\u3000"), max_size=300))
+def test_a_name_is_not_blank_whatever_the_kind_of_blank(blank: str) -> None:
+    assert label_problem(blank) == "must not be blank"
+
+
+@given(
+    st.text(
+        st.characters(exclude_categories=["Cs"], exclude_characters="\0"),
+        min_size=1,
+        max_size=MAX_LENGTH,
+    ).filter(str.strip)
+)
+def test_a_name_of_up_to_255_characters_is_right(name: str) -> None:
+    assert label_problem(name) is None
+
+
+def test_the_longest_name_counts_characters_not_bytes() -> None:
+    assert label_problem("😀" * MAX_LENGTH) is None
+    assert label_problem("x" * (MAX_LENGTH + 1)) == "must have at most 255 characters, has 256"
+
+
+def test_a_name_that_cannot_be_stored_is_refused() -> None:
+    assert label_problem("a\0") == "must not hold a NUL character"
+    assert label_problem("a\ud800") == "must not hold a lone surrogate"

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.memory.clock import StandingClock
+from adapters.memory.tables import RecordTables
+from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
+from adapters.memory.users import MemoryUserRepository
+from adapters.system.email_syntax import EmailValidatorSyntax
+from domain.errors import EmailTaken, InvalidInput, NotFound, PreconditionFailed
+from domain.users.model import UserChanges, UserDraft, UserId, name_violations
+from domain.users.service import UserService
+
+
+@pytest.fixture
+def tables() -> RecordTables:
+    return RecordTables(clock=StandingClock())
+
+
+@pytest.fixture
+def service(tables: RecordTables) -> UserService:
+    return UserService(users=MemoryUserRepository(tables), email_syntax=EmailValidatorSyntax())
+
+
+def pointers(refusal: pytest.ExceptionInfo[InvalidInput]) -> list[str]:
+    return [each.pointer for each in refusal.value.violations]
+
+
+async def test_a_registered_user_is_stored_as_typed(service: UserService) -> None:
+    user = await service.register(UserDraft(name=" Ann ", email="Ann@Example.com"))
+    assert (user.name, user.email) == (" Ann ", "Ann@Example.com")
+    assert await service.users.get(user.id) == user
+
+
+async def test_every_bad_member_of_a_new_user_is_named(service: UserService) -> None:
+    with pytest.raises(InvalidInput, match="2 members are invalid") as refusal:
+        await service.register(UserDraft(name="\t", email="nobody"))
+    assert pointers(refusal) == ["/name", "/email"]
+    assert await service.users.page(limit=1) == []
+
+
+async def test_a_change_is_held_to_the_same_rules(service: UserService) -> None:
+    user = await service.register(UserDraft(name="Ann", email="ann@example.com"))
+    with pytest.raises(InvalidInput) as refusal:
+        await service.change(user.id, UserChanges(name="", email="@"))
+    assert pointers(refusal) == ["/name", "/email"]
+    with pytest.raises(InvalidInput, match="1 member is invalid") as refusal:
+        await service.change(user.id, UserChanges(email="a@b@c"))
+    assert pointers(refusal) == ["/email"]
+    assert await service.users.get(user.id) == user
+
+
+async def test_a_change_takes_the_expected_version_along(service: UserService) -> None:
+    user = await service.register(UserDraft(name="Ann", email="ann@example.com"))
+    changed = await service.change(user.id, UserChanges(name="Bo"), if_version={1})
+    assert (changed.name, changed.version) == ("Bo", 2)
+    with pytest.raises(PreconditionFailed):
+        await service.change(user.id, UserChanges(name="Cy"), if_version={1})
+
+
+async def test_a_taken_email_is_a_conflict(service: UserService) -> None:
+    await service.register(UserDraft(name="Ann", email="ann@example.com"))
+    with pytest.raises(EmailTaken):
+        await service.register(UserDraft(name="Ann", email="ANN@example.com"))
+
+
+async def test_within_a_unit_the_same_rules_hold_over_its_rows(
+    service: UserService, tables: RecordTables
+) -> None:
+    async with MemoryUnitOfWorkFactory(tables)() as unit:
+        inside = service.within(unit.users)
+        with pytest.raises(InvalidInput):
+            await inside.register(UserDraft(name="", email="ann@example.com"))
+        user = await inside.register(UserDraft(name="Ann", email="ann@example.com"))
+    with pytest.raises(NotFound):
+        await service.users.get(user.id)
+
+
+@given(st.dictionaries(st.sampled_from(["name", "email", "other"]), st.none() | st.integers()))
+def test_members_that_are_absent_or_of_another_type_are_no_matter_of_the_rules(
+    members: dict[str, object],
+) -> None:
+    service = UserService(
+        users=MemoryUserRepository(RecordTables(clock=StandingClock())),
+        email_syntax=EmailValidatorSyntax(),
+    )
+    assert service.violations(members) == []
+    assert name_violations(members) == []
+
+
+def test_ids_are_plain_numbers_at_run_time() -> None:
+    assert UserId(7) == 7
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ann@example.com",
+        "Ann.Lee+orders@Example.co.uk",
+        "o'brien@example.com",
+        "zoë@example.com",
+        "李@例え.jp",
+        f"{'a' * 64}@example.com",
+    ],
+)
+def test_an_address_that_could_receive_mail_is_right(address: str) -> None:
+    assert EmailValidatorSyntax().problem(address) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "ann",
+        "@example.com",
+        "ann@",
+        "ann@@example.com",
+        "ann lee@example.com",
+        " ann@example.com",
+        "ann@example.com ",
+        "ann@example.com\n",
+        "Ann <ann@example.com>",
+        "ann@-example.com",
+        "ann@example..com",
+        ".ann@example.com",
+        "ann@localhost",
+        "ann@127.0.0.1",
+        f"ann@{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 63}.com",
+        "ann\0@example.com",
+        "ann\ud800@example.com",
+    ],
+)
+def test_an_address_that_could_not_is_explained(address: str) -> None:
+    problem = EmailValidatorSyntax().problem(address)
+    assert problem
+    assert problem.encode()
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_either_an_address_or_explained(text: str) -> None:
+    problem = EmailValidatorSyntax().problem(text)
+    assert problem is None or problem.encode()
+
+
+@given(st.emails())
+def test_an_address_that_is_right_is_no_longer_than_its_column(address: str) -> None:
+    assert EmailValidatorSyntax().problem(address) is not None or len(address) <= 254
