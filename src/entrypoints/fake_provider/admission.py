@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from entrypoints.fake_provider.calls import Call, Dialect, Problem
 from entrypoints.fake_provider.limits import Verdict
 from entrypoints.fake_provider.scenario import Fault, Scenario
@@ -47,7 +49,8 @@ def limit_problem(verdict: Verdict, call: Call) -> Problem | None:
     return Problem(
         kind="rate_limited",
         model=call.model,
-        retry_after_s=None if limit.hint == "none" else verdict.wait_s,
+        # Rounded up to what a body or header can say, so that waiting as told is enough.
+        retry_after_s=None if limit.hint == "none" else math.ceil(verdict.wait_s * 1000) / 1000,
         hint=limit.hint,
         scope=verdict.scope,
         limit=max(int(per_minute or 0), 1),
