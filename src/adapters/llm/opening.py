@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -57,10 +57,9 @@ async def open_language_models(
     async with AsyncExitStack() as stack:
         models: dict[str, LanguageModel] = {}
         for config in configs:
-            opened = _open_gemini if config.provider == "gemini" else _open_openai_protocol
             stated = StatedLimits()
             inner = await stack.enter_async_context(
-                opened(config, call_timeout_s, concurrency, stated)
+                open_bare_model(config, call_timeout_s, concurrency, stated)
             )
             models[config.provider] = ResilientLanguageModel(
                 inner,
@@ -71,6 +70,14 @@ async def open_language_models(
                 now=time.monotonic,
             )
         yield models
+
+
+def open_bare_model(
+    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedLimits
+) -> AbstractAsyncContextManager[LanguageModel]:
+    """One model that makes one call an answer: unpaced, never tried again."""
+    opened = _open_gemini if config.provider == "gemini" else _open_openai_protocol
+    return opened(config, call_timeout_s, concurrency, stated)
 
 
 def _lane(config: ModelConfig) -> str:

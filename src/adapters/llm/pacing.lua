@@ -78,7 +78,7 @@ if op == 'limited' then -- hint (-1: none) -> wait
   if wait < 0 then wait = blind[math.min(get('limited_in_a_row') + 1, #blind)] end
   if now >= get('gate') then
     set('limited_in_a_row', get('limited_in_a_row') + 1)
-    if get('stated') == 0 then
+    if get('stated') == 0 and now - get('cut_at') >= $CUT_EVERY_S then
       local seen, passed, rpm = now - get('window_at'), get('window_passed'), get('rpm')
       if seen >= 1 and passed > 0 then
         local rate = 60 * passed / seen
@@ -88,8 +88,6 @@ if op == 'limited' then -- hint (-1: none) -> wait
         set('rpm', math.max(1, rpm * $CUT))
       end
       set('cut_at', now)
-      set('window_at', now)
-      set('window_passed', 0)
     end
   end
   set('gate', math.max(get('gate'), now + wait))

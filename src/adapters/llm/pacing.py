@@ -37,10 +37,12 @@ POLL_S: Final = 1.0
 BLIND_WAIT_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """How long the gate is shut for a rate limit without a hint, growing while they follow another."""
 CUT: Final = 0.9
+CUT_EVERY_S: Final = 1.0
 RAISE: Final = 0.01
 RAISE_EVERY_S: Final = 1.0
 OBSERVED_S: Final = 10.0
-"""An inferred limit is cut from the rate seen, and grows by this share each so many seconds."""
+"""An inferred limit is cut to this share of the rate seen in the latest seconds, at most once a
+second, and grows by this share each second."""
 
 
 class Obstacle(StrEnum):
@@ -119,7 +121,7 @@ class _Lane:
     requests_at: float = 0.0
     tokens_at: float = 0.0
     limited_in_a_row: int = 0
-    cut_at: float = 0.0
+    cut_at: float = float("-inf")
     raised_at: float = 0.0
     window_at: float = 0.0
     window_passed: int = 0
@@ -197,7 +199,7 @@ class LocalPacer(Pacer):
             wait = BLIND_WAIT_S[min(state.limited_in_a_row, len(BLIND_WAIT_S) - 1)]
         if now >= state.gate:  # calls that were under way together count once
             state.limited_in_a_row += 1
-            if not state.stated:
+            if not state.stated and now - state.cut_at >= CUT_EVERY_S:
                 self._cut(state, now)
         state.gate = max(state.gate, now + wait)
         state.requests_at = max(state.requests_at, state.gate)
@@ -212,7 +214,6 @@ class LocalPacer(Pacer):
         elif state.rpm:
             state.rpm = max(1.0, state.rpm * CUT)
         state.cut_at = now
-        state.window_at, state.window_passed = now, 0
 
     async def failed(self, lane: str) -> None:
         """See the protocol."""

@@ -29,6 +29,7 @@ _CONSTANTS: Final = (
     "POLL_S",
     "BLIND_WAIT_S",
     "CUT",
+    "CUT_EVERY_S",
     "RAISE",
     "RAISE_EVERY_S",
     "OBSERVED_S",

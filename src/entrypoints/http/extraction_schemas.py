@@ -47,8 +47,8 @@ class FieldBody(Struct, omit_defaults=True):
     maximum: float | None = None
     max_length: Annotated[int, Meta(ge=1, le=2000)] = 200
     max_items: Annotated[int, Meta(ge=1, le=100)] = 20
-    choices: Annotated[Strings, Meta(max_length=200)] = field(default_factory=list)
-    examples: Annotated[Scalars, Meta(max_length=10)] = field(default_factory=list)
+    choices: Annotated[Strings, Meta(max_length=200)] = field(default_factory=Strings)
+    examples: Annotated[Scalars, Meta(max_length=10)] = field(default_factory=Scalars)
 
 
 class ExampleBody(Struct):

@@ -1,0 +1,162 @@
+"""What every `Pacer` holds: the rules are written twice, in Python and in Lua."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+import pytest
+
+from adapters.llm.hints import Limits
+from adapters.llm.pacing import (
+    BLIND_WAIT_S,
+    BURST_S,
+    FAILURES_TO_OPEN,
+    OPEN_S,
+    SAFETY,
+    Obstacle,
+    Pacer,
+)
+from tests.contracts.contract import Contract
+
+SLACK_S = 1.5
+"""How much of a wait may have passed while a slow machine asked for it."""
+
+
+def about(seconds: float) -> object:
+    return pytest.approx(seconds - SLACK_S / 2, abs=SLACK_S / 2 + 0.01)
+
+
+class PacerContract(Contract):
+    @pytest.fixture
+    def pacer(self) -> Pacer:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def lane(self) -> str:
+        return f"lane-{secrets.token_hex(4)}"
+
+    async def test_an_unknown_lane_is_free(self, pacer: Pacer, lane: str) -> None:
+        for _ in range(50):
+            turn = await pacer.turn(lane, tokens=1000, patience_s=0)
+            assert turn.granted
+            assert turn.wait_s == 0
+        assert await pacer.shut_s(lane) == 0
+
+    async def test_turns_are_spaced_by_the_requests_a_minute(self, pacer: Pacer, lane: str) -> None:
+        await pacer.learn(lane, Limits(requests_per_minute=6, tokens_per_minute=None))
+        waits = [(await pacer.turn(lane, tokens=1, patience_s=60)).wait_s for _ in range(4)]
+        assert waits[0] == 0
+        step = 10 / SAFETY
+        for nth in (1, 2, 3):
+            assert waits[nth] == about(nth * step - BURST_S)
+
+    async def test_turns_are_spaced_by_the_tokens_a_minute(self, pacer: Pacer, lane: str) -> None:
+        await pacer.learn(lane, Limits(requests_per_minute=6000, tokens_per_minute=600))
+        first = await pacer.turn(lane, tokens=100, patience_s=60)
+        second = await pacer.turn(lane, tokens=200, patience_s=60)
+        third = await pacer.turn(lane, tokens=1, patience_s=60)
+        assert first.wait_s == 0
+        assert second.wait_s == about(10 / SAFETY - BURST_S)
+        assert third.wait_s == about(30 / SAFETY - BURST_S)
+
+    async def test_tokens_that_were_not_planned_are_paid_later(
+        self, pacer: Pacer, lane: str
+    ) -> None:
+        await pacer.learn(lane, Limits(requests_per_minute=None, tokens_per_minute=600))
+        await pacer.turn(lane, tokens=100, patience_s=0)
+        await pacer.answered(lane, unplanned_tokens=200)
+        turn = await pacer.turn(lane, tokens=1, patience_s=60)
+        assert turn.wait_s == about(30 / SAFETY - BURST_S)
+
+    async def test_a_turn_beyond_the_patience_is_not_reserved(
+        self, pacer: Pacer, lane: str
+    ) -> None:
+        await pacer.learn(lane, Limits(requests_per_minute=6, tokens_per_minute=None))
+        await pacer.turn(lane, tokens=1, patience_s=0)
+        for _ in range(5):
+            refused = await pacer.turn(lane, tokens=1, patience_s=1)
+            assert not refused.granted
+            assert refused.obstacle is Obstacle.RATE
+            assert refused.wait_s == about(10 / SAFETY - BURST_S)
+
+    async def test_a_hint_shuts_the_gate_for_everybody_and_spaces_who_waits(
+        self, pacer: Pacer, lane: str
+    ) -> None:
+        await pacer.learn(lane, Limits(requests_per_minute=6, tokens_per_minute=None))
+        assert await pacer.limited(lane, hint_s=20) == about(20)
+        assert await pacer.shut_s(lane) == about(20)
+        first = await pacer.turn(lane, tokens=1, patience_s=120)
+        second = await pacer.turn(lane, tokens=1, patience_s=120)
+        assert first.wait_s == about(20)
+        assert second.wait_s == about(20 + 10 / SAFETY - BURST_S)
+
+    async def test_a_shorter_hint_does_not_open_the_gate_earlier(
+        self, pacer: Pacer, lane: str
+    ) -> None:
+        await pacer.limited(lane, hint_s=30)
+        assert await pacer.limited(lane, hint_s=1) == about(30)
+
+    async def test_without_a_hint_the_wait_is_short_at_first(self, pacer: Pacer, lane: str) -> None:
+        assert await pacer.limited(lane, hint_s=None) <= BLIND_WAIT_S[0] + 0.01
+
+    async def test_one_lane_does_not_wait_for_another(self, pacer: Pacer, lane: str) -> None:
+        await pacer.limited(lane, hint_s=30)
+        assert (await pacer.turn(f"{lane}-b", tokens=1, patience_s=0)).granted
+
+    async def test_where_no_limit_is_stated_a_refusal_teaches_one(
+        self, pacer: Pacer, lane: str
+    ) -> None:
+        await pacer.answered(lane, unplanned_tokens=0)
+        await asyncio.sleep(1.1)
+        for _ in range(9):
+            await pacer.answered(lane, unplanned_tokens=0)
+        await pacer.limited(lane, hint_s=0)
+        waits = [(await pacer.turn(lane, tokens=1, patience_s=60)).wait_s for _ in range(30)]
+        assert waits[-1] > 0
+
+    async def test_failures_in_a_row_open_the_circuit(self, pacer: Pacer, lane: str) -> None:
+        for _ in range(FAILURES_TO_OPEN - 1):
+            await pacer.failed(lane)
+        assert (await pacer.turn(lane, tokens=1, patience_s=0)).granted
+        await pacer.failed(lane)
+        refused = await pacer.turn(lane, tokens=1, patience_s=60)
+        assert not refused.granted
+        assert refused.obstacle is Obstacle.CIRCUIT
+        assert 0 < refused.wait_s <= OPEN_S[0]
+
+    async def test_an_answer_between_failures_starts_the_count_anew(
+        self, pacer: Pacer, lane: str
+    ) -> None:
+        for _ in range(FAILURES_TO_OPEN - 1):
+            await pacer.failed(lane)
+        await pacer.answered(lane, unplanned_tokens=0)
+        await pacer.failed(lane)
+        assert (await pacer.turn(lane, tokens=1, patience_s=0)).granted
+
+    async def test_an_open_circuit_lets_one_probe_out_whose_answer_closes_it(
+        self, pacer: Pacer, lane: str
+    ) -> None:
+        for _ in range(FAILURES_TO_OPEN):
+            await pacer.failed(lane)
+        turn = await pacer.turn(lane, tokens=1, patience_s=60)
+        while not turn.granted:
+            await asyncio.sleep(turn.wait_s)
+            turn = await pacer.turn(lane, tokens=1, patience_s=60)
+        others = [await pacer.turn(lane, tokens=1, patience_s=60) for _ in range(5)]
+        assert not any(other.granted for other in others)
+        await pacer.answered(lane, unplanned_tokens=0)
+        assert (await pacer.turn(lane, tokens=1, patience_s=0)).granted
+
+    async def test_a_failed_probe_opens_the_circuit_for_longer(
+        self, pacer: Pacer, lane: str
+    ) -> None:
+        for _ in range(FAILURES_TO_OPEN):
+            await pacer.failed(lane)
+        turn = await pacer.turn(lane, tokens=1, patience_s=60)
+        while not turn.granted:
+            await asyncio.sleep(turn.wait_s)
+            turn = await pacer.turn(lane, tokens=1, patience_s=60)
+        await pacer.failed(lane)
+        refused = await pacer.turn(lane, tokens=1, patience_s=60)
+        assert refused.wait_s == about(OPEN_S[1])

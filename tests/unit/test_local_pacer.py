@@ -1,0 +1,65 @@
+"""The lanes of one process are what the contract says, to the second."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.llm.hints import Limits
+from adapters.llm.pacing import BLIND_WAIT_S, LocalPacer, Pacer
+from tests.contracts.pacing import PacerContract
+
+
+class TestLocalPacer(PacerContract):
+    @pytest.fixture
+    def pacer(self) -> Pacer:
+        return LocalPacer()
+
+
+async def test_waits_without_a_hint_grow_while_refusals_follow_each_other() -> None:
+    now = 1000.0
+    pacer = LocalPacer(now=lambda: now)
+    waits = []
+    for _ in range(8):
+        waits.append(await pacer.limited("lane", hint_s=None))
+        now += waits[-1]
+    assert waits == [*BLIND_WAIT_S, BLIND_WAIT_S[-1], BLIND_WAIT_S[-1]]
+    await pacer.answered("lane", unplanned_tokens=0)
+    assert await pacer.limited("lane", hint_s=None) == BLIND_WAIT_S[0]
+
+
+async def test_calls_that_were_refused_together_count_once() -> None:
+    pacer = LocalPacer(now=lambda: 1000.0)
+    assert [await pacer.limited("lane", hint_s=None) for _ in range(3)] == [1.0, 2.0, 2.0]
+
+
+async def test_an_inferred_rate_settles_near_the_real_one() -> None:
+    """A provider that lets 10 calls a second pass and says nothing about it."""
+    now, allowance, passed, refused = 0.0, 10.0, 0, 0
+    pacer = LocalPacer(now=lambda: now)
+    while now < 120:
+        turn = await pacer.turn("lane", tokens=1, patience_s=60)
+        now += turn.wait_s + 0.005
+        allowance = min(10.0, allowance + (turn.wait_s + 0.005) * 10)
+        if now < 20:  # it may learn
+            passed = refused = 0
+        if allowance >= 1:
+            allowance -= 1
+            passed += 1
+            await pacer.answered("lane", unplanned_tokens=0)
+        else:
+            refused += 1
+            await pacer.limited("lane", hint_s=0.2)
+    assert passed / 100 > 0.9 * 10
+    assert refused / (passed + refused) < 0.02
+
+
+async def test_a_stated_limit_is_never_exceeded() -> None:
+    now = 0.0
+    pacer = LocalPacer(now=lambda: now)
+    await pacer.learn("lane", Limits(requests_per_minute=120, tokens_per_minute=None))
+    calls = []
+    for _ in range(240):
+        turn = await pacer.turn("lane", tokens=1, patience_s=1000)
+        calls.append(now + turn.wait_s)
+    for start in calls:
+        assert sum(start <= call < start + 60 for call in calls) <= 120

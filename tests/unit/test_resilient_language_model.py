@@ -1,0 +1,220 @@
+"""Calls are paced, retried and given up in one place, by one table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from adapters.llm.concurrency import AdaptiveLimit
+from adapters.llm.hints import Limits, StatedLimits
+from adapters.llm.pacing import FAILURES_TO_OPEN, LocalPacer
+from adapters.llm.resilient import ResilientLanguageModel
+from adapters.memory.language_model import Said, ScriptedLanguageModel
+from domain.extraction.calls import REACTIONS, CallFailed, Failure, FailureKind
+from ports.language_model import Answer, Budget, Message, Prompt
+
+PROMPT = Prompt(
+    messages=(Message(role="user", content="x"),),
+    json_schema={},
+    schema_name="s",
+    max_output_tokens=10,
+    estimated_tokens=100,
+)
+PATIENT = Budget(timeout_s=1000, wait_s=1000)
+TRANSIENT = [kind for kind, reaction in REACTIONS.items() if reaction.tries > 1]
+FINAL = [
+    kind
+    for kind, reaction in REACTIONS.items()
+    if reaction.tries == 1 and kind is not FailureKind.RATE_LIMITED
+]
+
+
+class Bench:
+    """A model under test, on a clock that only sleeping moves."""
+
+    def __init__(self, script: Sequence[Said], *, most: int = 8, latency_s: float = 0.0) -> None:
+        self.time = 5000.0
+        self.slept: list[float] = []
+        self.inner = ScriptedLanguageModel(script, latency_s=latency_s)
+        self.pacer = LocalPacer(now=lambda: self.time)
+        self.limit = AdaptiveLimit(most, now=lambda: self.time)
+        self.stated = StatedLimits()
+        self.model = ResilientLanguageModel(
+            self.inner,
+            lane="lane",
+            pacer=self.pacer,
+            limit=self.limit,
+            stated=self.stated,
+            now=lambda: self.time,
+            sleep=self.sleep,
+            chance=lambda: 0.5,
+        )
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+        await asyncio.sleep(0)
+
+
+async def test_an_answer_at_once_is_one_call_without_a_wait() -> None:
+    bench = Bench(["hello"])
+    answer = await bench.model.complete(PROMPT, PATIENT)
+    assert answer.text == "hello"
+    assert bench.slept == []
+
+
+@pytest.mark.parametrize("kind", TRANSIENT)
+async def test_a_passing_failure_is_tried_again_and_stays_on_record(kind: FailureKind) -> None:
+    bench = Bench([kind, "hello"])
+    answer = await bench.model.complete(PROMPT, PATIENT)
+    assert [attempt.outcome for attempt in answer.attempts] == [kind, None]
+    assert len(bench.slept) == 1
+
+
+@pytest.mark.parametrize("kind", TRANSIENT)
+async def test_a_lasting_failure_is_given_up_after_its_tries(kind: FailureKind) -> None:
+    tries = REACTIONS[kind].tries
+    bench = Bench([kind] * tries)
+    with pytest.raises(CallFailed) as caught:
+        await bench.model.complete(PROMPT, PATIENT)
+    assert caught.value.failure.kind is kind
+    assert [attempt.outcome for attempt in caught.value.attempts] == [kind] * tries
+    assert bench.slept == sorted(bench.slept), "waits grow"
+
+
+@pytest.mark.parametrize("kind", FINAL)
+async def test_a_failure_that_no_retry_helps_is_not_tried_again(kind: FailureKind) -> None:
+    bench = Bench([kind])
+    with pytest.raises(CallFailed) as caught:
+        await bench.model.complete(PROMPT, PATIENT)
+    assert caught.value.failure.kind is kind
+    assert len(bench.inner.prompts) == 1
+
+
+async def test_a_rate_limit_waits_what_it_was_told_and_charges_no_try() -> None:
+    told = Failure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=30)
+    bench = Bench([told] * 6 + ["hello"])
+    answer = await bench.model.complete(PROMPT, PATIENT)
+    assert len(answer.attempts) == 7
+    assert all(seconds >= 30 for seconds in bench.slept)
+    assert answer.attempts[-1].wait_s >= 30
+
+
+async def test_a_wait_beyond_the_budget_is_told_instead_of_waited() -> None:
+    told = Failure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=30)
+    bench = Bench([told])
+    with pytest.raises(CallFailed) as caught:
+        await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=5))
+    assert caught.value.failure.kind is FailureKind.RATE_LIMITED
+    assert caught.value.failure.retry_after_s == pytest.approx(30)
+    assert bench.slept == []
+
+
+async def test_another_caller_of_the_lane_meets_the_same_gate() -> None:
+    told = Failure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=30)
+    bench = Bench([told])
+    for _ in range(2):
+        with pytest.raises(CallFailed) as caught:
+            await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=5))
+        assert caught.value.failure.kind is FailureKind.RATE_LIMITED
+    assert len(bench.inner.prompts) == 1, "the second caller did not even ask"
+
+
+async def test_an_overloaded_provider_that_names_a_wait_is_obeyed() -> None:
+    busy = Failure(kind=FailureKind.OVERLOADED, detail="busy", retry_after_s=12)
+    bench = Bench([busy, "hello"])
+    await bench.model.complete(PROMPT, PATIENT)
+    assert bench.slept[0] >= 12
+
+
+async def test_a_dead_provider_is_left_alone_but_for_probes() -> None:
+    bench = Bench([FailureKind.CONNECTION] * 100)
+    calls = 0
+    for _ in range(40):
+        with pytest.raises(CallFailed):
+            await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=0.5))
+        calls = len(bench.inner.prompts)
+    assert calls <= FAILURES_TO_OPEN + 4
+    with pytest.raises(CallFailed) as caught:
+        await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=0))
+    assert caught.value.failure.kind is FailureKind.CIRCUIT_OPEN
+    assert caught.value.failure.retry_after_s is not None
+
+
+async def test_a_provider_that_comes_back_is_used_again() -> None:
+    bench = Bench([FailureKind.CONNECTION] * FAILURES_TO_OPEN + ["hello"] * 3)
+    while len(bench.inner.prompts) < FAILURES_TO_OPEN:
+        with pytest.raises(CallFailed):
+            await bench.model.complete(PROMPT, PATIENT)
+    for _ in range(3):
+        assert (await bench.model.complete(PROMPT, PATIENT)).text == "hello"
+
+
+async def test_the_deadline_ends_every_wait_inside() -> None:
+    bench = Bench(["late"], latency_s=30)
+    with pytest.raises(CallFailed) as caught:
+        await bench.model.complete(PROMPT, Budget(timeout_s=0.05, wait_s=0))
+    assert caught.value.failure.kind is FailureKind.TIMEOUT
+
+
+async def test_the_time_that_is_left_reaches_the_call() -> None:
+    bench = Bench([FailureKind.SERVER_ERROR, "hello"])
+    await bench.model.complete(PROMPT, Budget(timeout_s=100, wait_s=100))
+    first, second = bench.inner.budgets
+    assert first.timeout_s == pytest.approx(100)
+    assert second.timeout_s == pytest.approx(100 - sum(bench.slept))
+
+
+async def test_stated_limits_reach_the_pacer() -> None:
+    bench = Bench(["a", "b", "c"])
+    bench.stated.note(Limits(requests_per_minute=6, tokens_per_minute=None))
+    for _ in range(3):
+        await bench.model.complete(PROMPT, PATIENT)
+    assert len(bench.slept) == 1, "the first call taught the limit, the second took the burst"
+    assert bench.slept[0] > 5
+
+
+async def test_no_more_calls_run_at_once_than_the_limit_says() -> None:
+    most = 3
+    peak = 0
+
+    class Watched(ScriptedLanguageModel):
+        async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+            nonlocal peak
+            peak = max(peak, bench.limit.running)
+            return await super().complete(prompt, budget)
+
+    bench = Bench([], most=most)
+    bench.model._inner = Watched(["x"] * 20, latency_s=0.001)
+    await asyncio.gather(*(bench.model.complete(PROMPT, PATIENT) for _ in range(20)))
+    assert peak == most
+
+
+async def test_a_cancelled_caller_gives_its_slot_back() -> None:
+    bench = Bench(["x"] * 10, most=1, latency_s=5)
+    tasks = [asyncio.create_task(bench.model.complete(PROMPT, PATIENT)) for _ in range(4)]
+    await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert bench.limit.running == 0
+
+
+async def test_pressure_cuts_the_concurrency_once_and_answers_raise_it() -> None:
+    now = 0.0
+    limit = AdaptiveLimit(10, now=lambda: now)
+    for _ in range(5):
+        limit.slow_down()
+    assert limit.limit == 7
+    now += 10
+    limit.slow_down()
+    assert limit.limit == 4
+    for _ in range(200):
+        limit.speed_up()
+    assert limit.limit == 10
+    for _ in range(50):
+        now += 10
+        limit.slow_down()
+    assert limit.limit == 1
