@@ -22,11 +22,11 @@ _JOB_TIMEOUT_S: Final = 600
 _GRACE_S: Final = 5  # for jobs under way when the worker stops
 
 
-def build_worker(container: Container) -> Worker:
+def build_worker(container: Container, *, handle_signals: bool = True) -> Worker:
     """A worker over the container's queue; needs a running event loop.
 
-    SIGINT and SIGTERM end it: it takes no new job, and leaves a job that does not finish within
-    5 s to the next worker.
+    With `handle_signals`, SIGINT and SIGTERM end it: it takes no new job, and leaves a job that
+    does not finish within 5 s to the next worker.
     """
     redis = container.redis()
     return Worker(
@@ -50,6 +50,7 @@ def build_worker(container: Container) -> Worker:
         job_timeout=_JOB_TIMEOUT_S,
         job_completion_wait=_GRACE_S,
         health_check_interval=30,
+        handle_signals=handle_signals,
     )
 
 

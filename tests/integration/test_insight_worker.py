@@ -1,0 +1,174 @@
+"""The nightly job, run by real arq workers over a real queue and database."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from adapters.postgres.pool import Database
+from adapters.postgres.queries import load_queries
+from entrypoints.container import open_container
+from entrypoints.worker.settings import build_worker
+from tests.contracts.insights import row
+from tests.integration.api import settings_for
+from tests.integration.insights import emptied, searches_in
+
+# arq closes its connection by redis-py's old name for it.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")
+
+_PATIENCE_S = 30
+
+
+@pytest.fixture
+async def database(module_database_url: str, redis_url: str) -> AsyncIterator[Database]:
+    async with Redis.from_url(redis_url) as queue:
+        await queue.flushdb()
+    async with emptied(module_database_url) as opened:
+        yield opened
+
+
+def ago(days: int) -> date:
+    return datetime.now(UTC).date() - timedelta(days=days)
+
+
+async def stored_days(database: Database) -> list[date]:
+    rows = await database.fetch("SELECT insight_date FROM search_insights ORDER BY insight_date")
+    return [each[0] for each in rows]
+
+
+async def until_stored(database: Database, days: list[date]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not set(days) <= set(await stored_days(database)):
+        assert time.monotonic() < deadline, "the worker did not store the days in time"
+        await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def worker_process(
+    database_url: str, redis_url: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`storekeeper worker` as its own process; killed at the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "entrypoints.cli.main",
+        "worker",
+        env={
+            **os.environ,
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "SECRET_KEY": "a secret of forty characters, for the tests",
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_a_worker_makes_up_for_missed_days_when_it_starts(
+    database: Database, module_database_url: str, redis_url: str
+) -> None:
+    await searches_in(database).log.append([row("lamp", 1, 2, ago(back)) for back in (30, 9)])
+    settings = settings_for(module_database_url, redis_url)
+    async with open_container(settings) as container:
+        worker = build_worker(container, handle_signals=False)
+        task = asyncio.create_task(worker.async_run())
+        try:
+            await until_stored(database, [ago(30), ago(9), ago(3), ago(2), ago(1)])
+            while not worker.jobs_complete:
+                await asyncio.sleep(0.02)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await worker.close()
+        assert (worker.jobs_complete, worker.jobs_failed) == (1, 0)
+    assert len(await stored_days(database)) == 5
+
+
+async def test_the_clock_runs_it_at_twenty_past_midnight_utc_wherever_the_machine_stands(
+    database: Database, module_database_url: str, redis_url: str
+) -> None:
+    async with open_container(settings_for(module_database_url, redis_url)) as container:
+        worker = build_worker(container, handle_signals=False)
+        (job,) = worker.cron_jobs
+        nights = []
+        at = datetime(2026, 3, 28, 12, tzinfo=UTC)  # a night on which Europe changes its clocks
+        for _ in range(3):
+            job.calculate_next(at)
+            assert job.next_run is not None
+            at = job.next_run
+            nights.append(at.replace(microsecond=0))
+        await worker.close()
+    assert nights == [datetime(2026, 3, day, 0, 20, tzinfo=UTC) for day in (29, 30, 31)]
+    assert worker.timezone is UTC
+    assert job.unique
+
+
+async def test_the_job_of_the_clock_runs_once_though_two_workers_see_it_due(
+    database: Database, module_database_url: str, redis_url: str
+) -> None:
+    due = datetime.now(UTC)
+    async with (
+        open_container(settings_for(module_database_url, redis_url)) as one,
+        open_container(settings_for(module_database_url, redis_url)) as other,
+    ):
+        workers = [build_worker(each, handle_signals=False) for each in (one, other)]
+        for worker in workers:
+            (job,) = worker.cron_jobs
+            job.next_run = due  # as when the time has come; no start any more
+        tasks = [asyncio.create_task(worker.async_run()) for worker in workers]
+        try:
+            await until_stored(database, [ago(3), ago(2), ago(1)])
+            while not sum(worker.jobs_complete for worker in workers):
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(1.5)  # two more turns of either worker
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for worker in workers:
+                await worker.close()
+    assert sum(worker.jobs_complete for worker in workers) == 1
+    assert sum(worker.jobs_failed for worker in workers) == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_worker_that_ends_amid_the_job_loses_no_day(
+    database: Database, module_database_url: str, redis_url: str, how: signal.Signals
+) -> None:
+    days = [ago(back) for back in (7, 6, 5)]
+    await searches_in(database).log.append([row("lamp", 1, 2, day) for day in days])
+    lock = load_queries("insights")["lock_day"]
+    async with database.transaction() as holder:
+        await holder.execute(lock.sql, *lock.args(day=days[1]))
+        async with worker_process(module_database_url, redis_url) as process:
+            await until_stored(database, days[:1])
+            process.send_signal(how)
+            ended = await asyncio.wait_for(process.wait(), 10)
+        assert ended == (-signal.SIGKILL if how is signal.SIGKILL else 0)
+        assert await stored_days(database) == days[:1]
+    async with worker_process(module_database_url, redis_url) as process:
+        await until_stored(database, [*days, ago(3), ago(2), ago(1)])
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+async def test_a_worker_without_a_queue_says_so_and_ends(module_database_url: str) -> None:
+    async with worker_process(module_database_url, "redis://127.0.0.1:1/0") as process:
+        _, said = await asyncio.wait_for(process.communicate(), _PATIENCE_S)
+    assert process.returncode == 1
+    assert b"storekeeper worker: the queue of REDIS_URL" in said
+    assert b"Traceback" not in said

@@ -1,0 +1,29 @@
+"""Named statements are read from their files as they are written."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.postgres.queries import Query, load_queries
+
+
+def test_names_become_numbers_by_first_appearance_and_casts_and_comments_are_left() -> None:
+    query = Query("SELECT :b::int, :a::text -- not :this\nWHERE x = :b AND y::date = '12:30'")
+    assert query.sql == "SELECT $1::int, $2::text \nWHERE x = $1 AND y::date = '12:30'"
+    assert query.args(a="x", b=1, more=2) == (1, "x")
+    with pytest.raises(KeyError):
+        query.args(a="x")
+
+
+def test_a_statement_holds_those_that_it_quotes() -> None:
+    queries = load_queries("insights")
+    for name in ("average_ctr_by_day", "top_queries", "low_performance_queries"):
+        assert "FROM search_clicks" in queries[name].sql
+    assert queries["store_day"].sql.count("FROM search_clicks") == 3
+    assert "@" not in queries["store_day"].sql
+    assert not any(query.sql.endswith(";") for query in queries.values())
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match=r"nothing\.sql"):
+        load_queries("nothing")
