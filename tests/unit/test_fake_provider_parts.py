@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -19,9 +19,13 @@ from entrypoints.fake_provider.latency import LatencySampler
 from entrypoints.fake_provider.ledger import Entry, Ledger
 from entrypoints.fake_provider.limits import Limiter
 from entrypoints.fake_provider.scenario import (
+    ERROR_KINDS,
+    WIRE_KINDS,
+    ContentKind,
     Fault,
     Latency,
     Limit,
+    Scenario,
     ScenarioRefused,
     parse_scenario,
     read_scenario,
@@ -261,3 +265,12 @@ def test_a_scenario_is_read_from_yaml_and_json(tmp_path: Path) -> None:
     yaml.write_text("seed: [")
     with pytest.raises(ScenarioRefused, match=r"s\.yaml"):
         read_scenario(yaml)
+
+
+def test_the_reference_page_shows_every_fault_and_a_scenario_that_is_accepted() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/fake-provider.md").read_text()
+    for kind in {*ERROR_KINDS, *WIRE_KINDS, *get_args(ContentKind)}:
+        assert f"`{kind}`" in page, kind
+    shown = page.partition("```yaml\n")[2].partition("```")[0]
+    assert set(msgspec.yaml.decode(shown)) == set(Scenario.__struct_fields__)
+    assert parse_scenario(msgspec.yaml.decode(shown)).seed == 7
