@@ -87,6 +87,8 @@ class ModelProfile:
         bounded: its server enforces lengths and needs them against rambling.
         context_tokens: prompt and answer together, at most.
         max_output_tokens: longest answer.
+        reasoning_tokens: room for hidden reasoning, which providers count as output; 0 for models
+            that do not reason.
         max_choices: enum choices of a whole schema, at most.
         shots: how many of the schema's own examples are shown, the nearest to the text.
         reasks: how often an unusable answer is asked again with the error.
@@ -103,6 +105,7 @@ class ModelProfile:
     shots: int
     reasks: int
     parameters: Mapping[str, float | int]
+    reasoning_tokens: int = 0
 
 
 class LanguageModel(Protocol):

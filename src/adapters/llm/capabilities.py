@@ -19,6 +19,7 @@ class Capabilities:
     bounded: bool = False
     context_tokens: int = 128_000
     max_output_tokens: int = 8_000
+    reasoning_tokens: int = 0
     max_choices: int = 1_000
     shots: int = 0
     reasks: int = 2
@@ -27,15 +28,33 @@ class Capabilities:
 
 
 _TABLE: Final[tuple[tuple[str, str, Capabilities], ...]] = (
-    # Reasoning models of OpenAI take no temperature but 1, and no seed; hidden reasoning counts
-    # as output, so the limit is wide.
+    # Reasoning models of OpenAI take no temperature but 1, and no seed. Hidden reasoning counts as
+    # output: without room for it, the answer is cut before its first character.
     ("openai", "gpt-4*", Capabilities(temperature=0.0, seed=7)),
-    ("openai", "gpt-5*", Capabilities(context_tokens=272_000, max_output_tokens=16_000)),
-    ("openai", "o[0-9]*", Capabilities(context_tokens=200_000, max_output_tokens=16_000)),
+    (
+        "openai",
+        "gpt-5*",
+        Capabilities(context_tokens=272_000, max_output_tokens=16_000, reasoning_tokens=8_000),
+    ),
+    (
+        "openai",
+        "o[0-9]*",
+        Capabilities(context_tokens=200_000, max_output_tokens=16_000, reasoning_tokens=8_000),
+    ),
     ("openai", "*", Capabilities()),
     # Google advises its default temperature (1.0) for Gemini 3.
-    ("gemini", "gemini-3*", Capabilities(context_tokens=1_000_000, max_output_tokens=16_000)),
-    ("gemini", "*", Capabilities(context_tokens=1_000_000, temperature=0.0, seed=7)),
+    (
+        "gemini",
+        "gemini-3*",
+        Capabilities(context_tokens=1_000_000, max_output_tokens=16_000, reasoning_tokens=8_000),
+    ),
+    ("gemini", "gemini-1*", Capabilities(context_tokens=1_000_000, temperature=0.0, seed=7)),
+    ("gemini", "gemini-2.0*", Capabilities(context_tokens=1_000_000, temperature=0.0, seed=7)),
+    (
+        "gemini",
+        "*",
+        Capabilities(context_tokens=1_000_000, reasoning_tokens=8_000, temperature=0.0, seed=7),
+    ),
     # Models too small to quote: bare values after the nearest examples.
     (
         "*",
@@ -80,6 +99,7 @@ def profile_of(provider: str, model: str) -> ModelProfile:
         bounded=row.bounded,
         context_tokens=row.context_tokens,
         max_output_tokens=row.max_output_tokens,
+        reasoning_tokens=row.reasoning_tokens,
         max_choices=row.max_choices,
         shots=row.shots,
         reasks=row.reasks,

@@ -115,7 +115,7 @@ def build_prompt(
         messages=tuple(messages),
         json_schema=shape,
         schema_name=schema.name,
-        max_output_tokens=output,
+        max_output_tokens=output + profile.reasoning_tokens,
         estimated_tokens=asked + output // 3,
     )
 
