@@ -272,3 +272,11 @@ async def test_a_kind_without_rows_has_no_file(tmp_path: Path) -> None:
     only = SampleSize(users=0, orders=0, clicks=5, texts=0, seed=1, until=UNTIL)
     await SampleService(sink=FileSampleSink(tmp_path)).fill(only, append=False, progress=ignored)
     assert [path.name for path in tmp_path.iterdir()] == ["search_clicks.csv"]
+
+
+async def test_the_files_in_the_docs_are_what_the_generators_make(tmp_path: Path) -> None:
+    shown = SampleSize(users=60, orders=120, clicks=250, texts=40, seed=1, until=UNTIL)
+    await SampleService(sink=FileSampleSink(tmp_path)).fill(shown, append=False, progress=ignored)
+    docs = Path(__file__).parents[2] / "docs" / "samples"
+    for path in tmp_path.iterdir():
+        assert path.read_text(encoding="utf-8") == (docs / path.name).read_text(encoding="utf-8")
