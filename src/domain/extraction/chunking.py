@@ -18,6 +18,8 @@ def estimate_tokens(text: str) -> int:
     No tokenizer is asked: each provider has its own. ASCII text has about four characters a
     token; three are assumed. Other alphabets take up to one token a character, CJK up to 1.5.
     """
+    if text.isascii():  # the rule of most texts and of every prompt, at a hundredth of the time
+        return math.ceil(len(text) / 3)
     ascii_count = sum(character.isascii() for character in text)
     wide = sum(character > "\u2e7f" for character in text)
     other = len(text) - ascii_count - wide

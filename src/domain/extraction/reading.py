@@ -103,6 +103,9 @@ def read_answer(
         record = parse_answer(answer)
     except UnreadableAnswer as error:
         return Reading(unreadable=str(error))
+    if not any(item.name in record for item in schema.fields):
+        # A fragment of a broken answer; without this it would pass for a text that states nothing.
+        return Reading(unreadable="the answer held none of the record's fields")
     quotes: dict[str, list[str | None]] | None = None
     if style is AnswerStyle.QUOTED:
         record, quotes = _unquoted(schema, record)
