@@ -6,20 +6,30 @@ The provider graph is synchronous. What has to be opened and closed (pools, clie
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from arq.connections import ArqRedis
 from dependency_injector import containers, providers
+from pydantic import SecretStr
 from redis.asyncio import ConnectionPool
 
 from adapters.arq.readiness import QueueCheck
 from adapters.arq.serialization import decode_job, encode_job
 from adapters.embedded.launcher import end_with_parent
 from adapters.files.samples import FileSampleSink
+from adapters.llm.opening import ModelConfig, open_language_models
+from adapters.llm.prices import read_prices
+from adapters.llm.records import PydanticRecordValidator
+from adapters.postgres.extraction_schemas import PostgresExtractionSchemaRepository
+from adapters.postgres.extractions import PostgresExtractionRepository
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.migrations import status as migration_status
 from adapters.postgres.orders import PostgresOrderRepository
@@ -35,11 +45,14 @@ from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from adapters.postgres.users import PostgresUserRepository
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
+from domain.extraction.registry import SchemaRegistry
+from domain.extraction.service import ExtractionService
+from domain.extraction.single import SingleExtraction
 from domain.insights.service import InsightService
 from domain.orders.service import OrderService
 from domain.samples.service import SampleService
 from domain.users.service import UserService
-from entrypoints.settings import Settings
+from entrypoints.settings import Provider, Settings
 
 __all__ = [
     "Container",
@@ -78,6 +91,31 @@ class Container(containers.DeclarativeContainer):
         SampleService, sink=providers.Singleton(PostgresSampleSink, database)
     )
 
+    models = providers.Dependency(instance_of=dict)
+    record_validator = providers.Singleton(PydanticRecordValidator)
+    extractions = providers.Singleton(PostgresExtractionRepository, database)
+    extraction_schemas = providers.Singleton(PostgresExtractionSchemaRepository, database)
+    schema_registry = providers.Singleton(
+        SchemaRegistry, schemas=extraction_schemas, validator=record_validator, models=models
+    )
+    extraction_service = providers.Singleton(
+        ExtractionService,
+        models=models,
+        chain=settings.provided.llm_provider,
+        validator=record_validator,
+        prices=providers.Singleton(read_prices, settings.provided.llm_prices_file),
+        monotonic=providers.Object(time.monotonic),
+        new_mark=providers.Object(partial(secrets.token_hex, 4)),
+    )
+    single_extraction = providers.Singleton(
+        SingleExtraction,
+        service=extraction_service,
+        schemas=extraction_schemas,
+        clock=clock,
+        new_id=providers.Object(uuid4),
+        deadline_s=settings.provided.llm_timeout_s,
+    )
+
     checks = providers.Dict(
         database=providers.Singleton(PostgresCheck, database),
         queue=providers.Singleton(QueueCheck, redis),
@@ -92,6 +130,30 @@ def today() -> date:
 def sample_files(folder: Path) -> SampleService:
     """Makes sample data into files; needs no settings."""
     return SampleService(sink=FileSampleSink(folder))
+
+
+def model_configs(settings: Settings) -> list[ModelConfig]:
+    """The providers that can be asked: those of the chain, and those whose key or URL is set."""
+
+    def secret(value: SecretStr | None) -> str | None:
+        return None if value is None else value.get_secret_value()
+
+    known = (
+        (Provider.OPENAI, "openai", settings.openai_api_key is not None),
+        (Provider.GEMINI, "gemini", settings.gemini_api_key is not None),
+        (Provider.VLLM, "vllm", "vllm_base_url" in settings.model_fields_set),
+        (Provider.LOCAL, "local_llm", "local_llm_base_url" in settings.model_fields_set),
+    )
+    return [
+        ModelConfig(
+            provider=provider.value,
+            model=getattr(settings, f"{prefix}_model"),
+            base_url=getattr(settings, f"{prefix}_base_url"),
+            api_key=secret(getattr(settings, f"{prefix}_api_key")),
+        )
+        for provider, prefix, given in known
+        if given or provider in settings.llm_provider
+    ]
 
 
 @asynccontextmanager
@@ -117,4 +179,12 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             connections, job_serializer=encode_job, job_deserializer=decode_job
         )
         stack.push_async_callback(connections.disconnect)
+        opened["models"] = await stack.enter_async_context(
+            open_language_models(
+                model_configs(settings),
+                call_timeout_s=settings.llm_timeout_s,
+                concurrency=settings.llm_concurrency,
+                valkey=opened["redis"],
+            )
+        )
         yield Container(**opened)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 
 from redis.asyncio import Redis
 
 from adapters.llm.capabilities import profile_of
 from adapters.llm.concurrency import AdaptiveLimit
 from adapters.llm.hints import StatedLimits
+from adapters.llm.on_demand import OnDemandLanguageModel
 from adapters.llm.pacing import LocalPacer
 from adapters.llm.resilient import ResilientLanguageModel
 from adapters.llm.valkey_pacing import SharedPacer, ValkeyPacer
@@ -44,7 +48,7 @@ async def open_language_models(
     concurrency: int,
     valkey: Redis | None = None,
 ) -> AsyncIterator[Mapping[str, LanguageModel]]:
-    """The models by provider name, open for as long as the block runs.
+    """The models by provider name, for as long as the block runs; none is connected before use.
 
     Args:
         configs: one for each provider that may be asked.
@@ -58,11 +62,12 @@ async def open_language_models(
         models: dict[str, LanguageModel] = {}
         for config in configs:
             stated = StatedLimits()
-            inner = await stack.enter_async_context(
-                open_bare_model(config, call_timeout_s, concurrency, stated)
-            )
+            bare = open_bare_model(config, call_timeout_s, concurrency, stated)
             models[config.provider] = ResilientLanguageModel(
-                inner,
+                OnDemandLanguageModel(
+                    profile_of(config.provider, config.model),
+                    partial(stack.enter_async_context, bare),
+                ),
                 lane=_lane(config),
                 pacer=pacer,
                 limit=AdaptiveLimit(concurrency),
@@ -90,7 +95,8 @@ def _lane(config: ModelConfig) -> str:
 async def _open_openai_protocol(
     config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedLimits
 ) -> AsyncIterator[LanguageModel]:
-    # Each SDK takes a second to import: only who asks the provider pays it.
+    # The SDK takes a second to import: only who asks the provider pays, and no other request waits.
+    await asyncio.to_thread(import_module, "adapters.llm.openai_protocol")
     import httpx2  # noqa: PLC0415
     import openai  # noqa: PLC0415
 
@@ -119,6 +125,7 @@ async def _open_openai_protocol(
 async def _open_gemini(
     config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedLimits
 ) -> AsyncIterator[LanguageModel]:
+    await asyncio.to_thread(import_module, "adapters.llm.gemini")
     import httpx2  # noqa: PLC0415
     from google import genai  # noqa: PLC0415
     from google.genai import types  # noqa: PLC0415

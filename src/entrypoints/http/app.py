@@ -17,15 +17,35 @@ from litestar.types import ASGIApp
 from domain.errors import AppError
 from entrypoints.container import Container, open_container
 from entrypoints.http.cursors import Cursors
+from entrypoints.http.docs import docs_asset, docs_page
 from entrypoints.http.envelope import Envelope
+from entrypoints.http.extraction_schemas import ExtractionSchemaController
+from entrypoints.http.extractions import ExtractionController
 from entrypoints.http.health import live, ready
 from entrypoints.http.openapi import document
 from entrypoints.http.orders import OrderController
 from entrypoints.http.problems import on_app_error, on_http_error, on_unexpected
+from entrypoints.http.search_clicks import SearchClickController
+from entrypoints.http.search_insights import SearchInsightController
 from entrypoints.http.users import UserController
 from entrypoints.settings import Settings
 
-PROVIDED = ("users", "user_service", "orders", "order_service", "open_unit", "checks")
+PROVIDED = (
+    "users",
+    "user_service",
+    "orders",
+    "order_service",
+    "search_clicks",
+    "search_analysis",
+    "search_insights",
+    "insight_service",
+    "extractions",
+    "extraction_schemas",
+    "schema_registry",
+    "single_extraction",
+    "open_unit",
+    "checks",
+)
 """Names in the container that handlers may ask for."""
 
 
@@ -50,7 +70,19 @@ def build_app(
 
     cursors = Cursors(settings.secret_key.get_secret_value().encode())
     app = Litestar(
-        route_handlers=[UserController, OrderController, live, ready, openapi_json],
+        route_handlers=[
+            UserController,
+            OrderController,
+            SearchClickController,
+            SearchInsightController,
+            ExtractionController,
+            ExtractionSchemaController,
+            live,
+            ready,
+            openapi_json,
+            docs_page,
+            docs_asset,
+        ],
         dependencies={
             **{name: provided(name) for name in PROVIDED},
             "cursors": Provide(lambda: cursors, sync_to_thread=False),
