@@ -6,6 +6,7 @@ from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from ports.extraction_jobs import ExtractionJobIntake
 from ports.extractions import ExtractionRepository
 from ports.idempotency import IdempotencyStore
 from ports.orders import OrderRepository
@@ -32,6 +33,12 @@ class UnitOfWork(Protocol):
     @abstractmethod
     def search_clicks(self) -> SearchClickLog:
         """The log of searches, inside this unit."""
+        ...
+
+    @property
+    @abstractmethod
+    def extraction_jobs(self) -> ExtractionJobIntake:
+        """New extraction jobs, inside this unit."""
         ...
 
     @property

@@ -8,10 +8,12 @@ from datetime import datetime
 from itertools import count
 from typing import TypeVar
 
+from adapters.memory.job_rows import JobRow
 from domain.extraction.builtin import BUILT_IN
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import Schema
 from domain.insights.model import SearchClick
+from domain.jobs.model import JobId, WorkerId
 from domain.orders.model import Order, OrderId
 from domain.users.model import User, UserId
 from ports.clock import Clock
@@ -44,7 +46,12 @@ class ExtractionTables:
 
 @dataclass(slots=True)
 class RecordTables:
-    """The 'database': tables, sequences, and the keys that open units have claimed."""
+    """The 'database': tables, sequences, and the keys that open units have claimed.
+
+    Attributes:
+        leases: until when each worker is alive.
+        reservations: which worker asks which question now.
+    """
 
     clock: Clock
     users: dict[UserId, User] = field(default_factory=dict)
@@ -52,6 +59,9 @@ class RecordTables:
     answers: dict[str, KeptRow] = field(default_factory=dict)
     searches: list[SearchClick] = field(default_factory=list)
     extraction: ExtractionTables = field(default_factory=ExtractionTables)
+    jobs: dict[JobId, JobRow] = field(default_factory=dict)
+    leases: dict[WorkerId, datetime] = field(default_factory=dict)
+    reservations: dict[bytes, WorkerId] = field(default_factory=dict)
     claimed: set[str] = field(default_factory=set)
     user_ids: count[int] = field(default_factory=lambda: count(1))
     order_ids: count[int] = field(default_factory=lambda: count(1))

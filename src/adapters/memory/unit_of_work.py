@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from adapters.memory.extraction_jobs import MemoryExtractionJobIntake
 from adapters.memory.extractions import MemoryExtractionRepository
 from adapters.memory.idempotency import MemoryIdempotencyStore
 from adapters.memory.insights import MemorySearchClickLog
@@ -36,6 +37,11 @@ class MemoryUnitOfWork(UnitOfWork):
     def search_clicks(self) -> MemorySearchClickLog:
         """The log of searches, inside this unit."""
         return MemorySearchClickLog(self._tables.clock, self._tables.searches, self.undo)
+
+    @property
+    def extraction_jobs(self) -> MemoryExtractionJobIntake:
+        """New extraction jobs, inside this unit."""
+        return MemoryExtractionJobIntake(self._tables, self.undo)
 
     @property
     def extractions(self) -> MemoryExtractionRepository:

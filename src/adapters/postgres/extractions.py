@@ -67,7 +67,7 @@ class PostgresExtractionRepository(ExtractionRepository):
         return Extraction(
             id=ExtractionId(row["id"]),
             text=row["text"],
-            result=_result(row),
+            result=result_of(row),
             created_at=row["created_at"],
         )
 
@@ -76,7 +76,8 @@ def _no_schema(result: ExtractionResult) -> NotFound:
     return NotFound(f"There is no schema {result.schema!r} in version {result.schema_version}.")
 
 
-def _result(row: asyncpg.Record) -> ExtractionResult:
+def result_of(row: asyncpg.Record) -> ExtractionResult:
+    """The result in a row of `extractions`."""
     return ExtractionResult(
         status=Status(row["status"]),
         schema=row["schema_name"],

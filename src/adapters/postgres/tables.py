@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Computed,
@@ -12,6 +14,7 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -166,3 +169,137 @@ extractions = Table(
 )
 Index("extractions_schema_idx", extractions.c.schema_name, extractions.c.schema_version)
 Index("extractions_created_at_idx", extractions.c.created_at)
+Index(
+    "extractions_known_idx",
+    func.hashtextextended(extractions.c.text, text("0")),
+    extractions.c.prompt_hash,
+    postgresql_where=text("status IN ('valid', 'partial')"),
+)
+
+extraction_jobs = Table(
+    "extraction_jobs",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("status", Text, nullable=False, server_default=text("'running'")),
+    Column("reason_code", Text),
+    Column("reason", Text),
+    Column("schema_name", Text, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("providers", ARRAY(Text), nullable=False),
+    Column("reuse", Boolean, nullable=False),
+    Column("max_cost_usd", Numeric(18, 9)),
+    Column("max_tokens", BigInteger),
+    *(
+        Column(name, Integer, nullable=False, server_default=text("0"))
+        for name in ("total", "valid", "partial", "refused", "failed", "reused")
+    ),
+    *(
+        Column(name, BigInteger, nullable=False, server_default=text("0"))
+        for name in ("calls", "input_tokens", "cached_tokens", "output_tokens")
+    ),
+    Column("cost_usd", Numeric(18, 9), nullable=False, server_default=text("0")),
+    Column("unpriced_calls", BigInteger, nullable=False, server_default=text("0")),
+    Column("waits_until", DateTime(timezone=True)),
+    Column(
+        "created_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.current_timestamp(),
+    ),
+    Column("finished_at", DateTime(timezone=True)),
+    ForeignKeyConstraint(
+        ["schema_name", "schema_version"],
+        ["extraction_schemas.name", "extraction_schemas.version"],
+        name="extraction_jobs_schema_fkey",
+    ),
+    CheckConstraint(
+        "status IN ('running', 'paused', 'failed', 'cancelled', 'completed')",
+        name="extraction_jobs_status_check",
+    ),
+    CheckConstraint(
+        "(reason IS NULL) = (reason_code IS NULL)", name="extraction_jobs_reason_check"
+    ),
+    CheckConstraint(
+        "valid + partial + refused + failed <= total", name="extraction_jobs_done_check"
+    ),
+    postgresql_with={"fillfactor": 50},
+)
+Index(
+    "extraction_jobs_running_idx",
+    extraction_jobs.c.id,
+    postgresql_where=extraction_jobs.c.status == text("'running'"),
+)
+
+extraction_workers = Table(
+    "extraction_workers",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column(
+        "started_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.current_timestamp(),
+    ),
+    Column("leased_until", DateTime(timezone=True), nullable=False),
+)
+
+extraction_job_items = Table(
+    "extraction_job_items",
+    metadata,
+    Column("job_id", ForeignKey("extraction_jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("document_id", Text),
+    Column("text", Text),
+    Column("state", Text, nullable=False, server_default=text("'pending'")),
+    Column("claim", Integer, nullable=False, server_default=text("0")),
+    Column("worker_id", Uuid),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("next_attempt_at", DateTime(timezone=True)),
+    Column("reason_code", Text),
+    Column("reason", Text),
+    Column("extraction_id", ForeignKey("extractions.id")),
+    Column("reused", Boolean, nullable=False, server_default=text("false")),
+    Column("finished_at", DateTime(timezone=True)),
+    CheckConstraint(
+        "state IN ('pending', 'running', 'valid', 'partial', 'refused', 'failed')",
+        name="extraction_job_items_state_check",
+    ),
+    CheckConstraint(
+        "(state = 'running') = (worker_id IS NOT NULL)", name="extraction_job_items_worker_check"
+    ),
+    CheckConstraint(
+        "text IS NOT NULL OR extraction_id IS NOT NULL", name="extraction_job_items_text_check"
+    ),
+    postgresql_with={"toast_tuple_target": 128},
+)
+Index(
+    "extraction_job_items_pending_idx",
+    extraction_job_items.c.job_id,
+    extraction_job_items.c.position,
+    postgresql_where=extraction_job_items.c.state == text("'pending'"),
+)
+Index(
+    "extraction_job_items_running_idx",
+    extraction_job_items.c.job_id,
+    postgresql_where=extraction_job_items.c.state == text("'running'"),
+)
+Index(
+    "extraction_job_items_finished_idx",
+    extraction_job_items.c.job_id,
+    extraction_job_items.c.finished_at,
+    postgresql_where=extraction_job_items.c.finished_at.is_not(None),
+)
+Index(
+    "extraction_job_items_extraction_idx",
+    extraction_job_items.c.extraction_id,
+    postgresql_where=extraction_job_items.c.extraction_id.is_not(None),
+)
+
+extraction_reservations = Table(
+    "extraction_reservations",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("worker_id", ForeignKey("extraction_workers.id", ondelete="CASCADE"), nullable=False),
+)
+Index("extraction_reservations_worker_id_idx", extraction_reservations.c.worker_id)

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from asyncpg.transaction import Transaction
 
 from adapters.postgres.errors import translated
+from adapters.postgres.extraction_jobs import PostgresExtractionJobIntake
 from adapters.postgres.extractions import PostgresExtractionRepository
 from adapters.postgres.idempotency import PostgresIdempotencyStore
 from adapters.postgres.orders import PostgresOrderRepository
@@ -39,6 +40,11 @@ class PostgresUnitOfWork(UnitOfWork):
     def search_clicks(self) -> PostgresSearchClickLog:
         """The log of searches, inside this transaction."""
         return PostgresSearchClickLog(self._connection)
+
+    @property
+    def extraction_jobs(self) -> PostgresExtractionJobIntake:
+        """New extraction jobs, inside this transaction."""
+        return PostgresExtractionJobIntake(self._connection)
 
     @property
     def extractions(self) -> PostgresExtractionRepository:

@@ -1,0 +1,181 @@
+-- Extraction jobs, for the workers that share them.
+
+-- name: enlist
+INSERT INTO extraction_workers (id, host, leased_until)
+VALUES (:worker_id, :host, now() + make_interval(secs => :lease_s))
+ON CONFLICT (id) DO UPDATE SET leased_until = excluded.leased_until;
+
+-- A lease that is over can be renewed as long as nobody took over what the worker has.
+-- name: renew
+UPDATE extraction_workers SET leased_until = now() + make_interval(secs => :lease_s)
+WHERE id = :worker_id
+RETURNING id;
+
+-- name: jobs_of_worker
+SELECT j.id, j.status
+FROM extraction_jobs AS j
+WHERE j.id IN (
+    SELECT i.job_id FROM extraction_job_items AS i
+    WHERE i.state = 'running' AND i.worker_id = :worker_id
+);
+
+-- The worker's row is locked against those who would end its lease meanwhile. The random order
+-- gives each of several jobs its turn, however few documents are asked for.
+-- name: claim
+WITH me AS (
+    SELECT id FROM extraction_workers
+    WHERE id = :worker_id AND leased_until > now()
+    FOR KEY SHARE
+),
+jobs AS (
+    SELECT j.id, (:limit::int + count(*) OVER () - 1) / count(*) OVER () AS share
+    FROM extraction_jobs AS j
+    WHERE j.status = 'running'
+        AND (j.waits_until IS NULL OR j.waits_until <= now())
+        AND EXISTS (
+            SELECT FROM extraction_job_items AS i
+            WHERE i.job_id = j.id AND i.state = 'pending'
+                AND (i.next_attempt_at IS NULL OR i.next_attempt_at <= now())
+        )
+    ORDER BY random()
+),
+picked AS (
+    SELECT due.job_id, due.position
+    FROM jobs
+    CROSS JOIN LATERAL (
+        SELECT i.job_id, i.position FROM extraction_job_items AS i
+        WHERE i.job_id = jobs.id AND i.state = 'pending'
+            AND (i.next_attempt_at IS NULL OR i.next_attempt_at <= now())
+        ORDER BY i.position
+        LIMIT jobs.share
+        FOR UPDATE SKIP LOCKED
+    ) AS due
+    WHERE EXISTS (SELECT FROM me)
+    LIMIT :limit
+),
+taken AS (
+    UPDATE extraction_job_items AS i
+    SET state = 'running', claim = i.claim + 1, worker_id = :worker_id, next_attempt_at = NULL
+    FROM picked
+    WHERE i.job_id = picked.job_id AND i.position = picked.position
+    RETURNING i.job_id, i.position, i.claim, i.text, i.attempts
+)
+SELECT me.id, taken.*, j.schema_name, j.schema_version, j.providers, j.reuse
+FROM me
+LEFT JOIN taken ON TRUE
+LEFT JOIN extraction_jobs AS j ON j.id = taken.job_id
+ORDER BY taken.job_id, taken.position;
+
+-- All of it or nothing, in one statement: results, documents, reservations, the job's counters and
+-- what they mean for the job. Of settlements that come twice, or too late, nothing is left over.
+-- name: settle
+WITH given AS (
+    SELECT * FROM jsonb_to_recordset(:settlements::jsonb) AS g (
+        position INT, claim INT, state TEXT, charged BOOLEAN, delay_s FLOAT, reason_code TEXT,
+        reason TEXT, known UUID, extraction JSONB, calls BIGINT, input_tokens BIGINT,
+        cached_tokens BIGINT, output_tokens BIGINT, cost_usd NUMERIC, unpriced_calls BIGINT,
+        key TEXT
+    )
+),
+settled AS (
+    UPDATE extraction_job_items AS i
+    SET state = g.state,
+        worker_id = NULL,
+        attempts = i.attempts + g.charged::int,
+        next_attempt_at = CASE
+            WHEN g.delay_s > 0 THEN now() + make_interval(secs => g.delay_s)
+        END,
+        reason_code = g.reason_code,
+        reason = g.reason,
+        extraction_id = coalesce(g.known, (g.extraction ->> 'id')::uuid),
+        reused = g.known IS NOT NULL,
+        text = CASE WHEN g.known IS NULL AND g.extraction IS NULL THEN i.text END,
+        finished_at = CASE WHEN g.state <> 'pending' THEN now() END
+    FROM given AS g
+    WHERE i.job_id = :job_id
+        AND i.position = g.position
+        AND i.claim = g.claim
+        AND i.state = 'running'
+        AND i.worker_id = :worker_id
+    RETURNING g.*
+),
+stored AS (
+    INSERT INTO extractions (
+        id, created_at, text, schema_name, schema_version, status, fields, evidence, warnings,
+        failure, provider, model, attempts, fallbacks, prompt_hash, latency_s, cost_usd
+    )
+    SELECT e.id, e.created_at, e.text, e.schema_name, e.schema_version, e.status, e.fields,
+        e.evidence, e.warnings, e.failure, e.provider, e.model, e.attempts, e.fallbacks,
+        e.prompt_hash, e.latency_s, e.cost_usd
+    FROM settled, jsonb_populate_record(NULL::extractions, settled.extraction) AS e
+    WHERE settled.extraction IS NOT NULL
+),
+freed AS (
+    DELETE FROM extraction_reservations
+    WHERE worker_id = :worker_id AND key IN (SELECT decode(g.key, 'hex') FROM given AS g)
+),
+sums AS (
+    SELECT count(*) FILTER (WHERE state = 'valid') AS valid,
+        count(*) FILTER (WHERE state = 'partial') AS partial,
+        count(*) FILTER (WHERE state = 'refused') AS refused,
+        count(*) FILTER (WHERE state = 'failed') AS failed,
+        count(known) AS reused,
+        coalesce(sum(calls), 0) AS calls,
+        coalesce(sum(input_tokens), 0) AS input_tokens,
+        coalesce(sum(cached_tokens), 0) AS cached_tokens,
+        coalesce(sum(output_tokens), 0) AS output_tokens,
+        coalesce(sum(cost_usd), 0) AS cost_usd,
+        coalesce(sum(unpriced_calls), 0) AS unpriced_calls
+    FROM settled
+)
+UPDATE extraction_jobs AS j
+SET valid = j.valid + sums.valid,
+    partial = j.partial + sums.partial,
+    refused = j.refused + sums.refused,
+    failed = j.failed + sums.failed,
+    reused = j.reused + sums.reused,
+    calls = j.calls + sums.calls,
+    input_tokens = j.input_tokens + sums.input_tokens,
+    cached_tokens = j.cached_tokens + sums.cached_tokens,
+    output_tokens = j.output_tokens + sums.output_tokens,
+    cost_usd = j.cost_usd + sums.cost_usd,
+    unpriced_calls = j.unpriced_calls + sums.unpriced_calls
+FROM sums
+WHERE j.id = :job_id
+RETURNING j.*;
+
+-- name: stop_job
+UPDATE extraction_jobs
+SET status = :status, reason_code = :reason_code, reason = :reason,
+    finished_at = CASE WHEN :status = 'completed' THEN now() END
+WHERE id = :job_id;
+
+-- name: wait
+UPDATE extraction_jobs
+SET waits_until = greatest(waits_until, now() + make_interval(secs => :wait_s))
+WHERE id = :job_id;
+
+-- One at a time, so that nobody frees what another has just handed on.
+-- name: alone
+SELECT pg_try_advisory_xact_lock(7300003);
+
+-- name: forget_lapsed
+DELETE FROM extraction_workers WHERE leased_until <= now();
+
+-- A worker whose row is gone is dead, whoever deleted it and whenever its last claim came through.
+-- name: free_orphans
+WITH freed AS (
+    UPDATE extraction_job_items AS i
+    SET state = 'pending', worker_id = NULL
+    WHERE i.state = 'running'
+        AND NOT EXISTS (SELECT FROM extraction_workers AS w WHERE w.id = i.worker_id)
+    RETURNING 1
+)
+SELECT count(*) FROM freed;
+
+-- name: give_back
+UPDATE extraction_job_items SET state = 'pending', worker_id = NULL
+WHERE state = 'running' AND worker_id = :worker_id;
+
+-- name: forget
+DELETE FROM extraction_workers WHERE id = :worker_id;

@@ -1,0 +1,30 @@
+-- Known answers, and the questions that are being asked.
+
+-- The texts themselves are compared; the hash only finds them.
+-- name: recall
+SELECT asked.text, known.id, known.status
+FROM unnest(:texts::text[]) AS asked (text)
+CROSS JOIN LATERAL (
+    SELECT e.id, e.status
+    FROM unnest(:providers::text[], :prompt_hashes::text[]) WITH ORDINALITY
+        AS p (provider, prompt_hash, preference)
+    JOIN extractions AS e
+        ON hashtextextended(e.text, 0) = hashtextextended(asked.text, 0)
+        AND e.prompt_hash = p.prompt_hash
+    WHERE e.text = asked.text
+        AND e.provider = p.provider
+        AND e.schema_name = :schema_name
+        AND e.schema_version = :schema_version
+        AND e.status IN ('valid', 'partial')
+    ORDER BY p.preference, e.created_at DESC
+    LIMIT 1
+) AS known;
+
+-- name: reserve
+INSERT INTO extraction_reservations (key, worker_id)
+SELECT key, :worker_id FROM unnest(:keys::bytea[]) AS key
+ON CONFLICT (key) DO NOTHING
+RETURNING key;
+
+-- name: release
+DELETE FROM extraction_reservations WHERE worker_id = :worker_id AND key = ANY (:keys::bytea[]);

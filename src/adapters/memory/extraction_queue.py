@@ -1,0 +1,191 @@
+"""The documents of running jobs in memory, for tests; held to the same contracts as PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from datetime import timedelta
+from itertools import islice
+
+from adapters.memory.extraction_jobs import job_in
+from adapters.memory.job_rows import ItemRow, JobRow
+from adapters.memory.tables import RecordTables
+from domain.extraction.model import Status
+from domain.jobs.model import (
+    ClaimedItem,
+    ItemState,
+    JobId,
+    JobStatus,
+    Settlement,
+    WorkerId,
+)
+from domain.jobs.stopping import next_status
+from ports.extraction_queue import ExtractionQueue, LeaseLost
+from ports.known_extractions import KnownExtraction, KnownExtractions, Question
+
+
+class MemoryExtractionQueue(ExtractionQueue):
+    """Leases in a dict."""
+
+    def __init__(self, tables: RecordTables) -> None:
+        self._tables = tables
+
+    async def enlist(self, worker: WorkerId, *, host: str, lease_s: float) -> None:
+        """See the port."""
+        self._tables.leases[worker] = self._tables.clock.now() + timedelta(seconds=lease_s)
+
+    async def renew(self, worker: WorkerId, *, lease_s: float) -> Mapping[JobId, JobStatus]:
+        """See the port."""
+        if worker not in self._tables.leases:
+            raise _lost()
+        self._tables.leases[worker] = self._tables.clock.now() + timedelta(seconds=lease_s)
+        return {
+            job.id: job.status
+            for job in self._tables.jobs.values()
+            if any(item.worker == worker for item in job.items.values())
+        }
+
+    async def claim(self, worker: WorkerId, *, limit: int) -> Sequence[ClaimedItem]:
+        """See the port."""
+        now = self._tables.clock.now()
+        lease = self._tables.leases.get(worker)
+        if lease is None or lease <= now:
+            raise _lost()
+        due = [rows for job in self._tables.jobs.values() if (rows := list(self._due(job)))]
+        if not due:
+            return []
+        share = -(-limit // len(due))
+        fair = (each for rows in due for each in rows[:share])
+        claimed = []
+        for job, position, item in islice(fair, limit):
+            item.state, item.worker, item.due_at = ItemState.RUNNING, worker, None
+            item.claim += 1
+            claimed.append(
+                ClaimedItem(
+                    job_id=job.id,
+                    position=position,
+                    claim=item.claim,
+                    text=item.document.text,
+                    attempts=item.attempts,
+                    assignment=job.assignment,
+                )
+            )
+        return claimed
+
+    def _due(self, job: JobRow) -> Iterator[tuple[JobRow, int, ItemRow]]:
+        now = self._tables.clock.now()
+        if job.status is not JobStatus.RUNNING or (job.waits_until and job.waits_until > now):
+            return
+        for position, item in job.items.items():
+            if item.state is ItemState.PENDING and not (item.due_at and item.due_at > now):
+                yield job, position, item
+
+    async def settle(
+        self, worker: WorkerId, settlements: Sequence[Settlement]
+    ) -> Mapping[JobId, JobStatus]:
+        """See the port."""
+        now = self._tables.clock.now()
+        for settlement in settlements:
+            if self._tables.reservations.get(settlement.question or b"") == worker:
+                del self._tables.reservations[settlement.question or b""]
+            self._settle(worker, settlement)
+        statuses = {}
+        for job_id in dict.fromkeys(each.item.job_id for each in settlements):
+            job = job_in(self._tables, job_id)
+            halts = [
+                each.halt
+                for each in settlements
+                if each.item.job_id == job_id and each.halt is not None
+            ]
+            wait_s = max((halt.wait_s for halt in halts), default=0.0)
+            if wait_s > 0:
+                until = now + timedelta(seconds=wait_s)
+                job.waits_until = max(job.waits_until or until, until)
+            status, reason = next_status(job.view(now), halts)
+            if status is not job.status:
+                job.status, job.reason = status, reason
+                job.finished_at = now if status is JobStatus.COMPLETED else None
+            statuses[job_id] = job.status
+        return statuses
+
+    def _settle(self, worker: WorkerId, settlement: Settlement) -> None:
+        now, job = self._tables.clock.now(), job_in(self._tables, settlement.item.job_id)
+        item = job.items[settlement.item.position]
+        if item.claim != settlement.item.claim or item.worker != worker:
+            return
+        item.state, item.worker = settlement.state, None
+        item.attempts += settlement.charged
+        item.reason = settlement.reason
+        item.reused = settlement.known is not None
+        item.extraction_id = settlement.known
+        if settlement.extraction is not None:
+            item.extraction_id = settlement.extraction.id
+            self._tables.extraction.extractions[settlement.extraction.id] = settlement.extraction
+        if settlement.delay_s > 0:
+            item.due_at = now + timedelta(seconds=settlement.delay_s)
+        item.finished_at = None if settlement.state is ItemState.PENDING else now
+        job.spending += settlement.spending
+
+    async def release_lapsed(self) -> int:
+        """See the port."""
+        now = self._tables.clock.now()
+        lapsed = [worker for worker, until in self._tables.leases.items() if until <= now]
+        return sum(self._forget(worker) for worker in lapsed)
+
+    async def retire(self, worker: WorkerId) -> None:
+        """See the port."""
+        self._forget(worker)
+
+    def _forget(self, worker: WorkerId) -> int:
+        freed = 0
+        for job in self._tables.jobs.values():
+            for item in job.items.values():
+                if item.worker == worker:
+                    item.state, item.worker = ItemState.PENDING, None
+                    freed += 1
+        self._tables.leases.pop(worker, None)
+        mine = [key for key, owner in self._tables.reservations.items() if owner == worker]
+        for key in mine:
+            del self._tables.reservations[key]
+        return freed
+
+
+class MemoryKnownExtractions(KnownExtractions):
+    """Looks through all results."""
+
+    def __init__(self, tables: RecordTables) -> None:
+        self._tables = tables
+
+    async def recall(
+        self, texts: Sequence[str], question: Question
+    ) -> Mapping[str, KnownExtraction]:
+        """See the port."""
+        found: dict[str, KnownExtraction] = {}
+        for provider, prompt_hash in reversed(question.prompts):
+            for each in sorted(
+                self._tables.extraction.extractions.values(), key=lambda each: each.created_at
+            ):
+                result = each.result
+                same = (result.schema, result.schema_version, result.provider, result.prompt_hash)
+                wanted = (question.schema, question.schema_version, provider, prompt_hash)
+                usable = result.status in {Status.VALID, Status.PARTIAL}
+                if usable and same == wanted and each.text in texts:
+                    found[each.text] = KnownExtraction(id=each.id, status=result.status)
+        return found
+
+    async def reserve(self, worker: WorkerId, keys: Collection[bytes]) -> Set[bytes]:
+        """See the port."""
+        if worker not in self._tables.leases:
+            raise _lost()
+        free = {key for key in keys if key not in self._tables.reservations}
+        self._tables.reservations |= dict.fromkeys(free, worker)
+        return free
+
+    async def release(self, worker: WorkerId, keys: Collection[bytes]) -> None:
+        """See the port."""
+        for key in keys:
+            if self._tables.reservations.get(key) == worker:
+                del self._tables.reservations[key]
+
+
+def _lost() -> LeaseLost:
+    return LeaseLost("The worker's lease is over; others took what it had.")

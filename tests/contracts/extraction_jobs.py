@@ -1,0 +1,711 @@
+"""What every store of extraction jobs holds, for those who order them and for workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+from domain.errors import Conflict, NotFound
+from domain.extraction.calls import Attempt, Failure, FailureKind, Usage
+from domain.extraction.model import Evidence, Extraction, ExtractionId, ExtractionResult, Status
+from domain.jobs.model import (
+    Assignment,
+    Caps,
+    ClaimedItem,
+    Document,
+    ExtractionJob,
+    Halt,
+    ItemState,
+    JobDraft,
+    JobId,
+    JobStatus,
+    Order,
+    Reason,
+    Settlement,
+    Spending,
+    WorkerId,
+)
+from ports.extraction_jobs import ExtractionJobRepository
+from ports.extraction_queue import ExtractionQueue, LeaseLost
+from ports.known_extractions import KnownExtractions, Question
+from ports.unit_of_work import UnitOfWorkFactory
+from tests.contracts.contract import Contract
+
+LEASE_S = 20.0
+ASSIGNMENT = Assignment(schema="default", schema_version=1, providers=("openai",))
+QUESTION = Question(schema="default", schema_version=1, prompts=(("openai", "p1"),))
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStore:
+    """One store that starts empty.
+
+    Attributes:
+        let_pass: makes everything that is stored older by so much.
+    """
+
+    jobs: ExtractionJobRepository
+    queue: ExtractionQueue
+    known: KnownExtractions
+    open_unit: UnitOfWorkFactory
+    let_pass: Callable[[timedelta], Awaitable[None]]
+
+    async def job(
+        self,
+        texts: Sequence[str] = ("one", "two", "three"),
+        assignment: Assignment = ASSIGNMENT,
+        caps: Caps | None = None,
+    ) -> ExtractionJob:
+        """A job that is there already."""
+
+        async def documents() -> AsyncIterator[Document]:
+            for text in texts:
+                yield Document(text=text, id=f"doc-{text}")
+
+        async with self.open_unit() as unit:
+            draft = JobDraft(assignment=assignment, caps=caps or Caps())
+            job = await unit.extraction_jobs.add(draft, documents())
+            await unit.commit()
+        return job
+
+    async def worker(self) -> WorkerId:
+        """A worker that is there already."""
+        worker = WorkerId(uuid4())
+        await self.queue.enlist(worker, host="test", lease_s=LEASE_S)
+        return worker
+
+    async def states(self, job_id: JobId) -> list[ItemState]:
+        """The states of the job's documents, in order."""
+        return [each.state for each in await self.jobs.results(job_id, limit=1000)]
+
+
+def a_result(
+    text: str,
+    status: Status = Status.VALID,
+    *,
+    provider: str = "openai",
+    prompt_hash: str = "p1",
+    cost_usd: Decimal | None = Decimal("0.001"),
+    created_at: datetime = NOW,
+) -> Extraction:
+    """A result of a call of 110 tokens."""
+    failed = status in {Status.REFUSED, Status.FAILED}
+    kind = FailureKind.REFUSED if status is Status.REFUSED else FailureKind.INVALID_JSON
+    attempt = Attempt(
+        provider=provider,
+        model="m-1",
+        outcome=None,
+        usage=Usage(input_tokens=100, cached_tokens=20, output_tokens=10),
+        latency_s=0.5,
+    )
+    result = ExtractionResult(
+        status=status,
+        schema="default",
+        schema_version=1,
+        fields={"field_1": None if failed else "Zoë", "field_2": None, "field_3": 3},
+        evidence=() if failed else (Evidence(field="field_1", quote="Zoë", start=0, end=3),),
+        warnings=(),
+        failure=Failure(kind=kind, detail="No record.") if failed else None,
+        provider=provider,
+        model="m-1",
+        attempts=(attempt,),
+        fallbacks=(),
+        prompt_hash=prompt_hash,
+        latency_s=0.5,
+        cost_usd=cost_usd,
+    )
+    return Extraction(id=ExtractionId(uuid4()), text=text, result=result, created_at=created_at)
+
+
+SPENT = Spending(
+    calls=1,
+    usage=Usage(input_tokens=100, cached_tokens=20, output_tokens=10),
+    cost_usd=Decimal("0.001"),
+)
+
+
+def done(item: ClaimedItem, status: Status = Status.VALID, **more: object) -> Settlement:
+    """The document is done by a call."""
+    extraction = a_result(item.text, status)
+    settled = Settlement(
+        item=item, state=ItemState(status.value), extraction=extraction, spending=SPENT
+    )
+    return replace(settled, **more)  # type: ignore[arg-type]
+
+
+def given_back(item: ClaimedItem, **more: object) -> Settlement:
+    """The document goes back."""
+    return replace(Settlement(item=item, state=ItemState.PENDING), **more)  # type: ignore[arg-type]
+
+
+class ExtractionJobsContract(Contract):
+    """A suite over `store`."""
+
+    @pytest.fixture
+    def store(self) -> JobStore:
+        raise NotImplementedError
+
+    # --- taking jobs
+
+    async def test_a_new_job_runs_and_counts_its_documents(self, store: JobStore) -> None:
+        caps = Caps(max_cost_usd=Decimal("1.5"), max_tokens=5000)
+        assignment = Assignment(
+            schema="order_message", schema_version=1, providers=("openai", "local"), reuse=False
+        )
+        job = await store.job(["a", "b"], assignment, caps)
+        assert job == await store.jobs.get(job.id)
+        assert job.status is JobStatus.RUNNING
+        assert job.reason is None
+        assert job.assignment == assignment
+        assert job.caps == caps
+        assert job.counts.total == job.counts.pending == 2
+        assert job.spending == Spending()
+        assert (job.rate_per_s, job.eta_s, job.finished_at) == (None, None, None)
+
+    async def test_documents_keep_their_order_and_names(self, store: JobStore) -> None:
+        job = await store.job([str(number) for number in range(50)])
+        found = await store.jobs.results(job.id, limit=100)
+        assert [each.position for each in found] == list(range(1, 51))
+        assert [each.document_id for each in found] == [f"doc-{number}" for number in range(50)]
+        assert {each.state for each in found} == {ItemState.PENDING}
+
+    async def test_of_a_job_whose_documents_break_off_nothing_is_left(
+        self, store: JobStore
+    ) -> None:
+        async def broken() -> AsyncIterator[Document]:
+            yield Document(text="one")
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            async with store.open_unit() as unit:
+                await unit.extraction_jobs.add(JobDraft(assignment=ASSIGNMENT), broken())
+                await unit.commit()
+        assert await store.jobs.page(limit=10) == []
+
+    async def test_a_job_without_commit_is_not_there(self, store: JobStore) -> None:
+        async def documents() -> AsyncIterator[Document]:
+            yield Document(text="one")
+
+        async with store.open_unit() as unit:
+            await unit.extraction_jobs.add(JobDraft(assignment=ASSIGNMENT), documents())
+        assert await store.jobs.page(limit=10) == []
+
+    async def test_a_job_of_an_unknown_schema_version_is_refused(self, store: JobStore) -> None:
+        with pytest.raises(NotFound, match="version 9"):
+            await store.job(assignment=replace(ASSIGNMENT, schema_version=9))
+
+    async def test_jobs_are_listed_newest_first(self, store: JobStore) -> None:
+        first, second, third = [await store.job() for _ in range(3)]
+        assert [job.id for job in await store.jobs.page(limit=2)] == [third.id, second.id]
+        rest = await store.jobs.page(limit=2, before=second.id)
+        assert [job.id for job in rest] == [first.id]
+
+    async def test_an_unknown_job_is_not_found(self, store: JobStore) -> None:
+        nobody = JobId(2_000_000_000)
+        for attempt in (
+            store.jobs.get(nobody),
+            store.jobs.results(nobody, limit=1),
+            store.jobs.obey(nobody, Order.PAUSE),
+        ):
+            with pytest.raises(NotFound, match="2000000000"):
+                await attempt
+
+    # --- claiming
+
+    async def test_a_claim_takes_documents_in_order_with_all_that_a_worker_needs(
+        self, store: JobStore
+    ) -> None:
+        job = await store.job()
+        worker = await store.worker()
+        claimed = await store.queue.claim(worker, limit=2)
+        assert [(each.position, each.text) for each in claimed] == [(1, "one"), (2, "two")]
+        assert {each.assignment for each in claimed} == {ASSIGNMENT}
+        assert {(each.job_id, each.claim, each.attempts) for each in claimed} == {(job.id, 1, 0)}
+        counts = (await store.jobs.get(job.id)).counts
+        assert (counts.pending, counts.running) == (1, 2)
+
+    async def test_no_document_is_claimed_twice(self, store: JobStore) -> None:
+        await store.job([str(number) for number in range(60)])
+        workers = [await store.worker() for _ in range(6)]
+        found = await asyncio.gather(
+            *(store.queue.claim(worker, limit=7) for worker in workers for _ in range(3))
+        )
+        positions = [item.position for claimed in found for item in claimed]
+        assert sorted(positions) == list(range(1, 61))
+
+    async def test_nothing_is_claimed_when_nothing_is_there(self, store: JobStore) -> None:
+        assert await store.queue.claim(await store.worker(), limit=5) == []
+
+    async def test_each_running_job_gets_its_share(self, store: JobStore) -> None:
+        big = await store.job([str(number) for number in range(40)])
+        small = await store.job(["x", "y"])
+        claimed = await store.queue.claim(await store.worker(), limit=4)
+        assert [each.job_id for each in claimed].count(big.id) == 2
+        assert [each.job_id for each in claimed].count(small.id) == 2
+
+    async def test_an_unknown_worker_claims_nothing(self, store: JobStore) -> None:
+        await store.job()
+        with pytest.raises(LeaseLost):
+            await store.queue.claim(WorkerId(uuid4()), limit=1)
+
+    async def test_a_worker_whose_lease_is_over_claims_nothing(self, store: JobStore) -> None:
+        await store.job()
+        worker = await store.worker()
+        await store.let_pass(timedelta(seconds=LEASE_S + 1))
+        with pytest.raises(LeaseLost):
+            await store.queue.claim(worker, limit=1)
+
+    # --- leases
+
+    async def test_a_dead_workers_documents_go_to_others(self, store: JobStore) -> None:
+        await store.job()
+        dead, alive = await store.worker(), await store.worker()
+        await store.queue.claim(dead, limit=2)
+        await store.let_pass(timedelta(seconds=LEASE_S - 1))
+        await store.queue.renew(alive, lease_s=LEASE_S)
+        assert await store.queue.release_lapsed() == 0
+        await store.let_pass(timedelta(seconds=2))
+        assert await store.queue.release_lapsed() == 2
+        assert await store.queue.release_lapsed() == 0
+        claimed = await store.queue.claim(alive, limit=9)
+        assert [(each.position, each.claim) for each in claimed] == [(1, 2), (2, 2), (3, 1)]
+
+    async def test_a_renewed_lease_keeps_what_the_worker_has(self, store: JobStore) -> None:
+        job = await store.job()
+        worker = await store.worker()
+        await store.queue.claim(worker, limit=1)
+        for _ in range(3):
+            await store.let_pass(timedelta(seconds=LEASE_S - 1))
+            assert await store.queue.renew(worker, lease_s=LEASE_S) == {job.id: job.status}
+        assert await store.queue.release_lapsed() == 0
+
+    async def test_a_late_renewal_holds_as_long_as_nobody_took_over(self, store: JobStore) -> None:
+        await store.job()
+        worker = await store.worker()
+        await store.let_pass(timedelta(seconds=LEASE_S * 3))
+        await store.queue.renew(worker, lease_s=LEASE_S)
+        assert await store.queue.release_lapsed() == 0
+        assert len(await store.queue.claim(worker, limit=9)) == 3
+
+    async def test_a_renewal_after_others_took_over_is_refused(self, store: JobStore) -> None:
+        await store.job()
+        worker = await store.worker()
+        await store.let_pass(timedelta(seconds=LEASE_S + 1))
+        await store.queue.release_lapsed()
+        with pytest.raises(LeaseLost):
+            await store.queue.renew(worker, lease_s=LEASE_S)
+
+    async def test_a_retiring_worker_gives_back_what_it_has_and_no_more(
+        self, store: JobStore
+    ) -> None:
+        job = await store.job()
+        one, two = await store.worker(), await store.worker()
+        await store.queue.claim(one, limit=2)
+        await store.queue.claim(two, limit=1)
+        await store.queue.retire(one)
+        assert await store.states(job.id) == [
+            ItemState.PENDING,
+            ItemState.PENDING,
+            ItemState.RUNNING,
+        ]
+        with pytest.raises(LeaseLost):
+            await store.queue.renew(one, lease_s=LEASE_S)
+
+    # --- settling
+
+    async def test_a_settled_document_shows_its_whole_result(self, store: JobStore) -> None:
+        job = await store.job(["Zoë wants 3"])
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        settlement = done(item)
+        assert await store.queue.settle(worker, [settlement]) == {job.id: JobStatus.COMPLETED}
+        [found] = await store.jobs.results(job.id, limit=5)
+        assert found.extraction == settlement.extraction
+        assert (found.state, found.reason, found.reused) == (ItemState.VALID, None, False)
+        assert found.finished_at is not None
+
+    async def test_a_job_adds_up_what_its_documents_came_to_and_cost(self, store: JobStore) -> None:
+        job = await store.job(["a", "b", "c", "d", "e"])
+        worker = await store.worker()
+        a, b, c, d = await store.queue.claim(worker, limit=4)
+        failed = Reason(code="invalid_json", detail="No record.")
+        await store.queue.settle(
+            worker,
+            [
+                done(a),
+                done(b, Status.PARTIAL),
+                done(c, Status.REFUSED, reason=failed),
+                done(d, Status.FAILED, reason=failed),
+            ],
+        )
+        found = await store.jobs.get(job.id)
+        counts = found.counts
+        assert (counts.valid, counts.partial, counts.refused, counts.failed) == (1, 1, 1, 1)
+        assert (counts.pending, counts.running, counts.cancelled, counts.done) == (1, 0, 0, 4)
+        assert found.spending == SPENT + SPENT + SPENT + SPENT
+        assert found.rate_per_s is not None
+        assert found.rate_per_s > 0
+        assert found.eta_s is not None
+        assert found.status is JobStatus.RUNNING
+
+    async def test_the_last_document_completes_the_job(self, store: JobStore) -> None:
+        job = await store.job(["a", "b"])
+        worker = await store.worker()
+        a, b = await store.queue.claim(worker, limit=2)
+        assert await store.queue.settle(worker, [done(a)]) == {job.id: JobStatus.RUNNING}
+        assert await store.queue.settle(worker, [done(b)]) == {job.id: JobStatus.COMPLETED}
+        found = await store.jobs.get(job.id)
+        assert found.status is JobStatus.COMPLETED
+        assert found.finished_at is not None
+        assert await store.queue.claim(worker, limit=5) == []
+
+    async def test_a_settlement_that_comes_twice_counts_once(self, store: JobStore) -> None:
+        job = await store.job()
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        settlement = done(item)
+        for _ in range(3):
+            await store.queue.settle(worker, [settlement])
+        found = await store.jobs.get(job.id)
+        assert found.counts.valid == 1
+        assert found.spending == SPENT
+
+    async def test_a_worker_that_lost_its_lease_overwrites_nothing(self, store: JobStore) -> None:
+        job = await store.job(["a"])
+        slow = await store.worker()
+        [old] = await store.queue.claim(slow, limit=1)
+        await store.let_pass(timedelta(seconds=LEASE_S + 1))
+        await store.queue.release_lapsed()
+        await store.queue.settle(slow, [done(old, Status.FAILED)])
+        assert await store.states(job.id) == [ItemState.PENDING]
+        quick = await store.worker()
+        [new] = await store.queue.claim(quick, limit=1)
+        await store.queue.settle(slow, [done(old, Status.FAILED)])
+        assert await store.states(job.id) == [ItemState.RUNNING]
+        await store.queue.settle(quick, [done(new)])
+        await store.queue.settle(slow, [done(old, Status.FAILED)])
+        assert await store.states(job.id) == [ItemState.VALID]
+        assert (await store.jobs.get(job.id)).spending == SPENT
+
+    async def test_a_claim_that_was_given_back_cannot_settle(self, store: JobStore) -> None:
+        job = await store.job(["a"])
+        worker = await store.worker()
+        [first] = await store.queue.claim(worker, limit=1)
+        await store.queue.settle(worker, [given_back(first)])
+        [second] = await store.queue.claim(worker, limit=1)
+        await store.queue.settle(worker, [done(first)])
+        assert await store.states(job.id) == [ItemState.RUNNING]
+        await store.queue.settle(worker, [done(second)])
+        assert await store.states(job.id) == [ItemState.VALID]
+
+    async def test_settlements_of_several_jobs_go_together(self, store: JobStore) -> None:
+        one, two = await store.job(["a"]), await store.job(["b"])
+        worker = await store.worker()
+        claimed = await store.queue.claim(worker, limit=2)
+        statuses = await store.queue.settle(worker, [done(item) for item in claimed])
+        assert statuses == {one.id: JobStatus.COMPLETED, two.id: JobStatus.COMPLETED}
+
+    async def test_a_charged_document_waits_and_remembers_its_attempts(
+        self, store: JobStore
+    ) -> None:
+        job = await store.job(["a"])
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        reason = Reason(code="timeout", detail="No answer in time.")
+        await store.queue.settle(
+            worker, [given_back(item, charged=True, delay_s=30.0, reason=reason, spending=SPENT)]
+        )
+        [found] = await store.jobs.results(job.id, limit=1)
+        assert (found.state, found.attempts, found.reason) == (ItemState.PENDING, 1, reason)
+        assert (await store.jobs.get(job.id)).spending == SPENT
+        assert await store.queue.claim(worker, limit=1) == []
+        await store.let_pass(timedelta(seconds=31))
+        await store.queue.renew(worker, lease_s=LEASE_S)
+        [again] = await store.queue.claim(worker, limit=1)
+        assert (again.attempts, again.claim) == (1, 2)
+
+    async def test_a_document_that_is_given_back_is_due_at_once(self, store: JobStore) -> None:
+        await store.job(["a"])
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        await store.queue.settle(worker, [given_back(item)])
+        [again] = await store.queue.claim(worker, limit=1)
+        assert again.attempts == 0
+
+    # --- what a failure means for the job
+
+    async def test_a_failure_that_concerns_all_stops_the_job_until_it_is_resumed(
+        self, store: JobStore
+    ) -> None:
+        job = await store.job()
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        reason = Reason(code="auth", detail="The key is refused.")
+        halt = Halt(reason=reason, status=JobStatus.FAILED)
+        statuses = await store.queue.settle(worker, [given_back(item, halt=halt)])
+        assert statuses == {job.id: JobStatus.FAILED}
+        found = await store.jobs.get(job.id)
+        assert (found.status, found.reason) == (JobStatus.FAILED, reason)
+        assert found.counts.pending == 3
+        assert await store.queue.claim(worker, limit=5) == []
+        resumed = await store.jobs.obey(job.id, Order.RESUME)
+        assert (resumed.status, resumed.reason) == (JobStatus.RUNNING, None)
+        assert len(await store.queue.claim(worker, limit=5)) == 3
+
+    async def test_a_failure_comes_before_a_pause(self, store: JobStore) -> None:
+        job = await store.job()
+        worker = await store.worker()
+        claimed = await store.queue.claim(worker, limit=2)
+        halts = [
+            Halt(reason=Reason(code=status, detail="Why."), status=status)
+            for status in (JobStatus.PAUSED, JobStatus.FAILED)
+        ]
+        settlements = [
+            given_back(item, halt=halt) for item, halt in zip(claimed, halts, strict=True)
+        ]
+        assert await store.queue.settle(worker, settlements) == {job.id: JobStatus.FAILED}
+
+    async def test_a_wait_that_a_provider_asks_for_holds_for_all_workers(
+        self, store: JobStore
+    ) -> None:
+        job = await store.job()
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        halt = Halt(reason=Reason(code="rate_limited", detail="Wait."), wait_s=15.0)
+        assert await store.queue.settle(worker, [given_back(item, halt=halt)]) == {
+            job.id: JobStatus.RUNNING
+        }
+        assert (await store.jobs.get(job.id)).waits_until is not None
+        assert await store.queue.claim(await store.worker(), limit=5) == []
+        await store.let_pass(timedelta(seconds=16))
+        assert len(await store.queue.claim(worker, limit=5)) == 3
+
+    @pytest.mark.parametrize(
+        ("caps", "raised", "code"),
+        [
+            (Caps(max_tokens=200), Caps(max_tokens=500), "token_cap"),
+            (
+                Caps(max_cost_usd=Decimal("0.002")),
+                Caps(max_cost_usd=Decimal("0.005")),
+                "cost_cap",
+            ),
+        ],
+    )
+    async def test_a_reached_cap_pauses_the_job_until_it_is_raised(
+        self, store: JobStore, caps: Caps, raised: Caps, code: str
+    ) -> None:
+        job = await store.job(caps=caps)
+        worker = await store.worker()
+        a, b = await store.queue.claim(worker, limit=2)
+        assert await store.queue.settle(worker, [done(a)]) == {job.id: JobStatus.RUNNING}
+        assert await store.queue.settle(worker, [done(b)]) == {job.id: JobStatus.PAUSED}
+        found = await store.jobs.get(job.id)
+        assert found.reason is not None
+        assert found.reason.code == code
+        assert await store.queue.claim(worker, limit=1) == []
+        with pytest.raises(Conflict, match="stop again at once"):
+            await store.jobs.obey(job.id, Order.RESUME)
+        resumed = await store.jobs.obey(job.id, Order.RESUME, raised)
+        assert resumed.status is JobStatus.RUNNING
+        assert resumed.caps == raised
+        assert len(await store.queue.claim(worker, limit=9)) == 1
+
+    async def test_a_price_that_is_not_known_pauses_a_job_with_a_cost_cap(
+        self, store: JobStore
+    ) -> None:
+        job = await store.job(caps=Caps(max_cost_usd=Decimal(1)))
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        unpriced = replace(SPENT, cost_usd=Decimal(0), unpriced_calls=1)
+        statuses = await store.queue.settle(worker, [done(item, spending=unpriced)])
+        assert statuses == {job.id: JobStatus.PAUSED}
+        reason = (await store.jobs.get(job.id)).reason
+        assert reason is not None
+        assert reason.code == "unknown_price"
+
+    async def test_a_cap_that_the_last_document_reaches_does_not_hold_up_the_end(
+        self, store: JobStore
+    ) -> None:
+        job = await store.job(["a"], caps=Caps(max_tokens=1))
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        assert await store.queue.settle(worker, [done(item)]) == {job.id: JobStatus.COMPLETED}
+
+    # --- orders
+
+    async def test_a_paused_job_gives_out_nothing_and_takes_what_is_under_way(
+        self, store: JobStore
+    ) -> None:
+        job = await store.job()
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        paused = await store.jobs.obey(job.id, Order.PAUSE)
+        assert paused.status is JobStatus.PAUSED
+        assert paused.reason is not None
+        assert paused.reason.code == "requested"
+        assert await store.queue.renew(worker, lease_s=LEASE_S) == {job.id: JobStatus.PAUSED}
+        assert await store.queue.claim(worker, limit=5) == []
+        assert await store.queue.settle(worker, [done(item)]) == {job.id: JobStatus.PAUSED}
+        assert (await store.jobs.get(job.id)).counts.valid == 1
+        assert (await store.jobs.obey(job.id, Order.PAUSE)).status is JobStatus.PAUSED
+
+    async def test_of_a_cancelled_job_every_document_has_an_end(self, store: JobStore) -> None:
+        job = await store.job()
+        worker = await store.worker()
+        a, b = await store.queue.claim(worker, limit=2)
+        await store.queue.settle(worker, [done(a)])
+        cancelled = await store.jobs.obey(job.id, Order.CANCEL)
+        assert cancelled.status is JobStatus.CANCELLED
+        assert cancelled.finished_at is not None
+        assert (cancelled.counts.running, cancelled.counts.cancelled) == (1, 1)
+        await store.queue.settle(worker, [given_back(b)])
+        counts = (await store.jobs.get(job.id)).counts
+        assert (counts.valid, counts.cancelled, counts.pending, counts.running) == (1, 2, 0, 0)
+        ended = [ItemState.VALID, ItemState.CANCELLED, ItemState.CANCELLED]
+        assert await store.states(job.id) == ended
+        found = await store.jobs.results(job.id, state=ItemState.CANCELLED, limit=9)
+        assert [each.position for each in found] == [2, 3]
+        assert all(each.reason is not None for each in found)
+        assert await store.jobs.results(job.id, state=ItemState.PENDING, limit=9) == []
+
+    async def test_orders_that_do_not_fit_the_status_are_refused(self, store: JobStore) -> None:
+        job = await store.job(["a"])
+        assert (await store.jobs.obey(job.id, Order.RESUME)).status is JobStatus.RUNNING
+        await store.jobs.obey(job.id, Order.CANCEL)
+        assert (await store.jobs.obey(job.id, Order.CANCEL)).status is JobStatus.CANCELLED
+        for order in (Order.PAUSE, Order.RESUME):
+            with pytest.raises(Conflict, match=f"cancelled; it cannot {order}"):
+                await store.jobs.obey(job.id, order)
+        other = await store.job(["b"])
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        await store.queue.settle(worker, [done(item)])
+        for order in Order:
+            with pytest.raises(Conflict, match="completed"):
+                await store.jobs.obey(other.id, order)
+
+    # --- results
+
+    async def test_results_are_read_page_by_page_and_by_state(self, store: JobStore) -> None:
+        job = await store.job([str(number) for number in range(10)])
+        worker = await store.worker()
+        claimed = await store.queue.claim(worker, limit=8)
+        odd = [
+            done(each, Status.PARTIAL if each.position % 2 else Status.VALID) for each in claimed
+        ]
+        await store.queue.settle(worker, odd)
+        first = await store.jobs.results(job.id, state=ItemState.PARTIAL, limit=3)
+        assert [each.position for each in first] == [1, 3, 5]
+        rest = await store.jobs.results(job.id, state=ItemState.PARTIAL, limit=3, after=5)
+        assert [each.position for each in rest] == [7]
+        pending = await store.jobs.results(job.id, state=ItemState.PENDING, limit=5)
+        assert [each.position for each in pending] == [9, 10]
+
+    # --- what is known
+
+    async def test_a_stored_record_answers_the_same_question(self, store: JobStore) -> None:
+        extraction = a_result("same text")
+        await self._store(store, extraction)
+        found = await store.known.recall(["same text", "other text"], QUESTION)
+        assert {text: each.id for text, each in found.items()} == {"same text": extraction.id}
+        assert found["same text"].status is Status.VALID
+
+    @pytest.mark.parametrize(
+        "question",
+        [
+            Question(schema="order_message", schema_version=1, prompts=(("openai", "p1"),)),
+            Question(schema="default", schema_version=2, prompts=(("openai", "p1"),)),
+            Question(schema="default", schema_version=1, prompts=(("gemini", "p1"),)),
+            Question(schema="default", schema_version=1, prompts=(("openai", "p2"),)),
+        ],
+    )
+    async def test_another_question_is_not_answered(
+        self, store: JobStore, question: Question
+    ) -> None:
+        await self._store(store, a_result("same text"))
+        assert await store.known.recall(["same text"], question) == {}
+
+    async def test_what_failed_or_was_refused_is_asked_again(self, store: JobStore) -> None:
+        await self._store(store, a_result("a", Status.FAILED), a_result("b", Status.REFUSED))
+        await self._store(store, a_result("c", Status.PARTIAL))
+        found = await store.known.recall(["a", "b", "c"], QUESTION)
+        assert {text: each.status for text, each in found.items()} == {"c": Status.PARTIAL}
+
+    async def test_the_preferred_providers_newest_record_is_taken(self, store: JobStore) -> None:
+        older = a_result("a", created_at=NOW - timedelta(days=1))
+        newer, local = a_result("a"), a_result("a", provider="local", prompt_hash="p9")
+        await self._store(store, newer, older, local)
+        both = Question(
+            schema="default", schema_version=1, prompts=(("openai", "p1"), ("local", "p9"))
+        )
+        turned = replace(both, prompts=both.prompts[::-1])
+        assert (await store.known.recall(["a"], both))["a"].id == newer.id
+        assert (await store.known.recall(["a"], turned))["a"].id == local.id
+
+    async def test_a_known_record_settles_a_document_without_cost(self, store: JobStore) -> None:
+        extraction = a_result("a")
+        await self._store(store, extraction)
+        job = await store.job(["a"])
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        settlement = Settlement(item=item, state=ItemState.VALID, known=extraction.id)
+        assert await store.queue.settle(worker, [settlement]) == {job.id: JobStatus.COMPLETED}
+        found = await store.jobs.get(job.id)
+        assert (found.reused, found.counts.valid, found.spending) == (1, 1, Spending())
+        [result] = await store.jobs.results(job.id, limit=1)
+        assert result.reused
+        assert result.extraction == extraction
+
+    async def test_a_result_of_a_job_is_known_afterwards(self, store: JobStore) -> None:
+        await store.job(["a"])
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        settlement = done(item)
+        await store.queue.settle(worker, [settlement])
+        found = await store.known.recall(["a"], QUESTION)
+        assert settlement.extraction is not None
+        assert found["a"].id == settlement.extraction.id
+
+    async def test_one_worker_at_a_time_asks_a_question(self, store: JobStore) -> None:
+        one, two = await store.worker(), await store.worker()
+        assert await store.known.reserve(one, [b"x", b"y"]) == {b"x", b"y"}
+        assert await store.known.reserve(two, [b"y", b"z"]) == {b"z"}
+        assert await store.known.reserve(one, [b"x"]) == set()
+        await store.known.release(two, [b"x", b"z"])
+        assert await store.known.reserve(two, [b"x", b"z"]) == {b"z"}
+        await store.known.release(one, [b"x"])
+        assert await store.known.reserve(two, [b"x"]) == {b"x"}
+
+    async def test_a_settlement_ends_its_reservation(self, store: JobStore) -> None:
+        await store.job(["a"])
+        one, two = await store.worker(), await store.worker()
+        [item] = await store.queue.claim(one, limit=1)
+        await store.known.reserve(one, [b"x"])
+        await store.queue.settle(one, [done(item, question=b"x")])
+        assert await store.known.reserve(two, [b"x"]) == {b"x"}
+
+    async def test_reservations_go_with_their_worker(self, store: JobStore) -> None:
+        one, two, three = [await store.worker() for _ in range(3)]
+        await store.known.reserve(one, [b"x"])
+        await store.known.reserve(two, [b"y"])
+        await store.queue.retire(one)
+        assert await store.known.reserve(three, [b"x", b"y"]) == {b"x"}
+        await store.let_pass(timedelta(seconds=LEASE_S + 1))
+        await store.queue.renew(three, lease_s=LEASE_S)
+        await store.queue.release_lapsed()
+        assert await store.known.reserve(three, [b"y"]) == {b"y"}
+        with pytest.raises(LeaseLost):
+            await store.known.reserve(two, [b"w"])
+
+    async def _store(self, store: JobStore, *extractions: Extraction) -> None:
+        async with store.open_unit() as unit:
+            for extraction in extractions:
+                await unit.extractions.add(extraction)
+            await unit.commit()

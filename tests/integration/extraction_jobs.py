@@ -1,0 +1,45 @@
+"""Extraction jobs in a PostgreSQL database that starts empty."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
+from adapters.postgres.extraction_queue import PostgresExtractionQueue
+from adapters.postgres.known_extractions import PostgresKnownExtractions
+from adapters.postgres.pool import Database, PoolOptions, open_database
+from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
+from tests.contracts.extraction_jobs import JobStore
+
+_EMPTY = "TRUNCATE extraction_jobs, extraction_workers, extractions CASCADE"
+_AGE = (
+    "UPDATE extraction_workers SET leased_until = leased_until - $1::interval",
+    "UPDATE extraction_jobs SET waits_until = waits_until - $1::interval",
+    "UPDATE extraction_job_items SET next_attempt_at = next_attempt_at - $1::interval",
+)
+
+
+@asynccontextmanager
+async def jobs_database(url: str, options: PoolOptions | None = None) -> AsyncIterator[Database]:
+    """The database behind `url`, migrated already, without a job or a result."""
+    async with open_database(url, options or PoolOptions()) as database:
+        await database.execute(_EMPTY)
+        yield database
+
+
+def jobs_in(database: Database) -> JobStore:
+    """Its jobs, as the contract suite wants them."""
+
+    async def let_pass(time: timedelta) -> None:
+        for statement in _AGE:
+            await database.execute(statement, time)
+
+    return JobStore(
+        jobs=PostgresExtractionJobRepository(database),
+        queue=PostgresExtractionQueue(database),
+        known=PostgresKnownExtractions(database),
+        open_unit=PostgresUnitOfWorkFactory(database),
+        let_pass=let_pass,
+    )

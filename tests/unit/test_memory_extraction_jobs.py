@@ -1,0 +1,32 @@
+"""Extraction jobs in memory are what the ports promise."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from adapters.memory.clock import StandingClock
+from adapters.memory.extraction_jobs import MemoryExtractionJobRepository
+from adapters.memory.extraction_queue import MemoryExtractionQueue, MemoryKnownExtractions
+from adapters.memory.tables import RecordTables
+from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
+from tests.contracts.extraction_jobs import ExtractionJobsContract, JobStore
+
+
+class TestMemoryExtractionJobs(ExtractionJobsContract):
+    @pytest.fixture
+    def store(self) -> JobStore:
+        clock = StandingClock()
+        tables = RecordTables(clock=clock)
+
+        async def let_pass(time: timedelta) -> None:
+            clock.advance(time)
+
+        return JobStore(
+            jobs=MemoryExtractionJobRepository(tables),
+            queue=MemoryExtractionQueue(tables),
+            known=MemoryKnownExtractions(tables),
+            open_unit=MemoryUnitOfWorkFactory(tables),
+            let_pass=let_pass,
+        )
