@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import time
 from contextvars import ContextVar
 from typing import Any, Final
@@ -17,6 +19,10 @@ _OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
     "asctime",
     "color_message",
 }
+
+
+# What ends a line, moves the cursor of a terminal, or cannot be encoded.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class _Format(logging.Formatter):
@@ -43,20 +49,28 @@ class JsonFormat(_Format):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        return msgspec.json.encode(self._members(record), enc_hook=str).decode()
+        members = self._members(record)
+        try:
+            return msgspec.json.encode(members, enc_hook=str).decode()
+        except UnicodeEncodeError:  # a lone surrogate; slower, and escapes them
+            return json.dumps(members, default=str)
 
 
 class TextFormat(_Format):
-    """A line for people; line breaks in values are escaped, so that none can be forged."""
+    """A line for people; control characters are escaped, so that no line can be forged."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with the traceback below it if there is one."""
+        """The line, with the traceback indented below it if there is one."""
         members = self._members(record)
         error = members.pop("error", None)
         head = " ".join(str(members.pop(key)) for key in ("time", "level", "logger", "message"))
         rest = "".join(f" {key}={value}" for key, value in members.items())
-        line = (head + rest).replace("\r", "\\r").replace("\n", "\\n")
-        return line if error is None else f"{line}\n{error}"
+        line = _CONTROL.sub(_escaped, head + rest)
+        return "\n  ".join([line, *(error or "").splitlines()])
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found.group().encode("unicode_escape").decode()
 
 
 def configure_logging(level: str, form: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -82,7 +83,6 @@ class Settings(BaseSettings):
     # Extraction
     llm_provider: Annotated[tuple[Provider, ...], NoDecode] = Field(
         default=(Provider.LOCAL,),
-        min_length=1,
         description="local, openai, gemini or vllm; a list falls back in order: openai,local",
     )
     llm_timeout_s: float = Field(
@@ -136,7 +136,9 @@ class Settings(BaseSettings):
 
     @field_validator("llm_provider")
     @classmethod
-    def _no_repeats(cls, value: tuple[Provider, ...]) -> tuple[Provider, ...]:
+    def _each_once(cls, value: tuple[Provider, ...]) -> tuple[Provider, ...]:
+        if not value:
+            raise ValueError("names no provider")
         if len(set(value)) != len(value):
             raise ValueError("names a provider twice")
         return value
@@ -144,7 +146,7 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _postgres_url(cls, value: SecretStr) -> SecretStr:
-        url = urlsplit(value.get_secret_value())
+        url = _split(value.get_secret_value())
         if url.scheme not in {"postgresql", "postgres"}:
             raise ValueError("must start with postgresql:// (no +driver)")
         if parse_qs(url.query).get("pooler", ["none"])[-1] not in {"none", "transaction"}:
@@ -161,14 +163,14 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _redis_url(cls, value: SecretStr) -> SecretStr:
-        if urlsplit(value.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+        if _split(value.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
             raise ValueError("must start with redis://, rediss:// or unix://")
         return value
 
     @field_validator("openai_base_url", "gemini_base_url", "vllm_base_url", "local_llm_base_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
-        url = urlsplit(value)
+        url = _split(value)
         if url.scheme not in {"http", "https"} or not url.netloc:
             raise ValueError("must be an http:// or https:// URL")
         return value.rstrip("/")
@@ -193,6 +195,18 @@ class Settings(BaseSettings):
                     f"{provider.upper()}_API_KEY is missing, and LLM_PROVIDER names {provider}"
                 )
         return self
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of a URL; what is said of a bad one holds nothing of it, for it may be a secret."""
+    hosts = r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]*)(:[0-9]{1,5})?"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = SplitResult("", "::", "", "", "")
+    if not re.fullmatch(f"([^@]*@)?{hosts}(,{hosts})*", parts.netloc):
+        raise ValueError("is not a URL; percent-encode special characters of the password")
+    return parts
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -21,7 +21,7 @@ def if_match(request: Request[Any, Any, Any]) -> frozenset[int] | None:
 
     A weak tag, or one that we never made, allows nothing.
     """
-    value = request.headers.get("if-match")
+    value = _field(request, "if-match")
     if value is None or value.strip() == "*":
         return None
     return frozenset(
@@ -31,7 +31,13 @@ def if_match(request: Request[Any, Any, Any]) -> frozenset[int] | None:
 
 def not_modified(request: Request[Any, Any, Any], version: int) -> bool:
     """Whether `If-None-Match` says that the caller has this version already."""
-    value = request.headers.get("if-none-match")
+    value = _field(request, "if-none-match")
     if value is None:
         return False
     return value.strip() == "*" or any(tag == str(version) for _, tag in _TAG.findall(value))
+
+
+def _field(request: Request[Any, Any, Any], name: str) -> str | None:
+    """The whole list, which may come in several lines."""
+    lines = request.headers.getall(name, [])
+    return ", ".join(lines) if lines else None
