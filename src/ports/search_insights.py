@@ -67,7 +67,7 @@ class SearchInsightStore(Protocol):
     async def days_to_compute(self, until: date) -> Sequence[date]:
         """Days up to `until` that the log has rows of and that lack an insight, oldest first.
 
-        Days before `FIRST_DAY` are left out. An insight made by an older `DEFINITION_VERSION` counts as lacking; one that another
-        program wrote does not.
+        Days before `FIRST_DAY` are left out. An insight made by an older `DEFINITION_VERSION`
+        counts as lacking; one that another program wrote does not.
         """
         ...
