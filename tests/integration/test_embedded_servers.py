@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -11,8 +13,12 @@ from redis.asyncio import Redis
 
 from adapters.embedded.installation import free_port
 from adapters.embedded.postgres import EmbeddedPostgres
+from adapters.embedded.program import Program
 from adapters.embedded.valkey import EmbeddedValkey
 from domain.errors import Unavailable
+from ports.server_process import ServerProcess
+from tests.contracts.server_process import ServerProcessContract
+from tests.integration.stack import PATIENCE_S, processes, wait_for
 
 
 def a_postgres(directory: Path, port: int) -> EmbeddedPostgres:
@@ -35,11 +41,61 @@ def a_valkey(directory: Path, port: int) -> EmbeddedValkey:
     )
 
 
+def a_program(directory: Path, code: str, *, ready: bool = True) -> Program:
+    async def is_ready() -> bool:
+        return ready
+
+    return Program(
+        name="program",
+        argv=(sys.executable, "-c", code),
+        log=directory / "log" / "program.log",
+        env=dict(os.environ),
+        is_ready=is_ready,
+    )
+
+
+@pytest.fixture
+async def taken_port() -> AsyncIterator[int]:
+    blocker = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", free_port())
+    yield blocker.sockets[0].getsockname()[1]
+    blocker.close()
+
+
 @pytest.fixture
 def place(server_directory: Path) -> Path:
     directory = server_directory / secrets.token_hex(4)
     directory.mkdir(mode=0o755)
     return directory
+
+
+class TestEmbeddedPostgres(ServerProcessContract):
+    @pytest.fixture
+    def server(self, place: Path) -> ServerProcess:
+        return a_postgres(place, free_port())
+
+    @pytest.fixture
+    def broken(self, place: Path, taken_port: int) -> ServerProcess:
+        return a_postgres(place, taken_port)
+
+
+class TestEmbeddedValkey(ServerProcessContract):
+    @pytest.fixture
+    def server(self, place: Path) -> ServerProcess:
+        return a_valkey(place, free_port())
+
+    @pytest.fixture
+    def broken(self, place: Path, taken_port: int) -> ServerProcess:
+        return a_valkey(place, taken_port)
+
+
+class TestProgram(ServerProcessContract):
+    @pytest.fixture
+    def server(self, place: Path) -> ServerProcess:
+        return a_program(place, "import time; time.sleep(600)")
+
+    @pytest.fixture
+    def broken(self, place: Path) -> ServerProcess:
+        return a_program(place, "raise SystemExit(3)", ready=False)
 
 
 async def answer(url: str, query: str) -> object:
@@ -115,16 +171,40 @@ async def test_the_password_of_valkey_is_on_no_command_line_and_in_no_open_file(
         await server.stop()
 
 
-async def test_a_server_that_does_not_come_up_quotes_its_log(place: Path) -> None:
-    blocker = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", free_port())
-    port: int = blocker.sockets[0].getsockname()[1]
-    try:
-        for server in (a_postgres(place, port), a_valkey(place, port)):
-            with pytest.raises(Unavailable, match=r"(?i)address already in use"):
-                await server.start()
-            await server.stop()
-    finally:
-        blocker.close()
+async def test_a_server_that_does_not_come_up_quotes_its_log(place: Path, taken_port: int) -> None:
+    for server in (a_postgres(place, taken_port), a_valkey(place, taken_port)):
+        with pytest.raises(Unavailable, match=r"(?i)address already in use"):
+            await server.start()
+        await server.stop()
+
+
+async def test_a_process_left_behind_is_ended_before_the_next_start(place: Path) -> None:
+    left_behind, successor = (a_program(place, "import time; time.sleep(600)") for _ in range(2))
+    await left_behind.start()
+    waiting = asyncio.create_task(left_behind.wait())
+    await successor.start()
+    assert await waiting == "SIGTERM"
+    assert successor.pid is not None
+    await successor.stop()
+
+
+async def test_a_log_that_has_grown_large_is_moved_aside_at_a_start(place: Path) -> None:
+    (place / "log").mkdir()
+    (place / "log" / "program.log").write_bytes(b"x" * 10_000_001)
+    program = a_program(place, "print('hello')")
+    await program.start()
+    assert await program.wait() == "exit status 0"
+    assert (place / "log" / "program.log").read_text() == "hello\n"
+    assert (place / "log" / "program.log.1").stat().st_size == 10_000_001
+
+
+async def test_what_a_program_started_ends_with_it(place: Path) -> None:
+    sleeper = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"
+    program = a_program(place, sleeper)
+    await program.start()
+    await program.wait()
+    pid = int(program.log.read_text())
+    wait_for(lambda: pid not in {p.pid for p in processes()}, lambda: f"{pid} runs", PATIENCE_S)
 
 
 async def test_a_cluster_of_another_version_is_left_alone(place: Path) -> None:

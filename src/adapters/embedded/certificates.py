@@ -64,7 +64,7 @@ class LocalCertificates:
 
     def _still_good(self, names: Sequence[str], now: datetime) -> bool:
         try:
-            self.key_file.stat()
+            key = serialization.load_pem_private_key(self.key_file.read_bytes(), None)
             certificate, ca = x509.load_pem_x509_certificates(self.cert_file.read_bytes())
             good_ca = ca == x509.load_pem_x509_certificate(self.ca_file.read_bytes())
         except (FileNotFoundError, ValueError):
@@ -73,6 +73,7 @@ class LocalCertificates:
         ends = min(certificate.not_valid_after_utc, ca.not_valid_after_utc)
         return (
             good_ca
+            and key.public_key() == certificate.public_key()
             and now + _RENEW_BEFORE_END < ends
             and now > certificate.not_valid_before_utc
             and all(_general_name(name) in held for name in names)
