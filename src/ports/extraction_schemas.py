@@ -27,8 +27,8 @@ class ExtractionSchemaRepository(Protocol):
         ...
 
     @abstractmethod
-    async def put(self, schema: Schema) -> Schema:
-        """Store a definition and return it with its version.
+    async def put(self, schema: Schema) -> tuple[Schema, bool]:
+        """Store a definition; returns it with its version, and whether that version is new.
 
         The version given is ignored: it becomes 1 for a new name, the newest version when that one
         has the same definition, else the next.

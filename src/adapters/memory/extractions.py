@@ -34,12 +34,13 @@ class MemoryExtractionSchemaRepository(ExtractionSchemaRepository):
         """See the port."""
         return [versions[-1] for _, versions in sorted(self._tables.schemas.items())]
 
-    async def put(self, schema: Schema) -> Schema:
+    async def put(self, schema: Schema) -> tuple[Schema, bool]:
         """See the port."""
         versions = self._tables.schemas.setdefault(schema.name, [])
-        if not versions or not versions[-1].same_definition(schema):
+        new = not versions or not versions[-1].same_definition(schema)
+        if new:
             versions.append(replace(schema, version=len(versions) + 1))
-        return versions[-1]
+        return versions[-1], new
 
     async def delete(self, name: str) -> None:
         """See the port."""

@@ -39,7 +39,7 @@ class PostgresExtractionSchemaRepository(ExtractionSchemaRepository):
         """See the port."""
         return [_schema(row) for row in await self._executor.fetch(_QUERIES["newest_schemas"].sql)]
 
-    async def put(self, schema: Schema) -> Schema:
+    async def put(self, schema: Schema) -> tuple[Schema, bool]:
         """See the port."""
         query = _QUERIES["put_schema"]
         arguments = query.args(name=schema.name, definition=json.dumps(definition_of(schema)))
@@ -49,7 +49,7 @@ class PostgresExtractionSchemaRepository(ExtractionSchemaRepository):
                     version = await self._executor.fetchval(query.sql, *arguments)
             except _SameMoment:
                 continue  # another writer took this version; ours is the next, or theirs
-            return await self.get(schema.name, version)
+            return await self.get(schema.name, version), version is not None
         raise Conflict(f"The schema {schema.name!r} is being changed by others; try again.")
 
     async def delete(self, name: str) -> None:

@@ -76,8 +76,9 @@ def schema_from(name: str, definition: Any, *, version: int = 1) -> Schema:
         _field(each, f"/fields/{index}", found)
         for index, each in enumerate(known.get("fields", ()))
     ]
+    order = [field.name for field in fields if field is not None]
     examples = [
-        _example(each, f"/examples/{index}", found)
+        _example(each, f"/examples/{index}", order, found)
         for index, each in enumerate(known.get("examples", ()))
     ]
     if found:
@@ -140,7 +141,9 @@ def _field(raw: Any, pointer: str, found: list[Violation]) -> Field | None:
     return Field(**given)
 
 
-def _example(raw: Any, pointer: str, found: list[Violation]) -> Example | None:
+def _example(
+    raw: Any, pointer: str, order: Sequence[str], found: list[Violation]
+) -> Example | None:
     before = len(found)
     given = _members(raw, _EXAMPLE, ("text", "record"), pointer, found)
     for name, value in given.get("record", {}).items():
@@ -154,9 +157,13 @@ def _example(raw: Any, pointer: str, found: list[Violation]) -> Example | None:
             )
     if len(found) > before:
         return None
+    # In the order of the fields: a store of JSON may not keep that of the document.
+    places = {name: place for place, name in enumerate(order)}
     record = tuple(
         (name, tuple(value) if isinstance(value, list) else value)
-        for name, value in given["record"].items()
+        for name, value in sorted(
+            given["record"].items(), key=lambda pair: (places.get(pair[0], len(places)), pair[0])
+        )
     )
     return Example(text=given["text"], record=record)
 

@@ -33,8 +33,10 @@ class SchemaRegistry:
         self._validator = validator
         self._models = models
 
-    async def register(self, schema: Schema) -> Schema:
-        """Store a definition as a new version and return it; an unchanged one keeps its version.
+    async def register(self, schema: Schema) -> tuple[Schema, bool]:
+        """Store a definition; returns it with its version, and whether that version is new.
+
+        An unchanged definition keeps its version.
 
         Raises:
             InvalidInput: the definition is wrong, or a configured provider cannot serve it.

@@ -104,7 +104,7 @@ def contradictions(schema: Schema, evidence: Sequence[Evidence], text: str) -> l
 def _rivals(field: Field, item: Evidence, text: str) -> Iterator[Span]:
     lines = list(_LABELLED.finditer(text))
     for line in lines:
-        if not line.start("value") <= item.start < line.end("value"):
+        if item.end <= line.start("value") or line.end("value") <= item.start:
             continue
         label, stated = folded(line["label"]), folded(line["value"])
         for other in lines:

@@ -146,8 +146,9 @@ class ExtractionSchemaController(Controller):
     ) -> Response[bytes]:
         """Define one."""
         definition = await read_json(request)
-        stored = await schema_registry.register(schema_from(name, definition))
-        return json_response(schema_view(stored), status=201 if stored.version == 1 else 200)
+        stored, new = await schema_registry.register(schema_from(name, definition))
+        first = new and stored.version == 1
+        return json_response(schema_view(stored), status=201 if first else 200)
 
     @delete(
         "/{name:str}",

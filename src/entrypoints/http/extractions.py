@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -34,7 +35,7 @@ from ports.extractions import ExtractionRepository
 from ports.unit_of_work import UnitOfWorkFactory
 
 _CLIENT_CLOSED: Final = 499  # nobody reads it but the access log
-_ID: Final = Annotated[UUID, Meta(examples=["7f0c1d52-6f0e-4f43-9a4b-2f3f2a1f9c11"])]
+Identity = Annotated[UUID, Meta(examples=["7f0c1d52-6f0e-4f43-9a4b-2f3f2a1f9c11"])]
 
 
 class ExtractionBody(Struct, forbid_unknown_fields=True):
@@ -123,7 +124,7 @@ class FailureView(Struct):
 class ExtractionView(Struct):
     """What became of a text."""
 
-    id: _ID
+    id: Identity
     status: str
     schema: str
     schema_version: int
@@ -227,14 +228,15 @@ class ExtractionController(Controller):
         """Read one text; what a model failed at is stored too, and answered as a problem."""
         key = idempotency_key(request)
         body = await read_body(request, ExtractionBody)
-        reading = single_extraction.read(
+        read = partial(
+            single_extraction.read,
             body.text,
             schema="default" if body.schema is UNSET else body.schema,
             provider=None if body.provider is UNSET else body.provider,
         )
         if key is None:
             try:
-                extraction = await while_connected(request, reading)
+                extraction = await while_connected(request, read())
             except ClientLeft:
                 return Response(b"", status_code=_CLIENT_CLOSED)
             await extractions.add(extraction)
@@ -245,14 +247,13 @@ class ExtractionController(Controller):
         async with open_unit() as unit:
             kept = await unit.answers.claim(key, digest)
             if kept is not None:
-                reading.close()
                 return replayed(kept)
             await unit.answers.reserve(key, digest, hold_s=single_extraction.deadline_s + 30)
             await unit.commit()
         done = False
         try:
             # Not cancelled when the client leaves: it comes back with the key for the answer.
-            extraction = await reading
+            extraction = await read()
             async with open_unit() as unit:
                 await unit.extractions.add(extraction)
                 if extraction.result.failure is None:
@@ -273,7 +274,7 @@ class ExtractionController(Controller):
             tag="extraction",
             returns=ExtractionView,
             example=_EXAMPLE,
-            path={"extraction_id": _ID},
+            path={"extraction_id": Identity},
             errors=(NotFound, *DATABASE_ERRORS),
         ),
     )
