@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from functools import partial
@@ -21,13 +21,16 @@ from dependency_injector import containers, providers
 from pydantic import SecretStr
 from redis.asyncio import ConnectionPool
 
+from adapters.arq.examination import QueueExamination
 from adapters.arq.readiness import QueueCheck
 from adapters.arq.serialization import decode_job, encode_job
 from adapters.embedded.launcher import end_with_parent
 from adapters.files.samples import FileSampleSink
+from adapters.llm.examination import LanguageModelExamination
 from adapters.llm.opening import ModelConfig, open_language_models
 from adapters.llm.prices import read_prices
 from adapters.llm.records import PydanticRecordValidator
+from adapters.postgres.examination import PostgresExamination
 from adapters.postgres.extraction_schemas import PostgresExtractionSchemaRepository
 from adapters.postgres.extractions import PostgresExtractionRepository
 from adapters.postgres.migrations import MigrationError, migrate
@@ -43,6 +46,7 @@ from adapters.postgres.search_insights import (
 )
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from adapters.postgres.users import PostgresUserRepository
+from adapters.system.certificate import CertificateExamination
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from domain.extraction.registry import SchemaRegistry
@@ -53,11 +57,13 @@ from domain.orders.service import OrderService
 from domain.samples.service import SampleService
 from domain.users.service import UserService
 from entrypoints.settings import Provider, Settings
+from ports.examination import Examination
 
 __all__ = [
     "Container",
     "MigrationError",
     "end_with_parent",
+    "examinations",
     "migrate",
     "migration_status",
     "open_container",
@@ -156,6 +162,30 @@ def model_configs(settings: Settings) -> list[ModelConfig]:
     ]
 
 
+def pool_options(settings: Settings) -> PoolOptions:
+    """How database connections are made and held."""
+    return PoolOptions(
+        size=settings.database_pool_size,
+        acquire_timeout_s=settings.database_acquire_timeout_s,
+        statement_timeout_s=settings.database_statement_timeout_s,
+        transaction_pooler=settings.database_pooler == "transaction",
+    )
+
+
+def examinations(settings: Settings, container: Container) -> Sequence[Examination]:
+    """A close look at each part that the settings name."""
+    models = container.models()
+    found: list[Examination] = [
+        PostgresExamination(settings.database_url.get_secret_value(), pool_options(settings)),
+        QueueExamination(container.redis()),
+        *(LanguageModelExamination(name, models[name]) for name in settings.llm_provider),
+    ]
+    if settings.tls_cert_file and settings.tls_key_file:
+        clock = container.clock()
+        found.append(CertificateExamination(settings.tls_cert_file, settings.tls_key_file, clock))
+    return found
+
+
 @asynccontextmanager
 async def open_container(settings: Settings) -> AsyncIterator[Container]:
     """The container over real parts, for as long as the block runs.
@@ -164,15 +194,9 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
     readiness.
     """
     async with AsyncExitStack() as stack:
-        options = PoolOptions(
-            size=settings.database_pool_size,
-            acquire_timeout_s=settings.database_acquire_timeout_s,
-            statement_timeout_s=settings.database_statement_timeout_s,
-            transaction_pooler=settings.database_pooler == "transaction",
-        )
         opened: dict[str, Any] = {"settings": settings}
         opened["database"] = await stack.enter_async_context(
-            open_database(settings.database_url.get_secret_value(), options)
+            open_database(settings.database_url.get_secret_value(), pool_options(settings))
         )
         connections: ConnectionPool = ConnectionPool.from_url(settings.redis_url.get_secret_value())
         opened["redis"] = ArqRedis(

@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
+from dotenv import dotenv_values
 
 from entrypoints.settings import Settings, SettingsError, load_settings
+from entrypoints.up.state import StateDirectory, default_state_directory
+
+REMEDY = (
+    "Set them in the environment or in .env; for a stack that `storekeeper up` runs on this "
+    "machine, STATE_DIR names its folder."
+)
 
 
-def settings_or_exit(**overrides: Any) -> Settings:
-    """The settings, with `overrides` before all else; ends the process (2) if they are bad."""
+def environment() -> Mapping[str, str]:
+    """What `.env` and the environment say, by names in capitals; empty values say nothing."""
+    given = {**dotenv_values(".env"), **{name: v for name, v in os.environ.items() if v}}
+    return {name.upper(): value for name, value in given.items() if value}
+
+
+def read_settings(state_dir: Path | None = None, **overrides: Any) -> Settings:
+    """The settings; where they name no server at all, those of the stack that `up` runs here.
+
+    Args:
+        state_dir: that stack's folder; None means the default one.
+        overrides: values that come before all else, unless they are None.
+
+    Raises:
+        SettingsError: a value is missing or bad.
+    """
+    given = environment()
+    files: list[Path | str] = [".env"]
+    if not given.keys() & {"DATABASE_URL", "REDIS_URL"}:
+        running = StateDirectory(state_dir or default_state_directory(given)).env_file
+        if os.access(running, os.R_OK):
+            click.echo(f"Using the running stack of {running.parent}.", err=True)
+            files.insert(0, running)
+    chosen = {name: value for name, value in overrides.items() if value is not None}
+    return load_settings(_env_file=tuple(files), **chosen)
+
+
+def settings_or_exit(state_dir: Path | None = None, **overrides: Any) -> Settings:
+    """As `read_settings`, but ends the process (2) with a clear block if they are bad."""
     try:
-        return load_settings(**{name: v for name, v in overrides.items() if v is not None})
+        return read_settings(state_dir, **overrides)
     except SettingsError as error:
-        click.echo(f"The settings cannot be used:\n{error}", err=True)
+        click.echo(f"The settings cannot be used:\n{error}\n{REMEDY}", err=True)
         sys.exit(2)

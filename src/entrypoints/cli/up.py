@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 
 import click
-from dotenv import dotenv_values
 
 from domain.errors import Unavailable
+from entrypoints.cli.reading import environment
 from entrypoints.settings import SettingsError
 from entrypoints.up.container import MigrationError
 from entrypoints.up.stack import Options, Stack, StackError
@@ -36,17 +35,15 @@ def command(
     PostgreSQL, Valkey, a local certificate authority, the HTTPS server, the worker and a small
     language model. Where DATABASE_URL or REDIS_URL is set, that server is used instead.
     """
-    dotenv = {name: value for name, value in dotenv_values(".env").items() if value}
-    given = {name: value for name, value in os.environ.items() if value}
-    environment = {name.upper(): value for name, value in {**dotenv, **given}.items()}
+    given = environment()
     options = Options(
-        environment=environment,
+        environment=given,
         host=host,
         port=port,
         workers=workers,
         sample_data=not no_sample_data,
     )
-    state = StateDirectory(state_dir or default_state_directory(environment))
+    state = StateDirectory(state_dir or default_state_directory(given))
     try:
         state.acquire()
         asyncio.run(Stack(state, options, _say).run())

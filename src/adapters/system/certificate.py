@@ -1,0 +1,52 @@
+"""A close look at a server's certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from ports.clock import Clock
+from ports.examination import Examination, Finding
+
+_SOON: Final = timedelta(days=14)
+
+
+class CertificateExamination(Examination):
+    """Readable, belongs to its key, not about to end.
+
+    Args:
+        cert_file: the chain, PEM, the server's own certificate first.
+        key_file: its private key, PEM.
+        clock: tells the present time.
+    """
+
+    def __init__(self, cert_file: Path, key_file: Path, clock: Clock) -> None:
+        self._cert_file = cert_file
+        self._key_file = key_file
+        self._clock = clock
+
+    async def findings(self) -> Sequence[Finding]:
+        """See the port."""
+        try:
+            certificate = x509.load_pem_x509_certificates(self._cert_file.read_bytes())[0]
+            key = serialization.load_pem_private_key(self._key_file.read_bytes(), None)
+        except (OSError, ValueError, TypeError) as error:
+            return [_finding(good=False, detail=f"TLS_CERT_FILE or TLS_KEY_FILE: {error}")]
+        if key.public_key() != certificate.public_key():
+            detail = f"{self._key_file} is not the key of {self._cert_file}"
+            return [_finding(good=False, detail=detail)]
+        ends = certificate.not_valid_after_utc
+        left = ends - self._clock.now()
+        good = left > _SOON
+        remedy = "" if good else ": put a new one in its place, then send SIGHUP to `serve`"
+        detail = f"{'valid until' if left > timedelta() else 'ended on'} {ends:%Y-%m-%d}{remedy}"
+        return [_finding(good=good, detail=detail)]
+
+
+def _finding(*, good: bool, detail: str) -> Finding:
+    return Finding(subject="certificate", good=good, detail=detail)
