@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, Optional
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 from pydantic import Field as Rules
-from pydantic_core import ErrorDetails, SchemaError
+from pydantic_core import ErrorDetails, PydanticCustomError, SchemaError
 
 from domain.errors import InvalidInput, Violation
-from domain.extraction.schema import Field, FieldType, Schema
+from domain.extraction.schema import MAX_NUMBER, Field, FieldType, Schema
 from ports.record_validator import RecordValidator, Validation
 
 
@@ -97,11 +97,12 @@ def _scalar(field: Field) -> Any:
             rules = Rules(min_length=1, max_length=field.max_length, pattern=field.pattern)
             return Annotated[str, BeforeValidator(_storable), rules]
         case FieldType.INTEGER:
-            bounds = Rules(ge=field.minimum, le=field.maximum)
-            return Annotated[int, bounds]
+            low = -MAX_NUMBER if field.minimum is None else field.minimum
+            high = MAX_NUMBER if field.maximum is None else field.maximum
+            return Annotated[int, BeforeValidator(_no_truth), Rules(ge=low, le=high)]
         case FieldType.NUMBER:
             bounds = Rules(ge=field.minimum, le=field.maximum)
-            return Annotated[float, bounds]
+            return Annotated[float, BeforeValidator(_no_truth), bounds]
         case FieldType.BOOLEAN:
             return bool
         case FieldType.DATE:
@@ -113,6 +114,13 @@ def _scalar(field: Field) -> Any:
 def _absent(value: Any) -> Any:
     """What models write for "nothing" where null was asked."""
     return None if isinstance(value, str) and not value.strip() else value
+
+
+def _no_truth(value: Any) -> Any:
+    """JSON's true is no count, whatever Python says."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("no_number", "must be a number, not true or false")
+    return value
 
 
 def _storable(value: Any) -> Any:

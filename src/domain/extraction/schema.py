@@ -16,6 +16,8 @@ Value: TypeAlias = Scalar | list[Scalar]
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _NAME_RULE: Final = "must be lower snake case, start with a letter and have 1..63 characters"
+MAX_NUMBER: Final = 2**53
+"""Beyond it, readers of JSON in other languages lose digits."""
 MAX_FIELDS: Final = 60
 MAX_CHOICES: Final = 200
 MAX_TEXT_LENGTH: Final = 2_000
@@ -106,6 +108,8 @@ class Field:
                 yield Violation(
                     pointer=f"{pointer}/{name}", detail="is for types integer and number only"
                 )
+            elif bound is not None and not abs(bound) <= MAX_NUMBER:
+                yield Violation(pointer=f"{pointer}/{name}", detail="must be within +-2**53")
 
     def _choice_violations(self, pointer: str) -> Iterator[Violation]:
         if not 1 <= len(self.choices) <= MAX_CHOICES:

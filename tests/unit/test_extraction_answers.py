@@ -1,0 +1,335 @@
+"""Answers and definitions: parsed strictly, repaired only where nothing can change."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.llm.capabilities import profile_of
+from adapters.llm.records import PydanticRecordValidator
+from domain.errors import InvalidInput
+from domain.extraction.builtin import BUILT_IN, ORDER_MESSAGE
+from domain.extraction.definition import definition_of, schema_from
+from domain.extraction.parsing import UnreadableAnswer, loops, parse_answer
+from domain.extraction.prompting import answer_tokens, build_prompt, prompt_hash, unservable
+from domain.extraction.schema import AnswerStyle, Example, Field, FieldType, Schema, wire_schema
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(st.text(), JSON, max_size=4)
+
+
+@given(OBJECTS, st.sampled_from(["{}", "```json\n{}\n```", "```\n{}", "Sure!\n{}", "{}\nDone."]))
+def test_an_object_is_found_whatever_stands_around_it(
+    record: dict[str, object], frame: str
+) -> None:
+    assert parse_answer(frame.replace("{}", json.dumps(record))) == record
+
+
+@given(st.text())
+def test_any_words_are_read_or_refused(text: str) -> None:
+    try:
+        found = parse_answer(text)
+    except UnreadableAnswer as error:
+        found = {"refused": str(error)}
+    assert isinstance(found, dict)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "no order here",
+        "[1, 2]",
+        '{"a": 1',
+        '{"a": 1, "a": 2}',
+        '{"a": NaN}',
+        '{"a": Infinity}',
+        "{" * 100_000,
+        '{"a":' * 50_000,
+    ],
+)
+def test_what_is_no_whole_object_is_refused(text: str) -> None:
+    with pytest.raises(UnreadableAnswer):
+        parse_answer(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "looping"),
+    [
+        ('{"a": ' + " " * 50, True),
+        ('{"a": ' + "\n\t" * 50, True),
+        ('{"a": "' + "no, no, " * 30, True),
+        ('{"a": "' + "A long customer name that simply goes on and on until the end", False),
+        ("", False),
+    ],
+)
+def test_a_loop_is_told_from_words(text: str, looping: bool) -> None:
+    assert loops(text) is looping
+
+
+NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True)
+TEXTS = st.text(
+    st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=40
+).filter(str.strip)
+
+
+@st.composite
+def fields(draw: st.DrawFn, name: str) -> Field:
+    kind = draw(st.sampled_from(list(FieldType)))
+    choices = st.lists(TEXTS, min_size=1, max_size=4, unique=True).map(tuple)
+    low, high = sorted((draw(st.integers(-50, 50)), draw(st.integers(-50, 50))))
+    bounded = kind.numeric and draw(st.booleans())
+    return Field(
+        name=name,
+        type=kind,
+        description=draw(TEXTS),
+        many=draw(st.booleans()),
+        nullable=draw(st.booleans()),
+        pattern=draw(st.none() | st.just("^[a-z]+$")) if kind is FieldType.STRING else None,
+        minimum=low if bounded else None,
+        maximum=high if bounded else None,
+        max_length=draw(st.integers(1, 50)),
+        max_items=draw(st.integers(1, 5)),
+        choices=draw(choices) if kind is FieldType.ENUM else (),
+    )
+
+
+@st.composite
+def schemas(draw: st.DrawFn) -> Schema:
+    names = draw(st.lists(NAMES, min_size=1, max_size=5, unique=True))
+    return Schema(
+        name=draw(NAMES),
+        version=1,
+        description=draw(st.text(max_size=0) | TEXTS),
+        fields=tuple(draw(fields(name)) for name in names),
+    )
+
+
+@given(schemas())
+def test_a_definition_reads_back_as_the_schema_that_wrote_it(schema: Schema) -> None:
+    assert schema.violations() == []
+    document = json.loads(json.dumps(definition_of(schema)))
+    assert schema_from(schema.name, document) == schema
+
+
+@given(schemas(), st.sampled_from(list(AnswerStyle)), st.booleans())
+def test_the_wire_shape_keeps_to_what_every_provider_enforces(
+    schema: Schema, style: AnswerStyle, bounded: bool
+) -> None:
+    allowed = {"type", "properties", "required", "additionalProperties", "items", "enum"}
+    if bounded:
+        allowed |= {"maxLength", "maxItems", "format"}
+
+    def walk(node: object) -> None:
+        assert isinstance(node, dict)
+        assert set(node) <= allowed
+        if node["type"] == "object":
+            assert node["additionalProperties"] is False
+            assert node["required"] == list(node["properties"])
+            for each in node["properties"].values():
+                walk(each)
+        if node["type"] == "array":
+            walk(node["items"])
+
+    shape = wire_schema(schema, style, bounded=bounded)
+    walk(shape)
+    assert list(shape["properties"]) == [field.name for field in schema.fields]  # type: ignore[call-overload]
+
+
+@given(schemas(), OBJECTS)
+def test_every_field_of_any_answer_ends_in_a_value_or_a_fault(
+    schema: Schema, noise: dict[str, object]
+) -> None:
+    names = [field.name for field in schema.fields]
+    record = dict(zip(names, noise.values(), strict=False)) | noise
+    found = PydanticRecordValidator().validate(schema, record)
+    assert set(found.values) | set(found.faults) == set(names)
+    assert not set(found.values) & set(found.faults)
+    json.dumps(dict(found.values), allow_nan=False).encode()
+    for field in schema.fields:
+        value = found.values.get(field.name)
+        if value is None:
+            continue
+        items = value if isinstance(value, list) else [value]
+        assert isinstance(value, list) is field.many
+        for item in items:
+            if field.choices:
+                assert item in field.choices
+            if field.maximum is not None:
+                assert isinstance(item, int | float)
+                assert item <= field.maximum
+            if isinstance(item, str):
+                assert "\x00" not in item
+            if field.type is FieldType.DATE:
+                assert str(date.fromisoformat(str(item))) == item
+
+
+@pytest.mark.parametrize(
+    ("value", "canonical"),
+    [("24", 24), (24.0, 24), (None, None), ("", None), ("  ", None)],
+)
+def test_what_models_write_for_a_number_or_nothing_is_understood(
+    value: object, canonical: object
+) -> None:
+    found = PydanticRecordValidator().validate(ORDER_MESSAGE, {"quantity": value})
+    assert found.values["quantity"] == canonical
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "many", [1], {"a": 1}, True, 10**30])
+def test_what_breaks_a_rule_is_a_fault_of_that_field_alone(value: object) -> None:
+    record = {"customer": "Ann", "product": "tea", "quantity": value}
+    found = PydanticRecordValidator().validate(ORDER_MESSAGE, record)
+    assert set(found.faults) == {"quantity"}
+    assert found.values == {"customer": "Ann", "product": "tea"}
+
+
+def test_an_integer_that_json_readers_cannot_hold_is_a_fault() -> None:
+    schema = schema_from("s", {"fields": [{"name": "n", "type": "integer", "description": "d"}]})
+    for value in (2**53 + 1, 10**30, -(10**30)):
+        assert PydanticRecordValidator().validate(schema, {"n": value}).faults
+
+
+@pytest.mark.parametrize("pattern", ["(?=a)", "(?!a)", r"(a)\1"])
+def test_a_pattern_that_can_hang_is_refused(pattern: str) -> None:
+    field = Field(name="f", type=FieldType.STRING, description="d", pattern=pattern)
+    schema = Schema(name="s", version=1, description="", fields=(field,))
+    with pytest.raises(InvalidInput) as caught:
+        PydanticRecordValidator().check(schema)
+    assert caught.value.violations[0].pointer == "/fields/0/pattern"
+
+
+def test_an_example_that_breaks_its_own_schema_is_refused() -> None:
+    field = Field(name="f", type=FieldType.INTEGER, description="d")
+    schema = Schema(
+        name="s",
+        version=1,
+        description="",
+        fields=(field,),
+        examples=(Example(text="t", record=(("f", "many"),)),),
+    )
+    with pytest.raises(InvalidInput) as caught:
+        PydanticRecordValidator().check(schema)
+    assert caught.value.violations[0].pointer == "/examples/0/record/f"
+
+
+BAD = {
+    "fields": [
+        {"name": "Up", "type": "string", "description": "d"},
+        {"name": "a", "type": "strng", "description": 5, "colour": 1},
+        {"name": "b", "type": "integer"},
+        7,
+    ],
+    "examples": [{"text": 5}],
+    "descripton": "x",
+}
+
+
+def test_every_bad_member_of_a_definition_is_named() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        schema_from("s", BAD)
+    assert {violation.pointer for violation in caught.value.violations} == {
+        "/descripton",
+        "/fields/1/type",
+        "/fields/1/description",
+        "/fields/1/colour",
+        "/fields/2/description",
+        "/fields/3",
+        "/examples/0/text",
+        "/examples/0/record",
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "pointer"),
+    [
+        ({"type": "integer", "pattern": "a"}, "/fields/0/pattern"),
+        ({"type": "string", "pattern": "("}, "/fields/0/pattern"),
+        ({"type": "string", "minimum": 1}, "/fields/0/minimum"),
+        ({"type": "integer", "minimum": 2, "maximum": 1}, "/fields/0/minimum"),
+        ({"type": "enum"}, "/fields/0/choices"),
+        ({"type": "enum", "choices": ["a", "a"]}, "/fields/0/choices"),
+        ({"type": "string", "choices": ["a"]}, "/fields/0/choices"),
+        ({"type": "string", "max_length": 0}, "/fields/0/max_length"),
+        ({"type": "string", "max_items": 1000}, "/fields/0/max_items"),
+        ({"type": "string", "name": "x" * 64}, "/fields/0/name"),
+        ({"type": "string", "description": " "}, "/fields/0/description"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused_at_its_place(
+    field: dict[str, object], pointer: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        schema_from("s", {"fields": [{"name": "f", "description": "d"} | field]})
+    assert [violation.pointer for violation in caught.value.violations] == [pointer]
+
+
+MODELS = [
+    ("openai", "gpt-5.4-mini"),
+    ("openai", "gpt-4.1-mini"),
+    ("gemini", "gemini-3-flash"),
+    ("vllm", "meta-llama/Llama-3.1-8B-Instruct"),
+    ("local", "smollm2-135m"),
+]
+
+
+@pytest.mark.parametrize(("provider", "model"), MODELS)
+@pytest.mark.parametrize("schema", BUILT_IN, ids=lambda schema: schema.name)
+def test_every_provider_serves_the_built_in_schemas(
+    provider: str, model: str, schema: Schema
+) -> None:
+    assert unservable(schema, profile_of(provider, model)) is None
+
+
+def test_a_schema_is_refused_for_the_model_whose_answer_would_not_fit() -> None:
+    fields = tuple(
+        Field(name=f"f{nth}", type=FieldType.STRING, description="d", max_length=2000)
+        for nth in range(20)
+    )
+    schema = Schema(name="s", version=1, description="", fields=fields)
+    reason = unservable(schema, profile_of("local", "smollm2-135m"))
+    assert reason is not None
+    assert "512" in reason
+    assert unservable(schema, profile_of("openai", "gpt-5.4-mini")) is None
+
+
+def test_models_that_take_no_temperature_are_sent_none() -> None:
+    assert profile_of("openai", "gpt-5.4-mini").parameters == {}
+    assert profile_of("gemini", "gemini-3-flash").parameters == {}
+    assert profile_of("vllm", "any").parameters["temperature"] == 0
+
+
+def test_the_prompt_hash_changes_with_what_is_asked_and_not_with_the_text() -> None:
+    profile = profile_of("openai", "gpt-5.4-mini")
+    hashes = {
+        prompt_hash(ORDER_MESSAGE, profile),
+        prompt_hash(BUILT_IN[0], profile),
+        prompt_hash(ORDER_MESSAGE, profile_of("openai", "gpt-5.4")),
+        prompt_hash(ORDER_MESSAGE, profile_of("local", "smollm2-135m")),
+    }
+    assert len(hashes) == 4
+    assert prompt_hash(ORDER_MESSAGE, profile) in hashes
+
+
+@given(schemas(), st.text(max_size=200))
+def test_the_text_is_sent_whole_and_fenced(schema: Schema, text: str) -> None:
+    profile = profile_of("openai", "gpt-5.4-mini")
+    marks = iter(f"{nth:08x}" for nth in range(10**6))
+    prompt = build_prompt(schema, text, profile, new_mark=lambda: next(marks))
+    content = prompt.messages[-1].content
+    mark = content.removeprefix("<text-").split(">", 1)[0]
+    assert content.startswith(f"<text-{mark}>\n{text}\n</text-{mark}>")
+    assert mark not in text
+    assert prompt.max_output_tokens >= min(answer_tokens(schema, profile.style), 96)
