@@ -183,6 +183,12 @@ def test_what_the_framework_refuses_is_told_in_our_words(status: int, code: str)
     assert "litestar" not in response.content.decode()
 
 
+def test_a_code_has_one_title_whoever_refuses() -> None:
+    ours = problem_of(on_app_error(a_request(), errors.NotFound("There is no user 1.")))
+    theirs = problem_of(on_http_error(a_request(), HTTPException(status_code=404)))
+    assert ours["title"] == theirs["title"]
+
+
 def test_a_failure_of_the_framework_is_a_defect(caplog: pytest.LogCaptureFixture) -> None:
     response = on_http_error(a_request(), InternalServerException("inner words"))
     assert problem_of(response)["code"] == "internal"

@@ -360,6 +360,11 @@ def test_a_nul_is_refused(name: str) -> None:
     assert bad_parameters(f"{name}=%00") == {name: "must not hold a NUL character"}
 
 
+@pytest.mark.parametrize("value", ["%FF", "%ED%A0%80", "a%C3", "%C0%80"])
+def test_what_is_not_utf8_is_refused(value: str) -> None:
+    assert bad_parameters(f"text={value}") == {"text": "must not hold a lone surrogate"}
+
+
 def test_names_that_are_not_text_are_refused_in_words_that_can_be_sent() -> None:
     found = bad_parameters(f"{quote('é')}=1&%00=2&%ED%A0%80=3")
     assert msgspec.json.encode(found)

@@ -14,7 +14,7 @@ import msgspec
 from litestar import Request
 
 from domain.errors import InvalidInput, Violation
-from entrypoints.http.reading import Rules, read_query
+from entrypoints.http.reading import Rules, query_pairs, read_query
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -91,7 +91,7 @@ def read_page(
     Raises:
         InvalidInput: names every bad parameter, a cursor that is not of this list too.
     """
-    filters = dict(request.query_params.multi_items())
+    filters = dict(query_pairs(request))
     filters.pop("limit", None)
     cursor = filters.pop("cursor", None)
     forged: tuple[Violation, ...] = ()

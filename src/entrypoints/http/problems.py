@@ -175,10 +175,11 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         headers = {"Allow": _allowed(headers.get("allow", ""))}
         if request.scope["method"] == ASK_ALLOWED:
             return Response(b"", status_code=HTTPStatus.NO_CONTENT, headers=headers)
+    code = FRAMEWORK_CODES.get(status, "refused")
     return problem_response(
         request,
-        code=FRAMEWORK_CODES.get(status, "refused"),
-        title=status.phrase,
+        code=code,
+        title=_TITLES.get(code, status.phrase),
         status=status,
         detail=_DETAILS.get(status, status.description or status.phrase),
         headers=headers,
@@ -203,6 +204,7 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
     )
 
 
+_TITLES: Final[Mapping[str, str]] = {error.code: kind.title for error, kind in KINDS.items()}
 _DETAILS: Final[Mapping[int, str]] = {
     404: "There is nothing at this path.",
     405: "This path does not take this method; see the Allow header.",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from email.message import Message
 from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request
@@ -104,7 +105,8 @@ async def read_json(request: Request[Any, Any, Any], media_types: Sequence[str] 
     """Read the body as JSON.
 
     Raises:
-        UnsupportedMediaType: the Content-Type is none of `media_types`, or not UTF-8.
+        UnsupportedMediaType: the Content-Type is none of `media_types`, or not UTF-8, or the body
+            is compressed.
         MalformedRequest: see `parse_json`.
     """
     kind, parameters = content_type(request)
@@ -112,6 +114,8 @@ async def read_json(request: Request[Any, Any, Any], media_types: Sequence[str] 
         raise UnsupportedMediaType(f"Send the body as {' or '.join(media_types)}.")
     if parameters.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType("Send the body in UTF-8.")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
     return parse_json(await request.body())
 
 
@@ -126,6 +130,15 @@ def content_type(request: Request[Any, Any, Any]) -> tuple[str, Mapping[str, str
     return message.get_content_type(), {name: str(value) for name, value in found}
 
 
+def query_pairs(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
+    """Names and values of the query string; bytes that are not UTF-8 become lone surrogates.
+
+    Litestar's own parser puts U+FFFD in their place, and so changes what was asked for.
+    """
+    text = request.scope["query_string"].decode(errors="surrogateescape")
+    return parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
+
+
 def read_query(request: Request[Any, Any, Any], struct: type[S], rules: Rules | None = None) -> S:
     """Convert the query string to `struct`: texts, integers, times, choices.
 
@@ -137,7 +150,7 @@ def read_query(request: Request[Any, Any, Any], struct: type[S], rules: Rules | 
     """
     raw: dict[str, str] = {}
     found = []
-    for name, value in request.query_params.multi_items():
+    for name, value in query_pairs(request):
         if name in raw:
             found.append(Violation(pointer=_shown(name), detail="must be given once"))
         raw[name] = value
