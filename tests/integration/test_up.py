@@ -176,4 +176,7 @@ def test_the_first_start_fills_the_database_and_runs_the_local_model(place: Path
         with running.client() as client:
             assert len(client.get("/users?limit=3").json()["items"]) == 3
         running.wait_for_words("model is ready")
+        told = run_command("doctor", "--state-dir", str(place), cwd=place)
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert "ok    provider local: smollm2-135m answered" in told.stdout
         running.end(signal.SIGTERM)

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from adapters.arq.examination import QueueExamination
+from adapters.embedded.installation import free_port
+from adapters.postgres.examination import PostgresExamination
+from adapters.postgres.pool import PoolOptions
+from ports.examination import Finding
+from tests.integration.stack import run_command
+
+
+def bad(findings: Sequence[Finding]) -> dict[str, str]:
+    return {finding.subject: finding.detail for finding in findings if not finding.good}
+
+
+async def test_a_migrated_database_is_well(database_url: str) -> None:
+    findings = await PostgresExamination(database_url, PoolOptions()).findings()
+    assert bad(findings) == {}
+    assert {"database", "database time zone", "migrations"} <= {each.subject for each in findings}
+
+
+async def test_pending_migrations_come_with_the_command(empty_database_url: str) -> None:
+    findings = await PostgresExamination(empty_database_url, PoolOptions()).findings()
+    assert list(bad(findings)) == ["migrations"]
+    assert "0001_shop" in bad(findings)["migrations"]
+    assert "storekeeper db migrate" in bad(findings)["migrations"]
+
+
+async def test_a_migration_that_this_version_does_not_know_is_named(
+    fresh_database_url: str,
+) -> None:
+    connection = await asyncpg.connect(fresh_database_url)
+    await connection.execute("INSERT INTO schema_migrations VALUES ('9999_later', 'x')")
+    await connection.close()
+    findings = await PostgresExamination(fresh_database_url, PoolOptions()).findings()
+    assert "9999_later" in bad(findings)["migrations"]
+
+
+async def test_a_read_only_database_is_noticed(fresh_database_url: str) -> None:
+    connection = await asyncpg.connect(fresh_database_url)
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    await connection.close()
+    findings = await PostgresExamination(fresh_database_url, PoolOptions()).findings()
+    assert list(bad(findings)) == ["database writes"]
+
+
+async def test_a_database_that_is_not_there_is_one_finding_without_the_password() -> None:
+    url = f"postgresql://user:hunter2@127.0.0.1:{free_port()}/shop"
+    findings = await PostgresExamination(url, PoolOptions()).findings()
+    assert len(findings) == 1
+    assert "DATABASE_URL" in bad(findings)["database"]
+    assert "hunter2" not in bad(findings)["database"]
+
+
+async def test_a_queue_without_worker_says_which_command_runs_one(redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as client:
+        await client.delete("arq:queue:health-check")
+        findings = await QueueExamination(client).findings()
+        assert list(bad(findings)) == ["worker"]
+        await client.set("arq:queue:health-check", "alive", ex=60)
+        assert bad(await QueueExamination(client).findings()) == {}
+        await client.delete("arq:queue:health-check")
+
+
+async def test_a_queue_that_may_throw_jobs_away_is_noticed(redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as client:
+        await client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            findings = await QueueExamination(client).findings()
+        finally:
+            await client.config_set("maxmemory-policy", "noeviction")
+    assert "noeviction" in bad(findings)["queue memory"]
+
+
+async def test_a_queue_that_is_not_there_is_one_finding() -> None:
+    async with Redis.from_url(f"redis://127.0.0.1:{free_port()}/0") as client:
+        findings = await QueueExamination(client).findings()
+    assert "REDIS_URL" in bad(findings)["queue"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> dict[str, str]:
+    """Settings that name servers which are not there."""
+    return {
+        "DATABASE_URL": f"postgresql://127.0.0.1:{free_port()}/shop",
+        "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
+        "SECRET_KEY": secrets.token_hex(32),
+        "LOCAL_LLM_BASE_URL": f"http://127.0.0.1:{free_port()}/v1",
+    }
+
+
+def test_the_doctor_lists_every_failure_and_exits_1(
+    tmp_path: Path, elsewhere: dict[str, str]
+) -> None:
+    told = run_command("doctor", cwd=tmp_path, **elsewhere)
+    assert told.returncode == 1
+    failed = [line.split(":")[0] for line in told.stdout.splitlines() if line.startswith("FAIL")]
+    assert failed == ["FAIL  database", "FAIL  queue", "FAIL  provider local"]
+    assert "3 to mend." in told.stdout
+
+
+def test_the_doctor_names_each_bad_setting(tmp_path: Path) -> None:
+    told = run_command("doctor", cwd=tmp_path, STATE_DIR=str(tmp_path), LOG_LEVEL="loud")
+    assert told.returncode == 1
+    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "LOG_LEVEL"):
+        assert f"FAIL  settings: {name}" in told.stdout
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "db migrate", "db status"])
+def test_bad_settings_end_every_command_with_status_2(tmp_path: Path, command: str) -> None:
+    told = run_command(*command.split(), cwd=tmp_path, STATE_DIR=str(tmp_path))
+    assert told.returncode == 2
+    assert "DATABASE_URL is missing" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_serving_without_a_certificate_has_to_be_said(
+    tmp_path: Path, elsewhere: dict[str, str]
+) -> None:
+    told = run_command("serve", cwd=tmp_path, **elsewhere)
+    assert told.returncode == 2
+    assert "TLS_CERT_FILE" in told.stderr
+    assert "PLAIN_HTTP=true" in told.stderr
+
+
+@pytest.mark.parametrize("command", ["db migrate", "db status", "worker"])
+def test_servers_that_are_not_there_are_one_clear_line(
+    tmp_path: Path, elsewhere: dict[str, str], command: str
+) -> None:
+    told = run_command(*command.split(), cwd=tmp_path, **elsewhere)
+    assert told.returncode == 1
+    assert "Traceback" not in told.stderr
+    assert "storekeeper" in told.stderr.splitlines()[-1]
+
+
+def test_migrating_twice_applies_once(tmp_path: Path, empty_database_url: str) -> None:
+    settings = {
+        "DATABASE_URL": empty_database_url,
+        "REDIS_URL": "redis://127.0.0.1/0",
+        "SECRET_KEY": secrets.token_hex(32),
+    }
+    pending = run_command("db", "status", cwd=tmp_path, **settings)
+    assert pending.returncode == 1
+    assert "pending" in pending.stdout
+    first = run_command("db", "migrate", cwd=tmp_path, **settings)
+    assert first.returncode == 0, first.stderr
+    assert "applied 0001_shop" in first.stdout
+    second = run_command("db", "migrate", cwd=tmp_path, **settings)
+    assert second.stdout == "The database is up to date.\n"
+    assert run_command("db", "status", cwd=tmp_path, **settings).returncode == 0
+
+
+def test_help_lists_every_command(tmp_path: Path) -> None:
+    told = run_command("--help", cwd=tmp_path)
+    for name in ("up", "serve", "worker", "db", "doctor", "sample-data", "insights"):
+        assert f"\n  {name} " in told.stdout
+    assert run_command("no-such-command", cwd=tmp_path).returncode == 2
