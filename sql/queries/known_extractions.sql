@@ -20,10 +20,12 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS known;
 
+-- What the worker holds already is granted again: it may not have heard the first answer.
 -- name: reserve
-INSERT INTO extraction_reservations (key, worker_id)
+INSERT INTO extraction_reservations AS r (key, worker_id)
 SELECT key, :worker_id FROM unnest(:keys::bytea[]) AS key
-ON CONFLICT (key) DO NOTHING
+ON CONFLICT (key) DO UPDATE SET worker_id = excluded.worker_id
+WHERE r.worker_id = excluded.worker_id
 RETURNING key;
 
 -- name: release

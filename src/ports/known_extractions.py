@@ -51,7 +51,7 @@ class KnownExtractions(Protocol):
 
     @abstractmethod
     async def reserve(self, worker: WorkerId, keys: Collection[bytes]) -> Set[bytes]:
-        """Mark questions as being asked; returns those that nobody else asks now.
+        """Mark questions as asked by `worker`; returns those that no other worker asks now.
 
         A reservation ends with its settlement, with `release`, and with the worker's lease.
 

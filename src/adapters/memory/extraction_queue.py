@@ -176,7 +176,8 @@ class MemoryKnownExtractions(KnownExtractions):
         """See the port."""
         if worker not in self._tables.leases:
             raise _lost()
-        free = {key for key in keys if key not in self._tables.reservations}
+        held = self._tables.reservations
+        free = {key for key in keys if held.get(key, worker) == worker}
         self._tables.reservations |= dict.fromkeys(free, worker)
         return free
 
