@@ -202,15 +202,45 @@ async def test_a_cancelled_caller_gives_its_slot_back() -> None:
     assert bench.limit.running == 0
 
 
+async def test_the_first_call_comes_back_before_others_go() -> None:
+    limit = AdaptiveLimit(10, alone_first=True)
+    others = []
+
+    async def other() -> None:
+        async with limit.slot():
+            others.append(limit.running)
+
+    async with limit.slot():
+        waiting = [asyncio.create_task(other()) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        assert others == []
+    await asyncio.gather(*waiting)
+    assert (len(others), limit.limit, limit.running) == (3, 10, 0)
+
+
+async def test_a_provider_that_nothing_is_known_of_is_met_with_a_few_calls_first() -> None:
+    limit = AdaptiveLimit(32)
+    assert limit.limit == 4
+    for _ in range(4):
+        limit.speed_up()
+    assert limit.limit == 16
+
+
 async def test_pressure_cuts_the_concurrency_once_and_answers_raise_it() -> None:
     now = 0.0
     limit = AdaptiveLimit(10, now=lambda: now)
+    for _ in range(2):
+        limit.speed_up()
+    assert limit.limit == 10
     for _ in range(5):
         limit.slow_down()
     assert limit.limit == 7
     now += 10
     limit.slow_down()
     assert limit.limit == 4
+    for _ in range(20):
+        limit.speed_up()
+    assert limit.limit == 7, "slowly, after pressure"
     for _ in range(200):
         limit.speed_up()
     assert limit.limit == 10

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
+_FIRST: Final = 4
+_START_GROWTH: Final = 3
 _CUT: Final = 0.7
 _CUT_EVERY_S: Final = 2.0
 
@@ -16,17 +18,29 @@ _CUT_EVERY_S: Final = 2.0
 class AdaptiveLimit:
     """Additive up, multiplicative down, between 1 and `most`.
 
-    Slots go out in the order in which they were asked for.
+    It starts with a few calls and grows fourfold with each round of answers until the first
+    pressure: a provider whose limits are not known yet is not met with everything at once. Slots
+    go out in the order in which they were asked for.
 
     Args:
-        most: calls in flight, at most; also what it starts with.
+        most: calls in flight, at most.
+        alone_first: let the first call come back before others go: most providers state their
+            limits with every answer, and a herd at the start would run into them.
         now: a clock that never goes back, in seconds.
     """
 
-    def __init__(self, most: int, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        most: int,
+        *,
+        alone_first: bool = False,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._most = most
+        self._alone = alone_first
         self._now = now
-        self._limit = float(most)
+        self._limit = float(min(_FIRST, most))
+        self._starting = True
         self._running = 0
         self._cut_at = -_CUT_EVERY_S
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -34,7 +48,7 @@ class AdaptiveLimit:
     @property
     def limit(self) -> int:
         """Calls that may run at once, now."""
-        return max(1, int(self._limit))
+        return 1 if self._alone else max(1, int(self._limit))
 
     @property
     def running(self) -> int:
@@ -49,16 +63,19 @@ class AdaptiveLimit:
             yield
         finally:
             self._running -= 1
+            self._alone = False
             self._wake()
 
     def speed_up(self) -> None:
         """A call went well: one slot more after as many calls as there are slots."""
-        self._limit = min(float(self._most), self._limit + 1 / self._limit)
+        growth = _START_GROWTH if self._starting else 1 / self._limit
+        self._limit = min(float(self._most), self._limit + growth)
         self._wake()
 
     def slow_down(self) -> None:
         """The provider is pressed: fewer slots, once for all calls that met it together."""
         now = self._now()
+        self._starting = False
         if now - self._cut_at >= _CUT_EVERY_S:
             self._cut_at = now
             self._limit = max(1.0, self._limit * _CUT)

@@ -70,7 +70,7 @@ async def open_language_models(
                 ),
                 lane=_lane(config),
                 pacer=pacer,
-                limit=AdaptiveLimit(concurrency),
+                limit=AdaptiveLimit(concurrency, alone_first=True),
                 stated=stated,
                 now=time.monotonic,
             )
