@@ -44,7 +44,13 @@ async def live() -> Response[bytes]:
         tag="health",
         returns=Ready,
         example={"status": "ok", "checks": {"database": "ok", "queue": "ok"}},
-        more={503: (Ready, "A part does not answer")},
+        more={
+            503: (
+                Ready,
+                "A part does not answer",
+                {"status": "unavailable", "checks": {"database": "does not answer", "queue": "ok"}},
+            )
+        },
     ),
 )
 async def ready(checks: NamedDependency[SkipValidation[dict[str, Check]]]) -> Response[bytes]:

@@ -23,7 +23,10 @@ from domain.errors import (
     StatementTimedOut,
 )
 from entrypoints.http.problems import (
+    DEFECT,
     MEDIA_TYPE,
+    TOO_LARGE,
+    Kind,
     MalformedRequest,
     Problem,
     ProblemError,
@@ -82,7 +85,8 @@ class Contract:
         errors: what the use case may raise, beyond what follows from the shape.
         request_headers, response_headers: names of those that it knows.
         example, body_example: one success body, one request body.
-        more: further answers that are no problem documents: status -> (type, description).
+        more: further answers that are no problem documents: status -> (type, description), or
+            (type, description, example) when `example` does not fit it.
     """
 
     summary: str
@@ -99,7 +103,7 @@ class Contract:
     response_headers: Sequence[str] = ()
     example: Any = None
     body_example: Any = None
-    more: Mapping[int, tuple[Any, str]] = field(default_factory=dict)
+    more: Mapping[int, tuple[Any, str] | tuple[Any, str, Any]] = field(default_factory=dict)
 
     def __deepcopy__(self, _: object) -> Contract:
         # Litestar copies a controller's handlers; the types in here cannot be, and need not be.
@@ -128,7 +132,7 @@ def document(app: Litestar, *, version: str) -> dict[str, Any]:
     for _, _, _, stated in operations:
         queried = stated.query
         in_query = [each.type for each in msgspec.structs.fields(queried)] if queried else []
-        more = [kind for kind, _ in stated.more.values()]
+        more = [kind for kind, *_ in stated.more.values()]
         types += [stated.returns, stated.body, *stated.path.values(), *in_query, *more]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     found = dict(zip(map(id, types), schemas, strict=True))
@@ -196,11 +200,11 @@ def _operation(name: str, stated: Contract, found: Mapping[int, Any]) -> dict[st
         "parameters": parameters,
         "responses": {str(stated.status): _success(stated, found), **_refusals(stated)},
     }
-    for status, (kind, description) in stated.more.items():
+    for status, (kind, description, *example) in stated.more.items():
         operation["responses"][str(status)] = {
             "description": description,
             "headers": _headers(("Retry-After",) if status == 503 else ()),
-            "content": {JSON: {"schema": found[id(kind)]}},
+            "content": {JSON: _content(found[id(kind)], *(example or [stated.example]))},
         }
     if "If-None-Match" in stated.request_headers:
         operation["responses"]["304"] = {
@@ -208,9 +212,7 @@ def _operation(name: str, stated: Contract, found: Mapping[int, Any]) -> dict[st
             "headers": _headers(("ETag",)),
         }
     if stated.body is not None:
-        content: dict[str, Any] = {"schema": found[id(stated.body)]}
-        if stated.body_example is not None:
-            content["examples"] = {"typical": {"value": stated.body_example}}
+        content = _content(found[id(stated.body)], stated.body_example)
         operation["requestBody"] = {
             "required": True,
             "content": dict.fromkeys(stated.body_types, content),
@@ -224,11 +226,13 @@ def _success(stated: Contract, found: Mapping[int, Any]) -> dict[str, Any]:
         "headers": _headers(stated.response_headers),
     }
     if stated.returns is not None:
-        content = {"schema": found[id(stated.returns)]}
-        if stated.example is not None:
-            content["examples"] = {"typical": {"value": stated.example}}
-        response["content"] = {stated.media: content}
+        response["content"] = {stated.media: _content(found[id(stated.returns)], stated.example)}
     return response
+
+
+def _content(schema: Any, example: Any) -> dict[str, Any]:
+    examples = {} if example is None else {"examples": {"typical": {"value": example}}}
+    return {"schema": schema, **examples}
 
 
 def _refusals(stated: Contract) -> dict[str, Any]:
@@ -239,46 +243,44 @@ def _refusals(stated: Contract) -> dict[str, Any]:
         by_status.setdefault(kind.status, []).append(error)
     refusals: dict[str, Any] = {}
     for status, errors in sorted(by_status.items()):
-        examples = {each.code: {"value": _problem_example(each)} for each in errors}
-        refusals[str(int(status))] = _problem_content(
-            ", or ".join(example["value"]["title"] for example in examples.values()),
-            examples,
+        described = [(each.code, kind_of(each)) for each in errors]
+        refusals[str(int(status))] = _problems(
+            [(code, kind) for code, kind in described if kind is not None],
             ("Retry-After",) if status in {409, 503} else (),
         )
     if stated.body is not None:
-        refusals["413"] = _problem_content("The body is too large", {})
-    refusals["500"] = _problem_content("A defect of the server", {})
+        refusals["413"] = _problems([("body_too_large", TOO_LARGE)])
+    refusals["500"] = _problems([("internal", DEFECT)])
     return refusals
 
 
-def _problem_content(
-    description: str, examples: Mapping[str, Any], headers: Sequence[str] = ()
-) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": {"$ref": _REF.format(name="Problem")}}
-    if examples:
-        content["examples"] = dict(examples)
+def _problems(kinds: Sequence[tuple[str, Kind]], headers: Sequence[str] = ()) -> dict[str, Any]:
+    """One status, with an example for each of its codes."""
     return {
-        "description": description,
+        "description": ", or ".join(kind.title for _, kind in kinds),
         "headers": _headers(headers),
-        "content": {MEDIA_TYPE: content},
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": _REF.format(name="Problem")},
+                "examples": {code: {"value": _problem(code, kind)} for code, kind in kinds},
+            }
+        },
     }
 
 
-def _problem_example(error: type[AppError]) -> dict[str, Any]:
-    kind = kind_of(error)
-    assert kind is not None, error
-    named = error is InvalidInput
-    problem = Problem(
-        type=f"/problems/{error.code}",
-        code=error.code,
-        title=kind.title,
-        status=kind.status,
-        detail="1 member is invalid." if named else f"{kind.title}.",
-        instance="3f2a8c1e5b7d4a60",
-        errors=[ProblemError(pointer="/name", detail="must not be blank")] if named else [],
+def _problem(code: str, kind: Kind) -> Any:
+    named = code == InvalidInput.code
+    return msgspec.to_builtins(
+        Problem(
+            type=f"/problems/{code}",
+            code=code,
+            title=kind.title,
+            status=kind.status,
+            detail="1 member is invalid." if named else f"{kind.title}.",
+            instance="3f2a8c1e5b7d4a60",
+            errors=[ProblemError(pointer="/name", detail="must not be blank")] if named else [],
+        )
     )
-    built: dict[str, Any] = msgspec.to_builtins(problem)
-    return built
 
 
 def _headers(names: Sequence[str]) -> dict[str, Any]:

@@ -79,13 +79,28 @@ KINDS: Final[Mapping[type[AppError], Kind]] = {
     DependencyError: Kind(HTTPStatus.BAD_GATEWAY, "An outside system failed"),
 }
 
-# What Litestar itself refuses, by status.
-FRAMEWORK_CODES: Final[Mapping[int, str]] = {
-    400: "malformed_request",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "body_too_large",
-    415: "unsupported_media_type",
+TOO_LARGE: Final = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
+DEFECT: Final = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
+
+# What Litestar itself refuses, by status: code, kind, detail.
+_REFUSED: Final[Mapping[int, tuple[str, Kind, str]]] = {
+    400: (
+        MalformedRequest.code,
+        KINDS[MalformedRequest],
+        "The request line, a header or the body has a form that cannot be read.",
+    ),
+    404: (NotFound.code, KINDS[NotFound], "There is nothing at this path."),
+    405: (
+        "method_not_allowed",
+        Kind(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"),
+        "This path does not take this method; see the Allow header.",
+    ),
+    413: ("body_too_large", TOO_LARGE, "The body is larger than this server takes."),
+    415: (
+        UnsupportedMediaType.code,
+        KINDS[UnsupportedMediaType],
+        "This path does not take a body of this form.",
+    ),
 }
 
 
@@ -175,14 +190,10 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         headers = {"Allow": _allowed(headers.get("allow", ""))}
         if request.scope["method"] == ASK_ALLOWED:
             return Response(b"", status_code=HTTPStatus.NO_CONTENT, headers=headers)
-    code = FRAMEWORK_CODES.get(status, "refused")
+    other = ("refused", Kind(status, status.phrase), "The request was refused.")
+    code, kind, detail = _REFUSED.get(status, other)
     return problem_response(
-        request,
-        code=code,
-        title=_TITLES.get(code, status.phrase),
-        status=status,
-        detail=_DETAILS.get(status, status.description or status.phrase),
-        headers=headers,
+        request, code=code, title=kind.title, status=status, detail=detail, headers=headers
     )
 
 
@@ -198,15 +209,7 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
     return problem_response(
         request,
         code="internal",
-        title="Internal error",
-        status=HTTPStatus.INTERNAL_SERVER_ERROR,
+        title=DEFECT.title,
+        status=DEFECT.status,
         detail="The server failed. The log holds the cause under this request's id.",
     )
-
-
-_TITLES: Final[Mapping[str, str]] = {error.code: kind.title for error, kind in KINDS.items()}
-_DETAILS: Final[Mapping[int, str]] = {
-    404: "There is nothing at this path.",
-    405: "This path does not take this method; see the Allow header.",
-    413: "The body is larger than this server takes.",
-}
