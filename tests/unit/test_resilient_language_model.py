@@ -215,15 +215,15 @@ async def test_the_first_call_comes_back_before_others_go() -> None:
         await asyncio.sleep(0.01)
         assert others == []
     await asyncio.gather(*waiting)
-    assert (len(others), limit.limit, limit.running) == (3, 10, 0)
+    assert (len(others), limit.limit, limit.running) == (3, 8, 0)
 
 
 async def test_a_provider_that_nothing_is_known_of_is_met_with_a_few_calls_first() -> None:
     limit = AdaptiveLimit(32)
-    assert limit.limit == 4
-    for _ in range(4):
+    assert limit.limit == 8
+    for _ in range(8):
         limit.speed_up()
-    assert limit.limit == 16
+    assert limit.limit == 32
 
 
 async def test_pressure_cuts_the_concurrency_once_and_answers_raise_it() -> None:
@@ -240,7 +240,7 @@ async def test_pressure_cuts_the_concurrency_once_and_answers_raise_it() -> None
     assert limit.limit == 4
     for _ in range(20):
         limit.speed_up()
-    assert limit.limit == 7, "slowly, after pressure"
+    assert limit.limit == 8, "slowly, after pressure"
     for _ in range(200):
         limit.speed_up()
     assert limit.limit == 10

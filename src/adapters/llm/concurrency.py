@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-_FIRST: Final = 4
+_FIRST: Final = 8
 _START_GROWTH: Final = 3
 _CUT: Final = 0.7
 _CUT_EVERY_S: Final = 2.0
