@@ -15,7 +15,8 @@ AppError
 └── DependencyError             an outside system failed; the caller did nothing wrong
     ├── Unavailable                 try again later (carries retry_after_s)
     │   ├── DatabaseUnavailable         down, restarting, refusing connections
-    │   ├── DatabaseBusy                no free connection in time, or serialization failed repeatedly
+    │   ├── DatabaseBusy                no free connection in time
+    │   ├── ChangesCollided             changes to the same rows undid this one: do it all again
     │   ├── DatabaseReadOnly            up, but takes no writes
     │   ├── QueueUnavailable            the job queue does not answer
     │   ├── ProviderUnavailable         a language model provider is down, overloaded or times out
@@ -159,9 +160,15 @@ class DatabaseUnavailable(Unavailable):
 
 
 class DatabaseBusy(Unavailable):
-    """No database connection was free in time, or serialization failed repeatedly."""
+    """No database connection was free in time."""
 
     code = "database_busy"
+
+
+class ChangesCollided(Unavailable):
+    """The database undid a transaction over others on the same rows: do it all again."""
+
+    code = "changes_collided"
 
 
 class DatabaseReadOnly(Unavailable):

@@ -16,7 +16,8 @@ class OrderRepository(Protocol):
     writes; None writes whatever the version.
 
     Raises (each method):
-        DatabaseUnavailable, DatabaseBusy, DatabaseReadOnly, StatementTimedOut: see `domain.errors`.
+        DatabaseUnavailable, DatabaseBusy, ChangesCollided, DatabaseReadOnly, StatementTimedOut:
+            see `domain.errors`.
     """
 
     @abstractmethod

@@ -43,6 +43,7 @@ STATUSES = {
     "Unavailable": 503,
     "DatabaseUnavailable": 503,
     "DatabaseBusy": 503,
+    "ChangesCollided": 503,
     "DatabaseReadOnly": 503,
     "QueueUnavailable": 503,
     "ProviderUnavailable": 503,

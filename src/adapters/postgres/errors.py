@@ -9,7 +9,7 @@ import asyncpg
 
 from domain.errors import (
     AppError,
-    DatabaseBusy,
+    ChangesCollided,
     DatabaseReadOnly,
     DatabaseUnavailable,
     StatementTimedOut,
@@ -40,7 +40,7 @@ def translated() -> Iterator[None]:
     Raises:
         DatabaseReadOnly: the server takes no writes (standby, or a full disk quota).
         StatementTimedOut: the statement timeout struck.
-        DatabaseBusy: serialization failed or a deadlock struck, after the caller's retries.
+        ChangesCollided: serialization failed or a deadlock struck, after the caller's retries.
         DatabaseUnavailable: the server is down, starting, or has no connection left.
     """
     try:
@@ -54,7 +54,7 @@ def translated() -> Iterator[None]:
             "The database is not migrated to this version.", retry_after_s=30
         ) from error
     except RETRYABLE as error:
-        raise DatabaseBusy("Too many changes to the same rows.", retry_after_s=1) from error
+        raise ChangesCollided("Too many changes to the same rows.", retry_after_s=1) from error
     except _DOWN as error:
         raise _down() from error
     except asyncpg.InternalServerError as error:

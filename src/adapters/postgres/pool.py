@@ -87,7 +87,8 @@ class Database:
     A statement that the server undid (serialization, deadlock) is run again, 3 times in all.
 
     Raises (each method):
-        DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StatementTimedOut: see `translated`.
+        DatabaseBusy: no connection was free in time.
+        ChangesCollided, DatabaseReadOnly, DatabaseUnavailable, StatementTimedOut: see `translated`.
     """
 
     def __init__(self, pool: asyncpg.Pool, options: PoolOptions) -> None:

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from litestar import Request, Response
 
-from domain.errors import InvalidInput, Violation
+from domain.errors import ChangesCollided, InvalidInput, Violation
 from ports.idempotency import KeptAnswer
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_TRIES: Final = 3
 _KEPT_HEADERS: Final = ("location", "etag")
 
 
@@ -44,11 +45,27 @@ async def once(
 ) -> Response[bytes]:
     """Do `work` in one transaction with the keeping of its answer, or replay the kept answer.
 
+    A transaction that collided with others is done again, 3 times in all.
+
     Raises:
         RequestInProgress, IdempotencyKeyReused: see `IdempotencyStore.claim`.
         AppError: what `work` raises; nothing is kept then, and the key can be used again.
     """
     digest = await fingerprint(request)
+    for _ in range(_TRIES - 1):
+        try:
+            return await _once(key, digest, open_unit, work)
+        except ChangesCollided:
+            continue
+    return await _once(key, digest, open_unit, work)
+
+
+async def _once(
+    key: str,
+    digest: bytes,
+    open_unit: UnitOfWorkFactory,
+    work: Callable[[UnitOfWork], Awaitable[Response[bytes]]],
+) -> Response[bytes]:
     async with open_unit() as unit:
         kept = await unit.answers.claim(key, digest)
         if kept is not None:

@@ -16,6 +16,7 @@ from litestar.routes import HTTPRoute
 
 from domain.errors import (
     AppError,
+    ChangesCollided,
     DatabaseBusy,
     DatabaseReadOnly,
     DatabaseUnavailable,
@@ -40,6 +41,7 @@ _REF: Final = "#/components/schemas/{name}"
 DATABASE_ERRORS: Final = (
     DatabaseUnavailable,
     DatabaseBusy,
+    ChangesCollided,
     DatabaseReadOnly,
     StatementTimedOut,
 )

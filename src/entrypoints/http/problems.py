@@ -34,6 +34,7 @@ from domain.errors import (
 _log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
+_CLIENT_LEFT: Final = "client disconnected prematurely"  # Litestar's words; no defect of ours
 ASK_ALLOWED: Final = "ASK-ALLOWED"
 """Stands for OPTIONS inside the application: a method that no path takes."""
 
@@ -182,6 +183,8 @@ def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[b
 
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """A refusal by the framework: unknown path, method, too large a body."""
+    if error.detail == _CLIENT_LEFT:
+        return on_app_error(request, MalformedRequest("The request ended before its body did."))
     if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return on_unexpected(request, error)
     status = HTTPStatus(error.status_code)
