@@ -9,7 +9,9 @@ if [ $# -gt 0 ]; then
 fi
 python -m coverage erase
 python -m pytest --cov --cov-report=
+missed=0
 echo "Coverage of the domain (100 % wanted):"
-python -m coverage report --include='src/domain/*' --fail-under=100 --skip-covered
+python -m coverage report --include='src/domain/*' --fail-under=100 --skip-covered || missed=1
 echo "Coverage of the rest (90 % wanted):"
-python -m coverage report --omit='src/domain/*' --fail-under=90 --skip-covered
+python -m coverage report --omit='src/domain/*' --fail-under=90 --skip-covered || missed=1
+exit $missed

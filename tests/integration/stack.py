@@ -18,7 +18,7 @@ import httpx2
 
 COMMAND = (sys.executable, "-m", "entrypoints.cli.main")
 # Generous, for a machine that is busy elsewhere; what is bounded by promise has its own number.
-PATIENCE_S = 120.0
+PATIENCE_S = 180.0
 
 
 def wait_for(what: Callable[[], bool], describe: Callable[[], str], patience_s: float) -> None:

@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "sample-data": ("entrypoints.cli.sample_data", "Make a made-up shop."),
     "db": ("entrypoints.cli.db", "Bring the database to this version, or see how it stands."),
     "fake-provider": ("entrypoints.cli.fake_provider", "Stand in for OpenAI, Gemini and vLLM."),
+    "demo": ("entrypoints.cli.demo", "Walk through all three jobs on a stack of its own."),
     "doctor": ("entrypoints.cli.doctor", "Check everything, and say what to do."),
 }
 """Name to module and summary; the module holds the command as `command`."""

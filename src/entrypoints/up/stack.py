@@ -122,9 +122,7 @@ class Stack:
         await asyncio.gather(self._supervisor.start(web), self._load_sample_data(env))
         self._supervisor.start_later(self._container.worker(env))
         if self._uses_local_model:
-            self._supervisor.start_later(
-                self._container.model(self._settings.local_llm_model, env)
-            )
+            self._supervisor.start_later(self._container.model(self._settings.local_llm_model, env))
         self._say(self._banner(env))
         await self._renew_certificate(web)
 
@@ -223,7 +221,6 @@ class Stack:
         lines = [
             "",
             f"Storekeeper is ready: {url}",
-            f"  dashboard  {url}/dashboard",
             f"  API docs   {url}/docs",
             *([f"  CA file    {ca_file}"] if local else []),
             f"  try        curl {trust}{url}/health/ready",
