@@ -24,7 +24,7 @@ up: install ## start everything on this machine: make up ARGS="--port 9443"
 	@exec $(BIN)/storekeeper up $(ARGS)
 
 demo: install ## walk all three jobs against a stack of its own; samples go to out/
-	@exec $(BIN)/python scripts/demo.py $(ARGS)
+	@exec $(BIN)/storekeeper demo $(ARGS)
 
 test: dev ## run the tests, with coverage gates: make test ARGS="-k users"
 	@./scripts/test.sh $(ARGS)
