@@ -6,7 +6,9 @@ The provider graph is synchronous. What has to be opened and closed (pools, clie
 
 from __future__ import annotations
 
+import random
 import secrets
+import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,6 +26,7 @@ from redis.asyncio import ConnectionPool
 from adapters.arq.examination import QueueExamination
 from adapters.arq.readiness import QueueCheck
 from adapters.arq.serialization import decode_job, encode_job
+from adapters.arq.wakeup import ArqJobWakeup
 from adapters.embedded.launcher import end_with_parent
 from adapters.files.samples import FileSampleSink
 from adapters.llm.examination import LanguageModelExamination
@@ -31,8 +34,11 @@ from adapters.llm.opening import ModelConfig, open_language_models
 from adapters.llm.prices import read_prices
 from adapters.llm.records import PydanticRecordValidator
 from adapters.postgres.examination import PostgresExamination
+from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
+from adapters.postgres.extraction_queue import PostgresExtractionQueue
 from adapters.postgres.extraction_schemas import PostgresExtractionSchemaRepository
 from adapters.postgres.extractions import PostgresExtractionRepository
+from adapters.postgres.known_extractions import PostgresKnownExtractions
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.migrations import status as migration_status
 from adapters.postgres.orders import PostgresOrderRepository
@@ -53,6 +59,11 @@ from domain.extraction.registry import SchemaRegistry
 from domain.extraction.service import ExtractionService
 from domain.extraction.single import SingleExtraction
 from domain.insights.service import InsightService
+from domain.jobs.reading import DocumentReader
+from domain.jobs.runner import ExtractionRunner
+from domain.jobs.service import ExtractionJobService
+from domain.jobs.settling import Patience
+from domain.jobs.shift import Pace
 from domain.orders.service import OrderService
 from domain.samples.service import SampleService
 from domain.users.service import UserService
@@ -70,6 +81,11 @@ __all__ = [
     "sample_files",
     "today",
 ]
+
+
+def document_deadline_s(llm_timeout_s: float) -> float:
+    """How long one document of a job may take: several calls, and waits for rate limits."""
+    return 5 * llm_timeout_s
 
 
 class Container(containers.DeclarativeContainer):
@@ -120,6 +136,40 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         new_id=providers.Object(uuid4),
         deadline_s=settings.provided.llm_timeout_s,
+    )
+
+    extraction_jobs = providers.Singleton(PostgresExtractionJobRepository, database)
+    extraction_queue = providers.Singleton(PostgresExtractionQueue, database)
+    extraction_job_service = providers.Singleton(
+        ExtractionJobService,
+        jobs=extraction_jobs,
+        open_unit=open_unit,
+        schemas=extraction_schemas,
+        extraction=extraction_service,
+        wakeup=providers.Singleton(ArqJobWakeup, redis),
+    )
+    document_reader = providers.Singleton(
+        DocumentReader,
+        extraction=extraction_service,
+        schemas=extraction_schemas,
+        clock=clock,
+        new_id=providers.Object(uuid4),
+        chance=providers.Object(random.random),
+        patience=providers.Singleton(Patience),
+        deadline_s=providers.Singleton(document_deadline_s, settings.provided.llm_timeout_s),
+    )
+    extraction_runner = providers.Singleton(
+        ExtractionRunner,
+        queue=extraction_queue,
+        known=providers.Singleton(PostgresKnownExtractions, database),
+        reader=document_reader,
+        new_id=providers.Object(uuid4),
+        host=providers.Singleton(socket.gethostname),
+        pace=providers.Singleton(
+            Pace,
+            concurrency=settings.provided.llm_concurrency,
+            lease_s=settings.provided.job_lease_s,
+        ),
     )
 
     checks = providers.Dict(

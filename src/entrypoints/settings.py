@@ -94,6 +94,18 @@ class Settings(BaseSettings):
         le=1024,
         description="Calls in flight to a provider per process",
     )
+    job_lease_s: float = Field(
+        default=15.0,
+        ge=1,
+        le=600,
+        description="A worker silent for so long is taken for dead: others take over its texts",
+    )
+    max_job_body_bytes: int = Field(
+        default=268_435_456,
+        ge=1024,
+        le=68_719_476_736,
+        description="Largest body that makes an extraction job, in bytes",
+    )
     llm_prices_file: Path | None = Field(
         default=None, description="Your own price table (YAML) in place of the shipped one"
     )

@@ -344,7 +344,7 @@ async def test_a_cancelled_job_ends_its_calls(shop: Shop) -> None:
     job = await shop.job(20)
     other = await shop.store.job([a_text(500)], ASSIGNMENT)
     async with shop.runner():
-        await shop.until_job(job.id, lambda job: model.running == shop.pace.concurrency)
+        await shop.until_job(job.id, lambda _: model.running == shop.pace.concurrency)
         await shop.store.jobs.obey(job.id, Order.CANCEL)
         await shop.until_job(job.id, lambda job: job.counts.running == 0)
         model.open.set()

@@ -37,3 +37,8 @@ def patient(job: Job) -> Job:
 async def refresh_insights(ctx: Context) -> None:
     """Store yesterday's search insight, and what is missing or still moving."""
     await ctx["insight_service"].refresh()
+
+
+async def wake_extraction(ctx: Context) -> None:
+    """Let this process look for documents of extraction jobs now."""
+    ctx["extraction_runner"].wake()

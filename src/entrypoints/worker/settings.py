@@ -7,19 +7,18 @@ not. So nothing relies on a run: each finds what was left undone, and there is o
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from datetime import UTC
 from typing import Final
 
 from arq.cron import cron
-from arq.worker import Worker
+from arq.worker import Worker, func
 
 from entrypoints.container import Container
-from entrypoints.worker.jobs import MAX_TRIES, refresh_insights
+from entrypoints.worker.jobs import MAX_TRIES, refresh_insights, wake_extraction
 
 _JOB_TIMEOUT_S: Final = 600
-_GRACE_S: Final = 5  # for jobs under way when the worker stops
+GRACE_S: Final = 5
+"""How long jobs under way may go on when the worker stops."""
 
 
 def build_worker(container: Container, *, handle_signals: bool = True) -> Worker:
@@ -30,6 +29,7 @@ def build_worker(container: Container, *, handle_signals: bool = True) -> Worker
     """
     redis = container.redis()
     return Worker(
+        functions=[func(wake_extraction, keep_result=0)],
         cron_jobs=[
             cron(
                 refresh_insights,  # type: ignore[arg-type]  # arq types ctx by its own alias
@@ -44,25 +44,14 @@ def build_worker(container: Container, *, handle_signals: bool = True) -> Worker
         redis_pool=redis,
         job_serializer=redis.job_serializer,
         job_deserializer=redis.job_deserializer,
-        ctx={"insight_service": container.insight_service()},
+        ctx={
+            "insight_service": container.insight_service(),
+            "extraction_runner": container.extraction_runner(),
+        },
         timezone=UTC,
         max_tries=MAX_TRIES,
         job_timeout=_JOB_TIMEOUT_S,
-        job_completion_wait=_GRACE_S,
+        job_completion_wait=GRACE_S,
         health_check_interval=30,
         handle_signals=handle_signals,
     )
-
-
-async def run_worker(container: Container) -> None:
-    """Run until a signal comes.
-
-    Raises:
-        redis.exceptions.RedisError, OSError: the queue was lost; a new start may find it again.
-    """
-    worker = build_worker(container)
-    try:
-        with suppress(asyncio.CancelledError):  # how arq ends on a signal
-            await worker.async_run()
-    finally:
-        await worker.close()
