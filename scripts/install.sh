@@ -31,7 +31,8 @@ find_python() {
             return
         fi
     done
-    fail "Python 3.11 or newer is needed, and python3 is $(python3 -V 2>&1 | head -n 1):" \
+    found=$(python3 -V 2> /dev/null | head -n 1) || found=
+    fail "Python 3.11 or newer is needed, and ${found:-none} was found:" \
         "install one (Debian: apt-get install python3-venv; macOS: brew install python) or name it" \
         "with PYTHON=/path/to/python3."
 }
