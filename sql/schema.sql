@@ -1,0 +1,251 @@
+-- The whole schema, as the migrations leave it: to be read, and held to them by a test. A database
+-- is made and kept by `storekeeper db migrate`, which also inserts the built-in extraction schemas.
+--
+-- All TIMESTAMP values are UTC: sessions of this application run in that time zone.
+
+
+-- Users and orders ----------------------------------------------------------------------------------
+
+CREATE TABLE users (
+    id         SERIAL,
+    name       VARCHAR(255) NOT NULL,
+    email      VARCHAR(255) NOT NULL,                -- as typed
+    created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+    version    INT NOT NULL DEFAULT 1,               -- one more with every change; makes the ETag
+    CONSTRAINT users_pkey PRIMARY KEY (id),
+    CONSTRAINT users_email_key UNIQUE (email)
+);
+-- One user for each address, whatever its letter case; finds them so too.
+CREATE UNIQUE INDEX users_email_lower_key ON users (lower(email));
+
+CREATE TABLE orders (
+    id           SERIAL,
+    user_id      INT,
+    product_name VARCHAR(255) NOT NULL,
+    quantity     INT,
+    order_date   TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+    version      INT NOT NULL DEFAULT 1,
+    CONSTRAINT orders_pkey PRIMARY KEY (id),
+    CONSTRAINT orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id),
+    CONSTRAINT orders_quantity_check CHECK (quantity > 0)
+);
+CREATE INDEX orders_user_id_idx ON orders (user_id, id DESC); -- the orders of a user, newest first
+CREATE INDEX orders_order_date_idx ON orders (order_date);
+
+-- In the database rather than in our statements, so that a change by any other program makes an
+-- older ETag stale too. A change to the same values is none.
+CREATE FUNCTION next_version() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.version := OLD.version + 1;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER users_version BEFORE UPDATE ON users
+    FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION next_version();
+CREATE TRIGGER orders_version BEFORE UPDATE ON orders
+    FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION next_version();
+
+-- The first answer to a request with an Idempotency-Key, for a day. A row without an answer marks a
+-- request that is still running, until `locked_until`.
+CREATE TABLE idempotency_keys (
+    key          TEXT NOT NULL,
+    fingerprint  BYTEA NOT NULL,                     -- of the request
+    locked_until TIMESTAMPTZ,
+    status       INT,
+    headers      JSONB,
+    body         BYTEA,
+    created_at   TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key),
+    CONSTRAINT idempotency_keys_answer_check CHECK ((status IS NULL) = (body IS NULL))
+);
+CREATE INDEX idempotency_keys_created_at_idx ON idempotency_keys (created_at);
+
+
+-- Searches and insights -----------------------------------------------------------------------------
+
+-- What happened to one query on one day; several rows for a query add up.
+CREATE TABLE search_clicks (
+    search_id          SERIAL,
+    search_query       VARCHAR(255),                 -- as typed
+    clicks             INT DEFAULT 0,
+    impressions        INT DEFAULT 0,
+    click_through_rate FLOAT,
+    search_date        DATE DEFAULT CURRENT_DATE,    -- UTC day
+    -- Under which spellings of one query meet: NFKC, lower case, single spaces, trimmed.
+    query_norm         TEXT GENERATED ALWAYS AS (
+        btrim(regexp_replace(
+            lower(normalize(search_query, NFKC)),
+            '[ \t\n\v\f\r\u0085\u1680\u2028\u2029]+', ' ', 'g'
+        ), ' ')
+    ) STORED,
+    CONSTRAINT search_clicks_pkey PRIMARY KEY (search_id)
+);
+CREATE INDEX search_clicks_search_date_idx ON search_clicks (search_date);
+
+-- One row a day. What follows the owner's five columns is NULL in rows of other programs.
+CREATE TABLE search_insights (
+    id                      SERIAL,
+    insight_date            DATE,
+    average_ctr             FLOAT,                   -- all clicks by all impressions of the day
+    top_queries             JSONB,
+    low_performance_queries JSONB,
+    mean_row_ctr            FLOAT,                   -- mean of each row's own rate
+    clicks                  BIGINT,
+    impressions             BIGINT,
+    source_rows             BIGINT,
+    excluded_rows           BIGINT,                  -- of them, those that could not be counted
+    definition_version      INT,
+    computed_at             TIMESTAMPTZ,
+    CONSTRAINT search_insights_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX search_insights_insight_date_key ON search_insights (insight_date);
+
+
+-- Extraction ----------------------------------------------------------------------------------------
+
+-- Record shapes. A version never changes; a change makes the next one.
+CREATE TABLE extraction_schemas (
+    name       TEXT NOT NULL,
+    version    INT NOT NULL,
+    definition JSONB NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT extraction_schemas_pkey PRIMARY KEY (name, version)
+);
+
+-- What was read from one text, and how.
+CREATE TABLE extractions (
+    id             UUID NOT NULL,
+    created_at     TIMESTAMPTZ NOT NULL,
+    text           TEXT NOT NULL,
+    schema_name    TEXT NOT NULL,
+    schema_version INT NOT NULL,
+    status         TEXT NOT NULL,
+    fields         JSONB NOT NULL,
+    evidence       JSONB NOT NULL,                   -- where in the text each field stands
+    warnings       JSONB NOT NULL,
+    failure        JSONB,
+    provider       TEXT NOT NULL,
+    model          TEXT NOT NULL,
+    attempts       JSONB NOT NULL,
+    fallbacks      JSONB NOT NULL,
+    prompt_hash    TEXT NOT NULL,
+    latency_s      DOUBLE PRECISION NOT NULL,
+    cost_usd       NUMERIC(18, 9),
+    CONSTRAINT extractions_pkey PRIMARY KEY (id),
+    CONSTRAINT extractions_schema_fkey FOREIGN KEY (schema_name, schema_version)
+        REFERENCES extraction_schemas (name, version),
+    CONSTRAINT extractions_status_check
+        CHECK (status IN ('valid', 'partial', 'refused', 'failed')),
+    CONSTRAINT extractions_failure_check
+        CHECK ((failure IS NULL) = (status IN ('valid', 'partial')))
+);
+CREATE INDEX extractions_schema_idx ON extractions (schema_name, schema_version);
+CREATE INDEX extractions_created_at_idx ON extractions (created_at);
+-- Finds a known answer: the hash narrows, the texts themselves are compared.
+CREATE INDEX extractions_known_idx ON extractions (hashtextextended(text, 0), prompt_hash)
+    WHERE status IN ('valid', 'partial');
+
+-- Many documents at once, done by workers. The counters are kept in step with the documents by the
+-- statement that settles them.
+CREATE TABLE extraction_jobs (
+    id             INT GENERATED ALWAYS AS IDENTITY,
+    status         TEXT NOT NULL DEFAULT 'running',
+    reason_code    TEXT,
+    reason         TEXT,
+    schema_name    TEXT NOT NULL,
+    schema_version INT NOT NULL,
+    providers      TEXT[] NOT NULL,                  -- asked in this order
+    reuse          BOOLEAN NOT NULL,                 -- known answers instead of new ones
+    max_cost_usd   NUMERIC(18, 9),
+    max_tokens     BIGINT,
+    total          INT NOT NULL DEFAULT 0,
+    valid          INT NOT NULL DEFAULT 0,
+    partial        INT NOT NULL DEFAULT 0,
+    refused        INT NOT NULL DEFAULT 0,
+    failed         INT NOT NULL DEFAULT 0,
+    reused         INT NOT NULL DEFAULT 0,
+    calls          BIGINT NOT NULL DEFAULT 0,
+    input_tokens   BIGINT NOT NULL DEFAULT 0,
+    cached_tokens  BIGINT NOT NULL DEFAULT 0,
+    output_tokens  BIGINT NOT NULL DEFAULT 0,
+    cost_usd       NUMERIC(18, 9) NOT NULL DEFAULT 0,
+    unpriced_calls BIGINT NOT NULL DEFAULT 0,
+    waits_until    TIMESTAMPTZ,
+    created_at     TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    finished_at    TIMESTAMPTZ,
+    CONSTRAINT extraction_jobs_pkey PRIMARY KEY (id),
+    CONSTRAINT extraction_jobs_schema_fkey FOREIGN KEY (schema_name, schema_version)
+        REFERENCES extraction_schemas (name, version),
+    CONSTRAINT extraction_jobs_status_check
+        CHECK (status IN ('running', 'paused', 'failed', 'cancelled', 'completed')),
+    CONSTRAINT extraction_jobs_reason_check CHECK ((reason IS NULL) = (reason_code IS NULL)),
+    CONSTRAINT extraction_jobs_done_check CHECK (valid + partial + refused + failed <= total)
+-- Half of each page stays free, so that the counters can change without touching an index.
+) WITH (fillfactor = 50);
+CREATE INDEX extraction_jobs_running_idx ON extraction_jobs (id) WHERE status = 'running';
+
+-- A worker renews one row here, not one for each document that it has.
+CREATE TABLE extraction_workers (
+    id           UUID NOT NULL,
+    host         TEXT NOT NULL,
+    started_at   TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    leased_until TIMESTAMPTZ NOT NULL,
+    CONSTRAINT extraction_workers_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE extraction_job_items (
+    job_id          INT NOT NULL,
+    position        INT NOT NULL,
+    document_id     TEXT,
+    text            TEXT,                            -- until the result holds it
+    state           TEXT NOT NULL DEFAULT 'pending',
+    claim           INT NOT NULL DEFAULT 0,
+    worker_id       UUID,
+    attempts        INT NOT NULL DEFAULT 0,
+    next_attempt_at TIMESTAMPTZ,
+    reason_code     TEXT,
+    reason          TEXT,
+    extraction_id   UUID,
+    reused          BOOLEAN NOT NULL DEFAULT FALSE,
+    finished_at     TIMESTAMPTZ,
+    CONSTRAINT extraction_job_items_pkey PRIMARY KEY (job_id, position),
+    CONSTRAINT extraction_job_items_job_id_fkey FOREIGN KEY (job_id)
+        REFERENCES extraction_jobs (id) ON DELETE CASCADE,
+    CONSTRAINT extraction_job_items_extraction_id_fkey FOREIGN KEY (extraction_id)
+        REFERENCES extractions (id),
+    CONSTRAINT extraction_job_items_state_check
+        CHECK (state IN ('pending', 'running', 'valid', 'partial', 'refused', 'failed')),
+    CONSTRAINT extraction_job_items_worker_check
+        CHECK ((state = 'running') = (worker_id IS NOT NULL)),
+    CONSTRAINT extraction_job_items_text_check CHECK (text IS NOT NULL OR extraction_id IS NOT NULL)
+-- The text moves out of the row, because the row is written again at each change of state.
+) WITH (toast_tuple_target = 128);
+CREATE INDEX extraction_job_items_pending_idx ON extraction_job_items (job_id, position)
+    WHERE state = 'pending';
+CREATE INDEX extraction_job_items_running_idx ON extraction_job_items (job_id)
+    WHERE state = 'running';
+CREATE INDEX extraction_job_items_finished_idx ON extraction_job_items (job_id, finished_at)
+    WHERE finished_at IS NOT NULL;
+CREATE INDEX extraction_job_items_extraction_idx ON extraction_job_items (extraction_id)
+    WHERE extraction_id IS NOT NULL;
+
+-- Questions that are being asked: they go with their worker.
+CREATE TABLE extraction_reservations (
+    key       BYTEA NOT NULL,
+    worker_id UUID NOT NULL,
+    CONSTRAINT extraction_reservations_pkey PRIMARY KEY (key),
+    CONSTRAINT extraction_reservations_worker_id_fkey FOREIGN KEY (worker_id)
+        REFERENCES extraction_workers (id) ON DELETE CASCADE
+);
+CREATE INDEX extraction_reservations_worker_id_idx ON extraction_reservations (worker_id);
+
+
+-- Housekeeping --------------------------------------------------------------------------------------
+
+-- Which migrations this database has; kept by `storekeeper db migrate`.
+CREATE TABLE schema_migrations (
+    name       TEXT NOT NULL,
+    checksum   TEXT NOT NULL,                        -- SHA-256 of the file
+    applied_at TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT schema_migrations_pkey PRIMARY KEY (name)
+);

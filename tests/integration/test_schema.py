@@ -1,0 +1,269 @@
+"""Migrations, `sql/schema.sql` and the SQLAlchemy metadata say the same."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
+
+from adapters.postgres.files import SQL_DIR
+from adapters.postgres.migrations import (
+    Migration,
+    MigrationError,
+    migrate,
+    migration_files,
+    status,
+)
+from adapters.postgres.tables import metadata
+from tests.contracts.idempotency import IdempotencyContract
+from tests.contracts.orders import OrdersContract
+from tests.contracts.records import Records
+from tests.contracts.unit_of_work import UnitOfWorkContract
+from tests.contracts.users import UsersContract
+from tests.integration.catalog import Catalog, catalog_of
+from tests.integration.records import emptied, records_in
+from tests.integration.servers import debian_postgres
+
+NAMES = [migration.name for migration in migration_files()]
+
+# To the letter what the owner of the shop runs; the constraints have no names of their own.
+OWNERS_TABLES = """
+CREATE TABLE users (
+    id SERIAL PRIMARY KEY,
+    name VARCHAR(255) NOT NULL,
+    email VARCHAR(255) UNIQUE NOT NULL,
+    created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE orders (
+    id SERIAL PRIMARY KEY,
+    user_id INT REFERENCES users(id),
+    product_name VARCHAR(255) NOT NULL,
+    quantity INT CHECK (quantity > 0),
+    order_date TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE search_clicks (
+    search_id SERIAL PRIMARY KEY,
+    search_query VARCHAR(255),
+    clicks INT DEFAULT 0,
+    impressions INT DEFAULT 0,
+    click_through_rate FLOAT,
+    search_date DATE DEFAULT CURRENT_DATE
+);
+CREATE TABLE search_insights (
+    id SERIAL PRIMARY KEY,
+    insight_date DATE,
+    average_ctr FLOAT,
+    top_queries JSONB,
+    low_performance_queries JSONB
+);
+"""
+OWNERS_ROWS = """
+INSERT INTO users (name, email) VALUES ('Ann', 'Ann@example.com'), ('Bo', 'bo@example.com');
+INSERT INTO orders (user_id, product_name, quantity, order_date)
+VALUES (1, 'oak chair', 2, '2026-01-01 12:00'), (NULL, 'stool', NULL, NULL);
+INSERT INTO search_clicks (search_query, clicks, impressions) VALUES ('Wool  Blanket', 1, 2);
+INSERT INTO search_insights (insight_date) VALUES ('2026-01-01'), (NULL), (NULL);
+"""
+
+
+async def execute(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def ask(url: str, query: str) -> object:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close()
+
+
+def without_history(catalog: Catalog) -> Catalog:
+    """The metadata knows nothing of the migrations' own table."""
+    return {
+        kind: [row for row in rows if not str(row[0]).startswith("schema_migrations")]
+        for kind, rows in catalog.items()
+    }
+
+
+def statements_of_metadata() -> list[str]:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    elements: list[DDLElement] = []
+    for table in metadata.sorted_tables:
+        elements += [CreateTable(table), *(CreateIndex(index) for index in table.indexes)]
+    return [str(element.compile(dialect=dialect)) for element in elements]
+
+
+async def test_migrations_from_empty_make_what_schema_sql_says(
+    empty_database_url: str, database_url: str
+) -> None:
+    await execute(empty_database_url, (SQL_DIR / "schema.sql").read_text())
+    said, made = await catalog_of(empty_database_url), await catalog_of(database_url)
+    for kind in made:
+        assert said[kind] == made[kind], kind
+    assert len(made["columns"]) > 50
+    assert {row[0] for row in made["triggers"]} == {"users", "orders"}
+
+
+async def test_the_metadata_says_the_same(empty_database_url: str, database_url: str) -> None:
+    await execute(empty_database_url, *statements_of_metadata())
+    said = await catalog_of(empty_database_url)
+    made = without_history(await catalog_of(database_url))
+    for kind in ("columns", "constraints", "indexes", "sequences", "options"):
+        assert said[kind] == made[kind], kind
+
+
+async def test_tables_of_the_owner_are_taken_over_with_their_rows(
+    empty_database_url: str, database_url: str
+) -> None:
+    await execute(empty_database_url, OWNERS_TABLES, OWNERS_ROWS)
+    assert await migrate(empty_database_url) == NAMES
+    assert await catalog_of(empty_database_url) == await catalog_of(database_url)
+    expected = {
+        "SELECT array_agg((id, name, email, version)::text ORDER BY id) FROM users": [
+            "(1,Ann,Ann@example.com,1)",
+            "(2,Bo,bo@example.com,1)",
+        ],
+        "SELECT array_agg((user_id, quantity, order_date)::text ORDER BY id) FROM orders": [
+            '(1,2,"2026-01-01 12:00:00")',
+            "(,,)",
+        ],
+        "SELECT query_norm FROM search_clicks": "wool blanket",
+        "SELECT count(*) FROM search_insights": 3,
+    }
+    for query, answer in expected.items():
+        assert await ask(empty_database_url, query) == answer
+
+
+async def test_rows_that_cannot_be_taken_over_are_named_and_nothing_of_the_file_stays(
+    empty_database_url: str,
+) -> None:
+    await execute(
+        empty_database_url,
+        OWNERS_TABLES,
+        "INSERT INTO users (name, email) VALUES ('Ann', 'Ann@x.org'), ('Ann', 'ANN@x.org')",
+    )
+    with pytest.raises(MigrationError, match=r"(?s)0002_records.*undone.*ann@x\.org"):
+        await migrate(empty_database_url)
+    assert [each.name for each in await status(empty_database_url) if each.applied_at] == NAMES[:1]
+    version = "SELECT count(*) FROM pg_attribute WHERE attname = 'version' AND attnum > 0"
+    assert await ask(empty_database_url, f"{version} AND attrelid = 'users'::regclass") == 0
+    await execute(empty_database_url, "DELETE FROM users WHERE email = 'ANN@x.org'")
+    assert await migrate(empty_database_url) == NAMES[1:]
+
+
+async def test_a_second_run_finds_nothing_to_do(empty_database_url: str) -> None:
+    assert [each.applied_at for each in await status(empty_database_url)] == [None] * len(NAMES)
+    assert await migrate(empty_database_url) == NAMES
+    applied = await status(empty_database_url)
+    assert [each.name for each in applied] == NAMES
+    assert all(each.applied_at for each in applied)
+    assert await migrate(empty_database_url) == []
+    assert await status(empty_database_url) == applied
+
+
+async def test_concurrent_runs_apply_each_file_once(empty_database_url: str) -> None:
+    runs = await asyncio.gather(*(migrate(empty_database_url) for _ in range(4)))
+    assert sorted(name for run in runs for name in run) == NAMES
+    assert await ask(empty_database_url, "SELECT count(*) FROM schema_migrations") == len(NAMES)
+
+
+async def test_a_changed_file_is_refused(fresh_database_url: str) -> None:
+    await execute(
+        fresh_database_url,
+        f"UPDATE schema_migrations SET checksum = 'x' WHERE name = '{NAMES[1]}'",  # noqa: S608
+    )
+    for run in (migrate, status):
+        with pytest.raises(MigrationError, match=f"{NAMES[1]} was changed after it was applied"):
+            await run(fresh_database_url)
+
+
+async def test_a_newer_database_is_refused_and_left_alone(fresh_database_url: str) -> None:
+    await execute(
+        fresh_database_url,
+        "INSERT INTO schema_migrations (name, checksum) VALUES ('9999_future', 'x')",
+        f"DELETE FROM schema_migrations WHERE name = '{NAMES[-1]}'",  # noqa: S608
+    )
+    for run in (migrate, status):
+        with pytest.raises(MigrationError, match="9999_future"):
+            await run(fresh_database_url)
+    rows = await ask(fresh_database_url, "SELECT count(*) FROM schema_migrations")
+    assert rows == len(NAMES)
+
+
+@pytest.mark.parametrize("migration", migration_files(), ids=lambda each: each.name)
+def test_each_file_limits_its_waits_first(migration: Migration) -> None:
+    lines = [line for line in migration.sql.splitlines() if line and not line.startswith("--")]
+    assert re.fullmatch(r"SET LOCAL lock_timeout = '\d+s';", lines[0])
+    assert re.fullmatch(r"SET LOCAL statement_timeout = '\d+(s|min)';", lines[1])
+    assert not re.search(r"(?im)^\s*(BEGIN|COMMIT|ROLLBACK)\s*;", migration.sql)
+
+
+def test_files_are_numbered_without_a_gap() -> None:
+    assert [name[:5] for name in NAMES] == [f"{n:04}_" for n in range(1, len(NAMES) + 1)]
+
+
+@pytest.fixture(scope="module")
+async def oldest_server(server_directory: Path) -> AsyncIterator[str]:
+    directory = server_directory / secrets.token_hex(4)
+    directory.mkdir(mode=0o755)
+    async with debian_postgres(15, directory) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def oldest_url(oldest_server: str) -> str:
+    await execute(oldest_server, "CREATE DATABASE shop")
+    url = urlunsplit(urlsplit(oldest_server)._replace(path="/shop"))
+    await migrate(url)
+    return url
+
+
+class OnPostgres15:
+    @pytest.fixture
+    async def records(self, oldest_url: str) -> AsyncIterator[Records]:
+        async with emptied(oldest_url) as database:
+            yield records_in(database)
+
+
+class TestUsersOnPostgres15(OnPostgres15, UsersContract):
+    pass
+
+
+class TestOrdersOnPostgres15(OnPostgres15, OrdersContract):
+    pass
+
+
+class TestIdempotencyOnPostgres15(OnPostgres15, IdempotencyContract):
+    pass
+
+
+class TestUnitOfWorkOnPostgres15(OnPostgres15, UnitOfWorkContract):
+    pass
+
+
+async def test_postgres_15_holds_the_same_schema(oldest_url: str, database_url: str) -> None:
+    assert str(await ask(oldest_url, "SHOW server_version")).startswith("15.")
+    oldest, newest = await catalog_of(oldest_url), await catalog_of(database_url)
+    for kind in newest:
+        assert oldest[kind] == newest[kind], kind
+
+
+async def test_postgres_15_takes_over_the_owners_tables(oldest_server: str) -> None:
+    await execute(oldest_server, "CREATE DATABASE owned")
+    url = urlunsplit(urlsplit(oldest_server)._replace(path="/owned"))
+    await execute(url, OWNERS_TABLES, OWNERS_ROWS)
+    assert await migrate(url) == NAMES

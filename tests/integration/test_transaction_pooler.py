@@ -1,0 +1,57 @@
+"""The service behind a pooler in transaction mode, where no session survives a transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from adapters.postgres.migrations import migrate
+from tests.integration.answers import created, sound_api
+from tests.integration.api import settings_for
+from tests.integration.servers import transaction_pooler
+
+
+@pytest.fixture
+async def pooled_url(empty_database_url: str, server_directory: Path) -> AsyncIterator[str]:
+    async with transaction_pooler(
+        empty_database_url, server_directory / secrets.token_hex(4)
+    ) as url:
+        await migrate(url)
+        yield url
+
+
+async def test_two_hundred_concurrent_requests_through_a_pooler_all_succeed(
+    pooled_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    # A busy machine may take its time: what is asked is that nothing fails.
+    settings = settings_for(pooled_url, redis_url, database_acquire_timeout_s=60)
+    async with sound_api(settings, tmp_path) as api:
+        user = await created(api, "/users", {"name": "Ann", "email": "ann@example.com"})
+
+        async def place(number: int) -> httpx2.Response:
+            body = {"user_id": user["id"], "product_name": "oak chair", "quantity": number + 1}
+            key = {"idempotency-key": f"k-{number}"} if number % 2 else {}
+            return await api.post("/orders", json=body, headers=key)
+
+        placed = await asyncio.gather(*(place(number) for number in range(200)))
+        assert {each.status_code for each in placed} == {201}
+        paths = [each.headers["location"] for each in placed]
+        assert len(set(paths)) == 200
+        once = {"if-match": '"1"'}
+        changed = await asyncio.gather(
+            *(api.patch(path, json={"quantity": 5}, headers=once) for path in paths)
+        )
+        assert {each.status_code for each in changed} <= {200}
+        read = await asyncio.gather(
+            *(api.get(path) for path in paths),
+            *(api.get(f"/orders?user_id={user['id']}&limit=3") for _ in range(50)),
+        )
+        assert {each.status_code for each in read} == {200}
+        ready = await api.get("/health/ready")
+        assert ready.json()["checks"]["database"] == "ok"
+        assert len((await api.get("/orders?limit=200")).json()["items"]) == 200
