@@ -12,6 +12,10 @@ _COMMANDS: Final = {
     "up": ("entrypoints.cli.up", "Start everything on this machine."),
     "serve": ("entrypoints.cli.serve", "Serve the API over HTTPS."),
     "worker": ("entrypoints.cli.worker", "Run the jobs of the queue."),
+    "extraction-schemas": (
+        "entrypoints.cli.extraction_schemas",
+        "Define the records that texts become.",
+    ),
     "insights": ("entrypoints.cli.insights", "Compute and show the search insights."),
     "sample-data": ("entrypoints.cli.sample_data", "Make a made-up shop."),
     "db": ("entrypoints.cli.db", "Bring the database to this version, or see how it stands."),

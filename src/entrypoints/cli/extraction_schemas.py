@@ -1,0 +1,134 @@
+"""`storekeeper extraction-schemas`: the named record shapes, as files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import yaml
+
+from domain.errors import AppError, InvalidInput, Violation
+from domain.extraction.definition import definition_of, schema_from
+from domain.extraction.registry import is_built_in
+from domain.extraction.schema import Schema
+from entrypoints.cli.reading import settings_or_exit
+from entrypoints.container import Container, open_container
+
+
+@click.group("extraction-schemas")
+def command() -> None:
+    """Define, show and delete the records that texts become."""
+
+
+@command.command("list")
+def list_command() -> None:
+    """List the schemas with their newest version."""
+
+    async def work(container: Container) -> None:
+        for schema in await container.extraction_schemas().list():
+            origin = "built in" if is_built_in(schema.name) else "yours"
+            names = ", ".join(field.name for field in schema.fields)
+            click.echo(f"{schema.name:<24} v{schema.version:<3} {origin:<8}  {names}")
+
+    _run(work)
+
+
+@command.command("show")
+@click.argument("name")
+@click.option("--version", type=int, help="An older version; the newest if not given.")
+def show_command(*, name: str, version: int | None) -> None:
+    """Print a schema as YAML that `put` takes."""
+
+    async def work(container: Container) -> None:
+        schema = await container.extraction_schemas().get(name, version)
+        document = {"name": schema.name, "version": schema.version, **definition_of(schema)}
+        click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
+
+    _run(work)
+
+
+@command.command("put")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+)
+def put_command(*, files: tuple[Path, ...]) -> None:
+    """Define schemas by YAML or JSON files, each with `name` and `fields`.
+
+    All files are read before the first one is stored. A changed definition becomes the schema's
+    next version; results keep the version that they were made with.
+    """
+    schemas = [_read(file) for file in files]
+
+    async def work(container: Container) -> None:
+        for schema in schemas:
+            stored, new = await container.schema_registry().register(schema)
+            what = "stored" if new else "is unchanged"
+            click.echo(f"{stored.name} v{stored.version} {what}")
+
+    _run(work)
+
+
+@command.command("delete")
+@click.argument("name")
+def delete_command(*, name: str) -> None:
+    """Delete a schema that no result names, with all its versions."""
+
+    async def work(container: Container) -> None:
+        await container.schema_registry().remove(name)
+        click.echo(f"{name} deleted")
+
+    _run(work)
+
+
+def _read(file: Path) -> Schema:
+    """The schema in a file; ends the process (2) with every fault of a bad one."""
+    try:
+        document = _parse(file)
+        name = document.get("name") if isinstance(document, dict) else None
+        if not isinstance(name, str):
+            raise InvalidInput.of([Violation(pointer="/name", detail="is missing")])
+        return schema_from(name, document)
+    except InvalidInput as error:
+        _fail(f"{file} cannot be used", error)
+
+
+def _parse(file: Path) -> Any:
+    """The document in a file.
+
+    Raises:
+        InvalidInput: not UTF-8, or neither YAML nor JSON.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+        return json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+    except (UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
+        raise InvalidInput(f"it cannot be parsed: {error}") from error
+
+
+def _run(work: Callable[[Container], Awaitable[None]]) -> None:
+    settings = settings_or_exit()
+
+    async def whole() -> None:
+        async with open_container(settings) as container:
+            await work(container)
+
+    try:
+        asyncio.run(whole())
+    except AppError as error:
+        _fail("storekeeper extraction-schemas", error)
+
+
+def _fail(where: str, error: AppError) -> NoReturn:
+    click.echo(f"{where}: {error}", err=True)
+    if isinstance(error, InvalidInput):
+        for each in error.violations:
+            click.echo(f"  {each.pointer or '/'} {each.detail}", err=True)
+    sys.exit(2 if isinstance(error, InvalidInput) else 1)
