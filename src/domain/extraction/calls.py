@@ -179,6 +179,7 @@ class Attempt:
         usage: tokens that the provider reported for this call.
         wait_s: time spent waiting for permission to call, in seconds.
         latency_s: time from request to answer, in seconds.
+        batched: it was part of a batch, which has its own price.
     """
 
     provider: str
@@ -187,6 +188,7 @@ class Attempt:
     usage: Usage = Usage()
     wait_s: float = 0.0
     latency_s: float = 0.0
+    batched: bool = False
 
 
 class CallFailed(DependencyError):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import unicodedata
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,16 +26,16 @@ class _Folded:
     """A text without case, accents of width and repeated spaces, with the way back."""
 
     text: str
-    origin: tuple[int, ...]
+    origin: array[int]
 
     def span(self, start: int, end: int) -> Span:
         return Span(start=self.origin[start], end=self.origin[end - 1] + 1)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _fold(text: str, *, words_only: bool) -> _Folded:
     characters: list[str] = []
-    origin: list[int] = []
+    origin = array("L")
     for index, character in enumerate(text):
         if character.isascii():
             folded = character.lower()
@@ -49,7 +50,7 @@ def _fold(text: str, *, words_only: bool) -> _Folded:
             else:
                 characters.append(" ")
             origin.append(index)
-    return _Folded("".join(characters), tuple(origin))
+    return _Folded("".join(characters), origin)
 
 
 def folded(text: str) -> str:

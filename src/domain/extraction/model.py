@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -62,6 +62,12 @@ class Flag:
     field: str | None = None
     start: int | None = None
     end: int | None = None
+
+    def shifted(self, offset: int) -> Flag:
+        """The same flag of a part that begins at `offset` of the whole text."""
+        if self.start is None or self.end is None:
+            return self
+        return replace(self, start=self.start + offset, end=self.end + offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

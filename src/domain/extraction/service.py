@@ -142,9 +142,8 @@ class ExtractionService:
         usable = reading if reading is not None and failure is None else Reading()
         found = [
             *instruction_flags(suspect),
-            *flags,
+            *(flags if failure is None else ()),
             *(flags_of(reading) if reading is not None else ()),
-            *contradictions(schema, usable.evidence, text),
         ]
         return ExtractionResult(
             status=_status(usable, failure),
@@ -178,7 +177,7 @@ class ExtractionService:
         budget = text_budget(schema, model.profile)
         while True:
             try:
-                readings = []
+                readings, flags = [], []
                 for window in windows(text, budget):
                     inner = [
                         Span(start=s.start - window.start, end=s.end - window.start)
@@ -187,6 +186,8 @@ class ExtractionService:
                     piece = text[window.start : window.end]
                     reading = await self._converse(model, schema, piece, course, inner)
                     readings.append(reading.shifted(window.start))
+                    rivals = contradictions(schema, reading.evidence, piece)
+                    flags += [flag.shifted(window.start) for flag in rivals]
             except CallFailed as error:
                 # The estimate was wrong, or the answer is as long as the text: smaller pieces,
                 # never the same again.
@@ -196,11 +197,13 @@ class ExtractionService:
                     raise
                 continue
             if len(readings) == 1:
-                return readings[0], []
+                return readings[0], flags
             unreadable = next((each for each in readings if each.unreadable), None)
             if unreadable is not None:
                 return unreadable, []
-            return merged(schema, readings)
+            whole, disagreements = merged(schema, readings)
+            known = {flag.field for flag in flags}
+            return whole, flags + [flag for flag in disagreements if flag.field not in known]
 
     async def _converse(
         self,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -49,9 +50,9 @@ _REPLACED: Final = re.compile(
 def embedded_instructions(text: str) -> list[Span]:
     """The sentences of `text` that speak to a model rather than to a shop."""
     spans: list[Span] = []
+    starts = [0, *(match.end() for match in _SENTENCE_START.finditer(text))]
     for match in _INSTRUCTIONS.finditer(text):
-        starts = [m.end() for m in _SENTENCE_START.finditer(text, 0, match.start())]
-        start = starts[-1] if starts else 0
+        start = starts[bisect_right(starts, match.start()) - 1]
         end = _SENTENCE_END.search(text, match.end())
         stop = end.end() if end else len(text)
         if spans and start < spans[-1].end:
