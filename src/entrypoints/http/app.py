@@ -9,9 +9,10 @@ from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response, get
+from litestar import Litestar, Request, Response, Router, get
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.response import Redirect
 from litestar.types import ASGIApp
 
 from domain.errors import AppError
@@ -19,11 +20,13 @@ from entrypoints.container import Container, open_container
 from entrypoints.http.cursors import Cursors
 from entrypoints.http.docs import docs_asset, docs_page
 from entrypoints.http.envelope import Envelope
+from entrypoints.http.extraction_jobs import ExtractionJobController
 from entrypoints.http.extraction_schemas import ExtractionSchemaController
 from entrypoints.http.extractions import ExtractionController
 from entrypoints.http.health import live, ready
 from entrypoints.http.openapi import document
 from entrypoints.http.orders import OrderController
+from entrypoints.http.problem_pages import problem_page
 from entrypoints.http.problems import on_app_error, on_http_error, on_unexpected
 from entrypoints.http.search_clicks import SearchClickController
 from entrypoints.http.search_insights import SearchInsightController
@@ -43,6 +46,9 @@ PROVIDED = (
     "extraction_schemas",
     "schema_registry",
     "single_extraction",
+    "extraction_jobs",
+    "extraction_job_service",
+    "result_formats",
     "open_unit",
     "checks",
 )
@@ -77,11 +83,18 @@ def build_app(
             SearchInsightController,
             ExtractionController,
             ExtractionSchemaController,
+            Router(
+                path="/",
+                route_handlers=[ExtractionJobController],
+                request_max_body_size=settings.max_job_body_bytes,
+            ),
             live,
             ready,
             openapi_json,
             docs_page,
             docs_asset,
+            problem_page,
+            index,
         ],
         dependencies={
             **{name: provided(name) for name in PROVIDED},
@@ -103,6 +116,12 @@ def build_app(
 @cache
 def _document(app: Litestar) -> bytes:
     return msgspec.json.encode(document(app, version=version("storekeeper")))
+
+
+@get("/")
+async def index() -> Redirect:
+    """A person who opens the bare address sees the API's page."""
+    return Redirect("/docs")
 
 
 @get("/schema/openapi.json")

@@ -83,8 +83,7 @@ KINDS: Final[Mapping[type[AppError], Kind]] = {
 TOO_LARGE: Final = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
 DEFECT: Final = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
 
-# What Litestar itself refuses, by status: code, kind, detail.
-_REFUSED: Final[Mapping[int, tuple[str, Kind, str]]] = {
+REFUSED: Final[Mapping[int, tuple[str, Kind, str]]] = {
     400: (
         MalformedRequest.code,
         KINDS[MalformedRequest],
@@ -103,6 +102,7 @@ _REFUSED: Final[Mapping[int, tuple[str, Kind, str]]] = {
         "This path does not take a body of this form.",
     ),
 }
+"""What Litestar itself refuses, by status: code, kind, detail."""
 
 
 class ProblemError(msgspec.Struct, kw_only=True):
@@ -194,7 +194,7 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         if request.scope["method"] == ASK_ALLOWED:
             return Response(b"", status_code=HTTPStatus.NO_CONTENT, headers=headers)
     other = ("refused", Kind(status, status.phrase), "The request was refused.")
-    code, kind, detail = _REFUSED.get(status, other)
+    code, kind, detail = REFUSED.get(status, other)
     return problem_response(
         request, code=code, title=kind.title, status=status, detail=detail, headers=headers
     )
