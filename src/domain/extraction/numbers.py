@@ -13,6 +13,7 @@ from typing import Final
 from domain.extraction.words import CONNECTORS, MULTIPLIERS, UNITS
 
 _TOKEN: Final = re.compile(r"(?P<digits>\d+(?:[.,'’\u00a0\u202f ]\d+)*)|(?P<word>[^\W\d_]+)")
+_LONGEST_WORD: Final = 24
 _CJK: Final = re.compile(r"[〇零一二两兩三四五六七八九十百千万萬]+")
 _CJK_DIGITS: Final = {c: i for i, c in enumerate("零一二三四五六七八九")} | {
     "〇": 0,
@@ -137,6 +138,8 @@ def _digit_readings(digits: str) -> Iterator[float]:
 
 def _german(word: str) -> float | None:
     """`fünfundzwanzig` and its Dutch sister `vijfentwintig`."""
+    if len(word) > _LONGEST_WORD:
+        return None
     for joint in ("und", "en", "ën"):
         head, _, tail = word.partition(joint)
         while tail:

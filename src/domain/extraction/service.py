@@ -24,7 +24,7 @@ from domain.extraction.suspicion import (
 from ports.language_model import Answer, Budget, Finish, LanguageModel
 from ports.record_validator import RecordValidator
 
-MAX_TEXT_CHARACTERS: Final = 500_000
+MAX_TEXT_CHARACTERS: Final = 200_000
 _SMALLEST_WINDOW_TOKENS: Final = 64
 _IMPATIENT_S: Final = 2.0
 _REASK_TOKENS: Final = 12_000
@@ -108,7 +108,7 @@ class ExtractionService:
         """Read one text. Failures of providers and models end in the result, not in an error.
 
         Args:
-            text: 1..500,000 characters; `check_text` says what is wrong with others.
+            text: 1..200,000 characters; `check_text` says what is wrong with others.
             schema: a registered schema.
             chain: providers in the order in which they are asked, each configured, at least one.
             deadline_s: longest time until there is a result, in seconds (> 0).
