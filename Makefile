@@ -6,7 +6,6 @@ ARGS ?=
 export PYTHON
 
 BIN = .venv/bin
-RUN = $(BIN)/python -m
 
 .DEFAULT_GOAL = help
 .PHONY: help install dev up demo test check fmt lock bench clean
@@ -42,10 +41,10 @@ fmt: dev ## format, and mend what lint can mend
 lock: dev ## compile requirements/ anew: make lock ARGS="--upgrade"
 	./scripts/lock.sh $(ARGS)
 
-bench: dev ## run the benchmarks: make bench ARGS="-k extraction"
-	$(RUN) pytest tests/benchmarks $(ARGS)
+bench: dev ## run the benchmarks: make bench ARGS="--only a,b --quick"
+	@./scripts/bench.sh $(ARGS)
 
 clean: ## remove .venv, caches and outputs (the state folder of `up` stays)
-	rm -rf .venv build dist out .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf .venv .venv-bench build dist out .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .schemathesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
