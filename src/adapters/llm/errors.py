@@ -22,6 +22,7 @@ DETAILS: Final[Mapping[FailureKind, str]] = {
     FailureKind.CIRCUIT_OPEN: "{0} failed repeatedly and is given a pause.",
     FailureKind.BAD_RESPONSE: "{0} sent something that is not its protocol.",
     FailureKind.TOO_LONG: "The text is too long for the model at {0}.",
+    FailureKind.REFUSED: "{0} declines to read this text.",
 }
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 
 from redis.asyncio import Redis
 
 from adapters.llm.capabilities import profile_of
+from adapters.llm.clients import ModelConfig, gemini_client, openai_client
 from adapters.llm.concurrency import AdaptiveLimit
 from adapters.llm.hints import StatedLimits
 from adapters.llm.on_demand import OnDemandLanguageModel
@@ -22,22 +20,7 @@ from adapters.llm.resilient import ResilientLanguageModel
 from adapters.llm.valkey_pacing import SharedPacer, ValkeyPacer
 from ports.language_model import LanguageModel
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelConfig:
-    """Where one provider is and what it is asked with.
-
-    Attributes:
-        provider: `openai`, `gemini`, `vllm` or `local`.
-        model: the model's name there.
-        base_url: of its API.
-        api_key: None for a server that asks for none.
-    """
-
-    provider: str
-    model: str
-    base_url: str
-    api_key: str | None = None
+__all__ = ["ModelConfig", "open_bare_model", "open_language_models"]
 
 
 @asynccontextmanager
@@ -95,24 +78,9 @@ def _lane(config: ModelConfig) -> str:
 async def _open_openai_protocol(
     config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedLimits
 ) -> AsyncIterator[LanguageModel]:
-    # The SDK takes a second to import: only who asks the provider pays, and no other request waits.
-    await asyncio.to_thread(import_module, "adapters.llm.openai_protocol")
-    import httpx2  # noqa: PLC0415
-    import openai  # noqa: PLC0415
+    async with openai_client(config, call_timeout_s, concurrency) as client:
+        from adapters.llm.openai_protocol import OpenAIProtocolLanguageModel  # noqa: PLC0415
 
-    from adapters.llm.openai_protocol import OpenAIProtocolLanguageModel  # noqa: PLC0415
-
-    limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
-    async with (
-        httpx2.AsyncClient(limits=limits, timeout=call_timeout_s) as wire,
-        openai.AsyncOpenAI(
-            api_key=config.api_key or "none",
-            base_url=config.base_url,
-            max_retries=0,
-            timeout=call_timeout_s,
-            http_client=wire,
-        ) as client,
-    ):
         yield OpenAIProtocolLanguageModel(
             client,
             profile=profile_of(config.provider, config.model),
@@ -125,26 +93,12 @@ async def _open_openai_protocol(
 async def _open_gemini(
     config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedLimits
 ) -> AsyncIterator[LanguageModel]:
-    await asyncio.to_thread(import_module, "adapters.llm.gemini")
-    import httpx2  # noqa: PLC0415
-    from google import genai  # noqa: PLC0415
-    from google.genai import types  # noqa: PLC0415
+    async with gemini_client(config, call_timeout_s, concurrency) as client:
+        from adapters.llm.gemini import GeminiLanguageModel  # noqa: PLC0415
 
-    from adapters.llm.gemini import GeminiLanguageModel  # noqa: PLC0415
-
-    limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
-    async with httpx2.AsyncClient(limits=limits, timeout=call_timeout_s) as wire:
-        # With its own client, the SDK's errors do not depend on what else is installed.
-        client = genai.Client(
-            api_key=config.api_key or "none",
-            http_options=types.HttpOptions(base_url=config.base_url, httpx_async_client=wire),
+        yield GeminiLanguageModel(
+            client,
+            profile=profile_of(config.provider, config.model),
+            call_timeout_s=call_timeout_s,
+            stated=stated,
         )
-        try:
-            yield GeminiLanguageModel(
-                client,
-                profile=profile_of(config.provider, config.model),
-                call_timeout_s=call_timeout_s,
-                stated=stated,
-            )
-        finally:
-            await client.aio.aclose()

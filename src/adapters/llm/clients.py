@@ -1,0 +1,78 @@
+"""The providers' own clients: without retries, imported when they are first opened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from google import genai
+    from openai import AsyncOpenAI
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Where one provider is and what it is asked with.
+
+    Attributes:
+        provider: `openai`, `gemini`, `vllm` or `local`.
+        model: the model's name there.
+        base_url: of its API.
+        api_key: None for a server that asks for none.
+    """
+
+    provider: str
+    model: str
+    base_url: str
+    api_key: str | None = None
+
+
+@asynccontextmanager
+async def openai_client(
+    config: ModelConfig, call_timeout_s: float, concurrency: int
+) -> AsyncIterator[AsyncOpenAI]:
+    """A client of a server that speaks OpenAI's protocol."""
+    # The SDK takes a second to import: only who asks the provider pays, and no other request waits.
+    await asyncio.to_thread(import_module, "openai")
+    import httpx2  # noqa: PLC0415
+    import openai  # noqa: PLC0415
+
+    limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+    async with (
+        httpx2.AsyncClient(limits=limits, timeout=call_timeout_s) as wire,
+        openai.AsyncOpenAI(
+            api_key=config.api_key or "none",
+            base_url=config.base_url,
+            max_retries=0,
+            timeout=call_timeout_s,
+            http_client=wire,
+        ) as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def gemini_client(
+    config: ModelConfig, call_timeout_s: float, concurrency: int
+) -> AsyncIterator[genai.Client]:
+    """A client of Gemini."""
+    await asyncio.to_thread(import_module, "google.genai")
+    import httpx2  # noqa: PLC0415
+    from google import genai  # noqa: PLC0415
+    from google.genai import types  # noqa: PLC0415
+
+    limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+    async with httpx2.AsyncClient(limits=limits, timeout=call_timeout_s) as wire:
+        # With its own client, the SDK's errors do not depend on what else is installed.
+        client = genai.Client(
+            api_key=config.api_key or "none",
+            http_options=types.HttpOptions(base_url=config.base_url, httpx_async_client=wire),
+        )
+        try:
+            yield client
+        finally:
+            await client.aio.aclose()

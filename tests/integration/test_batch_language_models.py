@@ -1,0 +1,269 @@
+"""Each provider's batch API through its own SDK: lines, ends, limits and failures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+
+from adapters.llm import batch_lines
+from adapters.llm.batch_lines import fitting, lines_of
+from adapters.llm.capabilities import profile_of
+from adapters.llm.clients import ModelConfig, openai_client
+from adapters.llm.gemini_batch import GeminiBatchLanguageModel
+from adapters.llm.openai_batch import OpenAIBatchLanguageModel
+from adapters.llm.opening_batches import open_batch_models
+from domain.extraction.builtin import ORDER_MESSAGE
+from domain.extraction.calls import CallFailed, FailureKind
+from domain.extraction.prompting import build_prompt
+from entrypoints.fake_provider.scenario import Batches, Fault, Scenario
+from ports.batch_language_model import BatchLanguageModel, BatchRequest
+from ports.language_model import Answer, Finish
+from tests.contracts.batch_language_model import (
+    BatchLanguageModelContract,
+    BatchWorld,
+    Ending,
+    text_of,
+)
+from tests.fake_provider import FakeInThread, running_fake
+
+PROVIDERS = {"openai": "gpt-5.4-mini", "gemini": "gemini-3-flash"}
+
+
+class FakeWorld(BatchWorld):
+    def __init__(self, fake: FakeInThread, provider: str, model: BatchLanguageModel) -> None:
+        self._fake = fake
+        self.model = model
+        self.profile = profile_of(provider, PROVIDERS[provider])
+
+    def arrange(
+        self,
+        *,
+        ending: Ending = "completed",
+        endless: bool = False,
+        server_error: str | None = None,
+        refusal: str | None = None,
+    ) -> None:
+        # Gemini refuses by a blocked prompt; OpenAI's models say it in a member of their own.
+        refused = "refusal" if self.profile.provider == "openai" else "prompt_blocked"
+        faults = [
+            *([Fault(kind="server_error", text=server_error)] if server_error else []),
+            *([Fault(kind=refused, text=refusal)] if refusal else []),  # type: ignore[arg-type]
+        ]
+        batches = Batches(outcome=ending, in_progress_s=600 if endless else 0)
+        self._fake.provider.apply(Scenario(batches=batches, script=tuple(faults)))
+
+    def forget(self) -> None:
+        httpx2.put(f"{self._fake.url}/_control/scenario", content=b"{}").raise_for_status()
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeInThread]:
+    with running_fake() as running:
+        yield running
+
+
+@pytest.fixture(params=sorted(PROVIDERS))
+def provider(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@asynccontextmanager
+async def opened(
+    fake: FakeInThread, provider: str, *, key: str = "a-key", timeout_s: float = 10
+) -> AsyncIterator[BatchLanguageModel]:
+    url = fake.openai_base_url if provider == "openai" else fake.gemini_base_url
+    config = ModelConfig(provider=provider, model=PROVIDERS[provider], base_url=url, api_key=key)
+    async with open_batch_models([config], call_timeout_s=timeout_s) as models:
+        yield await models[provider]()
+
+
+@pytest.fixture
+async def model(fake: FakeInThread, provider: str) -> AsyncIterator[BatchLanguageModel]:
+    async with opened(fake, provider) as model:
+        yield model
+
+
+def request_for(provider: str, text: str, custom_id: str = "1-0") -> BatchRequest:
+    profile = profile_of(provider, PROVIDERS[provider])
+    prompt = build_prompt(ORDER_MESSAGE, text, profile, new_mark=lambda: "a1b2c3d4")
+    return BatchRequest(custom_id=custom_id, prompt=prompt)
+
+
+class TestBatchApis(BatchLanguageModelContract):
+    @pytest.fixture
+    def world(self, fake: FakeInThread, provider: str, model: BatchLanguageModel) -> BatchWorld:
+        return FakeWorld(fake, provider, model)
+
+
+async def test_the_openers_give_the_same_model_each_time_and_none_without_batches() -> None:
+    configs = [
+        ModelConfig(provider=name, model="m", base_url="http://127.0.0.1:9/v1")
+        for name in ("openai", "vllm", "local")
+    ]
+    async with open_batch_models(configs, call_timeout_s=1) as models:
+        assert set(models) == {"openai"}
+        assert await models["openai"]() is await models["openai"]()
+
+
+ERRORS = {
+    "forbidden": FailureKind.AUTH,
+    "unknown_model": FailureKind.UNKNOWN_MODEL,
+    "bad_parameter": FailureKind.BAD_REQUEST,
+    "context_too_long": FailureKind.TOO_LONG,
+    "rate_limited": FailureKind.RATE_LIMITED,
+    "overloaded": FailureKind.OVERLOADED,
+    "server_error": FailureKind.SERVER_ERROR,
+    "gateway_timeout": FailureKind.TIMEOUT,
+    "reset": FailureKind.SERVER_ERROR,
+}
+
+
+@pytest.mark.parametrize("fault", sorted(ERRORS))
+async def test_a_failed_line_is_told_by_its_class(
+    fake: FakeInThread, provider: str, model: BatchLanguageModel, fault: Any
+) -> None:
+    fake.script(Fault(kind=fault))
+    batch_id = await model.submit("token", [request_for(provider, text_of(3))])
+    while not (await model.status(batch_id)).ended:
+        pass
+    (outcome,) = [each async for each in model.outcomes(batch_id)]
+    assert isinstance(outcome.result, CallFailed)
+    assert outcome.result.failure.kind is ERRORS[fault]
+
+
+async def test_a_cut_line_says_so(
+    fake: FakeInThread, provider: str, model: BatchLanguageModel
+) -> None:
+    fake.script("truncated")
+    batch_id = await model.submit("token", [request_for(provider, text_of(3))])
+    while not (await model.status(batch_id)).ended:
+        pass
+    (outcome,) = [each async for each in model.outcomes(batch_id)]
+    assert isinstance(outcome.result, Answer)
+    assert outcome.result.finish is Finish.TRUNCATED
+
+
+async def test_a_prompt_that_openai_blocks_is_refused_and_not_a_fault_of_ours(
+    fake: FakeInThread,
+) -> None:
+    async with opened(fake, "openai") as model:
+        fake.script("prompt_blocked")
+        batch_id = await model.submit("token", [request_for("openai", text_of(3))])
+        while not (await model.status(batch_id)).ended:
+            pass
+        (outcome,) = [each async for each in model.outcomes(batch_id)]
+    assert isinstance(outcome.result, CallFailed)
+    assert outcome.result.failure.kind is FailureKind.REFUSED
+
+
+async def test_openai_without_room_for_a_batch_is_a_rate_limit_with_a_wait(
+    fake: FakeInThread,
+) -> None:
+    fake.provider.apply(Scenario(batches=Batches(outcome="failed")))
+    async with opened(fake, "openai") as model:
+        batch_id = await model.submit("token", [request_for("openai", text_of(3))])
+        while not (status := await model.status(batch_id)).ended:
+            pass
+    assert status.failure is not None
+    assert status.failure.kind is FailureKind.RATE_LIMITED
+    assert status.failure.retry_after_s is not None
+    assert status.failure.retry_after_s > 60
+
+
+async def test_lines_that_openai_refuses_before_it_begins_are_a_bad_request(
+    fake: FakeInThread,
+) -> None:
+    twice = [request_for("openai", text_of(3), "same"), request_for("openai", text_of(4), "same")]
+    async with opened(fake, "openai") as model:
+        batch_id = await model.submit("token", twice)
+        while not (status := await model.status(batch_id)).ended:
+            pass
+    assert status.failure is not None
+    assert status.failure.kind is FailureKind.BAD_REQUEST
+
+
+async def test_a_provider_that_is_not_there_is_a_failed_connection(provider: str) -> None:
+    with running_fake() as gone:
+        pass
+    async with opened(gone, provider) as model:
+        with pytest.raises(CallFailed) as submitting:
+            await model.submit("token", [request_for(provider, text_of(3))])
+        with pytest.raises(CallFailed) as finding:
+            await model.find("token")
+    assert submitting.value.failure.kind is FailureKind.CONNECTION
+    assert finding.value.failure.kind is FailureKind.CONNECTION
+
+
+async def test_a_batch_is_found_behind_a_hundred_others(fake: FakeInThread, provider: str) -> None:
+    async with opened(fake, provider) as model:
+        request = request_for(provider, text_of(3))
+        wanted = await model.submit("wanted", [request])
+        for number in range(105):
+            await model.submit(f"other-{number}", [request])
+        assert await model.find("wanted") == wanted
+
+
+async def test_texts_of_every_script_come_through_unharmed(
+    fake: FakeInThread, provider: str
+) -> None:
+    text = "Hi, this is Zoë Müller-李. Please send 7 lamps \u2028 to 東京 \U0001f6d2 \x85 thanks."
+    async with opened(fake, provider) as model:
+        batch_id = await model.submit("token", [request_for(provider, text)])
+        while not (await model.status(batch_id)).ended:
+            pass
+        (outcome,) = [each async for each in model.outcomes(batch_id)]
+    assert isinstance(outcome.result, Answer)
+    assert json.loads(outcome.result.text)["quantity"]["value"] == 7
+
+
+def test_a_batch_holds_no_more_lines_than_openai_takes() -> None:
+    assert fitting(b"x" for _ in range(50_001)) == 50_000
+    assert fitting(b"x" for _ in range(49_999)) == 49_999
+
+
+def test_a_batch_is_no_larger_than_openai_takes() -> None:
+    line = b"x" * (batch_lines.MOST_BYTES // 10 - 1)  # and its line feed
+    assert fitting([line] * 20) == 10
+    assert fitting([line + b"x"] * 20) == 9
+
+
+def test_one_line_always_fits() -> None:
+    assert fitting([b"x" * (batch_lines.MOST_BYTES + 1)]) == 1
+
+
+def test_lines_that_are_no_objects_are_left_out() -> None:
+    assert list(lines_of(b'{"a":1}\n[1]\nnot json\n\n{"b":"\xe2\x80\xa8"}\n')) == [
+        {"a": 1},
+        {"b": "\u2028"},
+    ]
+
+
+async def test_a_client_that_retries_is_not_taken(fake: FakeInThread) -> None:
+    config = ModelConfig(provider="openai", model="m", base_url=fake.openai_base_url)
+    async with openai_client(config, 1, 1) as client:
+        with pytest.raises(ValueError, match="max_retries=0"):
+            OpenAIBatchLanguageModel(
+                client.with_options(max_retries=2),
+                profile=profile_of("openai", "m"),
+                call_timeout_s=1,
+            )
+
+
+BODIES: list[Any] = [None, [], "html", {}, {"choices": []}, {"candidates": []}, {"candidates": 1}]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=repr)
+async def test_an_answer_that_is_not_of_the_protocol_is_a_bad_response(
+    fake: FakeInThread, provider: str, body: Any
+) -> None:
+    async with opened(fake, provider) as model:
+        assert isinstance(model, OpenAIBatchLanguageModel | GeminiBatchLanguageModel)
+        row = {"status_code": 200, "body": body} if provider == "openai" else {"response": body}
+        result = model._result(row)
+    assert isinstance(result, CallFailed)
+    assert result.failure.kind is FailureKind.BAD_RESPONSE
