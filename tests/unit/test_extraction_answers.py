@@ -301,7 +301,7 @@ def test_a_schema_is_refused_for_the_model_whose_answer_would_not_fit() -> None:
     schema = Schema(name="s", version=1, description="", fields=fields)
     reason = unservable(schema, profile_of("local", "smollm2-135m"))
     assert reason is not None
-    assert "512" in reason
+    assert "1024" in reason
     assert unservable(schema, profile_of("openai", "gpt-5.4-mini")) is None
 
 
