@@ -52,6 +52,9 @@ from adapters.postgres.search_insights import (
 )
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from adapters.postgres.users import PostgresUserRepository
+from adapters.reports.csv_table import CsvFormat
+from adapters.reports.ndjson import NdjsonFormat
+from adapters.reports.parquet import ParquetFormat
 from adapters.system.certificate import CertificateExamination
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
@@ -147,6 +150,11 @@ class Container(containers.DeclarativeContainer):
         schemas=extraction_schemas,
         extraction=extraction_service,
         wakeup=providers.Singleton(ArqJobWakeup, redis),
+    )
+    result_formats = providers.Dict(
+        ndjson=providers.Singleton(NdjsonFormat),
+        csv=providers.Singleton(CsvFormat),
+        parquet=providers.Singleton(ParquetFormat),
     )
     document_reader = providers.Singleton(
         DocumentReader,

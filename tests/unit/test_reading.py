@@ -129,6 +129,17 @@ def test_a_number_beyond_a_double_is_refused(number: str) -> None:
     assert "double" in refused(f'{{"a": [{number}]}}'.encode())
 
 
+@pytest.mark.parametrize("text", ["2.0", "2e0", "0.2E1", "200e-2"])
+def test_a_whole_number_is_an_integer_however_it_is_written(text: str) -> None:
+    assert type(parse_json(text.encode())) is int
+    assert read_object(parse_json(f'{{"name":"oak","count":{text}}}'.encode()), Thing).count == 2
+
+
+def test_a_number_that_a_double_does_not_hold_exactly_is_no_integer() -> None:
+    assert type(parse_json(b"9007199254740992.0")) is int
+    assert type(parse_json(b"9007199254740994.0")) is float
+
+
 @pytest.mark.parametrize("sign", ["", "-"])
 def test_a_number_has_up_to_forty_digits(sign: str) -> None:
     assert parse_json(f"{sign}{'9' * 40}".encode()) == int(f"{sign}{'9' * 40}")

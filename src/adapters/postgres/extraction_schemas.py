@@ -18,6 +18,7 @@ from ports.extraction_schemas import ExtractionSchemaRepository
 
 _QUERIES: Final = load_queries("extraction")
 _TRIES: Final = 5
+_REFERENCES: Final = ("extractions_schema_fkey", "extraction_jobs_schema_fkey")
 
 
 class PostgresExtractionSchemaRepository(ExtractionSchemaRepository):
@@ -55,7 +56,8 @@ class PostgresExtractionSchemaRepository(ExtractionSchemaRepository):
     async def delete(self, name: str) -> None:
         """See the port."""
         query = _QUERIES["delete_schema"]
-        with on_constraint({"extractions_schema_fkey": lambda: _in_use(name)}):
+        in_use = dict.fromkeys(_REFERENCES, lambda: _in_use(name))
+        with on_constraint(in_use):
             gone = await self._executor.fetchval(query.sql, *query.args(name=name))
         if not gone:
             raise NotFound(f"There is no schema {name!r}.")

@@ -144,6 +144,17 @@ class Caps:
         return found
 
 
+class Mode(StrEnum):
+    """How providers are asked.
+
+    DIRECT: one document at a time, at once. BATCH: many together by the first provider, within 24
+    hours and at its batch price; what its answers leave open is asked directly.
+    """
+
+    DIRECT = "direct"
+    BATCH = "batch"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """What is done with every document of a job.
@@ -153,12 +164,14 @@ class Assignment:
         schema_version: its version, fixed when the job is made.
         providers: who is asked, in order.
         reuse: whether a known result of the same question answers a document.
+        mode: how providers are asked.
     """
 
     schema: str
     schema_version: int
     providers: tuple[str, ...]
     reuse: bool = True
+    mode: Mode = Mode.DIRECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
+from domain.extraction.calls import CallFailed
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import Schema
 from domain.extraction.service import ExtractionService
@@ -17,6 +18,7 @@ from domain.jobs.settling import Patience, settle, settle_broken
 from ports.clock import Clock
 from ports.extraction_schemas import ExtractionSchemaRepository
 from ports.known_extractions import Question
+from ports.language_model import Answer
 
 _log = logging.getLogger(__name__)
 
@@ -102,11 +104,20 @@ class DocumentReader:
             )
         return Plan(schema=schema, chain=chain, question=question)
 
-    async def read(self, item: ClaimedItem, plan: Plan) -> Settlement:
-        """Ask for one document."""
+    async def read(
+        self,
+        item: ClaimedItem,
+        plan: Plan,
+        given: Mapping[str, Answer | CallFailed] | None = None,
+    ) -> Settlement:
+        """Ask for one document, or read what the first provider said to its `first_prompts`."""
         try:
             result = await self._extraction.extract(
-                item.text, plan.schema, chain=plan.chain, deadline_s=self._deadline_s
+                item.text,
+                plan.schema,
+                chain=plan.chain,
+                deadline_s=self._deadline_s,
+                given=given,
             )
         except Exception:  # noqa: BLE001 (one text that we fail at must not stop the others)
             _log.exception("document %s of job %s cannot be read", item.position, item.job_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Final
 
 from domain.errors import InvalidInput, NotFound, Violation
 from domain.extraction.service import ExtractionService, check_text
@@ -12,6 +13,8 @@ from domain.jobs.model import (
     Caps,
     Document,
     ExtractionJob,
+    ItemResult,
+    ItemState,
     JobDraft,
     JobId,
     Order,
@@ -20,6 +23,8 @@ from ports.extraction_jobs import ExtractionJobRepository
 from ports.extraction_schemas import ExtractionSchemaRepository
 from ports.job_wakeup import JobWakeup
 from ports.unit_of_work import UnitOfWorkFactory
+
+_PAGE: Final = 500
 
 
 class ExtractionJobService:
@@ -90,6 +95,24 @@ class ExtractionJobService:
             await unit.commit()
         await self._wakeup.wake()
         return job
+
+    async def announce(self) -> None:
+        """Wake a worker for a job that was stored in a unit of another."""
+        await self._wakeup.wake()
+
+    async def all_results(
+        self, job_id: JobId, state: ItemState | None = None
+    ) -> AsyncIterator[ItemResult]:
+        """Every document of a job in its order, a page at a time; no transaction stays open.
+
+        Raises:
+            NotFound: no such job.
+        """
+        after = 0
+        while page := await self._jobs.results(job_id, state=state, limit=_PAGE, after=after):
+            for result in page:
+                yield result
+            after = page[-1].position
 
     async def order(self, job_id: JobId, order: Order, caps: Caps | None = None) -> ExtractionJob:
         """Pause, resume or cancel a job; what is under way comes to its end, or goes back.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from domain.extraction.calls import FailureKind, JobEffect
+from domain.extraction.calls import Failure, FailureKind, JobEffect
 from domain.extraction.model import Extraction, ExtractionResult, Status
 from domain.jobs.model import (
     ClaimedItem,
@@ -80,21 +80,38 @@ def settle(
             spending=spending,
             question=question,
         )
+    return _failed(
+        Settlement(
+            item=item,
+            state=ItemState.REFUSED if result.status is Status.REFUSED else ItemState.FAILED,
+            extraction=extraction,
+            spending=spending,
+            question=question,
+        ),
+        failure,
+        patience,
+        chance,
+    )
+
+
+def settle_unasked(
+    item: ClaimedItem, failure: Failure, *, patience: Patience, chance: Callable[[], float]
+) -> Settlement:
+    """What it means for a document that nobody was asked about it, although that was the plan."""
+    ended = Settlement(item=item, state=ItemState.FAILED)
+    return _failed(ended, failure, patience, chance)
+
+
+def _failed(
+    ended: Settlement, failure: Failure, patience: Patience, chance: Callable[[], float]
+) -> Settlement:
+    """`ended` if the failure stands, else its document back in the queue."""
     reason = Reason(code=failure.kind, detail=failure.detail)
     effect = failure.reaction.job
     charged = effect is JobEffect.RETRY_ITEM and failure.kind not in _UNCHARGED
-    attempts = item.attempts + charged
+    attempts = ended.item.attempts + charged
     if effect is JobEffect.FAIL_ITEM or (charged and attempts >= patience.attempts):
-        state = ItemState.REFUSED if result.status is Status.REFUSED else ItemState.FAILED
-        return Settlement(
-            item=item,
-            state=state,
-            extraction=extraction,
-            charged=charged,
-            reason=reason,
-            spending=spending,
-            question=question,
-        )
+        return replace(ended, charged=charged, reason=reason)
     halt = None
     if effect is JobEffect.STOP:
         halt = Halt(reason=reason, status=JobStatus.FAILED)
@@ -102,15 +119,14 @@ def settle(
         halt = Halt(reason=reason, status=JobStatus.PAUSED)
     elif not charged:
         halt = Halt(reason=reason, wait_s=failure.retry_after_s or _BLIND_WAIT_S)
-    return Settlement(
-        item=item,
+    return replace(
+        ended,
         state=ItemState.PENDING,
+        extraction=None,
         charged=charged,
         delay_s=patience.delay_s(attempts, chance) if charged else 0.0,
         reason=reason,
-        spending=spending,
         halt=halt,
-        question=question,
     )
 
 

@@ -42,16 +42,25 @@ async def once(
     key: str,
     open_unit: UnitOfWorkFactory,
     work: Callable[[UnitOfWork], Awaitable[Response[bytes]]],
+    *,
+    digest: bytes | None = None,
 ) -> Response[bytes]:
     """Do `work` in one transaction with the keeping of its answer, or replay the kept answer.
 
     A transaction that collided with others is done again, 3 times in all.
 
+    Args:
+        request: the request.
+        key: its idempotency key.
+        open_unit: opens the transaction.
+        work: the rest of it.
+        digest: what makes two requests the same; None for `fingerprint(request)`.
+
     Raises:
         RequestInProgress, IdempotencyKeyReused: see `IdempotencyStore.claim`.
         AppError: what `work` raises; nothing is kept then, and the key can be used again.
     """
-    digest = await fingerprint(request)
+    digest = await fingerprint(request) if digest is None else digest
     for _ in range(_TRIES - 1):
         try:
             return await _once(key, digest, open_unit, work)

@@ -82,6 +82,8 @@ class Contract:
         media: media type of the success body.
         body: type of the request body; None for none.
         body_types: media types that it may have.
+        more_bodies, more_media: further forms of the request and of the success body, as text:
+            media type -> example.
         query: struct of the query parameters.
         path: types of the path parameters, by name.
         errors: what the use case may raise, beyond what follows from the shape.
@@ -98,6 +100,8 @@ class Contract:
     media: str = JSON
     body: Any = None
     body_types: Sequence[str] = (JSON,)
+    more_bodies: Mapping[str, str] = field(default_factory=dict)
+    more_media: Mapping[str, str] = field(default_factory=dict)
     query: type[msgspec.Struct] | None = None
     path: Mapping[str, Any] = field(default_factory=dict)
     errors: Sequence[type[AppError]] = ()
@@ -217,7 +221,7 @@ def _operation(name: str, stated: Contract, found: Mapping[int, Any]) -> dict[st
         content = _content(found[id(stated.body)], stated.body_example)
         operation["requestBody"] = {
             "required": True,
-            "content": dict.fromkeys(stated.body_types, content),
+            "content": {**dict.fromkeys(stated.body_types, content), **_texts(stated.more_bodies)},
         }
     return operation
 
@@ -228,8 +232,15 @@ def _success(stated: Contract, found: Mapping[int, Any]) -> dict[str, Any]:
         "headers": _headers(stated.response_headers),
     }
     if stated.returns is not None:
-        response["content"] = {stated.media: _content(found[id(stated.returns)], stated.example)}
+        response["content"] = {
+            stated.media: _content(found[id(stated.returns)], stated.example),
+            **_texts(stated.more_media),
+        }
     return response
+
+
+def _texts(examples: Mapping[str, str]) -> dict[str, Any]:
+    return {media: _content({"type": "string"}, text) for media, text in examples.items()}
 
 
 def _content(schema: Any, example: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 
 _LONGEST_NUMBER: Final = 40
+_EXACT: Final = 2**53  # up to here each integer is a double of its own
 _PATH: Final = re.compile(r" - at `\$(.*)`$")
 _BOUNDS: Final = ("Expected str ", "Expected int ")  # not "Expected str, got int"
 _INTEGER: Final = re.compile(r"-?[0-9]{1,40}")
@@ -109,14 +110,24 @@ async def read_json(request: Request[Any, Any, Any], media_types: Sequence[str] 
             is compressed.
         MalformedRequest: see `parse_json`.
     """
-    kind, parameters = content_type(request)
+    kind, _ = content_type(request)
     if kind not in media_types:
         raise UnsupportedMediaType(f"Send the body as {' or '.join(media_types)}.")
+    check_encoding(request)
+    return parse_json(await request.body())
+
+
+def check_encoding(request: Request[Any, Any, Any]) -> None:
+    """Refuse a body that is not plain UTF-8 by its headers.
+
+    Raises:
+        UnsupportedMediaType: another charset, or compressed.
+    """
+    _, parameters = content_type(request)
     if parameters.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType("Send the body in UTF-8.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
-    return parse_json(await request.body())
 
 
 def content_type(request: Request[Any, Any, Any]) -> tuple[str, Mapping[str, str]]:
@@ -275,7 +286,8 @@ def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
         raise MalformedRequest("The body has a number that is beyond a double's range.")
-    return number
+    # To JSON Schema, and so to the document that we publish, 2.0 and 2e0 are the integer 2.
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
 
 
 def _no_constant(name: str) -> float:

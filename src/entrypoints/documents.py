@@ -1,0 +1,121 @@
+"""Documents of a job as lines of JSON, for HTTP and for the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import IO, Any, Final
+
+from domain.errors import InvalidInput, Violation
+from domain.jobs.model import Document
+from domain.jobs.service import check_document
+
+LONGEST_LINE: Final = 8_388_608
+"""Bytes: the longest text with every character escaped takes less."""
+_MOST_VIOLATIONS: Final = 100
+_MEMBERS: Final = ("id", "text")
+
+
+def check_lines(file: IO[bytes]) -> int:
+    """How many documents a file of lines holds; blank lines are none.
+
+    Raises:
+        InvalidInput: names the bad lines, up to 100 of them; or there is no document.
+    """
+    violations: list[Violation] = []
+    count = 0
+    for _, found in _read(file):
+        if isinstance(found, Document):
+            count += 1
+        else:
+            violations += found
+        if len(violations) >= _MOST_VIOLATIONS:
+            detail = "has more bad lines; they are named once these are mended"
+            violations.append(Violation(pointer="", detail=detail))
+            break
+    if violations:
+        raise InvalidInput.of(violations)
+    if not count:
+        raise InvalidInput.of([Violation(pointer="", detail="must hold a document at least")])
+    return count
+
+
+async def documents_of(file: IO[bytes]) -> AsyncIterator[Document]:
+    """The documents of a file that `check_lines` passed, from its start."""
+    for _, found in _read(file):
+        if isinstance(found, Document):
+            yield found
+
+
+def _read(file: IO[bytes]) -> Iterator[tuple[int, Document | list[Violation]]]:
+    file.seek(0)
+    number = 0
+    while line := file.readline(LONGEST_LINE):
+        number += 1
+        if not line.endswith(b"\n") and len(line) == LONGEST_LINE:
+            detail = f"line {number} is longer than {LONGEST_LINE} bytes"
+            yield number, [Violation(pointer=f"/{number}", detail=detail)]
+            return
+        if line.strip():
+            yield number, _document(line, number)
+
+
+def _document(line: bytes, number: int) -> Document | list[Violation]:
+    """One line: `{"text": ..., "id": ...}`, or a string that is the text."""
+    at = f"/{number}"
+    try:
+        raw = _DECODER.decode(line.decode("utf-8-sig" if number == 1 else "utf-8").strip())
+        document = _shaped({"text": raw} if isinstance(raw, str) else raw)
+    except UnicodeDecodeError:
+        return [Violation(pointer=at, detail=f"line {number} is not UTF-8")]
+    except (json.JSONDecodeError, RecursionError):
+        return [Violation(pointer=at, detail=f"line {number} is not JSON")]
+    except _Misshapen as error:
+        return [Violation(pointer=at, detail=f"line {number} {error}")]
+    found = check_document(document, at)
+    if not found:
+        return document
+    return [
+        Violation(pointer=each.pointer, detail=f"line {number}: {each.detail}") for each in found
+    ]
+
+
+def _shaped(raw: Any) -> Document:
+    """A document of the right shape, with any text.
+
+    Raises:
+        _Misshapen: says why not.
+    """
+    if not isinstance(raw, dict):
+        raise _Misshapen("must be a string, or an object with `text`")
+    unknown = [name for name in raw if name not in _MEMBERS]
+    if unknown:
+        raise _Misshapen(f"has the unknown member {_shown(unknown[0])}; known are id and text")
+    text, name = raw.get("text"), raw.get("id")
+    if not isinstance(text, str):
+        raise _Misshapen("must have a `text` that is a string")
+    if isinstance(name, int) and not isinstance(name, bool):
+        name = str(name)
+    if name is not None and not isinstance(name, str):
+        raise _Misshapen("must have an `id` that is a string or an integer, if any")
+    return Document(text=text, id=name)
+
+
+class _Misshapen(ValueError):
+    """A line that is JSON, but no document."""
+
+
+def _shown(name: str) -> str:
+    return repr(name.encode(errors="backslashreplace").decode()[:80])
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _Misshapen(f"has the member {_shown(twice)} twice")
+    return members
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_distinct)
