@@ -37,23 +37,33 @@ def read_prices(path: Path | None = None) -> PriceTable:
             price = _price(row, f"/prices/{provider}/{model}", found)
             if price is not None:
                 prices[str(provider), str(model)] = price
+    parts = document.get("batch", {})
+    if not isinstance(parts, dict):
+        found.append(Violation(pointer="/batch", detail="must be a mapping"))
+        parts = {}
+    batch = {
+        str(provider): _amount(part, f"/batch/{provider}", found)
+        for provider, part in parts.items()
+    }
     if found:
         places = "; ".join(f"{each.pointer} {each.detail}" for each in found)
         raise InvalidInput(f"The price table {file} is wrong: {places}.", violations=found)
-    return PriceTable(prices=prices)
+    return PriceTable(prices=prices, batch=batch)
 
 
 def _price(row: Any, pointer: str, found: list[Violation]) -> Price | None:
     if not isinstance(row, Mapping) or set(row) != set(_PARTS):
         found.append(Violation(pointer=pointer, detail="must have input, cached and output"))
         return None
-    amounts: list[Decimal] = []
-    for part in _PARTS:
-        try:
-            amount = Decimal(str(row[part]))
-        except InvalidOperation:
-            amount = Decimal(-1)
-        if not amount.is_finite() or amount < 0:
-            found.append(Violation(pointer=f"{pointer}/{part}", detail="must be a number >= 0"))
-        amounts.append(amount)
+    amounts = [_amount(row[part], f"{pointer}/{part}", found) for part in _PARTS]
     return Price(input=amounts[0], cached=amounts[1], output=amounts[2])
+
+
+def _amount(value: Any, pointer: str, found: list[Violation]) -> Decimal:
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        found.append(Violation(pointer=pointer, detail="must be a number >= 0"))
+    return amount

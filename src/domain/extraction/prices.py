@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
@@ -44,9 +44,11 @@ class PriceTable:
     Attributes:
         prices: `(provider, model)` to price. A model that ends in `*` stands for all names that
             begin so; the longest that fits counts.
+        batch: by provider, what part of the price counts in a batch.
     """
 
     prices: Mapping[tuple[str, str], Price]
+    batch: Mapping[str, Decimal] = field(default_factory=dict)
 
     def price(self, provider: str, model: str) -> Price | None:
         """The price of a model; None when the table does not name it."""
@@ -67,7 +69,8 @@ class PriceTable:
             if not attempt.usage.total_tokens:
                 continue
             price = self.price(attempt.provider, attempt.model)
-            if price is None:
+            part = self.batch.get(attempt.provider) if attempt.batched else Decimal(1)
+            if price is None or part is None:
                 return None
-            total += price.of(attempt.usage)
+            total += price.of(attempt.usage) * part
         return total

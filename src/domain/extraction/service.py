@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from domain.errors import InvalidInput, Violation
-from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind
+from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, JobEffect
 from domain.extraction.chunking import estimate_tokens, windows
 from domain.extraction.matching import Span
 from domain.extraction.model import ExtractionResult, Flag, Status
@@ -21,7 +21,7 @@ from domain.extraction.suspicion import (
     embedded_instructions,
     instruction_flags,
 )
-from ports.language_model import Answer, Budget, Finish, LanguageModel
+from ports.language_model import Answer, Budget, Finish, LanguageModel, Prompt
 from ports.record_validator import RecordValidator
 
 MAX_TEXT_CHARACTERS: Final = 200_000
@@ -39,12 +39,14 @@ class _Course:
         wait_s: longest wait for a provider that rate limits or fails.
         attempts: all calls so far.
         reask_tokens: estimated tokens spent on asking again.
+        given: what was said already, by the piece of the text that was asked about.
     """
 
     deadline: float
     wait_s: float
     attempts: list[Attempt] = field(default_factory=list)
     reask_tokens: int = 0
+    given: dict[str, Answer | CallFailed] = field(default_factory=dict)
 
 
 class ExtractionService:
@@ -102,8 +104,25 @@ class ExtractionService:
         """Identifies what `provider` is asked for `schema`, besides the text."""
         return prompt_hash(schema, self._models[provider].profile)
 
+    def first_prompts(self, text: str, schema: Schema, provider: str) -> Mapping[str, Prompt]:
+        """What `provider` is asked first, by the piece of `text` that it is asked about."""
+        profile = self._models[provider].profile
+        pieces = (
+            text[each.start : each.end] for each in windows(text, text_budget(schema, profile))
+        )
+        return {
+            piece: build_prompt(schema, piece, profile, new_mark=self._new_mark)
+            for piece in dict.fromkeys(pieces)
+        }
+
     async def extract(
-        self, text: str, schema: Schema, *, chain: Sequence[str], deadline_s: float
+        self,
+        text: str,
+        schema: Schema,
+        *,
+        chain: Sequence[str],
+        deadline_s: float,
+        given: Mapping[str, Answer | CallFailed] | None = None,
     ) -> ExtractionResult:
         """Read one text. Failures of providers and models end in the result, not in an error.
 
@@ -112,9 +131,10 @@ class ExtractionService:
             schema: a registered schema.
             chain: providers in the order in which they are asked, each configured, at least one.
             deadline_s: longest time until there is a result, in seconds (> 0).
+            given: what the first of them said already to its `first_prompts`.
         """
         started = self._monotonic()
-        course = _Course(deadline=started + deadline_s, wait_s=deadline_s)
+        course = _Course(deadline=started + deadline_s, wait_s=deadline_s, given=dict(given or {}))
         suspect = embedded_instructions(text)
         given_up: list[tuple[str, FailureKind]] = []
         reading: Reading | None = None
@@ -138,6 +158,7 @@ class ExtractionService:
             ):
                 break
             given_up.append((name, failure.kind))
+            course.given.clear()
         profile = self._models[provider].profile
         usable = reading if reading is not None and failure is None else Reading()
         found = [
@@ -231,7 +252,7 @@ class ExtractionService:
                 if course.reask_tokens > _REASK_TOKENS:
                     return best
             try:
-                answer = await model.complete(prompt, self._budget(course))
+                answer = await self._answer(model, prompt, text, course)
             except CallFailed as error:
                 course.attempts.extend(error.attempts)
                 raise
@@ -253,6 +274,23 @@ class ExtractionService:
                 return best
             asked_again += 1
             correction = (_shortened(answer), correction_of(reading.faults()))
+
+    async def _answer(
+        self, model: LanguageModel, prompt: Prompt, text: str, course: _Course
+    ) -> Answer:
+        """What was said already, or what is said now.
+
+        Raises:
+            CallFailed: neither.
+        """
+        given = course.given.pop(text, None)
+        if isinstance(given, Answer):
+            return given
+        if given is not None:
+            if given.failure.reaction.job is not JobEffect.RETRY_ITEM:
+                raise given
+            course.attempts.extend(given.attempts)
+        return await model.complete(prompt, self._budget(course))
 
     def _budget(self, course: _Course) -> Budget:
         left = course.deadline - self._monotonic()
