@@ -93,6 +93,20 @@ async def test_a_failure_that_no_retry_helps_is_not_tried_again(kind: FailureKin
     assert len(bench.inner.prompts) == 1
 
 
+async def test_failures_of_many_kinds_share_one_budget() -> None:
+    mixture = [
+        FailureKind.SERVER_ERROR,
+        FailureKind.CONNECTION,
+        FailureKind.OVERLOADED,
+        FailureKind.TIMEOUT,
+        FailureKind.CONNECTION,
+    ]
+    bench = Bench([*mixture, "never heard"])
+    with pytest.raises(CallFailed) as caught:
+        await bench.model.complete(PROMPT, PATIENT)
+    assert [attempt.outcome for attempt in caught.value.attempts] == mixture
+
+
 async def test_a_rate_limit_waits_what_it_was_told_and_charges_no_try() -> None:
     told = Failure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=30)
     bench = Bench([told] * 6 + ["hello"])

@@ -45,11 +45,10 @@ async def open_language_models(
         models: dict[str, LanguageModel] = {}
         for config in configs:
             stated = StatedLimits()
-            bare = open_bare_model(config, call_timeout_s, concurrency, stated)
             models[config.provider] = ResilientLanguageModel(
                 OnDemandLanguageModel(
                     profile_of(config.provider, config.model),
-                    partial(stack.enter_async_context, bare),
+                    partial(_entered, stack, config, call_timeout_s, concurrency, stated),
                 ),
                 lane=_lane(config),
                 pacer=pacer,
@@ -66,6 +65,18 @@ def open_bare_model(
     """One model that makes one call an answer: unpaced, never tried again."""
     opened = _open_gemini if config.provider == "gemini" else _open_openai_protocol
     return opened(config, call_timeout_s, concurrency, stated)
+
+
+async def _entered(
+    stack: AsyncExitStack,
+    config: ModelConfig,
+    call_timeout_s: float,
+    concurrency: int,
+    stated: StatedLimits,
+) -> LanguageModel:
+    """A bare model that `stack` closes."""
+    bare = open_bare_model(config, call_timeout_s, concurrency, stated)
+    return await stack.enter_async_context(bare)
 
 
 def _lane(config: ModelConfig) -> str:

@@ -16,6 +16,8 @@ from adapters.llm.pacing import Obstacle, Pacer
 from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind
 from ports.language_model import Answer, Budget, LanguageModel, ModelProfile, Prompt
 
+_MOST_TRIES: Final = 5
+"""Calls that may fail in any mixture of ways before the last failure stands."""
 _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 20.0
 _JITTER: Final = 0.1
@@ -159,7 +161,8 @@ class ResilientLanguageModel(LanguageModel):
         else:
             await self._pacer.answered(self._lane, unplanned_tokens=-prompt.estimated_tokens)
         course.tries[failed.kind] += 1
-        if course.tries[failed.kind] >= reaction.tries:
+        spent = course.tries.total() >= _MOST_TRIES
+        if spent or course.tries[failed.kind] >= reaction.tries:
             raise CallFailed(failed, tuple(course.attempts))
         backoff = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** (course.tries.total() - 1))
         return max(failed.retry_after_s or 0.0, backoff * self._chance())
