@@ -18,7 +18,7 @@ compile() {
 }
 
 compile dev.txt pyproject.toml --all-extras --group build --group model --group dev "$@"
-compile up.txt pyproject.toml --all-extras --group build --group model -c requirements/dev.txt
+compile up.txt pyproject.toml --extra embedded --extra local --group build --group model -c requirements/dev.txt
 compile core.txt pyproject.toml --group build -c requirements/dev.txt
 compile bench.txt --group bench -c requirements/dev.txt
 echo "uv==$("$uv" --version | cut -d ' ' -f 2)" > requirements/uv.in

@@ -18,7 +18,7 @@ from adapters.reports.csv_table import CsvFormat
 from adapters.reports.ndjson import NdjsonFormat
 from adapters.reports.parquet import ParquetFormat
 from domain.extraction.model import Evidence, ExtractionId, Flag, FlagKind, Status
-from domain.extraction.schema import Field, FieldType, Schema
+from domain.extraction.schema import Field, FieldType, Schema, Value
 from domain.jobs.model import ItemResult, ItemState, Reason
 from domain.jobs.rows import Kind, columns_of
 from ports.result_format import ResultFormat
@@ -39,7 +39,7 @@ SCHEMA = Schema(
     ),
 )
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-VALUES = {
+VALUES: dict[str, Value] = {
     "name": '=cmd("Zoë, 1")\n',
     "guests": 3,
     "huge": 10**30,
@@ -124,7 +124,7 @@ async def test_a_csv_row_is_flat_and_runs_nothing_in_a_spreadsheet() -> None:
     text = (await written(CsvFormat(), [read(1), PENDING])).decode()
     first, second = csv.DictReader(io.StringIO(text, newline=""))
     assert list(first) == [column.name for column in columns_of(SCHEMA)]
-    assert first["fields.name"] == "'" + VALUES["name"]  # type: ignore[operator]
+    assert first["fields.name"] == f"'{VALUES['name']}"
     assert (first["fields.guests"], first["fields.huge"]) == ("3", str(10**30))
     assert (first["fields.price"], first["fields.paid"], first["fields.day"]) == (
         "9.5",
@@ -168,7 +168,7 @@ async def test_parquet_columns_have_their_types() -> None:
 
 @pytest.mark.parametrize("form", [NdjsonFormat(), CsvFormat(), ParquetFormat()])
 async def test_many_rows_come_in_pieces_and_in_order(form: ResultFormat) -> None:
-    results = [read(position) for position in range(1, 12_001)]
+    results = [read(position) for position in range(1, 6_001)]
     pieces = 0
 
     async def stream() -> AsyncIterator[ItemResult]:
@@ -179,7 +179,7 @@ async def test_many_rows_come_in_pieces_and_in_order(form: ResultFormat) -> None
     async for piece in form.encode(stream(), SCHEMA):
         pieces += bool(piece)
         whole += piece
-    assert pieces >= 3
+    assert pieces >= 2
     if form.media_type == "text/csv":
         rows = list(csv.DictReader(io.StringIO(whole.decode(), newline="")))
         positions = [int(row["position"]) for row in rows]
@@ -187,7 +187,7 @@ async def test_many_rows_come_in_pieces_and_in_order(form: ResultFormat) -> None
         positions = [json.loads(line)["position"] for line in whole.splitlines()]
     else:
         positions = pq.read_table(io.BytesIO(whole)).column("position").to_pylist()
-    assert positions == list(range(1, 12_001))
+    assert positions == list(range(1, 6_001))
 
 
 @pytest.mark.parametrize("form", [NdjsonFormat(), CsvFormat(), ParquetFormat()])
