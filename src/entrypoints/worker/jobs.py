@@ -39,6 +39,14 @@ async def refresh_insights(ctx: Context) -> None:
     await ctx["insight_service"].refresh()
 
 
+@patient
+async def purge_answers(ctx: Context) -> None:
+    """Forget the kept answers to requests that are too old to be replayed."""
+    async with ctx["open_unit"]() as unit:
+        await unit.answers.purge()
+        await unit.commit()
+
+
 async def wake_extraction(ctx: Context) -> None:
     """Let this process look for documents of extraction jobs now."""
     ctx["extraction_runner"].wake()

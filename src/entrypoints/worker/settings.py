@@ -14,7 +14,7 @@ from arq.cron import cron
 from arq.worker import Worker, func
 
 from entrypoints.container import Container
-from entrypoints.worker.jobs import MAX_TRIES, refresh_insights, wake_extraction
+from entrypoints.worker.jobs import MAX_TRIES, purge_answers, refresh_insights, wake_extraction
 
 _JOB_TIMEOUT_S: Final = 600
 GRACE_S: Final = 5
@@ -39,12 +39,21 @@ def build_worker(container: Container, *, handle_signals: bool = True) -> Worker
                 unique=True,  # one of the workers runs it
                 max_tries=MAX_TRIES,
                 timeout=_JOB_TIMEOUT_S,
-            )
+            ),
+            cron(
+                purge_answers,  # type: ignore[arg-type]  # as above
+                minute=40,
+                run_at_startup=True,
+                unique=True,
+                max_tries=MAX_TRIES,
+                timeout=_JOB_TIMEOUT_S,
+            ),
         ],
         redis_pool=redis,
         job_serializer=redis.job_serializer,
         job_deserializer=redis.job_deserializer,
         ctx={
+            "open_unit": container.open_unit(),
             "insight_service": container.insight_service(),
             "extraction_runner": container.extraction_runner(),
         },
