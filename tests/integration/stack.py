@@ -155,7 +155,9 @@ def running_stack(
             process.wait(PATIENCE_S)
 
 
-def run_command(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def run_command(
+    *arguments: str, cwd: Path, patience_s: float = PATIENCE_S, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run a `storekeeper` command to its end."""
     return subprocess.run(
         [*COMMAND, *arguments],
@@ -164,5 +166,5 @@ def run_command(*arguments: str, cwd: Path, **variables: str) -> subprocess.Comp
         text=True,
         cwd=cwd,
         env=environment(**variables),
-        timeout=PATIENCE_S,
+        timeout=patience_s,
     )

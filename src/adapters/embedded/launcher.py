@@ -1,6 +1,6 @@
 """Start a program that ends when its parent ends, in another account if asked.
 
-`python -I -S launcher.py PARENT_PID SIGNAL UID GID NICE PROGRAM [ARG...]`
+`python -I -S launcher.py PARENT_PID SIGNAL UID GID PROGRAM [ARG...]`
 
 A program of its own, because the alternative (code between fork and exec in the supervisor) is
 unsafe in a process with threads, and a change of account clears the parent-death signal.
@@ -31,10 +31,8 @@ def end_with_parent(parent_pid: int, signum: int = signal.SIGTERM) -> None:
 
 def main(argv: list[str]) -> None:
     """Become the program of `argv`."""
-    parent_pid, signum, uid, gid, niceness = (int(word) for word in argv[:5])
-    program = argv[5:]
-    if niceness:
-        os.nice(niceness)
+    parent_pid, signum, uid, gid = (int(word) for word in argv[:4])
+    program = argv[4:]
     if uid >= 0:
         os.setgroups([])
         os.setgid(gid)

@@ -33,7 +33,7 @@ def weights_file() -> Path:
 
 def parameters(port: int, alias: str, key: str) -> xllamacpp.CommonParams:
     """llama.cpp's parameters for a server on 127.0.0.1:`port`, for callers with `key`."""
-    threads = os.cpu_count() or 1
+    cores = os.cpu_count() or 1
     chosen = xllamacpp.CommonParams()
     chosen.model.path = str(weights_file())
     chosen.model_alias = {alias}
@@ -44,8 +44,12 @@ def parameters(port: int, alias: str, key: str) -> xllamacpp.CommonParams:
     chosen.n_ctx = _SLOTS * _CONTEXT_TOKENS_PER_SLOT  # the slots share it
     chosen.n_predict = _LONGEST_ANSWER_TOKENS  # a loop ends here where the caller sets no bound
     chosen.cont_batching = True
-    chosen.cpuparams.n_threads = threads
-    chosen.cpuparams_batch.n_threads = threads
+    # The threads of one step wait for each other in a loop: where other programs want the cores
+    # too, few threads are faster than many, and the waiting must not take what the others need.
+    chosen.cpuparams.n_threads = max(1, cores // 2)
+    chosen.cpuparams_batch.n_threads = cores
+    chosen.cpuparams.poll = 0
+    chosen.cpuparams_batch.poll = 0
     chosen.endpoint_metrics = True
     chosen.use_jinja = True
     chosen.warmup = True

@@ -24,11 +24,10 @@ def launched(
     account: Account | None,
     *,
     death_signal: signal.Signals = signal.SIGKILL,
-    niceness: int = 0,
 ) -> tuple[str, ...]:
     """The command line that runs `argv` in `account` and ends it with this process."""
     uid, gid = (account.uid, account.gid) if account else (-1, -1)
-    numbers = (os.getpid(), int(death_signal), uid, gid, niceness)
+    numbers = (os.getpid(), int(death_signal), uid, gid)
     return (sys.executable, "-I", "-S", launcher.__file__, *map(str, numbers), *argv)
 
 
@@ -47,7 +46,6 @@ class Command:
         account: who runs it; None means us.
         stop_signals: sent one after the other, each with the seconds that it is given.
         death_signal: what the kernel sends it when we die (Linux).
-        niceness: 0..19, how far it stands back for the others.
     """
 
     name: str
@@ -58,7 +56,6 @@ class Command:
     account: Account | None = None
     stop_signals: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 6.0),)
     death_signal: signal.Signals = signal.SIGTERM
-    niceness: int = 0
 
 
 class ChildProcess:
@@ -93,7 +90,6 @@ class ChildProcess:
                     command.argv,
                     command.account,
                     death_signal=command.death_signal,
-                    niceness=command.niceness,
                 ),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

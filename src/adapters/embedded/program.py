@@ -26,7 +26,6 @@ class Program(ServerProcess):
         log: the file that its output is appended to.
         env: its whole environment.
         is_ready: asked again and again after the start; None where starting is all.
-        niceness: 0..19, how far it stands back for the others.
     """
 
     def __init__(
@@ -37,7 +36,6 @@ class Program(ServerProcess):
         log: Path,
         env: Mapping[str, str],
         is_ready: Callable[[], Awaitable[bool]] | None = None,
-        niceness: int = 0,
     ) -> None:
         self._name = name
         self._log = log.resolve()
@@ -50,7 +48,6 @@ class Program(ServerProcess):
                 env=env,
                 cwd=Path.cwd(),
                 stop_signals=((signal.SIGTERM, _STOP_PATIENCE_S),),
-                niceness=niceness,
             )
         )
 

@@ -15,7 +15,7 @@ from entrypoints.demo import walk
 from entrypoints.demo.journal import DemoFailed, Journal
 from entrypoints.demo.stack import demo_stack
 
-_TIMEOUT_S: Final = 120.0
+_TIMEOUT_S: Final = 330.0
 
 
 @click.command("demo")

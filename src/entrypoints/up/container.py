@@ -71,7 +71,7 @@ class EmbeddedContainer:
         )
 
     def model(self, alias: str, env: Mapping[str, str]) -> Program:
-        """The embedded language model, behind everything that answers requests of people."""
+        """The embedded language model."""
         module = (sys.executable, "-m", "adapters.embedded.model_server")
         return Program(
             name="model",
@@ -79,7 +79,6 @@ class EmbeddedContainer:
             log=self._state.log("model"),
             env={**env, "MODEL_API_KEY": self._secrets.model_key},
             is_ready=answers_http("127.0.0.1", self._model_port, "/health"),
-            niceness=5,
         )
 
     def web(self, env: Mapping[str, str], *, host: str, port: int, trusted: str | None) -> Program:
