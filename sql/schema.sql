@@ -173,13 +173,15 @@ CREATE TABLE extraction_jobs (
     waits_until    TIMESTAMPTZ,
     created_at     TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
     finished_at    TIMESTAMPTZ,
+    mode           TEXT NOT NULL DEFAULT 'direct',   -- or 'batch': many texts together, later
     CONSTRAINT extraction_jobs_pkey PRIMARY KEY (id),
     CONSTRAINT extraction_jobs_schema_fkey FOREIGN KEY (schema_name, schema_version)
         REFERENCES extraction_schemas (name, version),
     CONSTRAINT extraction_jobs_status_check
         CHECK (status IN ('running', 'paused', 'failed', 'cancelled', 'completed')),
     CONSTRAINT extraction_jobs_reason_check CHECK ((reason IS NULL) = (reason_code IS NULL)),
-    CONSTRAINT extraction_jobs_done_check CHECK (valid + partial + refused + failed <= total)
+    CONSTRAINT extraction_jobs_done_check CHECK (valid + partial + refused + failed <= total),
+    CONSTRAINT extraction_jobs_mode_check CHECK (mode IN ('direct', 'batch'))
 -- Half of each page stays free, so that the counters can change without touching an index.
 ) WITH (fillfactor = 50);
 CREATE INDEX extraction_jobs_running_idx ON extraction_jobs (id) WHERE status = 'running';
@@ -238,6 +240,26 @@ CREATE TABLE extraction_reservations (
         REFERENCES extraction_workers (id) ON DELETE CASCADE
 );
 CREATE INDEX extraction_reservations_worker_id_idx ON extraction_reservations (worker_id);
+
+-- Batches at providers, open until each of their documents is settled. Meanwhile a row of
+-- `extraction_workers` with the same id has the documents.
+CREATE TABLE provider_batches (
+    id           UUID NOT NULL,        -- the batch's name at the provider too
+    job_id       INT NOT NULL,
+    provider     TEXT NOT NULL,
+    provider_id  TEXT,                 -- the provider's id of it, once it is known
+    prompt_hash  TEXT,
+    unsure_since TIMESTAMPTZ,          -- somebody began to submit it
+    turn         INT NOT NULL DEFAULT 1, -- only the process that took it last may change it
+    due_at       TIMESTAMPTZ NOT NULL, -- until then nobody takes it
+    opened_at    TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    closed_at    TIMESTAMPTZ,
+    CONSTRAINT provider_batches_pkey PRIMARY KEY (id),
+    CONSTRAINT provider_batches_job_id_fkey FOREIGN KEY (job_id)
+        REFERENCES extraction_jobs (id) ON DELETE CASCADE
+);
+CREATE INDEX provider_batches_job_id_idx ON provider_batches (job_id);
+CREATE INDEX provider_batches_due_at_idx ON provider_batches (due_at) WHERE closed_at IS NULL;
 
 
 -- Housekeeping --------------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 -- name: add_job
 INSERT INTO extraction_jobs (
-    schema_name, schema_version, providers, reuse, max_cost_usd, max_tokens
-) VALUES (:schema_name, :schema_version, :providers, :reuse, :max_cost_usd, :max_tokens)
+    schema_name, schema_version, providers, reuse, mode, max_cost_usd, max_tokens
+) VALUES (
+    :schema_name, :schema_version, :providers, :reuse, :mode, :max_cost_usd, :max_tokens
+)
 RETURNING id;
 
 -- name: count_documents
@@ -69,3 +71,6 @@ WHERE i.position > :after
     )
 ORDER BY i.position
 LIMIT :limit;
+
+-- name: workers
+SELECT count(*) FROM extraction_workers WHERE leased_until > now();

@@ -30,7 +30,7 @@ WITH me AS (
 jobs AS (
     SELECT j.id, (:limit::int + count(*) OVER () - 1) / count(*) OVER () AS share
     FROM extraction_jobs AS j
-    WHERE j.status = 'running'
+    WHERE j.status = 'running' AND j.mode = 'direct'
         AND (j.waits_until IS NULL OR j.waits_until <= now())
         AND EXISTS (
             SELECT FROM extraction_job_items AS i
@@ -60,7 +60,7 @@ taken AS (
     WHERE i.job_id = picked.job_id AND i.position = picked.position
     RETURNING i.job_id, i.position, i.claim, i.text, i.attempts
 )
-SELECT me.id, taken.*, j.schema_name, j.schema_version, j.providers, j.reuse
+SELECT me.id, taken.*, j.schema_name, j.schema_version, j.providers, j.reuse, j.mode
 FROM me
 LEFT JOIN taken ON TRUE
 LEFT JOIN extraction_jobs AS j ON j.id = taken.job_id

@@ -15,6 +15,7 @@ from domain.jobs.model import (
     ItemState,
     JobId,
     JobStatus,
+    Mode,
     Settlement,
     WorkerId,
 )
@@ -72,11 +73,8 @@ class MemoryExtractionQueue(ExtractionQueue):
         return claimed
 
     def _due(self, job: JobRow) -> Iterator[tuple[JobRow, int, ItemRow]]:
-        now = self._tables.clock.now()
-        if job.status is not JobStatus.RUNNING or (job.waits_until and job.waits_until > now):
-            return
-        for position, item in job.items.items():
-            if item.state is ItemState.PENDING and not (item.due_at and item.due_at > now):
+        if job.assignment.mode is Mode.DIRECT:
+            for position, item in job.due(self._tables.clock.now()):
                 yield job, position, item
 
     async def settle(

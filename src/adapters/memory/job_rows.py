@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ from domain.jobs.model import (
     Spending,
     WorkerId,
 )
+from ports.batch_language_model import BatchId
 
 _RATE_OVER = timedelta(seconds=60)
 
@@ -38,6 +40,20 @@ class ItemRow:
     extraction_id: ExtractionId | None = None
     reused: bool = False
     finished_at: datetime | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class BatchRow:
+    """One batch; open while the worker of its id has a lease."""
+
+    job_id: JobId
+    opened_at: datetime
+    due_at: datetime
+    turn: int = 1
+    provider_id: BatchId | None = None
+    prompt_hash: str | None = None
+    unsure_since: datetime | None = None
+    closed: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +83,14 @@ class JobRow:
             cancelled=pending if cancelled else 0,
             **{state.value: states.count(state) for state in ENDED},
         )
+
+    def due(self, now: datetime) -> Iterator[tuple[int, ItemRow]]:
+        """Its documents that may be claimed, with their positions."""
+        if self.status is not JobStatus.RUNNING or (self.waits_until and self.waits_until > now):
+            return
+        for position, item in self.items.items():
+            if item.state is ItemState.PENDING and not (item.due_at and item.due_at > now):
+                yield position, item
 
     def view(self, now: datetime) -> ExtractionJob:
         """As it stands."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import count
 from typing import TypeVar
 
-from adapters.memory.job_rows import JobRow
+from adapters.memory.job_rows import BatchRow, JobRow
 from domain.extraction.builtin import BUILT_IN
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import Schema
@@ -62,6 +62,7 @@ class RecordTables:
     jobs: dict[JobId, JobRow] = field(default_factory=dict)
     leases: dict[WorkerId, datetime] = field(default_factory=dict)
     reservations: dict[bytes, WorkerId] = field(default_factory=dict)
+    batches: dict[WorkerId, BatchRow] = field(default_factory=dict)
     claimed: set[str] = field(default_factory=set)
     user_ids: count[int] = field(default_factory=lambda: count(1))
     order_ids: count[int] = field(default_factory=lambda: count(1))

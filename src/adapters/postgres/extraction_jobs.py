@@ -26,6 +26,7 @@ from domain.jobs.model import (
     JobDraft,
     JobId,
     JobStatus,
+    Mode,
     Order,
     Reason,
     Spending,
@@ -58,6 +59,7 @@ class PostgresExtractionJobIntake(ExtractionJobIntake):
                     schema_version=assignment.schema_version,
                     providers=list(assignment.providers),
                     reuse=assignment.reuse,
+                    mode=assignment.mode.value,
                     max_cost_usd=draft.caps.max_cost_usd,
                     max_tokens=draft.caps.max_tokens,
                 ),
@@ -132,6 +134,10 @@ class PostgresExtractionJobRepository(ExtractionJobRepository):
             await self.get(job_id)
         return [_item(row) for row in rows]
 
+    async def workers(self) -> int:
+        """See the port."""
+        return int(await self._executor.fetchval(_QUERIES["workers"].sql))
+
 
 def job_of(row: asyncpg.Record) -> ExtractionJob:
     """A row of `extraction_jobs`, with or without what only `job_columns` counts."""
@@ -182,6 +188,7 @@ def assignment_of(row: asyncpg.Record) -> Assignment:
         schema_version=row["schema_version"],
         providers=tuple(row["providers"]),
         reuse=row["reuse"],
+        mode=Mode(row["mode"]),
     )
 
 

@@ -207,6 +207,7 @@ extraction_jobs = Table(
         server_default=func.current_timestamp(),
     ),
     Column("finished_at", DateTime(timezone=True)),
+    Column("mode", Text, nullable=False, server_default=text("'direct'")),
     ForeignKeyConstraint(
         ["schema_name", "schema_version"],
         ["extraction_schemas.name", "extraction_schemas.version"],
@@ -222,6 +223,7 @@ extraction_jobs = Table(
     CheckConstraint(
         "valid + partial + refused + failed <= total", name="extraction_jobs_done_check"
     ),
+    CheckConstraint("mode IN ('direct', 'batch')", name="extraction_jobs_mode_check"),
     postgresql_with={"fillfactor": 50},
 )
 Index(
@@ -303,3 +305,29 @@ extraction_reservations = Table(
     Column("worker_id", ForeignKey("extraction_workers.id", ondelete="CASCADE"), nullable=False),
 )
 Index("extraction_reservations_worker_id_idx", extraction_reservations.c.worker_id)
+
+provider_batches = Table(
+    "provider_batches",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("job_id", ForeignKey("extraction_jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("provider_id", Text),
+    Column("prompt_hash", Text),
+    Column("unsure_since", DateTime(timezone=True)),
+    Column("turn", Integer, nullable=False, server_default=text("1")),
+    Column("due_at", DateTime(timezone=True), nullable=False),
+    Column(
+        "opened_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.current_timestamp(),
+    ),
+    Column("closed_at", DateTime(timezone=True)),
+)
+Index("provider_batches_job_id_idx", provider_batches.c.job_id)
+Index(
+    "provider_batches_due_at_idx",
+    provider_batches.c.due_at,
+    postgresql_where=provider_batches.c.closed_at.is_(None),
+)
