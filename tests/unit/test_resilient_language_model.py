@@ -9,7 +9,7 @@ import pytest
 
 from adapters.llm.concurrency import AdaptiveLimit
 from adapters.llm.hints import Limits, StatedLimits
-from adapters.llm.pacing import FAILURES_TO_OPEN, LocalPacer
+from adapters.llm.pacing import FAILURES_TO_OPEN, OPEN_S, LocalPacer
 from adapters.llm.resilient import ResilientLanguageModel
 from adapters.memory.language_model import Said, ScriptedLanguageModel
 from domain.extraction.calls import REACTIONS, CallFailed, Failure, FailureKind
@@ -164,6 +164,15 @@ async def test_a_provider_that_comes_back_is_used_again() -> None:
             await bench.model.complete(PROMPT, PATIENT)
     for _ in range(3):
         assert (await bench.model.complete(PROMPT, PATIENT)).text == "hello"
+
+
+async def test_patience_that_the_jitter_overdrew_still_takes_a_turn_that_is_free() -> None:
+    bench = Bench(["hello"])
+    for _ in range(FAILURES_TO_OPEN):
+        await bench.pacer.failed("lane")
+    answer = await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=OPEN_S[0]))
+    assert answer.text == "hello"
+    assert bench.slept[0] > OPEN_S[0]
 
 
 async def test_the_deadline_ends_every_wait_inside() -> None:

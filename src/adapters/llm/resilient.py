@@ -18,6 +18,7 @@ from ports.language_model import Answer, Budget, LanguageModel, ModelProfile, Pr
 
 _MOST_TRIES: Final = 5
 """Calls that may fail in any mixture of ways before the last failure stands."""
+_SHORTEST_WAIT_S: Final = 0.02
 _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 20.0
 _JITTER: Final = 0.1
@@ -141,7 +142,7 @@ class ResilientLanguageModel(LanguageModel):
                 else FailureKind.RATE_LIMITED
             )
             blocked = self._failure(kind, retry_after_s=turn.wait_s)
-            await self._wait(turn.wait_s, course, blocked)
+            await self._wait(max(turn.wait_s, _SHORTEST_WAIT_S), course, blocked)
 
     async def _after(self, failed: Failure, prompt: Prompt, course: _Course) -> float:
         """Report a failure; returns the wait before the next try, in seconds.
@@ -181,7 +182,8 @@ class ResilientLanguageModel(LanguageModel):
         jitter = min(_LONGEST_JITTER_S, seconds * _JITTER) * self._chance()
         before = self._now()
         await self._sleep(seconds + jitter)
-        course.patience_s -= self._now() - before
+        # Never below 0: the jitter may overdraw it, and a turn that is free now needs no patience.
+        course.patience_s = max(0.0, course.patience_s - (self._now() - before))
 
     def _failure(self, kind: FailureKind, *, retry_after_s: float | None = None) -> Failure:
         return failure(self._inner.profile.provider, kind, retry_after_s=retry_after_s)

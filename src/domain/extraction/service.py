@@ -26,7 +26,7 @@ from ports.record_validator import RecordValidator
 
 MAX_TEXT_CHARACTERS: Final = 200_000
 _SMALLEST_WINDOW_TOKENS: Final = 64
-_IMPATIENT_S: Final = 2.0
+_IMPATIENT_S: Final = 1.0
 _REASK_TOKENS: Final = 12_000
 
 
