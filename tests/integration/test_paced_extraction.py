@@ -40,22 +40,23 @@ async def two_processes(
             provider="vllm", model="m", base_url=fake.vllm_base_url, api_key=secrets.token_hex(4)
         ),
     ]
-    async with Redis.from_url(redis_url) as one, Redis.from_url(redis_url) as other:
-        async with (
-            open_language_models(configs, call_timeout_s=30, concurrency=8, valkey=one) as first,
-            open_language_models(configs, call_timeout_s=30, concurrency=8, valkey=other) as second,
-        ):
-            yield [
-                ExtractionService(
-                    models=models,
-                    chain=("openai",),
-                    validator=PydanticRecordValidator(),
-                    prices=read_prices(),
-                    monotonic=time.monotonic,
-                    new_mark=partial(secrets.token_hex, 4),
-                )
-                for models in (first, second)
-            ]
+    async with (
+        Redis.from_url(redis_url) as one,
+        Redis.from_url(redis_url) as other,
+        open_language_models(configs, call_timeout_s=30, concurrency=8, valkey=one) as first,
+        open_language_models(configs, call_timeout_s=30, concurrency=8, valkey=other) as second,
+    ):
+        yield [
+            ExtractionService(
+                models=models,
+                chain=("openai",),
+                validator=PydanticRecordValidator(),
+                prices=read_prices(),
+                monotonic=time.monotonic,
+                new_mark=partial(secrets.token_hex, 4),
+            )
+            for models in (first, second)
+        ]
 
 
 async def read_all(
