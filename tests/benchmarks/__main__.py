@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import click
 
-from tests.benchmarks import faults, outage, storm, throughput
+from tests.benchmarks import faults, kills, memory, outage, quota, storm, throughput
 from tests.benchmarks.harness import ROOT, Options
 from tests.benchmarks.results import Report
 from tests.benchmarks.writing import as_text, conditions_of, write_files, write_page
@@ -23,7 +23,10 @@ _ALL: Final[dict[str, Benchmark]] = {
     "a": throughput.run,
     "b": faults.run,
     "c": storm.run,
+    "d": kills.run,
+    "e": memory.run,
     "f": outage.run,
+    "g": quota.run,
 }
 
 
@@ -60,17 +63,16 @@ def main(
         outage_s=outage_s or (5 if quick else 60),
         documents=documents or (5_000 if quick else 100_000),
     )
-    load_before = os.getloadavg()[0]
-    reports = []
+    arguments = " ".join(sys.argv[1:])
+    command = f'make bench ARGS="{arguments}"' if arguments else "make bench"
+    conditions = conditions_of(options, command, os.getloadavg()[0])
+    reports: list[Report] = []
     for letter in letters:
         started = time.monotonic()
         report = replace(_ALL[letter](options), took_s=time.monotonic() - started)
         reports.append(report)
         click.echo(as_text(report))
-    arguments = " ".join(sys.argv[1:])
-    command = f'make bench ARGS="{arguments}"' if arguments else "make bench"
-    conditions = conditions_of(options, command, load_before)
-    write_files(reports, conditions, out)
+        write_files(reports, conditions, out)
     if write_docs:
         write_page(reports, conditions)
     missed = [f"({r.key}) {t.name}" for r in reports for t in r.targets if not t.met]

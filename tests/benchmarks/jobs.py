@@ -45,8 +45,15 @@ class Worker:
 
     def rss_mb(self) -> float:
         """Resident memory (Linux)."""
+        return self._memory_mb("VmRSS")
+
+    def peak_rss_mb(self) -> float:
+        """Its greatest so far (Linux)."""
+        return self._memory_mb("VmHWM")
+
+    def _memory_mb(self, name: str) -> float:
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
-        kilobytes = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+        kilobytes = next(line for line in status.splitlines() if line.startswith(name))
         return int(kilobytes.split()[1]) / 1024
 
     def cpu_s(self) -> float:
