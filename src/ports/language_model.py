@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from domain.extraction.calls import Attempt
-from domain.extraction.schema import AnswerStyle
+from domain.extraction.wire import AnswerStyle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

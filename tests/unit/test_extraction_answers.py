@@ -16,7 +16,8 @@ from domain.extraction.builtin import BUILT_IN, ORDER_MESSAGE
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.parsing import UnreadableAnswer, loops, parse_answer
 from domain.extraction.prompting import answer_tokens, build_prompt, prompt_hash, unservable
-from domain.extraction.schema import AnswerStyle, Example, Field, FieldType, Schema, wire_schema
+from domain.extraction.schema import Example, Field, FieldType, Schema
+from domain.extraction.wire import AnswerStyle, wire_schema
 
 JSON = st.recursive(
     st.none()

@@ -17,8 +17,9 @@ from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.calls import FailureKind
 from domain.extraction.model import ExtractionResult, FlagKind, Status
 from domain.extraction.prices import Price, PriceTable
-from domain.extraction.schema import AnswerStyle, Field, FieldType, Schema
+from domain.extraction.schema import Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
+from domain.extraction.wire import AnswerStyle
 from ports.language_model import Finish, LanguageModel, Prompt
 
 TEXT = "Hi, Maria Lopez here. Could we get 24 oat milk cartons by friday?"
@@ -339,6 +340,26 @@ async def test_a_text_beyond_the_context_is_read_in_windows_with_the_right_offse
     assert len(result.attempts) > 3
     for item in result.evidence:
         assert text[item.start : item.end] == item.quote
+
+
+async def test_no_part_of_a_long_text_is_pressed_for_what_another_part_states() -> None:
+    text = "We talked about the weather. " * 3000 + TEXT
+    schema = required(ORDER_MESSAGE, "quantity")
+    model = ScriptedLanguageModel(otherwise=reader(found_in))
+    result, _ = await read(text=text, model=model, schema=schema)
+    assert result.status is Status.VALID
+    shape = model.prompts[0].json_schema["properties"]
+    assert isinstance(shape, dict)
+    assert shape["quantity"]["properties"]["value"]["type"] == ["integer", "null"]
+
+
+async def test_a_long_text_that_never_states_what_is_required_fails() -> None:
+    model = ScriptedLanguageModel(otherwise=reader(found_in))
+    schema = required(ORDER_MESSAGE, "quantity")
+    result, _ = await read(text="We talked about the weather. " * 3000, model=model, schema=schema)
+    assert result.status is Status.FAILED
+    assert result.failure is not None
+    assert "quantity" in result.failure.detail
 
 
 async def test_windows_that_disagree_are_flagged() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from domain.extraction.schema import AnswerStyle
+from domain.extraction.wire import AnswerStyle
 from ports.language_model import ModelProfile
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
-from domain.extraction.schema import AnswerStyle
+from domain.extraction.wire import AnswerStyle
 from ports.language_model import Answer, Budget, Finish, LanguageModel, ModelProfile, Prompt
 
 Said: TypeAlias = str | FailureKind | Failure | Finish | tuple[str, Finish]

@@ -10,14 +10,13 @@ from typing import Final
 from domain.extraction.chunking import estimate_tokens
 from domain.extraction.matching import folded
 from domain.extraction.schema import (
-    AnswerStyle,
     Example,
     Field,
     FieldType,
     Schema,
     Value,
-    wire_schema,
 )
+from domain.extraction.wire import AnswerStyle, wire_schema
 from ports.language_model import Message, ModelProfile, Prompt
 
 PROMPT_VERSION: Final = "2026-11.1"

@@ -11,7 +11,8 @@ from domain.extraction.evidence import ground
 from domain.extraction.matching import Span
 from domain.extraction.model import Evidence, Flag, FlagKind
 from domain.extraction.parsing import UnreadableAnswer, parse_answer
-from domain.extraction.schema import AnswerStyle, Schema, Value
+from domain.extraction.schema import Schema, Value
+from domain.extraction.wire import AnswerStyle
 from ports.record_validator import RecordValidator
 
 
@@ -137,6 +138,16 @@ def failure_of(schema: Schema, reading: Reading) -> Failure | None:
         lost = [name for name in faults if name in required]
         if lost:
             return Failure(kind=kind, detail=_LOST[kind].format(", ".join(lost)))
+    silent = [
+        name
+        for name in required
+        if name not in reading.faults() and reading.values.get(name) in (None, [])
+    ]
+    if silent:
+        return Failure(
+            kind=FailureKind.SCHEMA_VIOLATION,
+            detail=f"No value was found for what the schema requires: {', '.join(sorted(silent))}.",
+        )
     if not reading.values and reading.faults():
         kind = FailureKind.UNGROUNDED if reading.ungrounded else FailureKind.SCHEMA_VIOLATION
         return Failure(kind=kind, detail=_LOST[kind].format(", ".join(reading.faults())))

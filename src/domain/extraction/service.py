@@ -3,50 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from domain.errors import InvalidInput, Violation
-from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, JobEffect
+from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
 from domain.extraction.chunking import estimate_tokens, windows
+from domain.extraction.conversation import Conversation, Course
 from domain.extraction.matching import Span
 from domain.extraction.model import ExtractionResult, Flag, Status
-from domain.extraction.parsing import loops
 from domain.extraction.prices import PriceTable
-from domain.extraction.prompting import build_prompt, correction_of, prompt_hash, text_budget
-from domain.extraction.reading import Reading, failure_of, flags_of, merged, read_answer
-from domain.extraction.schema import Schema
+from domain.extraction.prompting import build_prompt, prompt_hash, text_budget
+from domain.extraction.reading import Reading, failure_of, flags_of, merged
+from domain.extraction.schema import Schema, relaxed
 from domain.extraction.suspicion import (
     contradictions,
     embedded_instructions,
     instruction_flags,
 )
-from ports.language_model import Answer, Budget, Finish, LanguageModel, Prompt
+from ports.language_model import Answer, LanguageModel, Prompt
 from ports.record_validator import RecordValidator
 
 MAX_TEXT_CHARACTERS: Final = 200_000
 _SMALLEST_WINDOW_TOKENS: Final = 64
 _IMPATIENT_S: Final = 1.0
-_REASK_TOKENS: Final = 12_000
-
-
-@dataclass(slots=True, kw_only=True)
-class _Course:
-    """What happened so far to one text.
-
-    Attributes:
-        deadline: on the service's monotonic clock, in seconds.
-        wait_s: longest wait for a provider that rate limits or fails.
-        attempts: all calls so far.
-        reask_tokens: estimated tokens spent on asking again.
-        given: what was said already, by the piece of the text that was asked about.
-    """
-
-    deadline: float
-    wait_s: float
-    attempts: list[Attempt] = field(default_factory=list)
-    reask_tokens: int = 0
-    given: dict[str, Answer | CallFailed] = field(default_factory=dict)
 
 
 class ExtractionService:
@@ -73,8 +52,10 @@ class ExtractionService:
     ) -> None:
         self._models = models
         self._chain = tuple(chain)
-        self._validator = validator
-        self._prices = prices
+        self._conversation = Conversation(
+            validator=validator, monotonic=monotonic, new_mark=new_mark
+        )
+        self.prices = prices
         self._monotonic = monotonic
         self._new_mark = new_mark
 
@@ -107,13 +88,21 @@ class ExtractionService:
     def first_prompts(self, text: str, schema: Schema, provider: str) -> Mapping[str, Prompt]:
         """What `provider` is asked first, by the piece of `text` that it is asked about."""
         profile = self._models[provider].profile
-        pieces = (
-            text[each.start : each.end] for each in windows(text, text_budget(schema, profile))
-        )
+        spans = windows(text, text_budget(schema, profile))
+        asked = schema if len(spans) == 1 else relaxed(schema)
+        pieces = dict.fromkeys(text[each.start : each.end] for each in spans)
         return {
-            piece: build_prompt(schema, piece, profile, new_mark=self._new_mark)
-            for piece in dict.fromkeys(pieces)
+            piece: build_prompt(asked, piece, profile, new_mark=self._new_mark) for piece in pieces
         }
+
+    def likely_call(self, prompt: Prompt, provider: str) -> Attempt:
+        """What asking `prompt` in a batch is likely to use; hidden reasoning is not foreseen."""
+        profile = self._models[provider].profile
+        output = (prompt.max_output_tokens - profile.reasoning_tokens) // 3
+        usage = Usage(input_tokens=prompt.estimated_tokens - output, output_tokens=output)
+        return Attempt(
+            provider=provider, model=profile.model, outcome=None, usage=usage, batched=True
+        )
 
     async def extract(
         self,
@@ -134,7 +123,7 @@ class ExtractionService:
             given: what the first of them said already to its `first_prompts`.
         """
         started = self._monotonic()
-        course = _Course(deadline=started + deadline_s, wait_s=deadline_s, given=dict(given or {}))
+        course = Course(deadline=started + deadline_s, wait_s=deadline_s, given=dict(given or {}))
         suspect = embedded_instructions(text)
         given_up: list[tuple[str, FailureKind]] = []
         reading: Reading | None = None
@@ -183,11 +172,11 @@ class ExtractionService:
             fallbacks=tuple(given_up),
             prompt_hash=prompt_hash(schema, profile),
             latency_s=self._monotonic() - started,
-            cost_usd=self._prices.cost(course.attempts),
+            cost_usd=self.prices.cost(course.attempts),
         )
 
     async def _read(
-        self, text: str, schema: Schema, name: str, course: _Course, suspect: Sequence[Span]
+        self, text: str, schema: Schema, name: str, course: Course, suspect: Sequence[Span]
     ) -> tuple[Reading, list[Flag]]:
         """Read the whole text, in windows when it is too long for the model.
 
@@ -199,13 +188,15 @@ class ExtractionService:
         while True:
             try:
                 readings, flags = [], []
-                for window in windows(text, budget):
+                pieces = windows(text, budget)
+                asked = schema if len(pieces) == 1 else relaxed(schema)
+                for window in pieces:
                     inner = [
                         Span(start=s.start - window.start, end=s.end - window.start)
                         for s in suspect
                     ]
                     piece = text[window.start : window.end]
-                    reading = await self._converse(model, schema, piece, course, inner)
+                    reading = await self._conversation.read(model, asked, piece, course, inner)
                     readings.append(reading.shifted(window.start))
                     rivals = contradictions(schema, reading.evidence, piece)
                     flags += [flag.shifted(window.start) for flag in rivals]
@@ -226,78 +217,6 @@ class ExtractionService:
             known = {flag.field for flag in flags}
             return whole, flags + [flag for flag in disagreements if flag.field not in known]
 
-    async def _converse(
-        self,
-        model: LanguageModel,
-        schema: Schema,
-        text: str,
-        course: _Course,
-        suspect: Sequence[Span],
-    ) -> Reading:
-        """Ask until every field holds or asking again is not worth it.
-
-        Raises:
-            CallFailed: no answer, or one that was refused or cut twice.
-        """
-        profile = model.profile
-        best = Reading(unreadable="no answer yet")
-        correction: tuple[str, str] | None = None
-        room, asked_again = 1, 0
-        while True:
-            prompt = build_prompt(
-                schema, text, profile, new_mark=self._new_mark, correction=correction, room=room
-            )
-            if asked_again:
-                course.reask_tokens += prompt.estimated_tokens
-                if course.reask_tokens > _REASK_TOKENS:
-                    return best
-            try:
-                answer = await self._answer(model, prompt, text, course)
-            except CallFailed as error:
-                course.attempts.extend(error.attempts)
-                raise
-            course.attempts.extend(answer.attempts)
-            if answer.finish is Finish.REFUSED:
-                raise CallFailed(_REFUSED)
-            reading = read_answer(
-                answer.text, schema, profile.style, text, self._validator, forbidden=suspect
-            )
-            if reading.unreadable is not None and answer.finish is Finish.TRUNCATED:
-                looping = loops(answer.text)
-                if room > 1:
-                    raise CallFailed(_LOOPED if looping else _CUT)
-                room = 2
-                correction = (answer.text[:200].rstrip(), _COMPACT) if looping else correction
-                continue
-            best = reading if best.unreadable is not None else best.better(reading)
-            if best.complete or asked_again >= profile.reasks:
-                return best
-            asked_again += 1
-            correction = (_shortened(answer), correction_of(reading.faults()))
-
-    async def _answer(
-        self, model: LanguageModel, prompt: Prompt, text: str, course: _Course
-    ) -> Answer:
-        """What was said already, or what is said now.
-
-        Raises:
-            CallFailed: neither.
-        """
-        given = course.given.pop(text, None)
-        if isinstance(given, Answer):
-            return given
-        if given is not None:
-            if given.failure.reaction.job is not JobEffect.RETRY_ITEM:
-                raise given
-            course.attempts.extend(given.attempts)
-        return await model.complete(prompt, self._budget(course))
-
-    def _budget(self, course: _Course) -> Budget:
-        left = course.deadline - self._monotonic()
-        if left <= 0:
-            raise CallFailed(_LATE)
-        return Budget(timeout_s=left, wait_s=min(left, course.wait_s))
-
 
 def check_text(text: str, pointer: str = "/text") -> list[Violation]:
     """What is wrong with a text that somebody wants read; empty when nothing is."""
@@ -315,25 +234,7 @@ def check_text(text: str, pointer: str = "/text") -> list[Violation]:
     return []
 
 
-_REFUSED: Final = Failure(kind=FailureKind.REFUSED, detail="The model declined to read this text.")
-_CUT: Final = Failure(
-    kind=FailureKind.TRUNCATED, detail="The model's answer was cut at its length limit twice."
-)
-_LOOPED: Final = Failure(
-    kind=FailureKind.WHITESPACE_LOOP, detail="The model repeated itself until the length limit."
-)
-_LATE: Final = Failure(
-    kind=FailureKind.TIMEOUT, detail="The time for this text ran out before an answer came."
-)
-_COMPACT: Final = "That answer ran into the length limit. Answer with compact JSON on one line."
-
-
 def _status(reading: Reading, failure: Failure | None) -> Status:
     if failure is not None:
         return Status.REFUSED if failure.kind is FailureKind.REFUSED else Status.FAILED
     return Status.VALID if reading.complete and not reading.unquoted else Status.PARTIAL
-
-
-def _shortened(answer: Answer) -> str:
-    """The answer as the correction repeats it: what runs on for long teaches nothing."""
-    return answer.text if len(answer.text) <= 4000 else answer.text[:4000]

@@ -1,0 +1,148 @@
+"""One text, one model: asked until every field holds, or until asking again is not worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, JobEffect
+from domain.extraction.matching import Span
+from domain.extraction.parsing import loops
+from domain.extraction.prompting import build_prompt, correction_of
+from domain.extraction.reading import Reading, read_answer
+from domain.extraction.schema import Schema
+from ports.language_model import Answer, Budget, Finish, LanguageModel, Prompt
+from ports.record_validator import RecordValidator
+
+_REASK_TOKENS: Final = 12_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """What happened so far to one text.
+
+    Attributes:
+        deadline: on the service's monotonic clock, in seconds.
+        wait_s: longest wait for a provider that rate limits or fails.
+        attempts: all calls so far.
+        reask_tokens: estimated tokens spent on asking again.
+        given: what was said already, by the piece of the text that was asked about.
+    """
+
+    deadline: float
+    wait_s: float
+    attempts: list[Attempt] = field(default_factory=list)
+    reask_tokens: int = 0
+    given: dict[str, Answer | CallFailed] = field(default_factory=dict)
+
+
+class Conversation:
+    """Asks, checks, and asks again with the last error.
+
+    Args:
+        validator: checks values against a schema's rules.
+        monotonic: a clock that never goes back, in seconds.
+        new_mark: makes random marks, unguessable to who writes the texts.
+    """
+
+    def __init__(
+        self,
+        *,
+        validator: RecordValidator,
+        monotonic: Callable[[], float],
+        new_mark: Callable[[], str],
+    ) -> None:
+        self._validator = validator
+        self._monotonic = monotonic
+        self._new_mark = new_mark
+
+    async def read(
+        self,
+        model: LanguageModel,
+        schema: Schema,
+        text: str,
+        course: Course,
+        suspect: Sequence[Span],
+    ) -> Reading:
+        """Ask until every field holds or asking again is not worth it.
+
+        Raises:
+            CallFailed: no answer, or one that was refused or cut twice.
+        """
+        profile = model.profile
+        best = Reading(unreadable="no answer yet")
+        correction: tuple[str, str] | None = None
+        room, asked_again = 1, 0
+        while True:
+            prompt = build_prompt(
+                schema, text, profile, new_mark=self._new_mark, correction=correction, room=room
+            )
+            if asked_again:
+                course.reask_tokens += prompt.estimated_tokens
+                if course.reask_tokens > _REASK_TOKENS:
+                    return best
+            try:
+                answer = await self._answer(model, prompt, text, course)
+            except CallFailed as error:
+                course.attempts.extend(error.attempts)
+                raise
+            course.attempts.extend(answer.attempts)
+            if answer.finish is Finish.REFUSED:
+                raise CallFailed(_REFUSED)
+            reading = read_answer(
+                answer.text, schema, profile.style, text, self._validator, forbidden=suspect
+            )
+            if reading.unreadable is not None and answer.finish is Finish.TRUNCATED:
+                looping = loops(answer.text)
+                if room > 1:
+                    raise CallFailed(_LOOPED if looping else _CUT)
+                room = 2
+                correction = (answer.text[:200].rstrip(), _COMPACT) if looping else correction
+                continue
+            best = reading if best.unreadable is not None else best.better(reading)
+            if best.complete or asked_again >= profile.reasks:
+                return best
+            asked_again += 1
+            correction = (_shortened(answer), correction_of(reading.faults()))
+
+    async def _answer(
+        self, model: LanguageModel, prompt: Prompt, text: str, course: Course
+    ) -> Answer:
+        """What was said already, or what is said now.
+
+        Raises:
+            CallFailed: neither.
+        """
+        given = course.given.pop(text, None)
+        if isinstance(given, Answer):
+            return given
+        if given is not None:
+            if given.failure.reaction.job is not JobEffect.RETRY_ITEM:
+                raise given
+            course.attempts.extend(given.attempts)
+        return await model.complete(prompt, self._budget(course))
+
+    def _budget(self, course: Course) -> Budget:
+        left = course.deadline - self._monotonic()
+        if left <= 0:
+            raise CallFailed(_LATE)
+        return Budget(timeout_s=left, wait_s=min(left, course.wait_s))
+
+
+_REFUSED: Final = Failure(kind=FailureKind.REFUSED, detail="The model declined to read this text.")
+_CUT: Final = Failure(
+    kind=FailureKind.TRUNCATED, detail="The model's answer was cut at its length limit twice."
+)
+_LOOPED: Final = Failure(
+    kind=FailureKind.WHITESPACE_LOOP, detail="The model repeated itself until the length limit."
+)
+_LATE: Final = Failure(
+    kind=FailureKind.TIMEOUT, detail="The time for this text ran out before an answer came."
+)
+_COMPACT: Final = "That answer ran into the length limit. Answer with compact JSON on one line."
+
+
+def _shortened(answer: Answer) -> str:
+    """The answer as the correction repeats it: what runs on for long teaches nothing."""
+    return answer.text if len(answer.text) <= 4000 else answer.text[:4000]
