@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import IO, Any, Final
 
 from domain.errors import InvalidInput, Violation
@@ -24,7 +24,7 @@ def check_lines(file: IO[bytes]) -> int:
     """
     violations: list[Violation] = []
     count = 0
-    for _, found in _read(file):
+    for found in _read(file):
         if isinstance(found, Document):
             count += 1
         else:
@@ -40,24 +40,22 @@ def check_lines(file: IO[bytes]) -> int:
     return count
 
 
-async def documents_of(file: IO[bytes]) -> AsyncIterator[Document]:
+def documents_of(file: IO[bytes]) -> Iterator[Document]:
     """The documents of a file that `check_lines` passed, from its start."""
-    for _, found in _read(file):
-        if isinstance(found, Document):
-            yield found
+    return (found for found in _read(file) if isinstance(found, Document))
 
 
-def _read(file: IO[bytes]) -> Iterator[tuple[int, Document | list[Violation]]]:
+def _read(file: IO[bytes]) -> Iterator[Document | list[Violation]]:
     file.seek(0)
     number = 0
     while line := file.readline(LONGEST_LINE):
         number += 1
         if not line.endswith(b"\n") and len(line) == LONGEST_LINE:
             detail = f"line {number} is longer than {LONGEST_LINE} bytes"
-            yield number, [Violation(pointer=f"/{number}", detail=detail)]
+            yield [Violation(pointer=f"/{number}", detail=detail)]
             return
         if line.strip():
-            yield number, _document(line, number)
+            yield _document(line, number)
 
 
 def _document(line: bytes, number: int) -> Document | list[Violation]:

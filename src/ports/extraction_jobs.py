@@ -80,3 +80,8 @@ class ExtractionJobRepository(Protocol):
             NotFound: no such job.
         """
         ...
+
+    @abstractmethod
+    async def workers(self) -> int:
+        """How many workers are alive."""
+        ...

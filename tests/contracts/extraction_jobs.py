@@ -318,6 +318,17 @@ class ExtractionJobsContract(Contract):
         with pytest.raises(LeaseLost):
             await store.queue.renew(one, lease_s=LEASE_S)
 
+    async def test_workers_are_counted_while_their_lease_lasts(self, store: JobStore) -> None:
+        assert await store.jobs.workers() == 0
+        one, two = await store.worker(), await store.worker()
+        assert await store.jobs.workers() == 2
+        await store.queue.retire(one)
+        assert await store.jobs.workers() == 1
+        await store.let_pass(timedelta(seconds=LEASE_S + 1))
+        assert await store.jobs.workers() == 0
+        await store.queue.renew(two, lease_s=LEASE_S)
+        assert await store.jobs.workers() == 1
+
     # --- settling
 
     async def test_a_settled_document_shows_its_whole_result(self, store: JobStore) -> None:

@@ -99,6 +99,11 @@ class MemoryExtractionJobRepository(ExtractionJobRepository):
         )
         return list(islice((view for view in views if state in {None, view.state}), limit))
 
+    async def workers(self) -> int:
+        """See the port."""
+        now = self._tables.clock.now()
+        return sum(until > now for until in self._tables.leases.values())
+
     def _view(self, row: JobRow, position: int, item: ItemRow) -> ItemResult:
         view = ItemResult(
             position=position,

@@ -12,6 +12,7 @@ _COMMANDS: Final = {
     "up": ("entrypoints.cli.up", "Start everything on this machine."),
     "serve": ("entrypoints.cli.serve", "Serve the API over HTTPS."),
     "worker": ("entrypoints.cli.worker", "Run the jobs of the queue."),
+    "extract": ("entrypoints.cli.extract", "Turn texts into records."),
     "extraction-schemas": (
         "entrypoints.cli.extraction_schemas",
         "Define the records that texts become.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -169,7 +169,7 @@ async def read_job(request: Request[Any, Any, Any]) -> AsyncIterator[JobRequest]
                     max_cost_usd=Decimal(options.max_cost_usd) if options.max_cost_usd else None,
                     max_tokens=options.max_tokens,
                 ),
-                documents=lambda: documents_of(file),
+                documents=lambda: _stream(documents_of(file)),
                 digest=digest,
             )
 
@@ -211,11 +211,6 @@ def _from_json(request: Request[Any, Any, Any], file: IO[bytes], digest: bytes) 
     if violations:
         raise InvalidInput.of(violations)
     options = read_object(raw, JobOptions)
-
-    async def stream() -> AsyncIterator[Document]:
-        for document in documents:
-            yield document
-
     cost = options.max_cost_usd
     return JobRequest(
         schema="default" if options.schema is UNSET else options.schema,
@@ -225,9 +220,14 @@ def _from_json(request: Request[Any, Any, Any], file: IO[bytes], digest: bytes) 
             max_cost_usd=None if cost is UNSET else round(Decimal(str(cost)), 9),
             max_tokens=None if options.max_tokens is UNSET else options.max_tokens,
         ),
-        documents=stream,
+        documents=lambda: _stream(documents),
         digest=digest,
     )
+
+
+async def _stream(documents: Iterable[Document]) -> AsyncIterator[Document]:
+    for document in documents:
+        yield document
 
 
 def _documents(name: str, raw: Any, violations: list[Violation]) -> list[Document]:

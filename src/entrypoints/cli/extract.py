@@ -1,0 +1,273 @@
+"""`storekeeper extract`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from domain.errors import Conflict, InvalidInput, Violation
+from domain.jobs.model import Caps, Document, ExtractionJob, JobId, JobStatus, Order
+from entrypoints.cli.extract_input import FORMS, Source, open_sources
+from entrypoints.cli.extract_progress import JobProgress, figures
+from entrypoints.cli.running import over_container
+from entrypoints.container import Container
+from entrypoints.logs import configure_logging
+from ports.result_format import ResultFormat
+
+_POLL_S: Final = 0.25
+_WORKERLESS_S: Final = 3.0
+_NOT_COMPLETED: Final = 3
+_SUFFIXES: Final = {".csv": "csv", ".parquet": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the command line asks for."""
+
+    files: Sequence[str]
+    source_form: str | None
+    text_column: str
+    id_column: str
+    schema: str
+    provider: str | None
+    reuse: bool
+    caps: Caps
+    resume: JobId | None
+    here: bool
+    detach: bool
+    form: str
+    out: Path | None
+
+
+@click.command("extract")
+@click.argument("files", nargs=-1)
+@click.option(
+    "--from",
+    "source_form",
+    type=click.Choice(FORMS),
+    help="What the files hold: one text each, a text a line, NDJSON or CSV. [default: by ending]",
+)
+@click.option("--text-column", default="text", show_default=True, help="Text column of a CSV file.")
+@click.option("--id-column", default="id", show_default=True, help="Name column of a CSV file.")
+@click.option("--schema", default="default", show_default=True, help="The record to fill.")
+@click.option("--provider", help="A provider, or a chain: openai,local. [default: LLM_PROVIDER]")
+@click.option("--no-reuse", is_flag=True, help="Ask anew even where the answer is stored.")
+@click.option("--max-cost", help="Pause the job once it used so many US dollars.")
+@click.option("--max-tokens", type=click.IntRange(1), help="Pause it once it used so many tokens.")
+@click.option("--resume", type=click.IntRange(1), help="Go on with this job instead of FILES.")
+@click.option("--here", is_flag=True, help="Work in this process too: no worker is needed.")
+@click.option("--detach", is_flag=True, help="Leave the job to the workers and come back at once.")
+@click.option("--format", "form", type=click.Choice(["ndjson", "csv", "parquet"]), help="Of --out.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Results file.")
+def command(
+    *,
+    files: tuple[str, ...],
+    source_form: str | None,
+    text_column: str,
+    id_column: str,
+    schema: str,
+    provider: str | None,
+    no_reuse: bool,
+    max_cost: str | None,
+    max_tokens: int | None,
+    resume: int | None,
+    here: bool,
+    detach: bool,
+    form: str | None,
+    out: Path | None,
+) -> None:
+    """Turn the texts of FILES (`-` for standard input) into records.
+
+    The job is kept in the database: Ctrl-C pauses it, and --resume goes on with it. Results go to
+    --out, or to standard output, when it is completed; progress goes to standard error.
+    """
+    if bool(files) == (resume is not None):
+        raise click.UsageError("give FILES or --resume")
+    if here and detach:
+        raise click.UsageError("--here and --detach exclude each other")
+    form = form or _SUFFIXES.get(out.suffix.lower() if out else "", "ndjson")
+    if form == "parquet" and out is None:
+        raise click.UsageError("Parquet goes to a file: name it by --out")
+    wish = Wish(
+        files=files,
+        source_form=source_form,
+        text_column=text_column,
+        id_column=id_column,
+        schema=schema,
+        provider=provider,
+        reuse=not no_reuse,
+        caps=Caps(max_cost_usd=_dollars(max_cost), max_tokens=max_tokens),
+        resume=None if resume is None else JobId(resume),
+        here=here,
+        detach=detach,
+        form=form,
+        out=out,
+    )
+    configure_logging("warning", "text")
+    sys.exit(over_container("extract", lambda container: _run(container, wish)))
+
+
+async def _run(container: Container, wish: Wish) -> int:
+    """The exit code."""
+    console = Console(stderr=True)
+    form: ResultFormat = container.result_formats()[wish.form]
+    form.check()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    job = await (_resumed(container, wish) if wish.resume else _submitted(container, wish))
+    if wish.detach:
+        click.echo(f"Job {job.id}: {job.counts.total} documents are left to the workers.", err=True)
+        click.echo(job.id)
+        return 0
+    async with _working(container, wish.here):
+        with JobProgress(console, job) as progress:
+            job = await _followed(container, job, stop, progress, here=wish.here)
+        if stop.is_set() and job.status is JobStatus.RUNNING:
+            job = await _paused(container, job)
+    if job.status in {JobStatus.COMPLETED, JobStatus.CANCELLED}:
+        await _write(container, job, form, wish.out)
+        where = "" if wish.out is None else f" Results: {wish.out}"
+        click.echo(f"Job {job.id} is {job.status}: {figures(job)}.{where}", err=True)
+        return 0 if job.status is JobStatus.COMPLETED else _NOT_COMPLETED
+    why = "" if job.reason is None else f" {job.reason.detail}"
+    here = " --here" if wish.here else ""
+    click.echo(
+        f"Job {job.id} is {job.status} after {job.counts.done} of {job.counts.total}"
+        f" documents.{why}\nGo on with: storekeeper extract --resume {job.id}{here}",
+        err=True,
+    )
+    return _NOT_COMPLETED
+
+
+async def _submitted(container: Container, wish: Wish) -> ExtractionJob:
+    sources = open_sources(
+        wish.files,
+        form=wish.source_form,
+        text_column=wish.text_column,
+        id_column=wish.id_column,
+    )
+    violations = [violation for source in sources for violation in _violations(source)]
+    if violations:
+        raise InvalidInput.of(violations)
+    service = container.extraction_job_service()
+    draft = await service.draft(
+        schema=wish.schema, provider=wish.provider, reuse=wish.reuse, caps=wish.caps
+    )
+
+    async def documents() -> AsyncIterator[Document]:
+        for source in sources:
+            for document in source.documents():
+                yield document
+
+    job: ExtractionJob = await service.submit(draft, documents())
+    return job
+
+
+def _violations(source: Source) -> Sequence[Violation]:
+    try:
+        source.check()
+    except InvalidInput as error:
+        return error.violations
+    return ()
+
+
+async def _resumed(container: Container, wish: Wish) -> ExtractionJob:
+    assert wish.resume is not None
+    job: ExtractionJob = await container.extraction_jobs().get(wish.resume)
+    if job.status not in {JobStatus.PAUSED, JobStatus.FAILED}:
+        return job
+    capped = wish.caps if wish.caps != Caps() else None
+    resumed: ExtractionJob = await container.extraction_job_service().order(
+        job.id, Order.RESUME, capped
+    )
+    return resumed
+
+
+@asynccontextmanager
+async def _working(container: Container, here: bool) -> AsyncIterator[None]:
+    """Read documents in this process while the block runs."""
+    if not here:
+        yield
+        return
+    stop = asyncio.Event()
+    running = asyncio.create_task(container.extraction_runner().run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await running
+
+
+async def _followed(
+    container: Container,
+    job: ExtractionJob,
+    stop: asyncio.Event,
+    progress: JobProgress,
+    *,
+    here: bool,
+) -> ExtractionJob:
+    """Show the job until it does not run any more, or `stop` is set."""
+    jobs = container.extraction_jobs()
+    started, hinted = asyncio.get_running_loop().time(), here
+    while True:
+        progress.show(job)
+        if job.status is not JobStatus.RUNNING or stop.is_set():
+            return job
+        waited = asyncio.get_running_loop().time() - started
+        if not hinted and waited > _WORKERLESS_S:
+            hinted = True
+            if not await jobs.workers():
+                progress.say("No worker is alive: start `storekeeper worker`, or add --here.")
+        try:
+            async with asyncio.timeout(_POLL_S):
+                await stop.wait()
+        except TimeoutError:
+            job = await jobs.get(job.id)
+
+
+async def _paused(container: Container, job: ExtractionJob) -> ExtractionJob:
+    try:
+        paused: ExtractionJob = await container.extraction_job_service().order(job.id, Order.PAUSE)
+    except Conflict:  # it came to its end meanwhile
+        paused = await container.extraction_jobs().get(job.id)
+    return paused
+
+
+async def _write(
+    container: Container, job: ExtractionJob, form: ResultFormat, out: Path | None
+) -> None:
+    assignment = job.assignment
+    schema = await container.extraction_schemas().get(assignment.schema, assignment.schema_version)
+    pieces = form.encode(container.extraction_job_service().all_results(job.id), schema)
+    if out is None:
+        async for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        return
+    # A file under its own name is a whole one.
+    part = out.with_name(f"{out.name}.part")
+    with part.open("wb") as file:
+        async for piece in pieces:
+            file.write(piece)
+    part.replace(out)
+
+
+def _dollars(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        return round(Decimal(text.removeprefix("$")), 9)
+    except InvalidOperation:
+        raise click.UsageError("--max-cost is a number of US dollars, such as 2.50") from None
