@@ -31,11 +31,15 @@ def settings_for(database_url: str, redis_url: str, **more: object) -> Settings:
 
 @asynccontextmanager
 async def serving(settings: Settings, directory: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client whose requests go over TLS, verified against a CA of this run."""
+    """A client whose requests go over TLS, verified against a CA of this run.
+
+    The CA's certificate is left in `directory` as `ca.pem`, for programs that are started there.
+    """
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1", "localhost")
     key_file, chain_file = directory / "server.key", directory / "server.pem"
     certificate.private_key_pem.write_to_path(str(key_file))
+    authority.cert_pem.write_to_path(str(directory / "ca.pem"))
     for blob in certificate.cert_chain_pems:
         blob.write_to_path(str(chain_file), append=True)
     server = uvicorn.Server(

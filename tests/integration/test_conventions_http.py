@@ -28,7 +28,7 @@ async def api(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-@pytest.mark.parametrize("path", ["/", "/user", "/users/1/orders", "/.env", "/%2e%2e/etc/passwd"])
+@pytest.mark.parametrize("path", ["/user", "/users/1/orders", "/.env", "/%2e%2e/etc/passwd"])
 async def test_an_unknown_path_is_not_found(
     api: httpx2.AsyncClient, method: str, path: str
 ) -> None:

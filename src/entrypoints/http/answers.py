@@ -19,7 +19,13 @@ Limit = Annotated[
     int, msgspec.Meta(ge=1, le=200, description="Rows of a page, at most; 50 if not given")
 ]
 Cursor = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=1024, description="From `next` of the page before")
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=1024,
+        pattern="^[A-Za-z0-9_-]+$",
+        description="From `next` of the page before",
+    ),
 ]
 Moment = Annotated[
     datetime,

@@ -236,6 +236,7 @@ class ExtractionJobController(Controller):
             returns=JobView,
             example=JOB,
             body=CapsBody,
+            body_required=False,
             body_example={"max_cost_usd": 10},
             path={"job_id": Id},
             errors=(NotFound, Conflict, *DATABASE_ERRORS),

@@ -34,7 +34,7 @@ Strings = list[str]
 Scalars = list[str | int | float | bool]
 
 
-class FieldBody(Struct, omit_defaults=True):
+class FieldBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """One member of the record."""
 
     name: Name
@@ -51,14 +51,14 @@ class FieldBody(Struct, omit_defaults=True):
     examples: Annotated[Scalars, Meta(max_length=10)] = field(default_factory=Scalars)
 
 
-class ExampleBody(Struct):
+class ExampleBody(Struct, forbid_unknown_fields=True):
     """A text with its record, shown to models that learn from examples."""
 
     text: Annotated[str, Meta(min_length=1, max_length=2000)]
     record: dict[str, Any]
 
 
-class SchemaBody(Struct):
+class SchemaBody(Struct, forbid_unknown_fields=True):
     """A definition; what GET returned can be put back."""
 
     fields: Annotated[list[FieldBody], Meta(min_length=1, max_length=60)]

@@ -23,20 +23,13 @@ from domain.errors import (
     InvalidInput,
     StatementTimedOut,
 )
+from entrypoints.http.openapi_answers import SCHEMA_REF, headers_of, refusals
 from entrypoints.http.problems import (
-    DEFECT,
-    MEDIA_TYPE,
-    TOO_LARGE,
-    Kind,
     MalformedRequest,
     Problem,
-    ProblemError,
     UnsupportedMediaType,
-    kind_of,
 )
 from entrypoints.http.reading import JSON
-
-_REF: Final = "#/components/schemas/{name}"
 
 DATABASE_ERRORS: Final = (
     DatabaseUnavailable,
@@ -61,13 +54,6 @@ REQUEST_HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
         {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
     ),
 }
-RESPONSE_HEADERS: Final[Mapping[str, str]] = {
-    "ETag": "The version of the resource, for If-Match",
-    "Location": "The path of the new resource",
-    "Link": 'The next page, rel="next"; absent on the last',
-    "Retry-After": "Seconds to wait before a new try",
-    "Idempotency-Replayed": "`true` when this is a kept answer",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +67,7 @@ class Contract:
         returns: type of the success body; None for none.
         media: media type of the success body.
         body: type of the request body; None for none.
+        body_required: whether a request without a body is refused.
         body_types: media types that it may have.
         more_bodies, more_media: further forms of the request and of the success body, as text:
             media type -> example.
@@ -99,6 +86,7 @@ class Contract:
     returns: Any = None
     media: str = JSON
     body: Any = None
+    body_required: bool = True
     body_types: Sequence[str] = (JSON,)
     more_bodies: Mapping[str, str] = field(default_factory=dict)
     more_media: Mapping[str, str] = field(default_factory=dict)
@@ -140,7 +128,7 @@ def document(app: Litestar, *, version: str) -> dict[str, Any]:
         in_query = [each.type for each in msgspec.structs.fields(queried)] if queried else []
         more = [kind for kind, *_ in stated.more.values()]
         types += [stated.returns, stated.body, *stated.path.values(), *in_query, *more]
-    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    schemas, components = msgspec.json.schema_components(types, ref_template=SCHEMA_REF)
     found = dict(zip(map(id, types), schemas, strict=True))
 
     paths: dict[str, dict[str, Any]] = {}
@@ -199,28 +187,29 @@ def _operation(name: str, stated: Contract, found: Mapping[int, Any]) -> dict[st
                 "description": description,
             }
         )
+    refused = refusals(stated.all_errors, has_body=stated.body is not None)
     operation: dict[str, Any] = {
         "operationId": name,
         "summary": stated.summary,
         "tags": [stated.tag],
         "parameters": parameters,
-        "responses": {str(stated.status): _success(stated, found), **_refusals(stated)},
+        "responses": {str(stated.status): _success(stated, found), **refused},
     }
     for status, (kind, description, *example) in stated.more.items():
         operation["responses"][str(status)] = {
             "description": description,
-            "headers": _headers(("Retry-After",) if status == 503 else ()),
+            "headers": headers_of(("Retry-After",) if status == 503 else ()),
             "content": {JSON: _content(found[id(kind)], *(example or [stated.example]))},
         }
     if "If-None-Match" in stated.request_headers:
         operation["responses"]["304"] = {
             "description": "The caller's copy is still right",
-            "headers": _headers(("ETag",)),
+            "headers": headers_of(("ETag",)),
         }
     if stated.body is not None:
         content = _content(found[id(stated.body)], stated.body_example)
         operation["requestBody"] = {
-            "required": True,
+            "required": stated.body_required,
             "content": {**dict.fromkeys(stated.body_types, content), **_texts(stated.more_bodies)},
         }
     return operation
@@ -229,7 +218,7 @@ def _operation(name: str, stated: Contract, found: Mapping[int, Any]) -> dict[st
 def _success(stated: Contract, found: Mapping[int, Any]) -> dict[str, Any]:
     response: dict[str, Any] = {
         "description": stated.summary,
-        "headers": _headers(stated.response_headers),
+        "headers": headers_of(stated.response_headers),
     }
     if stated.returns is not None:
         response["content"] = {
@@ -246,64 +235,3 @@ def _texts(examples: Mapping[str, str]) -> dict[str, Any]:
 def _content(schema: Any, example: Any) -> dict[str, Any]:
     examples = {} if example is None else {"examples": {"typical": {"value": example}}}
     return {"schema": schema, **examples}
-
-
-def _refusals(stated: Contract) -> dict[str, Any]:
-    by_status: dict[int, list[type[AppError]]] = {}
-    for error in dict.fromkeys(stated.all_errors):
-        kind = kind_of(error)
-        assert kind is not None, error
-        by_status.setdefault(kind.status, []).append(error)
-    refusals: dict[str, Any] = {}
-    for status, errors in sorted(by_status.items()):
-        described = [(each.code, kind_of(each)) for each in errors]
-        refusals[str(int(status))] = _problems(
-            [(code, kind) for code, kind in described if kind is not None],
-            ("Retry-After",) if status in {409, 503} else (),
-        )
-    if stated.body is not None:
-        refusals["413"] = _problems([("body_too_large", TOO_LARGE)])
-    refusals["500"] = _problems([("internal", DEFECT)])
-    return refusals
-
-
-def _problems(kinds: Sequence[tuple[str, Kind]], headers: Sequence[str] = ()) -> dict[str, Any]:
-    """One status, with an example for each of its codes."""
-    return {
-        "description": ", or ".join(kind.title for _, kind in kinds),
-        "headers": _headers(headers),
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {"$ref": _REF.format(name="Problem")},
-                "examples": {code: {"value": _problem(code, kind)} for code, kind in kinds},
-            }
-        },
-    }
-
-
-def _problem(code: str, kind: Kind) -> Any:
-    named = code == InvalidInput.code
-    return msgspec.to_builtins(
-        Problem(
-            type=f"/problems/{code}",
-            code=code,
-            title=kind.title,
-            status=kind.status,
-            detail="1 member is invalid." if named else f"{kind.title}.",
-            instance="3f2a8c1e5b7d4a60",
-            errors=[ProblemError(pointer="/name", detail="must not be blank")] if named else [],
-        )
-    )
-
-
-def _headers(names: Sequence[str]) -> dict[str, Any]:
-    described = {name: RESPONSE_HEADERS[name] for name in names}
-    headers = {
-        name: {"description": text, "schema": {"type": "string"}}
-        for name, text in described.items()
-    }
-    headers["X-Request-Id"] = {
-        "description": "The id of this exchange, in the logs too",
-        "schema": {"type": "string"},
-    }
-    return headers

@@ -127,7 +127,12 @@ class OrderQuery(Struct, forbid_unknown_fields=True):
     user_id: Annotated[Id, Meta(description="Only orders of this user")] | None = None
     product_name: (
         Annotated[
-            str, Meta(max_length=255, description="Only orders of this product, to the letter")
+            str,
+            Meta(
+                max_length=255,
+                pattern=r"^[^\x00]*$",
+                description="Only orders of this product, to the letter",
+            ),
         ]
         | None
     ) = None

@@ -113,7 +113,11 @@ class UserQuery(Struct, forbid_unknown_fields=True):
     email: (
         Annotated[
             str,
-            Meta(max_length=255, description="Only the user with this address, any letter case"),
+            Meta(
+                max_length=255,
+                pattern=r"^[^\x00]*$",
+                description="Only the user with this address, any letter case",
+            ),
         ]
         | None
     ) = None
