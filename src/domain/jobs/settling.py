@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from domain.extraction.calls import Failure, FailureKind, JobEffect
+from domain.extraction.calls import Attempt, Failure, FailureKind, JobEffect, Usage
 from domain.extraction.model import Extraction, ExtractionResult, Status
+from domain.extraction.prices import PriceTable
 from domain.jobs.model import (
     ClaimedItem,
     Halt,
@@ -154,12 +155,19 @@ def give_back(
 
 def spending_of(result: ExtractionResult) -> Spending:
     """What the calls behind a result used."""
-    priced = result.cost_usd is not None
+    return _spending(result.attempts, result.cost_usd)
+
+
+def spending_on(attempts: Sequence[Attempt], prices: PriceTable) -> Spending:
+    """What calls used."""
+    return _spending(attempts, prices.cost(attempts))
+
+
+def _spending(attempts: Sequence[Attempt], cost_usd: Decimal | None) -> Spending:
+    priced = cost_usd is not None
     return Spending(
-        calls=len(result.attempts),
-        usage=result.usage,
-        cost_usd=result.cost_usd or Decimal(0),
-        unpriced_calls=0
-        if priced
-        else sum(attempt.usage.total_tokens > 0 for attempt in result.attempts),
+        calls=len(attempts),
+        usage=sum((attempt.usage for attempt in attempts), Usage()),
+        cost_usd=cost_usd or Decimal(0),
+        unpriced_calls=0 if priced else sum(each.usage.total_tokens > 0 for each in attempts),
     )

@@ -84,16 +84,18 @@ class SettlementWriter:
             # One result that the store does not take must not take others along.
             _log.exception("a result cannot be stored")
             for each in settlements:
-                alone = each if len(settlements) > 1 else _without_result(each)
+                alone = each if len(settlements) > 1 else without_result(each)
                 await self._store([alone])
         else:
             self._heard(statuses)
 
 
-def _without_result(settlement: Settlement) -> Settlement:
+def without_result(settlement: Settlement) -> Settlement:
+    """The same document as a failure: its result is one that the store does not take."""
     return replace(
         settlement,
         state=ItemState.FAILED,
         extraction=None,
+        known=None,
         reason=_UNSTORABLE,
     )
