@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from domain.jobs.model import ExtractionJob
 from entrypoints.http.answers import DEFAULT_LIMIT, Cursor, Id, Limit
-from entrypoints.http.extractions import EvidenceView, UsageView, WarningView
+from entrypoints.http.extraction_views import EvidenceView, UsageView, WarningView
 
 Seconds = Annotated[float, Meta(ge=0)]
 State = Literal["pending", "running", "valid", "partial", "refused", "failed", "cancelled"]
