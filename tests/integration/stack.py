@@ -19,6 +19,7 @@ import httpx2
 COMMAND = (sys.executable, "-m", "entrypoints.cli.main")
 # Generous, for a machine that is busy elsewhere; what is bounded by promise has its own number.
 PATIENCE_S = 180.0
+COMMAND_PATIENCE_S = 900.0
 
 
 def wait_for(what: Callable[[], bool], describe: Callable[[], str], patience_s: float) -> None:
@@ -155,9 +156,7 @@ def running_stack(
             process.wait(PATIENCE_S)
 
 
-def run_command(
-    *arguments: str, cwd: Path, patience_s: float = PATIENCE_S, **variables: str
-) -> subprocess.CompletedProcess[str]:
+def run_command(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a `storekeeper` command to its end."""
     return subprocess.run(
         [*COMMAND, *arguments],
@@ -166,5 +165,5 @@ def run_command(
         text=True,
         cwd=cwd,
         env=environment(**variables),
-        timeout=patience_s,
+        timeout=COMMAND_PATIENCE_S,
     )

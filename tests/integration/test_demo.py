@@ -7,7 +7,7 @@ from tests.integration.stack import run_command
 
 
 def test_the_demonstration_walks_all_three_jobs_and_leaves_samples(tmp_path: Path) -> None:
-    told = run_command("demo", "--out", str(tmp_path / "out"), cwd=tmp_path, patience_s=900)
+    told = run_command("demo", "--out", str(tmp_path / "out"), cwd=tmp_path)
     assert told.returncode == 0, told.stdout + told.stderr
     kept = {
         name: json.loads((tmp_path / "out" / f"{name}.json").read_text())
