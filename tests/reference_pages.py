@@ -1,0 +1,133 @@
+"""The parts of the documentation that repeat the code, made from the code.
+
+`python -m tests.reference_pages` writes them into the pages, between a pair of comments each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import click
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from entrypoints.cli.main import main as storekeeper
+from entrypoints.settings import Provider, Settings
+
+ROOT: Final = Path(__file__).parents[1]
+_SIGNS: Final = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
+_HELP_COLUMNS: Final = 90
+
+
+def default_of(field: FieldInfo) -> str:
+    """What stands without a setting, as it would be written."""
+    if field.is_required():
+        return "required"
+    default = field.get_default()
+    if default is None:
+        return "-"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    if isinstance(default, tuple):
+        return f"`{','.join(default)}`"
+    return f"`{default}`"
+
+
+def allowed(field: FieldInfo) -> str:
+    """The values that a setting takes, in words."""
+    annotation: Any = field.annotation
+    if annotation == tuple[Provider, ...]:
+        return "a list of " + ", ".join(f"`{each.value}`" for each in Provider)
+    members = get_args(annotation)
+    if members and all(isinstance(each, str) for each in members):
+        return ", ".join(f"`{each}`" for each in members)
+    kind = next((each for each in members if each is not type(None)), annotation)
+    names = {int: "integer", float: "number", bool: "`true`, `false`", Path: "file"}
+    bounds = [
+        f"{sign} {getattr(rule, type(rule).__name__.lower()):,}"
+        for rule in field.metadata
+        for sign in [_SIGNS.get(type(rule))]
+        if sign
+    ]
+    secret = "secret" if kind is SecretStr else names.get(kind, "text")
+    return ", ".join([secret, *bounds])
+
+
+def settings_table() -> str:
+    """Name, default and meaning of every setting."""
+    rows = ["| setting | default | meaning |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        rows.append(f"| `{name.upper()}` | {default_of(field)} | {field.description} |")
+    return "\n".join(rows)
+
+
+def full_settings_table() -> str:
+    """The same with the values that are taken."""
+    rows = ["| setting | default | takes | meaning |", "| --- | --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        cells = [f"`{name.upper()}`", default_of(field), allowed(field), field.description]
+        rows.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(rows)
+
+
+def commands() -> Iterator[tuple[str, click.Command, click.Context]]:
+    """Every command that runs something, by what is typed."""
+    top = click.Context(storekeeper, info_name="storekeeper", **storekeeper.context_settings)
+    yield from _below(storekeeper, top)
+
+
+def _below(
+    group: click.Command, context: click.Context
+) -> Iterator[tuple[str, click.Command, click.Context]]:
+    if not isinstance(group, click.Group):
+        yield context.command_path, group, context
+        return
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        inner = click.Context(command, info_name=name, parent=context, terminal_width=_HELP_COLUMNS)
+        yield from _below(command, inner)
+
+
+def command_help() -> str:
+    """The help of every command."""
+    return "\n\n".join(
+        f"## {path}\n\n```text\n{command.get_help(context).rstrip()}\n```"
+        for path, command, context in commands()
+    )
+
+
+PARTS: Final[Mapping[tuple[str, str], Callable[[], str]]] = {
+    ("README.md", "settings"): settings_table,
+    ("docs/reference/settings.md", "settings"): full_settings_table,
+    ("docs/reference/cli.md", "commands"): command_help,
+}
+"""Page and the name in its comments, to what stands between them."""
+
+
+def part(page: str, name: str) -> str:
+    """What stands in `page` between the comments of `name`."""
+    return _found(page, name)[2].strip()
+
+
+def _found(page: str, name: str) -> re.Match[str]:
+    pattern = rf"(<!-- {name} -->\n)(.*?)(\n<!-- /{name} -->)"
+    found = re.search(pattern, (ROOT / page).read_text("utf-8"), re.DOTALL)
+    assert found, f"{page} lacks <!-- {name} --> ... <!-- /{name} -->"
+    return found
+
+
+def write() -> None:
+    """Bring every page in step with the code."""
+    for (page, name), make in PARTS.items():
+        found = _found(page, name)
+        before, after = found.string[: found.start(2)], found.string[found.end(2) :]
+        (ROOT / page).write_text(f"{before}\n{make()}\n{after}", "utf-8")
+
+
+if __name__ == "__main__":
+    write()

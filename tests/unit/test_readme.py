@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from domain import errors
+from domain.errors import AppError
+from entrypoints.http import problems
+from entrypoints.http.problems import DEFECT, REFUSED, kind_of
+from entrypoints.settings import Settings
+from tests.reference_pages import (
+    PARTS,
+    ROOT,
+    commands,
+    full_settings_table,
+    part,
+    settings_table,
+)
+
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+REMEDY = "run `python -m tests.reference_pages`"
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def prose(page: Path) -> str:
+    """The page without its code blocks."""
+    return re.sub(r"^( *)```.*?^\1```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """What `#...` may name in a page: its headings, as code hosts turn them into ids."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+def cells(table: str) -> Iterator[list[str]]:
+    for line in table.splitlines():
+        yield [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+@pytest.mark.parametrize(
+    ("page", "table"),
+    [
+        ("README.md", settings_table),
+        ("docs/reference/settings.md", full_settings_table),
+    ],
+)
+def test_a_page_lists_every_setting_as_it_is(page: str, table: object) -> None:
+    assert callable(table)
+    shown = {row[0]: row for row in cells(part(page, "settings"))}
+    wanted = {row[0]: row for row in cells(table())}
+    for name in Settings.model_fields:
+        assert shown.get(f"`{name.upper()}`") == wanted[f"`{name.upper()}`"], REMEDY
+    assert shown.keys() == wanted.keys(), REMEDY
+
+
+def test_the_reference_names_every_command_and_its_options() -> None:
+    sections = dict(
+        re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", part(*COMMANDS), re.DOTALL | re.MULTILINE)
+    )
+    registered = {path: command for path, command, _ in commands()}
+    assert sections.keys() == registered.keys(), REMEDY
+    for path, command in registered.items():
+        shown = set(re.findall(r"--[a-z][a-z-]*", sections[path]))
+        options = {name for each in command.params for name in each.opts if name.startswith("--")}
+        assert options <= shown, f"{path}: {REMEDY}"
+
+
+COMMANDS = next(key for key in PARTS if key[1] == "commands")
+
+
+def codes() -> dict[str, HTTPStatus]:
+    """Every problem code that an answer can have, with its status."""
+    found = {code: kind.status for code, kind, _ in REFUSED.values()}
+    found["internal"] = DEFECT.status
+    waiting: list[type[AppError]] = [AppError]
+    while waiting:
+        children = waiting.pop().__subclasses__()
+        waiting += children
+        for each in children:
+            kind = kind_of(each)
+            if kind is not None and each.__module__ in {errors.__name__, problems.__name__}:
+                found[each.code] = kind.status
+    return found
+
+
+def test_the_page_of_problems_explains_every_code_with_its_status() -> None:
+    text = (ROOT / "docs/reference/problems.md").read_text("utf-8")
+    sections = re.findall(r"^## `(\w+)`: (\d{3})\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert {code: int(status) for code, status, _ in sections} == codes()
+    assert len(sections) == len(codes())
+    for code, _, body in sections:
+        assert "**When**" in body, code
+        assert "**Remedy**" in body, code
+
+
+def test_the_examples_of_problems_are_such_problems() -> None:
+    text = (ROOT / "docs/reference/problems.md").read_text("utf-8")
+    examples = re.findall(r'"code":"(\w+)","title":"([^"]+)","status":(\d+)', text)
+    assert {code for code, _, _ in examples} <= codes().keys()
+    for code, _, status in examples:
+        assert int(status) == codes()[code], code
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), f"{named(page)}: {target}"
+        if anchor:
+            assert anchor in anchors(linked), f"{named(page)}: {target}"
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {
+        (index.parent / target.partition("#")[0]).resolve()
+        for target in re.findall(r"\]\(([^)\s]+)\)", prose(index))
+    }
+    pages = [page for page in PAGES if page != index and page.parent != ROOT]
+    missing = [named(page) for page in pages if page not in linked]
+    assert not missing, f"docs/README.md needs a link to {missing}"
