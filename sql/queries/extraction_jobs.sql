@@ -73,4 +73,6 @@ ORDER BY i.position
 LIMIT :limit;
 
 -- name: workers
-SELECT count(*) FROM extraction_workers WHERE leased_until > now();
+SELECT count(*) FROM extraction_workers AS w
+WHERE leased_until > now()
+    AND NOT EXISTS (SELECT FROM provider_batches AS b WHERE b.id = w.id);

@@ -31,6 +31,7 @@ from adapters.embedded.launcher import end_with_parent
 from adapters.files.samples import FileSampleSink
 from adapters.llm.examination import LanguageModelExamination
 from adapters.llm.opening import ModelConfig, open_language_models
+from adapters.llm.opening_batches import open_batch_models
 from adapters.llm.prices import read_prices
 from adapters.llm.records import PydanticRecordValidator
 from adapters.postgres.examination import PostgresExamination
@@ -43,6 +44,7 @@ from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.migrations import status as migration_status
 from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Database, PoolOptions, open_database
+from adapters.postgres.provider_batches import PostgresProviderBatches
 from adapters.postgres.readiness import PostgresCheck
 from adapters.postgres.samples import PostgresSampleSink
 from adapters.postgres.search_clicks import PostgresSearchClickLog
@@ -62,6 +64,8 @@ from domain.extraction.registry import SchemaRegistry
 from domain.extraction.service import ExtractionService
 from domain.extraction.single import SingleExtraction
 from domain.insights.service import InsightService
+from domain.jobs.batch_desk import BatchDesk, BatchPace
+from domain.jobs.batch_runner import BatchRunner
 from domain.jobs.reading import DocumentReader
 from domain.jobs.runner import ExtractionRunner
 from domain.jobs.service import ExtractionJobService
@@ -91,6 +95,18 @@ def document_deadline_s(llm_timeout_s: float) -> float:
     return 5 * llm_timeout_s
 
 
+def batch_pace(settings: Settings) -> BatchPace:
+    """How batches are made and looked after."""
+    return BatchPace(
+        documents=settings.llm_batch_size,
+        poll_s=settings.llm_batch_poll_s,
+        lease_s=2 * settings.job_lease_s,
+        unsure_s=4 * settings.llm_batch_poll_s,
+        retry_s=2 * settings.llm_batch_poll_s,
+        concurrency=settings.llm_concurrency,
+    )
+
+
 class Container(containers.DeclarativeContainer):
     """Everything that the entrypoints use, by name."""
 
@@ -117,6 +133,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     models = providers.Dependency(instance_of=dict)
+    batch_models = providers.Dependency(instance_of=dict)
     record_validator = providers.Singleton(PydanticRecordValidator)
     extractions = providers.Singleton(PostgresExtractionRepository, database)
     extraction_schemas = providers.Singleton(PostgresExtractionSchemaRepository, database)
@@ -150,12 +167,15 @@ class Container(containers.DeclarativeContainer):
         schemas=extraction_schemas,
         extraction=extraction_service,
         wakeup=providers.Singleton(ArqJobWakeup, redis),
+        batch_providers=batch_models,
     )
     result_formats = providers.Dict(
         ndjson=providers.Singleton(NdjsonFormat),
         csv=providers.Singleton(CsvFormat),
         parquet=providers.Singleton(ParquetFormat),
     )
+    patience = providers.Singleton(Patience)
+    known_extractions = providers.Singleton(PostgresKnownExtractions, database)
     document_reader = providers.Singleton(
         DocumentReader,
         extraction=extraction_service,
@@ -163,13 +183,13 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         new_id=providers.Object(uuid4),
         chance=providers.Object(random.random),
-        patience=providers.Singleton(Patience),
+        patience=patience,
         deadline_s=providers.Singleton(document_deadline_s, settings.provided.llm_timeout_s),
     )
     extraction_runner = providers.Singleton(
         ExtractionRunner,
         queue=extraction_queue,
-        known=providers.Singleton(PostgresKnownExtractions, database),
+        known=known_extractions,
         reader=document_reader,
         new_id=providers.Object(uuid4),
         host=providers.Singleton(socket.gethostname),
@@ -178,6 +198,27 @@ class Container(containers.DeclarativeContainer):
             concurrency=settings.provided.llm_concurrency,
             lease_s=settings.provided.job_lease_s,
         ),
+    )
+
+    provider_batches = providers.Singleton(PostgresProviderBatches, database)
+    batch_pace = providers.Singleton(batch_pace, settings)
+    batch_runner = providers.Singleton(
+        BatchRunner,
+        batches=provider_batches,
+        desk=providers.Singleton(
+            BatchDesk,
+            batches=provider_batches,
+            queue=extraction_queue,
+            known=known_extractions,
+            extraction=extraction_service,
+            reader=document_reader,
+            models=batch_models,
+            patience=patience,
+            chance=providers.Object(random.random),
+            pace=batch_pace,
+        ),
+        new_id=providers.Object(uuid4),
+        pace=batch_pace,
     )
 
     checks = providers.Dict(
@@ -268,5 +309,8 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
                 concurrency=settings.llm_concurrency,
                 valkey=opened["redis"],
             )
+        )
+        opened["batch_models"] = await stack.enter_async_context(
+            open_batch_models(model_configs(settings), call_timeout_s=settings.llm_timeout_s)
         )
         yield Container(**opened)

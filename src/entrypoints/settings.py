@@ -100,6 +100,18 @@ class Settings(BaseSettings):
         le=600,
         description="A worker silent for so long is taken for dead: others take over its texts",
     )
+    llm_batch_size: int = Field(
+        default=2_000,
+        ge=1,
+        le=50_000,
+        description="Texts of one batch at a provider; fewer if it says that too many tokens wait",
+    )
+    llm_batch_poll_s: float = Field(
+        default=30.0,
+        ge=0.1,
+        le=3600,
+        description="How often a provider is asked how a batch stands, in s",
+    )
     max_job_body_bytes: int = Field(
         default=268_435_456,
         ge=1024,

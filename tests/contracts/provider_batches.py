@@ -243,3 +243,8 @@ class ProviderBatchesContract(Contract):
         await store.jobs.let_pass(timedelta(seconds=61))
         again = await store.opened()
         assert [each.position for each in await store.batches.items(again.id)] == [1]
+
+    async def test_a_batch_does_not_count_as_a_worker(self, store: BatchStore) -> None:
+        await store.jobs.job(assignment=BATCHED)
+        await store.opened()
+        assert await store.jobs.jobs.workers() == 0

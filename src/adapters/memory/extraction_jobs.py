@@ -102,7 +102,8 @@ class MemoryExtractionJobRepository(ExtractionJobRepository):
     async def workers(self) -> int:
         """See the port."""
         now = self._tables.clock.now()
-        return sum(until > now for until in self._tables.leases.values())
+        alive = {worker for worker, until in self._tables.leases.items() if until > now}
+        return len(alive - set(self._tables.batches))
 
     def _view(self, row: JobRow, position: int, item: ItemRow) -> ItemResult:
         view = ItemResult(

@@ -88,9 +88,9 @@ class ExtractionService:
     def first_prompts(self, text: str, schema: Schema, provider: str) -> Mapping[str, Prompt]:
         """What `provider` is asked first, by the piece of `text` that it is asked about."""
         profile = self._models[provider].profile
-        spans = windows(text, text_budget(schema, profile))
-        asked = schema if len(spans) == 1 else relaxed(schema)
-        pieces = dict.fromkeys(text[each.start : each.end] for each in spans)
+        found = windows(text, text_budget(schema, profile))
+        asked = schema if len(found) == 1 else relaxed(schema)
+        pieces = dict.fromkeys(text[each.start : each.end] for each in found)
         return {
             piece: build_prompt(asked, piece, profile, new_mark=self._new_mark) for piece in pieces
         }

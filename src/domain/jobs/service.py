@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Collection
 from typing import Final
 
 from domain.errors import InvalidInput, NotFound, Violation
@@ -17,6 +17,7 @@ from domain.jobs.model import (
     ItemState,
     JobDraft,
     JobId,
+    Mode,
     Order,
 )
 from ports.extraction_jobs import ExtractionJobRepository
@@ -36,6 +37,7 @@ class ExtractionJobService:
         schemas: knows the schemas.
         extraction: knows the providers.
         wakeup: tells workers of new work.
+        batch_providers: providers that can be asked in batches.
     """
 
     def __init__(
@@ -46,15 +48,23 @@ class ExtractionJobService:
         schemas: ExtractionSchemaRepository,
         extraction: ExtractionService,
         wakeup: JobWakeup,
+        batch_providers: Collection[str] = (),
     ) -> None:
         self._jobs = jobs
         self._open_unit = open_unit
         self._schemas = schemas
         self._extraction = extraction
         self._wakeup = wakeup
+        self._batch_providers = batch_providers
 
     async def draft(
-        self, *, schema: str, provider: str | None, reuse: bool = True, caps: Caps | None = None
+        self,
+        *,
+        schema: str,
+        provider: str | None,
+        reuse: bool = True,
+        caps: Caps | None = None,
+        mode: Mode = Mode.DIRECT,
     ) -> JobDraft:
         """A job whose schema version and providers are fixed from now on.
 
@@ -63,9 +73,10 @@ class ExtractionJobService:
             provider: a provider's name or a chain such as `openai,local`; None for the configured.
             reuse: whether known results of the same question answer documents.
             caps: what it may use.
+            mode: how the first provider is asked.
 
         Raises:
-            InvalidInput: names each of schema, provider and caps that cannot be used.
+            InvalidInput: names each of schema, provider, mode and caps that cannot be used.
         """
         caps = caps or Caps()
         violations: list[Violation] = caps.violations()
@@ -75,13 +86,19 @@ class ExtractionJobService:
             chain = self._extraction.chain_for(provider)
         except InvalidInput as error:
             violations.extend(error.violations)
+        if mode is Mode.BATCH and chain and chain[0] not in self._batch_providers:
+            able = ", ".join(self._batch_providers) or "none that is configured"
+            detail = f"{chain[0]} takes no batches here; first in the chain may be: {able}"
+            violations.append(Violation(pointer="/mode", detail=detail))
         try:
             version = (await self._schemas.get(schema)).version
         except NotFound as error:
             violations.append(Violation(pointer="/schema", detail=str(error)))
         if violations:
             raise InvalidInput.of(violations)
-        assignment = Assignment(schema=schema, schema_version=version, providers=chain, reuse=reuse)
+        assignment = Assignment(
+            schema=schema, schema_version=version, providers=chain, reuse=reuse, mode=mode
+        )
         return JobDraft(assignment=assignment, caps=caps)
 
     async def submit(self, draft: JobDraft, documents: AsyncIterable[Document]) -> ExtractionJob:

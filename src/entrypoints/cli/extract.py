@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 
 from domain.errors import Conflict, InvalidInput, Violation
-from domain.jobs.model import Caps, Document, ExtractionJob, JobId, JobStatus, Order
+from domain.jobs.model import Caps, Document, ExtractionJob, JobId, JobStatus, Mode, Order
 from entrypoints.cli.extract_input import FORMS, Source, open_sources
 from entrypoints.cli.extract_progress import JobProgress, figures
 from entrypoints.cli.running import over_container
@@ -41,6 +41,7 @@ class Wish:
     schema: str
     provider: str | None
     reuse: bool
+    mode: Mode
     caps: Caps
     resume: JobId | None
     here: bool
@@ -62,6 +63,7 @@ class Wish:
 @click.option("--schema", default="default", show_default=True, help="The record to fill.")
 @click.option("--provider", help="A provider, or a chain: openai,local. [default: LLM_PROVIDER]")
 @click.option("--no-reuse", is_flag=True, help="Ask anew even where the answer is stored.")
+@click.option("--batch", is_flag=True, help="Ask by the batch API: half the price, up to 24 hours.")
 @click.option("--max-cost", help="Pause the job once it used so many US dollars.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Pause it once it used so many tokens.")
 @click.option("--resume", type=click.IntRange(1), help="Go on with this job instead of FILES.")
@@ -78,6 +80,7 @@ def command(
     schema: str,
     provider: str | None,
     no_reuse: bool,
+    batch: bool,
     max_cost: str | None,
     max_tokens: int | None,
     resume: int | None,
@@ -106,6 +109,7 @@ def command(
         schema=schema,
         provider=provider,
         reuse=not no_reuse,
+        mode=Mode.BATCH if batch else Mode.DIRECT,
         caps=Caps(max_cost_usd=_dollars(max_cost), max_tokens=max_tokens),
         resume=None if resume is None else JobId(resume),
         here=here,
@@ -163,7 +167,11 @@ async def _submitted(container: Container, wish: Wish) -> ExtractionJob:
         raise InvalidInput.of(violations)
     service = container.extraction_job_service()
     draft = await service.draft(
-        schema=wish.schema, provider=wish.provider, reuse=wish.reuse, caps=wish.caps
+        schema=wish.schema,
+        provider=wish.provider,
+        reuse=wish.reuse,
+        caps=wish.caps,
+        mode=wish.mode,
     )
 
     async def documents() -> AsyncIterator[Document]:
@@ -202,12 +210,13 @@ async def _working(container: Container, here: bool) -> AsyncIterator[None]:
         yield
         return
     stop = asyncio.Event()
-    running = asyncio.create_task(container.extraction_runner().run(stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await running
+    async with asyncio.TaskGroup() as group:
+        group.create_task(container.extraction_runner().run(stop))
+        group.create_task(container.batch_runner().run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
 
 
 async def _followed(

@@ -94,7 +94,11 @@ class ExtractionJobController(Controller):
         key = idempotency_key(request)
         async with read_job(request) as asked:
             draft = await extraction_job_service.draft(
-                schema=asked.schema, provider=asked.provider, reuse=asked.reuse, caps=asked.caps
+                schema=asked.schema,
+                provider=asked.provider,
+                reuse=asked.reuse,
+                caps=asked.caps,
+                mode=asked.mode,
             )
 
             async def take(unit: UnitOfWork) -> Response[bytes]:

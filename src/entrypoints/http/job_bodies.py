@@ -18,7 +18,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.service import MAX_TEXT_CHARACTERS
-from domain.jobs.model import MAX_DOCUMENT_ID, Caps, Document
+from domain.jobs.model import MAX_DOCUMENT_ID, Caps, Document, Mode
 from domain.jobs.service import check_document
 from entrypoints.documents import check_lines, documents_of
 from entrypoints.http.problems import UnsupportedMediaType
@@ -64,6 +64,13 @@ MaxTokens = Annotated[
     Meta(ge=1, le=2**62, description="The job pauses once it used so many tokens"),
 ]
 _COST: Final = "The job pauses once it used so many US dollars by the price table"
+JobMode = Annotated[
+    Literal["direct", "batch"],
+    Meta(
+        description="`batch`: the first provider is asked by its batch API, at its batch price and"
+        " within 24 hours; openai and gemini have one"
+    ),
+]
 _REUSE: Final = "Whether a stored result of the same text, schema, prompt and model answers"
 
 
@@ -87,6 +94,7 @@ class JobOptions(Struct, forbid_unknown_fields=True):
     schema: SchemaName | UnsetType = UNSET
     provider: ProviderChain | UnsetType = UNSET
     reuse: Annotated[bool, Meta(description=_REUSE)] = True
+    mode: JobMode = "direct"
     max_cost_usd: Annotated[float, Meta(gt=0, le=1e9, description=_COST)] | UnsetType = UNSET
     max_tokens: MaxTokens | UnsetType = UNSET
 
@@ -108,6 +116,7 @@ class JobQuery(Struct, forbid_unknown_fields=True):
     schema: SchemaName | None = None
     provider: ProviderChain | None = None
     reuse: Annotated[Literal["true", "false"], Meta(description=_REUSE)] = "true"
+    mode: JobMode = "direct"
     max_cost_usd: (
         Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$", description=_COST)] | None
     ) = None
@@ -122,6 +131,7 @@ class JobRequest:
         schema: name of the schema.
         provider: provider or chain; None for the configured one.
         reuse: whether stored results answer.
+        mode: how providers are asked.
         caps: what it may use.
         documents: starts the stream of its documents, each time from the first.
         digest: of everything above, to tell requests apart.
@@ -130,6 +140,7 @@ class JobRequest:
     schema: str
     provider: str | None
     reuse: bool
+    mode: Mode
     caps: Caps
     documents: Callable[[], AsyncIterator[Document]]
     digest: bytes
@@ -165,6 +176,7 @@ async def read_job(request: Request[Any, Any, Any]) -> AsyncIterator[JobRequest]
                 schema=options.schema or "default",
                 provider=options.provider,
                 reuse=options.reuse == "true",
+                mode=Mode(options.mode),
                 caps=Caps(
                     max_cost_usd=Decimal(options.max_cost_usd) if options.max_cost_usd else None,
                     max_tokens=options.max_tokens,
@@ -216,6 +228,7 @@ def _from_json(request: Request[Any, Any, Any], file: IO[bytes], digest: bytes) 
         schema="default" if options.schema is UNSET else options.schema,
         provider=None if options.provider is UNSET else options.provider,
         reuse=options.reuse,
+        mode=Mode(options.mode),
         caps=Caps(
             max_cost_usd=None if cost is UNSET else round(Decimal(str(cost)), 9),
             max_tokens=None if options.max_tokens is UNSET else options.max_tokens,

@@ -49,6 +49,7 @@ class JobView(Struct):
     schema_version: int
     providers: list[str]
     reuse: bool
+    mode: Literal["direct", "batch"]
     max_cost_usd: float | None
     max_tokens: int | None
     counts: CountsView
@@ -134,6 +135,7 @@ JOB: Final = {
     "schema_version": 1,
     "providers": ["openai"],
     "reuse": True,
+    "mode": "direct",
     "max_cost_usd": 5.0,
     "max_tokens": None,
     "counts": {
@@ -196,6 +198,7 @@ def job_view(job: ExtractionJob) -> JobView:
         schema_version=job.assignment.schema_version,
         providers=list(job.assignment.providers),
         reuse=job.assignment.reuse,
+        mode=job.assignment.mode.value,
         max_cost_usd=None if cap is None else float(cap),
         max_tokens=job.caps.max_tokens,
         counts=CountsView(

@@ -50,3 +50,4 @@ async def purge_answers(ctx: Context) -> None:
 async def wake_extraction(ctx: Context) -> None:
     """Let this process look for documents of extraction jobs now."""
     ctx["extraction_runner"].wake()
+    ctx["batch_runner"].wake()

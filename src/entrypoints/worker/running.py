@@ -32,6 +32,7 @@ async def run_worker(container: Container) -> None:
         loop.add_signal_handler(signum, stop.set)
     async with asyncio.TaskGroup() as group:
         group.create_task(container.extraction_runner().run(stop))
+        group.create_task(container.batch_runner().run(stop))
         group.create_task(_serve_queue(container, stop))
 
 

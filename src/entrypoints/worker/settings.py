@@ -56,6 +56,7 @@ def build_worker(container: Container, *, handle_signals: bool = True) -> Worker
             "open_unit": container.open_unit(),
             "insight_service": container.insight_service(),
             "extraction_runner": container.extraction_runner(),
+            "batch_runner": container.batch_runner(),
         },
         timezone=UTC,
         max_tries=MAX_TRIES,
