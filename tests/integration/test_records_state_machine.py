@@ -253,7 +253,5 @@ def machine(module_database_url: str) -> Iterator[type[Records]]:
 def test_memory_and_postgres_give_the_same_answers_to_any_history(machine: type[Records]) -> None:
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=40, stateful_step_count=30, deadline=None, derandomize=True, database=None
-        ),
+        settings=settings(max_examples=40, stateful_step_count=30),
     )

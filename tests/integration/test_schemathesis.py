@@ -17,6 +17,7 @@ from tests.integration.api import serving, settings_for
 ROOT = Path(__file__).parents[2]
 CASES_OF_AN_OPERATION = 50
 FEWEST_CASES = 2000
+PATIENCE_S = 1200  # a quiet machine takes one minute
 # It would run a language model for each case; `test_extractions_http.py` tests it.
 EXCLUDED = "extract"
 
@@ -78,7 +79,8 @@ async def run_schemathesis(url: str, directory: Path) -> tuple[int, str]:
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        output, _ = await process.communicate()
+        async with asyncio.timeout(PATIENCE_S):
+            output, _ = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()
