@@ -28,6 +28,8 @@ _DOWN = (
     asyncpg.exceptions.ConnectionRejectionError,
 )
 _POOLER_IS_FULL = "MAXCONN"  # Supavisor answers XX000 with (EMAXCONN...) or (EMAXCONNSESSION)
+# Of a connection that is closed, or that breaks between two messages of one statement.
+_CONNECTION_DIED = ("closed", "cannot switch to state")
 
 
 @contextmanager
@@ -61,9 +63,9 @@ def translated() -> Iterator[None]:
         if _POOLER_IS_FULL not in str(error):
             raise
         raise _down() from error
-    except asyncpg.InterfaceError as error:
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         # asyncpg says this of a connection that died as well as of a misuse of its API.
-        if "closed" not in str(error):
+        if not any(words in str(error) for words in _CONNECTION_DIED):
             raise
         raise _down() from error
 

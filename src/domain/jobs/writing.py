@@ -74,20 +74,34 @@ class SettlementWriter:
                         stored.set_result(None)
 
     async def _store(self, settlements: Sequence[Settlement]) -> None:
+        """One result that the store does not take must not take others along."""
+        if await self._stored(settlements):
+            return
+        for each in settlements:
+            await asyncio.sleep(_PAUSE_S)  # a defect of the moment may be over by then
+            if await self._stored([each]) or await self._stored([without_result(each)]):
+                continue
+            raise Unstorable(f"document {each.item.position} of job {each.item.job_id}")
+
+    async def _stored(self, settlements: Sequence[Settlement]) -> bool:
+        """Whether the store took them.
+
+        Raises:
+            LeaseLost: what the worker had went to others.
+        """
         try:
             statuses = await until_answered(lambda: self._queue.settle(self._worker, settlements))
         except LeaseLost:
             raise
-        except Exception:
-            if len(settlements) == 1 and settlements[0].extraction is None:
-                raise
-            # One result that the store does not take must not take others along.
-            _log.exception("a result cannot be stored")
-            for each in settlements:
-                alone = each if len(settlements) > 1 else without_result(each)
-                await self._store([alone])
-        else:
-            self._heard(statuses)
+        except Exception:  # noqa: BLE001 (whatever the store says of one, the others go on)
+            _log.exception("what became of %s documents cannot be stored", len(settlements))
+            return False
+        self._heard(statuses)
+        return True
+
+
+class Unstorable(RuntimeError):
+    """The store takes nothing at all about a document: a defect, and the end of the process."""
 
 
 def without_result(settlement: Settlement) -> Settlement:
