@@ -165,6 +165,13 @@ async def test_rows_that_cannot_be_taken_over_are_named_and_nothing_of_the_file_
     assert await migrate(empty_database_url) == NAMES[1:]
 
 
+async def test_a_server_that_refuses_the_connection_is_quoted(empty_database_url: str) -> None:
+    nobody = urlsplit(empty_database_url)
+    url = nobody._replace(netloc=f"nobody:wrong@{nobody.hostname}:{nobody.port}").geturl()
+    with pytest.raises(MigrationError, match=r"refuses: .*nobody.*\. Look at DATABASE_URL\."):
+        await status(url)
+
+
 async def test_a_second_run_finds_nothing_to_do(empty_database_url: str) -> None:
     assert [each.applied_at for each in await status(empty_database_url)] == [None] * len(NAMES)
     assert await migrate(empty_database_url) == NAMES

@@ -31,7 +31,8 @@ class QueueExamination(Examination):
             server = await self._redis.info()
             worker = await self._redis.get(default_queue_name + health_check_key_suffix)
         except (RedisError, OSError) as error:
-            detail = f"cannot be reached: {error}. Look at REDIS_URL."
+            why = str(error).rstrip(".")
+            detail = f"cannot be reached: {why}. Look at REDIS_URL."
             return [Finding(subject="queue", good=False, detail=detail)]
         product = "Valkey" if "valkey_version" in server else "Redis"
         version = str(server.get("valkey_version", server["redis_version"]))

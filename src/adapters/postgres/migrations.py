@@ -60,8 +60,8 @@ async def status(url: str) -> Sequence[Migration]:
 
     Raises:
         MigrationError: the database holds a migration that this version does not know, or one
-            whose text was changed after it was applied.
-        OSError, asyncpg.PostgresError: the database cannot be reached.
+            whose text was changed after it was applied; or it refuses the connection.
+        OSError: the database cannot be reached.
     """
     async with _connection(url) as connection:
         return await _compare(connection)
@@ -75,7 +75,7 @@ async def migrate(url: str) -> Sequence[str]:
 
     Raises:
         MigrationError: as `status`, or a file failed (it and what follows are not applied).
-        OSError, asyncpg.PostgresError: the database cannot be reached.
+        OSError: the database cannot be reached.
     """
     done = []
     async with _connection(url) as connection:
@@ -90,7 +90,8 @@ async def migrate(url: str) -> Sequence[str]:
                     await connection.execute(migration.sql)
                 except asyncpg.PostgresError as error:
                     raise MigrationError(
-                        f"migration {migration.name} failed and was undone: {error}."
+                        f"migration {migration.name} failed and was undone: "
+                        f"{str(error).rstrip('.')}."
                         " Mend what it names, then run `storekeeper db migrate` again."
                     ) from error
                 await connection.execute(
@@ -136,7 +137,11 @@ async def _connection(url: str) -> AsyncIterator[asyncpg.Connection]:
     arguments = connect_arguments(url, PoolOptions())
     arguments["command_timeout"] = None  # each migration sets its own timeouts
     arguments["server_settings"].pop("statement_timeout", None)
-    connection = await asyncpg.connect(**arguments)
+    try:
+        connection = await asyncpg.connect(**arguments)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        why = str(error).rstrip(".")
+        raise MigrationError(f"the database refuses: {why}. Look at DATABASE_URL.") from error
     try:
         yield connection
     finally:
