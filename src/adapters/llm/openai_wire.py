@@ -31,7 +31,9 @@ _TOO_LONG_WORDS: Final = (
     "string_above_max_length",
 )
 
-
+# Up to 4 tokens, 32 times: no record repeats itself like that, and a loop ends after 128 tokens.
+_LOOP: Final = {"max_pattern_size": 4, "min_count": 32}
+_CUT: Final = frozenset({"length", "repetition"})
 _REFUSED_CODES: Final = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
 _BY_STATUS: Final[Mapping[int, FailureKind]] = {
     401: FailureKind.AUTH,
@@ -66,10 +68,10 @@ def request_body(prompt: Prompt, profile: ModelProfile) -> dict[str, Any]:
     else:
         request["max_tokens"] = prompt.max_output_tokens
     if profile.provider == "vllm":
-        # Grammar-bound models can spend all their tokens on blanks between members.
-        request["extra_body"] = {
-            "structured_outputs": {"json": schema, "disable_any_whitespace": True}
-        }
+        # Grammar-bound models can spend all their tokens on blanks between members. vLLM forbids
+        # them by a setting of the server alone: it takes a request's `disable_any_whitespace` and
+        # ignores it. So it is told to stop at a loop, of white space or of anything else.
+        request["extra_body"] = {"repetition_detection": dict(_LOOP)}
     return request
 
 
@@ -105,7 +107,7 @@ def answer_of(completion: Any, attempt: Attempt) -> Answer | None:
         return None
     if message.refusal or choice.finish_reason == "content_filter":
         return Answer(text="", finish=Finish.REFUSED, attempts=(attempt,))
-    finish = Finish.TRUNCATED if choice.finish_reason == "length" else Finish.COMPLETE
+    finish = Finish.TRUNCATED if choice.finish_reason in _CUT else Finish.COMPLETE
     return Answer(text=message.content or "", finish=finish, attempts=(attempt,))
 
 
