@@ -110,6 +110,27 @@ async def test_an_open_model_goes_wrong_in_its_own_way(
         await record(client)
 
 
+async def test_a_loop_ends_early_where_the_server_was_told_to_look_for_one(
+    fake: FakeInThread, client: AsyncOpenAI
+) -> None:
+    fake.script("whitespace_loop")
+    answer = await client.chat.completions.create(
+        model="smol",
+        messages=[{"role": "user", "content": TEXT}],
+        max_tokens=1000,
+        extra_body={
+            "structured_outputs": {"json": Record.model_json_schema()},
+            "repetition_detection": {"max_pattern_size": 4, "min_count": 32},
+        },
+    )
+    (choice,) = answer.choices
+    assert str(choice.finish_reason) == "repetition"
+    assert choice.model_extra is not None
+    assert choice.model_extra["stop_reason"] == "repetition_detected"
+    assert answer.usage is not None
+    assert 32 < answer.usage.completion_tokens < 50
+
+
 async def test_words_without_a_grammar_rule_are_refused(client: AsyncOpenAI) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}
     with pytest.raises(openai.BadRequestError, match="Grammar error"):
@@ -134,10 +155,44 @@ async def test_the_server_has_its_own_paths(fake: FakeInThread, client: AsyncOpe
         assert count.json()["count"] == 10
         refused = await http.get("/v1/models", headers={"authorization": "Bearer bad"})
         assert (refused.status_code, refused.json()) == (401, {"error": "Unauthorized"})
+        wrong = await http.get("/v1/chat/completions")
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+        elsewhere = await http.post("/tokenize", json={"model": "nobody", "prompt": "x"})
+        assert elsewhere.status_code == 404
+        assert elsewhere.json()["error"]["message"].endswith("Valid aliases: smol.")
     models = await client.models.list()
-    assert models.data[0].model_extra == {
-        "root": "smol",
-        "parent": None,
-        "max_model_len": 20,
-        "permission": [],
-    }
+    extra = models.data[0].model_extra
+    assert extra is not None
+    assert (extra["root"], extra["max_model_len"]) == ("smol", 20)
+
+
+@pytest.mark.parametrize(
+    ("body", "type_", "param"),
+    [
+        (b"", "Bad Request", "body"),
+        (b'{"model":', "Bad Request", "body.9"),
+        (b"[]", "Bad Request", "body"),
+        (b'{"model": "smol"}', "Bad Request", "body.messages"),
+        (b'{"messages": "x"}', "Bad Request", "body.messages"),
+        (b'{"messages": []}', "BadRequestError", None),
+        (b'{"messages": [{}], "stream": true}', "BadRequestError", "stream"),
+        (
+            b'{"messages": [{}], "response_format": {"type": "json_schema"}}',
+            "BadRequestError",
+            "response_format",
+        ),
+        (
+            b'{"messages": [{}], "response_format": {"type": "json_schema", "json_schema": {}}}',
+            "BadRequestError",
+            None,
+        ),
+    ],
+)
+async def test_what_cannot_be_read_is_told_with_the_place(
+    fake: FakeInThread, body: bytes, type_: str, param: str | None
+) -> None:
+    async with httpx2.AsyncClient(base_url=fake.vllm_base_url) as http:
+        answer = await http.post("/chat/completions", content=body)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["type"], error["param"], error["code"]) == (type_, param, 400)

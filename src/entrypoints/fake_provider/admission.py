@@ -21,7 +21,7 @@ def objection(scenario: Scenario, dialect: Dialect, call: Call) -> Problem | Non
     card = scenario.default_model
     if scenario.models is not None:
         if model not in scenario.models:
-            return Problem(kind="unknown_model", model=model)
+            return Problem(kind="unknown_model", model=model, models=tuple(scenario.models))
         card = scenario.models[model]
     if card.context_tokens is not None and call.prompt_tokens > card.context_tokens:
         return Problem(

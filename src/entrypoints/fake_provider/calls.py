@@ -30,6 +30,7 @@ class Call(msgspec.Struct, kw_only=True):
         turns: role and text of each message, in order; the system prompt has role `system`.
         schema: the JSON schema that the answer must follow; None when none was asked.
         schema_name: its name, where the dialect has one.
+        stop_after: repetitions of a piece after which the answer is cut, where the dialect can.
         extra: what the dialect wants back when it writes the answer.
     """
 
@@ -40,6 +41,7 @@ class Call(msgspec.Struct, kw_only=True):
     schema_name: str = ""
     json_mode: bool = False
     max_tokens: int | None = None
+    stop_after: int | None = None
     temperature: float | None = None
     key: str = ""
     prompt_tokens: int = 0
@@ -56,7 +58,7 @@ class Completion(msgspec.Struct, kw_only=True):
     """What the model said, before a dialect wraps it."""
 
     content: str
-    finish: Literal["stop", "length", "refusal", "content_filter"] = "stop"
+    finish: Literal["stop", "length", "repetition", "refusal", "content_filter"] = "stop"
     reason: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -67,6 +69,7 @@ class Problem(msgspec.Struct, kw_only=True, frozen=True):
 
     kind: ErrorKind
     model: str = ""
+    models: tuple[str, ...] = ()
     key: str = ""
     retry_after_s: float | None = None
     hint: HintStyle = "auto"

@@ -42,10 +42,7 @@ def spoiled(answer: Any, fault: Fault, call: Call) -> Completion:
             completion.content = content[: max(len(content) // 2, 1)]
             completion.finish = "length"
         case "whitespace_loop":
-            tokens = min(call.max_tokens or _LOOP_TOKENS, _LONGEST_LOOP_TOKENS)
-            start = content[: content.find(":") + 1]
-            completion.content = start + "\n" * (tokens * CHARACTERS_PER_TOKEN - len(start))
-            completion.finish = "length"
+            _loop(completion, content[: content.find(":") + 1], call)
         case "refusal":
             completion.content = _REFUSAL
             completion.finish = "refusal"
@@ -60,6 +57,16 @@ def spoiled(answer: Any, fault: Fault, call: Call) -> Completion:
         completion.finish = "length" if completion.finish == "stop" else completion.finish
     completion.completion_tokens = tokens
     return completion
+
+
+def _loop(completion: Completion, start: str, call: Call) -> None:
+    """Line feeds after `start`, up to the token limit or until the server notices."""
+    tokens = min(call.max_tokens or _LOOP_TOKENS, _LONGEST_LOOP_TOKENS)
+    completion.finish = "length"
+    if call.stop_after is not None and count_tokens(start) + call.stop_after <= tokens:
+        tokens = count_tokens(start) + call.stop_after
+        completion.finish = "repetition"
+    completion.content = start + "\n" * (tokens * CHARACTERS_PER_TOKEN - len(start))
 
 
 def _violating(answer: Any) -> Any:

@@ -7,20 +7,26 @@ from typing import Any
 
 import msgspec
 
-from entrypoints.fake_provider.calls import Call, Completion, Dialect, Problem, Refused
-from entrypoints.fake_provider.openai import read_chat
+from entrypoints.fake_provider.calls import Call, Completion, Dialect, Problem
 from entrypoints.fake_provider.scenario import DialectName, ErrorKind
 from entrypoints.fake_provider.schemas import find_keyword
+from entrypoints.fake_provider.vllm_requests import DEFAULT_MODEL, read_call, vllm_error
 
-# What vLLM's grammar compiler has no rule for.
-_UNSUPPORTED = ("uniqueItems", "patternProperties", "propertyNames", "contains")
+VERSION = "0.32.0"
 
+# What vLLM's grammar compilers have no rule for.
+_UNSUPPORTED = ("uniqueItems", "contains", "minContains", "maxContains")
 
 _BAD = "BadRequestError"
 # Status, type, parameter, message; the 429 and 5xx of load are those of a proxy in front.
 _ERRORS: dict[ErrorKind, tuple[int, str, str | None, str]] = {
     "forbidden": (403, "PermissionDeniedError", None, "Forbidden"),
-    "unknown_model": (404, "NotFoundError", "model", "The model `{model}` does not exist."),
+    "unknown_model": (
+        404,
+        "NotFoundError",
+        "model",
+        "The model `{model}` does not exist. Valid aliases: {aliases}.",
+    ),
     "rate_limited": (429, "RateLimitError", None, "Too Many Requests"),
     "slow_down": (429, "RateLimitError", None, "Too Many Requests"),
     "quota_exhausted": (429, "RateLimitError", None, "Too Many Requests"),
@@ -32,26 +38,25 @@ _ERRORS: dict[ErrorKind, tuple[int, str, str | None, str]] = {
         _BAD,
         "input_tokens",
         (
-            "This model's maximum context length is {limit} tokens. However, your request has "
-            "{tokens} input tokens. Please reduce the length of the input messages."
+            # It stops counting behind the limit.
+            "This model's maximum context length is {limit} tokens. However, your prompt contains "
+            "at least {over} input tokens, which exceeds this limit even without any output "
+            "tokens. Please reduce the length of the input prompt. "
+            "(parameter=input_tokens, value={over})"
         ),
     ),
     "bad_parameter": (
         400,
         _BAD,
         "temperature",
-        "temperature must be non-negative, got {temperature}.",
+        (
+            "temperature must be non-negative, got {temperature}. "
+            "(parameter=temperature, value={temperature})"
+        ),
     ),
     "bad_schema": (400, _BAD, None, "Grammar error: {detail}"),
     "prompt_blocked": (400, _BAD, None, "Invalid prompt"),
 }
-
-
-def vllm_error(
-    message: str, type_: str, status: int, param: str | None = None
-) -> tuple[int, dict[str, Any]]:
-    """Status and vLLM's error envelope."""
-    return status, {"error": {"message": message, "type": type_, "param": param, "code": status}}
 
 
 class VllmChat(Dialect):
@@ -60,30 +65,20 @@ class VllmChat(Dialect):
     name: DialectName = "vllm"
 
     def read(self, body: bytes, model: str) -> Call:  # noqa: ARG002 - the body names the model
-        """The schema comes in `response_format` or in vLLM's own `structured_outputs`."""
-        try:
-            call, raw = read_chat(body, self.name)
-        except Refused as refused:
-            message = refused.body["error"]["message"]
-            raise Refused(*vllm_error(message, "BadRequestError", 400)) from refused
-        structured = raw.get("structured_outputs") or {}
-        if isinstance(structured.get("json"), dict):
-            call.schema = structured["json"]
-        elif structured.get("json_object"):
-            call.json_mode = True
-        return call
+        """As vLLM reads it."""
+        return read_call(body)
 
     def schema_fault(self, call: Call) -> str | None:
         """Words that the grammar compiler has no rule for."""
         if call.schema is None:
             return None
-        for keyword in _UNSUPPORTED:
-            if find_keyword(call.schema, keyword):
-                return f'Unimplemented keys: ["{keyword}"]'
-        return None
+        found = [keyword for keyword in _UNSUPPORTED if find_keyword(call.schema, keyword)]
+        return f"Unimplemented keys: {msgspec.json.encode(found).decode()}" if found else None
 
     def answer(self, call: Call, completion: Completion, request_id: str) -> Any:
         """OpenAI's shape with vLLM's extra members."""
+        looped = completion.finish == "repetition"
+        cut = looped or completion.finish == "length"
         return {
             "id": f"chatcmpl-{request_id[4:]}",
             "object": "chat.completion",
@@ -99,27 +94,31 @@ class VllmChat(Dialect):
                         "annotations": None,
                         "audio": None,
                         "function_call": None,
-                        "tool_calls": [],
                         "reasoning": None,
                     },
                     "logprobs": None,
                     # An open model refuses in prose and knows no filter.
-                    "finish_reason": "length" if completion.finish == "length" else "stop",
-                    "stop_reason": None,
+                    "finish_reason": completion.finish if cut else "stop",
+                    "stop_reason": "repetition_detected" if looped else None,
                     "token_ids": None,
+                    "routed_experts": None,
                 }
             ],
             "service_tier": None,
-            "system_fingerprint": None,
+            "system_fingerprint": f"vllm-{VERSION}-0fa4e0fa",
             "usage": {
                 "prompt_tokens": completion.prompt_tokens,
                 "total_tokens": completion.prompt_tokens + completion.completion_tokens,
                 "completion_tokens": completion.completion_tokens,
                 "prompt_tokens_details": None,
+                "completion_tokens_details": None,
             },
             "prompt_logprobs": None,
             "prompt_token_ids": None,
+            "prompt_text": None,
             "kv_transfer_params": None,
+            "ec_transfer_params": None,
+            "metrics": None,
         }
 
     def error(self, problem: Problem) -> tuple[int, Any]:
@@ -129,4 +128,6 @@ class VllmChat(Dialect):
         status, type_, param, message = _ERRORS[problem.kind]
         members = msgspec.structs.asdict(problem)
         members["detail"] = problem.detail or "the grammar cannot be compiled"
+        members["aliases"] = ", ".join(problem.models or (DEFAULT_MODEL,))
+        members["over"] = problem.limit + 1
         return vllm_error(message.format_map(members), type_, status, param)

@@ -51,6 +51,7 @@ class Reply(msgspec.Struct, kw_only=True):
     """What goes back.
 
     Attributes:
+        content_type: of the body; empty for no such header.
         cut: where the connection breaks, if it does.
         abrupt: whether it breaks with RST, as a crashed peer does, or with an orderly FIN.
     """
@@ -111,7 +112,7 @@ async def send_reply(scope: Scope, receive: Receive, send: Send, reply: Reply) -
         await _break(scope, receive, reply.abrupt)
         return
     headers = [
-        (b"content-type", reply.content_type),
+        *([(b"content-type", reply.content_type)] if reply.content_type else []),
         (b"content-length", b"%d" % len(reply.body)),
         *reply.headers,
     ]
