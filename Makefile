@@ -8,10 +8,10 @@ export PYTHON
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help install dev up demo test check fmt lock bench clean
+.PHONY: help install dev up demo test test-vllm check fmt lock bench clean
 
 help: ## list the targets
-	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 install: ## make .venv and install what running needs, from hash-pinned locks
 	@./scripts/install.sh up
@@ -27,6 +27,10 @@ demo: install ## walk all three jobs against a stack of its own; samples go to o
 
 test: dev ## run the tests, with coverage gates: make test ARGS="-k users"
 	@./scripts/test.sh $(ARGS)
+
+test-vllm: dev ## run the tests against a real vLLM server for CPUs (needs Python 3.11; 2.9 GB)
+	@./scripts/install-vllm.sh
+	@./scripts/test.sh tests/vllm $(ARGS)
 
 check: dev ## formatting, lint, types, import contracts
 	$(BIN)/ruff format --check
@@ -45,6 +49,6 @@ bench: dev ## run the benchmarks: make bench ARGS="--only a,b --quick"
 	@./scripts/bench.sh $(ARGS)
 
 clean: ## remove .venv, caches and outputs (the state folder of `up` stays)
-	rm -rf .venv .venv-bench build dist out .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf .venv .venv-bench .venv-vllm .cache build dist out .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .schemathesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
