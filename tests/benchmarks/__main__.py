@@ -57,6 +57,8 @@ def main(
     unknown = sorted(set(letters) - set(_ALL))
     if unknown:
         raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(_ALL)}", param_hint="only")
+    if write_docs and only:
+        raise click.UsageError("--write-docs puts down all figures of one run: leave out --only")
     options = Options(
         quick=quick,
         repeats=repeats or (1 if quick else 3),

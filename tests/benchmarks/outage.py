@@ -18,7 +18,7 @@ _CONCURRENCY: Final = 32
 _MEAN_S: Final = 0.5
 _BEFORE_S: Final = 10.0
 _AFTER_S: Final = 45.0
-_OPENING_S: Final = 1.0
+_OPENING_S: Final = 2.5
 _LONGEST_PAUSE_S: Final = 33.0
 _OK: Final = 200
 _CASES: Final = ("ours", "raw")
@@ -50,13 +50,14 @@ def run(options: Options) -> Report:
         title="A dead provider",
         setting=(
             f"{_PROCESSES} processes that share a Valkey, C = {_CONCURRENCY} each, latency "
-            f"lognormal {_MEAN_S:g} s (0.5). After {_BEFORE_S:g} s every connection breaks for "
-            f"{options.outage_s:g} s. Opening: calls in the first {_OPENING_S:g} s of that, while "
-            "the circuit opens. Probes: calls from then until the provider is back, and how many "
-            "of them at once. Recovery: from the return of the provider to the first answer, and "
-            "to the first second with at least 80 % of the rate before. Failed: documents given "
-            "up. The pauses between probes grow from 2 s to 30 s, so a recovery takes at most 30 s "
-            "and a tenth of jitter."
+            f"lognormal {_MEAN_S:g} s (0.5). After {_BEFORE_S:g} s every new call's connection "
+            f"breaks for {options.outage_s:g} s; calls under way then are still answered. Opening: "
+            f"calls in the first {_OPENING_S:g} s, while answers and failures mix and the circuit "
+            "opens. Probes: calls from then until the provider is back, and how many of them at "
+            "once. Recovery: from the return of the provider to the first answer, and to the first "
+            "second with at least 80 % of the rate before. Failed: documents given up. The pauses "
+            "between probes grow from 2 s to 30 s, so a recovery takes at most 30 s and a tenth of "
+            "jitter."
         ),
         columns=(
             "contestant",

@@ -91,8 +91,9 @@ def _summary(reports: Sequence[Report], conditions: dict[str, Any]) -> str:
     return (
         f"`{conditions['command']}` on {conditions['date']}, {conditions['machine']}, "
         f"Python {conditions['python']}, {versions}. Load average before: "
-        f"{conditions['load_before']}. {met} of {len(targets)} targets are met. Each figure is the "
-        "median of the repeats, with the smallest and the largest in brackets.\n"
+        f"{conditions['load_before']}. Commit {conditions['commit']}. {met} of {len(targets)} "
+        "targets are met. Each figure is the median of the repeats, with the smallest and the "
+        "largest in brackets.\n"
     )
 
 
