@@ -128,6 +128,8 @@ def test_the_index_leads_to_every_page() -> None:
         (index.parent / target.partition("#")[0]).resolve()
         for target in re.findall(r"\]\(([^)\s]+)\)", prose(index))
     }
-    pages = [page for page in PAGES if page != index and page.parent != ROOT]
+    pages = [
+        page for page in PAGES if page != index and page.parent not in {ROOT, ROOT / "docs" / "adr"}
+    ]
     missing = [named(page) for page in pages if page not in linked]
     assert not missing, f"docs/README.md needs a link to {missing}"
