@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -52,6 +53,27 @@ def test_a_users_own_table_replaces_the_shipped_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("provider", "model"), [("openai", "gpt-5.4-mini"), ("gemini", "gemini-3-flash")]
+)
+def test_a_batch_costs_half(provider: str, model: str) -> None:
+    direct = spent(provider, model, input_tokens=1000, output_tokens=100)
+    batched = replace(direct, batched=True)
+    prices = read_prices()
+    cost, half = prices.cost([direct]), prices.cost([batched])
+    assert cost is not None
+    assert half is not None
+    assert half == cost / 2
+    assert prices.cost([direct, batched]) == cost + half
+
+
+def test_a_batch_without_a_price_of_its_own_is_of_unknown_cost(tmp_path: Path) -> None:
+    file = tmp_path / "prices.yaml"
+    file.write_text("prices: {openai: {gpt-9: {input: 1, cached: 0.5, output: 2}}}")
+    batched = replace(spent("openai", "gpt-9", input_tokens=1), batched=True)
+    assert read_prices(file).cost([batched]) is None
+
+
+@pytest.mark.parametrize(
     ("text", "place"),
     [
         ("- a", "prices"),
@@ -59,6 +81,9 @@ def test_a_users_own_table_replaces_the_shipped_one(tmp_path: Path) -> None:
         ("prices: {openai: {m: {input: 1}}}", "/prices/openai/m"),
         ("prices: {openai: {m: {input: x, cached: 0, output: -1}}}", "/prices/openai/m/input"),
         ("prices: {openai: {m: {input: 0, cached: 0, output: -1}}}", "/prices/openai/m/output"),
+        ("{prices: {}, batch: {openai: half}}", "/batch/openai"),
+        ("{prices: {}, batch: {openai: -1}}", "/batch/openai"),
+        ("{prices: {}, batch: 0.5}", "/batch must be a mapping"),
     ],
 )
 def test_a_table_that_is_wrong_is_refused_with_the_place(
