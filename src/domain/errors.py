@@ -1,7 +1,7 @@
 """Every error that may cross a port or leave a use case.
 
 AppError
-├── InvalidInput                the caller sent a value that cannot be held (violations name each place)
+├── InvalidInput                a value that cannot be held (violations name each place)
 │   ├── UnknownUser                 an order names a user that does not exist
 │   ├── IdempotencyKeyReused        the same key came with another request
 │   └── TextRefused                 a language model refused the text on content grounds
