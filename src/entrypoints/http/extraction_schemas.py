@@ -62,7 +62,7 @@ class SchemaBody(Struct, forbid_unknown_fields=True):
     """A definition; what GET returned can be put back."""
 
     fields: Annotated[list[FieldBody], Meta(min_length=1, max_length=60)]
-    description: Annotated[str, Meta(max_length=2000)] = ""
+    description: Annotated[str, Meta(max_length=2000, pattern=r"^[^\x00]*$")] = ""
     examples: Annotated[list[ExampleBody], Meta(max_length=20)] = field(default_factory=list)
     name: Name | UnsetType = UNSET
     version: int | UnsetType = UNSET
