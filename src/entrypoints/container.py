@@ -64,7 +64,8 @@ from domain.extraction.registry import SchemaRegistry
 from domain.extraction.service import ExtractionService
 from domain.extraction.single import SingleExtraction
 from domain.insights.service import InsightService
-from domain.jobs.batch_desk import BatchDesk, BatchPace
+from domain.jobs.batch_desk import BatchDesk
+from domain.jobs.batch_pace import BatchPace
 from domain.jobs.batch_runner import BatchRunner
 from domain.jobs.reading import DocumentReader
 from domain.jobs.runner import ExtractionRunner

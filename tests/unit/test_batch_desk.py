@@ -25,7 +25,8 @@ from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from domain.extraction.calls import CallFailed, Failure, FailureKind
 from domain.extraction.prices import Price, PriceTable
 from domain.extraction.service import ExtractionService
-from domain.jobs.batch_desk import BatchDesk, BatchPace, LostBatch
+from domain.jobs.batch_desk import BatchDesk, LostBatch
+from domain.jobs.batch_pace import BatchPace
 from domain.jobs.model import (
     Assignment,
     Caps,
@@ -637,3 +638,19 @@ async def test_a_long_text_is_asked_in_windows_and_merged(bench: Bench) -> None:
 def _nothing() -> str:
     silent = {"quote": None, "value": None}
     return json.dumps({"customer": silent, "product": silent, "quantity": silent})
+
+
+async def test_a_text_that_fills_more_than_a_batch_is_asked_in_part_and_then_directly() -> None:
+    bench = Bench(profile=replace(QUOTING, context_tokens=1_800))
+    bench.provider.most = 2
+    filler = "".join(f"On day {day} the shop was full of people. " for day in range(160))
+    bench.provider.say = lambda _: _nothing()
+    bench.direct = ScriptedLanguageModel(otherwise=lambda _: _nothing(), profile=bench.profile)
+    bench.desk = bench.a_desk()
+    short = f"{a_text(1)}."
+    job = await bench.store.job([filler, short], ASSIGNMENT)
+    await bench.look()
+    sizes = [len(each.requests) for each in bench.provider.batches.values()]
+    assert sizes == [2, 1]
+    assert bench.direct.prompts
+    assert (await bench.seen(job.id)).counts.done == 2

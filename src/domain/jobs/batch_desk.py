@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from domain.extraction.calls import CallFailed, Failure, FailureKind
 from domain.extraction.service import ExtractionService
+from domain.jobs.batch_composing import alike, compose, groups_of, name_of
+from domain.jobs.batch_pace import BatchPace
 from domain.jobs.model import (
     Cause,
     ClaimedItem,
@@ -18,10 +20,9 @@ from domain.jobs.model import (
     JobStatus,
     Reason,
     Settlement,
-    Spending,
 )
 from domain.jobs.reading import DocumentReader, Plan
-from domain.jobs.settling import Patience, give_back, settle_unasked, spending_on
+from domain.jobs.settling import Patience, give_back, settle_unasked
 from domain.jobs.writing import until_answered, without_result
 from ports.batch_language_model import BatchId, BatchLanguageModel, BatchRequest
 from ports.extraction_queue import ExtractionQueue
@@ -36,7 +37,6 @@ BatchModels: TypeAlias = Mapping[str, Callable[[], Awaitable[BatchLanguageModel]
 _NO_ANSWER: Final = Failure(
     kind=FailureKind.SERVER_ERROR, detail="The batch ended without an answer for this text."
 )
-_TOGETHER: Final = 50
 _UNDOUBTED: Final = frozenset(
     {
         FailureKind.AUTH,
@@ -48,27 +48,6 @@ _UNDOUBTED: Final = frozenset(
     }
 )
 """Answers of the provider to a submission after which there is no batch."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchPace:
-    """How batches are made and looked after.
-
-    Attributes:
-        documents: of one batch, at most (>= 1).
-        poll_s: how often a provider is asked how a batch stands.
-        lease_s: after so long without a sign of life another process looks after a batch.
-        unsure_s: so long after a submission of unknown end a provider may still show the batch.
-        retry_s: wait after a failure of the provider.
-        concurrency: answers that are read, and asked again where needed, at once.
-    """
-
-    documents: int = 2_000
-    poll_s: float = 30.0
-    lease_s: float = 60.0
-    unsure_s: float = 120.0
-    retry_s: float = 60.0
-    concurrency: int = 16
 
 
 class LostBatch(Exception):
@@ -188,34 +167,12 @@ class BatchDesk:
 
     async def _requests(
         self, batch: OpenBatch, plan: Plan, model: BatchLanguageModel
-    ) -> list[BatchRequest]:
+    ) -> Sequence[BatchRequest]:
         """What is asked; documents that need no question or have no room leave the batch."""
         items = await self._answer_known(batch, plan, await self._batches.items(batch.id))
-        room = _Room(batch)
-        requests: list[BatchRequest] = []
-        owners: list[ClaimedItem] = []
-        groups = _groups(items, plan)
-        for number, group in enumerate(groups):
-            if number % _TOGETHER == 0:
-                await asyncio.sleep(0)
-            first, provider = group[0], plan.chain[0]
-            prompts = self._extraction.first_prompts(first.text, plan.schema, provider).values()
-            likely = [self._extraction.likely_call(prompt, provider) for prompt in prompts]
-            if not room.takes(spending_on(likely, self._extraction.prices)) and requests:
-                break
-            for place, prompt in enumerate(prompts):
-                requests.append(BatchRequest(custom_id=_name(first, place), prompt=prompt))
-                owners.append(first)
-        fit = model.first_batch(requests) if requests else 0
-        if fit < len(requests):
-            whole = fit
-            while whole and owners[whole] is owners[whole - 1]:
-                whole -= 1
-            fit = whole or fit  # a document that is too large alone is asked in part, then directly
-        asked = {owner.position for owner in owners[:fit]}
-        left = [item for group in groups if group[0].position not in asked for item in group]
+        requests, left = await compose(batch, plan, items, self._extraction, model)
         await self._settle(batch, [give_back(item) for item in left])
-        return requests[:fit]
+        return requests
 
     # --- at the provider and back
 
@@ -245,9 +202,9 @@ class BatchDesk:
         unasked: list[ClaimedItem] = []
         slots = asyncio.Semaphore(self._pace.concurrency)
         async with asyncio.TaskGroup() as group:
-            for each in _groups(items, plan):
+            for each in groups_of(items, plan):
                 pieces = self._extraction.first_prompts(each[0].text, plan.schema, plan.chain[0])
-                names = {piece: _name(each[0], place) for place, piece in enumerate(pieces)}
+                names = {piece: name_of(each[0], place) for place, piece in enumerate(pieces)}
                 given = {piece: said.pop(name) for piece, name in names.items() if name in said}
                 if not given:
                     unasked.extend(each)
@@ -272,19 +229,7 @@ class BatchDesk:
             waited_s = extraction.result.latency_s + batch.age_s
             extraction = replace(extraction, result=replace(extraction.result, latency_s=waited_s))
             settlement = replace(settlement, extraction=extraction)
-        answered = settlement.state in {ItemState.VALID, ItemState.PARTIAL}
-        known = extraction.id if answered and extraction is not None else None
-        same = [
-            Settlement(
-                item=item,
-                state=settlement.state,
-                known=known,
-                charged=settlement.charged,
-                delay_s=settlement.delay_s,
-                reason=settlement.reason,
-            )
-            for item in others
-        ]
+        same = [alike(settlement, item) for item in others]
         try:
             await self._settle(batch, [settlement, *same])
         except Exception:  # one result that the store does not take must not take others along
@@ -350,34 +295,6 @@ class BatchDesk:
         )
         if not kept:
             raise LostBatch
-
-
-class _Room:
-    """What the caps of a job leave for a batch, by estimate."""
-
-    def __init__(self, batch: OpenBatch) -> None:
-        self._caps = batch.caps
-        self._spending = batch.spending
-
-    def takes(self, more: Spending) -> bool:
-        """Whether this still fits; it is counted in any case."""
-        fits = self._spending.reached(self._caps) is None
-        self._spending += more
-        return fits and self._spending.reached(self._caps) is None
-
-
-def _groups(items: Sequence[ClaimedItem], plan: Plan) -> list[list[ClaimedItem]]:
-    """Documents that one answer serves, the first of each stands for all."""
-    if plan.question is None:
-        return [[item] for item in items]
-    groups: dict[str, list[ClaimedItem]] = {}
-    for item in items:
-        groups.setdefault(item.text, []).append(item)
-    return list(groups.values())
-
-
-def _name(item: ClaimedItem, place: int) -> str:
-    return f"{item.position}-{place}"
 
 
 def _no_batches(provider: str) -> Halt:

@@ -10,7 +10,8 @@ from typing import Final
 from uuid import UUID
 
 from domain.errors import StatementTimedOut, Unavailable
-from domain.jobs.batch_desk import BatchDesk, BatchPace, LostBatch
+from domain.jobs.batch_desk import BatchDesk, LostBatch
+from domain.jobs.batch_pace import BatchPace
 from domain.jobs.model import WorkerId
 from ports.provider_batches import OpenBatch, ProviderBatches
 
