@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from typing import Any, Final
 
 from entrypoints.fake_provider.checks import peak_concurrency
+from entrypoints.fake_provider.ledger import Entry
 from tests.benchmarks import stores
 from tests.benchmarks.harness import Options, order_task, play, provider, run_contestants
+from tests.benchmarks.jobs import job_stack
 from tests.benchmarks.ledgers import between
 from tests.benchmarks.results import Report, at_most, never_more, spread
 from tests.fake_provider import FakeProcess
@@ -21,7 +22,8 @@ _AFTER_S: Final = 45.0
 _OPENING_S: Final = 2.5
 _LONGEST_PAUSE_S: Final = 33.0
 _OK: Final = 200
-_CASES: Final = ("ours", "raw")
+_JOB: Final = "ours, as a job"
+_CASES: Final = (_JOB, "ours", "raw")
 
 
 def run(options: Options) -> Report:
@@ -30,8 +32,11 @@ def run(options: Options) -> Report:
     with provider() as fake:
         for _ in range(options.repeats):
             for name in _CASES:
-                with stores.valkey() as redis_url:
-                    figures[name].append(_outage(fake, name, redis_url, options.outage_s))
+                play(fake, {"latency": {"kind": "lognormal", "mean_s": _MEAN_S, "sigma": 0.5}})
+                measure = _as_job if name == _JOB else _in_processes
+                died_s, failed = measure(fake, name, options.outage_s)
+                found = _reading(fake.entries, died_s, options.outage_s)
+                figures[name].append({**found, "failed": failed})
     rows = tuple(
         (
             name,
@@ -44,7 +49,8 @@ def run(options: Options) -> Report:
         )
         for name, runs in figures.items()
     )
-    ours = figures["ours"]
+    ours = figures[_JOB]
+    all_ours = ours + figures["ours"]
     return Report(
         key="f",
         title="A dead provider",
@@ -70,56 +76,73 @@ def run(options: Options) -> Report:
         ),
         rows=rows,
         targets=(
-            never_more("probes at once", [each["probes_at_once"] for each in ours], 1),
+            never_more("probes at once", [each["probes_at_once"] for each in all_ours], 1),
             never_more(
                 "probes while dead, one in 2 s",
-                [each["probes"] for each in ours],
+                [each["probes"] for each in all_ours],
                 options.outage_s / 2,
             ),
             at_most(
                 "seconds to the first answer",
-                [each["first_answer_s"] for each in ours],
+                [each["first_answer_s"] for each in all_ours],
                 _LONGEST_PAUSE_S,
                 digits=1,
             ),
-            never_more("documents given up", [each["failed"] for each in ours], 0),
+            never_more("documents of the job given up", [each["failed"] for each in ours], 0),
         ),
         data=figures,
     )
 
 
-def _outage(fake: FakeProcess, contestant: str, redis_url: str, dead_s: float) -> dict[str, Any]:
-    play(fake, {"latency": {"kind": "lognormal", "mean_s": _MEAN_S, "sigma": 0.5}})
+def _in_processes(fake: FakeProcess, contestant: str, dead_s: float) -> tuple[float, int]:
+    """When the provider died, and how many documents were given up."""
     died_s: list[float] = []
+    with stores.valkey() as redis_url:
+        tasks = [
+            order_task(
+                contestant,
+                fake,
+                first=process * 1_000_000,
+                count=1_000_000,
+                warmup=0,
+                concurrency=_CONCURRENCY,
+                redis_url=redis_url,
+                seconds=_BEFORE_S + dead_s + _AFTER_S,
+            )
+            for process in range(_PROCESSES)
+        ]
+        done = run_contestants(tasks, meanwhile=lambda: died_s.append(_kill(fake, dead_s)))
+    return died_s[0], sum(sum(each.failed.values()) for each in done)
 
-    def kill() -> None:
-        while not fake.summary()["total"]:
-            time.sleep(0.05)
-        time.sleep(_BEFORE_S)
-        fake.control("POST", "dead", {"for_s": dead_s})
-        died_s.append(time.monotonic())
 
-    tasks = [
-        order_task(
-            contestant,
-            fake,
-            first=process * 1_000_000,
-            count=1_000_000,
-            warmup=0,
-            concurrency=_CONCURRENCY,
-            redis_url=redis_url,
-            seconds=_BEFORE_S + dead_s + _AFTER_S,
-        )
-        for process in range(_PROCESSES)
-    ]
-    done = run_contestants(tasks, meanwhile=kill)
-    rows = fake.entries
+def _as_job(fake: FakeProcess, _: str, dead_s: float) -> tuple[float, int]:
+    """The same of a job that is too large to end meanwhile."""
+    count = round(2 * (_BEFORE_S + _AFTER_S) * _PROCESSES * _CONCURRENCY / _MEAN_S)
+    with job_stack(fake, concurrency=_CONCURRENCY) as stack:
+        job_id = stack.submit(0, count)
+        for _worker in range(_PROCESSES):
+            stack.start_worker()
+        died_s = _kill(fake, dead_s)
+        time.sleep(dead_s + _AFTER_S)
+        return died_s, stack.job(job_id).counts.failed
+
+
+def _kill(fake: FakeProcess, dead_s: float) -> float:
+    """Let the provider die once there was work for a while; returns when."""
+    while not fake.summary()["total"]:
+        time.sleep(0.05)
+    time.sleep(_BEFORE_S)
+    fake.control("POST", "dead", {"for_s": dead_s})
+    return time.monotonic()
+
+
+def _reading(rows: list[Entry], died_s: float, dead_s: float) -> dict[str, float]:
     dead = [row for row in rows if row.fault == "dead"]
-    back_s = died_s[0] + dead_s
-    probes = between(dead, died_s[0] + _OPENING_S, back_s)
+    back_s = died_s + dead_s
+    probes = between(dead, died_s + _OPENING_S, back_s)
     answers = sorted(row.arrived_s for row in rows if row.status == _OK)
     later = [at - back_s for at in answers if at > back_s]
-    before = sum(died_s[0] - 5 <= at < died_s[0] for at in answers) / 5
+    before = sum(died_s - 5 <= at < died_s for at in answers) / 5
     full = (s / 4 for s in range(round(4 * _AFTER_S)) if _rate(later, s / 4) >= 0.8 * before)
     return {
         "opening": len(dead) - len(probes),
@@ -127,8 +150,6 @@ def _outage(fake: FakeProcess, contestant: str, redis_url: str, dead_s: float) -
         "probes_at_once": peak_concurrency(probes),
         "first_answer_s": later[0] if later else _AFTER_S,
         "full_rate_s": next(full, _AFTER_S),
-        "failed": sum(sum(each.failed.values()) for each in done),
-        "runs": [{**asdict(each), "done_at_s": None} for each in done],
     }
 
 
