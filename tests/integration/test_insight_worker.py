@@ -12,11 +12,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from arq.worker import Worker
 from redis.asyncio import Redis
 
 from adapters.postgres.pool import Database
 from adapters.postgres.queries import load_queries
-from entrypoints.container import open_container
+from entrypoints.container import Container, open_container
 from entrypoints.worker.settings import build_worker
 from tests.contracts.insights import row
 from tests.integration.api import settings_for
@@ -52,6 +53,13 @@ async def until_stored(database: Database, days: list[date]) -> None:
         await asyncio.sleep(0.05)
 
 
+def insight_worker(container: Container) -> Worker:
+    """A worker whose clock knows the job of the insights alone."""
+    worker = build_worker(container, handle_signals=False)
+    worker.cron_jobs = [job for job in worker.cron_jobs if job.name == "cron:refresh_insights"]
+    return worker
+
+
 @asynccontextmanager
 async def worker_process(
     database_url: str, redis_url: str
@@ -84,7 +92,7 @@ async def test_a_worker_makes_up_for_missed_days_when_it_starts(
     await searches_in(database).log.append([row("lamp", 1, 2, ago(back)) for back in (30, 9)])
     settings = settings_for(module_database_url, redis_url)
     async with open_container(settings) as container:
-        worker = build_worker(container, handle_signals=False)
+        worker = insight_worker(container)
         task = asyncio.create_task(worker.async_run())
         try:
             await until_stored(database, [ago(30), ago(9), ago(3), ago(2), ago(1)])
@@ -102,7 +110,7 @@ async def test_the_clock_runs_it_at_twenty_past_midnight_utc_wherever_the_machin
     database: Database, module_database_url: str, redis_url: str
 ) -> None:
     async with open_container(settings_for(module_database_url, redis_url)) as container:
-        worker = build_worker(container, handle_signals=False)
+        worker = insight_worker(container)
         (job,) = worker.cron_jobs
         nights = []
         at = datetime(2026, 3, 28, 12, tzinfo=UTC)  # a night on which Europe changes its clocks
@@ -125,7 +133,7 @@ async def test_the_job_of_the_clock_runs_once_though_two_workers_see_it_due(
         open_container(settings_for(module_database_url, redis_url)) as one,
         open_container(settings_for(module_database_url, redis_url)) as other,
     ):
-        workers = [build_worker(each, handle_signals=False) for each in (one, other)]
+        workers = [insight_worker(each) for each in (one, other)]
         for worker in workers:
             (job,) = worker.cron_jobs
             job.next_run = due  # as when the time has come; no start any more
