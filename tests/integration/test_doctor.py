@@ -131,7 +131,7 @@ def test_serving_without_a_certificate_has_to_be_said(
     assert "PLAIN_HTTP=true" in told.stderr
 
 
-@pytest.mark.parametrize("command", ["db migrate", "db status", "worker"])
+@pytest.mark.parametrize("command", ["db migrate", "db status"])
 def test_servers_that_are_not_there_are_one_clear_line(
     tmp_path: Path, elsewhere: dict[str, str], command: str
 ) -> None:
