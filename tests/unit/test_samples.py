@@ -275,7 +275,7 @@ async def test_a_kind_without_rows_has_no_file(tmp_path: Path) -> None:
 
 
 async def test_the_files_in_the_docs_are_what_the_generators_make(tmp_path: Path) -> None:
-    shown = SampleSize(users=60, orders=120, clicks=250, texts=40, seed=1, until=UNTIL)
+    shown = SampleSize(users=30, orders=60, clicks=120, texts=16, seed=1, until=UNTIL)
     await SampleService(sink=FileSampleSink(tmp_path)).fill(shown, append=False, progress=ignored)
     docs = Path(__file__).parents[2] / "docs" / "samples"
     for path in tmp_path.iterdir():
