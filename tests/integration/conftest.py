@@ -19,7 +19,6 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from adapters.embedded.installation import free_port
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.migrations import migrate
@@ -47,7 +46,6 @@ async def postgres_server(server_directory: Path) -> AsyncIterator[str]:
     server = EmbeddedPostgres(
         directory=server_directory / "postgres",
         log=server_directory / "log" / "postgres.log",
-        port=free_port(),
         password=secrets.token_hex(16),
         admin_password=secrets.token_hex(16),
         settings=_HASTY,
@@ -70,7 +68,6 @@ async def redis_url(server_directory: Path) -> AsyncIterator[str]:
     server = EmbeddedValkey(
         directory=server_directory / "valkey",
         log=server_directory / "log" / "valkey.log",
-        port=free_port(),
         password=secrets.token_hex(16),
         settings={"appendonly": "no"},
     )

@@ -5,13 +5,14 @@ import os
 import secrets
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from adapters.embedded.installation import free_port
+from adapters.embedded.installation import on_free_port
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.program import Program
 from adapters.embedded.valkey import EmbeddedValkey
@@ -21,7 +22,7 @@ from tests.contracts.server_process import ServerProcessContract
 from tests.integration.stack import PATIENCE_S, processes, wait_for
 
 
-def a_postgres(directory: Path, port: int) -> EmbeddedPostgres:
+def a_postgres(directory: Path, port: int | None = None) -> EmbeddedPostgres:
     return EmbeddedPostgres(
         directory=directory / "postgres",
         log=directory / "log" / "postgres.log",
@@ -32,7 +33,7 @@ def a_postgres(directory: Path, port: int) -> EmbeddedPostgres:
     )
 
 
-def a_valkey(directory: Path, port: int) -> EmbeddedValkey:
+def a_valkey(directory: Path, port: int | None = None) -> EmbeddedValkey:
     return EmbeddedValkey(
         directory=directory / "valkey",
         log=directory / "log" / "valkey.log",
@@ -56,7 +57,7 @@ def a_program(directory: Path, code: str, *, ready: bool = True) -> Program:
 
 @pytest.fixture
 async def taken_port() -> AsyncIterator[int]:
-    blocker = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", free_port())
+    blocker = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     yield blocker.sockets[0].getsockname()[1]
     blocker.close()
 
@@ -71,7 +72,7 @@ def place(server_directory: Path) -> Path:
 class TestEmbeddedPostgres(ServerProcessContract):
     @pytest.fixture
     def server(self, place: Path) -> ServerProcess:
-        return a_postgres(place, free_port())
+        return a_postgres(place)
 
     @pytest.fixture
     def broken(self, place: Path, taken_port: int) -> ServerProcess:
@@ -81,7 +82,7 @@ class TestEmbeddedPostgres(ServerProcessContract):
 class TestEmbeddedValkey(ServerProcessContract):
     @pytest.fixture
     def server(self, place: Path) -> ServerProcess:
-        return a_valkey(place, free_port())
+        return a_valkey(place)
 
     @pytest.fixture
     def broken(self, place: Path, taken_port: int) -> ServerProcess:
@@ -107,7 +108,7 @@ async def answer(url: str, query: str) -> object:
 
 
 async def test_postgres_keeps_what_was_committed_when_it_is_killed(place: Path) -> None:
-    server = a_postgres(place, free_port())
+    server = a_postgres(place)
     await server.start()
     try:
         await answer(server.url, "CREATE TABLE kept AS SELECT 42 AS n")
@@ -124,7 +125,7 @@ async def test_postgres_keeps_what_was_committed_when_it_is_killed(place: Path) 
 
 
 async def test_the_application_is_no_superuser_and_passwords_are_asked_for(place: Path) -> None:
-    server = a_postgres(place, free_port())
+    server = a_postgres(place)
     await server.start()
     try:
         assert await answer(server.url, "SELECT current_user::text") == "storekeeper"
@@ -137,7 +138,7 @@ async def test_the_application_is_no_superuser_and_passwords_are_asked_for(place
 
 
 async def test_valkey_keeps_what_it_synced_when_it_is_killed(place: Path) -> None:
-    server = a_valkey(place, free_port())
+    server = a_valkey(place)
     await server.start()
     try:
         async with Redis.from_url(server.url) as client:
@@ -156,7 +157,7 @@ async def test_valkey_keeps_what_it_synced_when_it_is_killed(place: Path) -> Non
 async def test_the_password_of_valkey_is_on_no_command_line_and_in_no_open_file(
     place: Path,
 ) -> None:
-    server = a_valkey(place, free_port())
+    server = a_valkey(place)
     await server.start()
     try:
         ps = await asyncio.create_subprocess_exec(
@@ -212,4 +213,30 @@ async def test_a_cluster_of_another_version_is_left_alone(place: Path) -> None:
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text("17\n")
     with pytest.raises(Unavailable, match="belongs to PostgreSQL 17"):
-        await a_postgres(place, free_port()).start()
+        await a_postgres(place).start()
+
+
+async def test_another_port_is_taken_where_somebody_was_quicker() -> None:
+    others, tried = AsyncExitStack(), list[int]()
+
+    async def start(port: int) -> None:
+        tried.append(port)
+        if len(tried) == 1:
+            quicker = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
+            await others.enter_async_context(quicker)
+            raise Unavailable("address already in use")
+
+    async with others:
+        assert await on_free_port(start) == tried[1] != tried[0]
+
+
+async def test_a_server_that_fails_on_a_free_port_is_not_tried_on_others() -> None:
+    tried = list[int]()
+
+    async def start(port: int) -> None:
+        tried.append(port)
+        raise Unavailable("out of memory")
+
+    with pytest.raises(Unavailable, match="out of memory"):
+        await on_free_port(start)
+    assert len(tried) == 1

@@ -10,6 +10,7 @@ import random
 import shutil
 import socket
 import stat
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ _ACCOUNTS: Final = ("postgres", "nobody")
 # Below the ports that systems hand out to outgoing connections: a port there could be taken by a
 # client while its server restarts, and a client that retries could even connect to itself.
 _PORTS: Final = range(20_000, 30_000)
+_PORT_TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +51,47 @@ def unprivileged_account() -> Account | None:
     )
 
 
-def free_port(preferred: int = 0) -> int:
-    """A TCP port of the loopback address that nothing listens on: `preferred` if that is free."""
-    candidates = random.SystemRandom().sample(_PORTS, 50)
-    for port in (preferred, *candidates) if preferred else candidates:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
+def free_port() -> int:
+    """A TCP port of the loopback address that nothing listens on now.
+
+    Raises:
+        Unavailable: none was found.
+    """
+    for port in random.SystemRandom().sample(_PORTS, 50):
+        if _is_free(port):
             return port
     raise Unavailable(f"No free port between {_PORTS.start} and {_PORTS.stop} on 127.0.0.1.")
+
+
+async def on_free_port(start: Callable[[int], Awaitable[None]]) -> int:
+    """Call `start` with a free port, and with another if somebody else took that meanwhile.
+
+    Returns:
+        The port that it started on.
+
+    Raises:
+        Unavailable: it cannot start, whatever the port.
+    """
+    for _ in range(_PORT_TRIES):
+        port = free_port()
+        try:
+            await start(port)
+        except Unavailable:
+            if _is_free(port):
+                raise
+        else:
+            return port
+    raise Unavailable(f"{_PORT_TRIES} ports were taken by others before a server could have them.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def package_dir(package: str, distribution: str) -> Path:

@@ -12,6 +12,7 @@ from typing import Final
 
 from adapters.embedded.installation import (
     Account,
+    on_free_port,
     own_directory,
     package_dir,
     reachable_copies,
@@ -36,7 +37,7 @@ class EmbeddedPostgres(ServerProcess):
     Args:
         directory: everything lies below it; made if missing.
         log: the server's log file.
-        port: where it listens on 127.0.0.1.
+        port: where it listens on 127.0.0.1; None takes a free one at the first start and keeps it.
         password: of the role `storekeeper`.
         admin_password: of the superuser `postgres`.
         settings: more settings, as on PostgreSQL's command line.
@@ -47,9 +48,9 @@ class EmbeddedPostgres(ServerProcess):
         *,
         directory: Path,
         log: Path,
-        port: int,
         password: str,
         admin_password: str,
+        port: int | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self._directory = directory.resolve()
@@ -77,7 +78,7 @@ class EmbeddedPostgres(ServerProcess):
 
     @property
     def url(self) -> str:
-        """The application's DATABASE_URL."""
+        """The application's DATABASE_URL, once it has started."""
         return f"postgresql://{ROLE}:{self._password}@127.0.0.1:{self._port}/{DATABASE}"
 
     @property
@@ -100,9 +101,16 @@ class EmbeddedPostgres(ServerProcess):
             self._check_version()
         else:
             await self._make_cluster(binaries, account)
-        self._child = ChildProcess(self._command(binaries, account))
-        await self._child.spawn()
-        await self._child.wait_ready(self._is_ready, timeout_s=_START_TIMEOUT_S)
+
+        async def start_on(port: int) -> None:
+            self._child = ChildProcess(self._command(binaries, account, port))
+            await self._child.spawn()
+            await self._child.wait_ready(self._is_ready, timeout_s=_START_TIMEOUT_S)
+
+        if self._port is None:
+            self._port = await on_free_port(start_on)
+        else:
+            await start_on(self._port)
 
     async def wait(self) -> str:
         """See the port."""
@@ -113,10 +121,10 @@ class EmbeddedPostgres(ServerProcess):
         if self._child:
             await self._child.stop()
 
-    def _command(self, binaries: Path, account: Account | None) -> Command:
+    def _command(self, binaries: Path, account: Account | None, port: int) -> Command:
         settings = {
             "listen_addresses": "127.0.0.1",
-            "port": str(self._port),
+            "port": str(port),
             "unix_socket_directories": "",
             "timezone": "UTC",
             "log_timezone": "UTC",

@@ -105,7 +105,8 @@ class ChildProcess:
         """Wait until `probe` says yes.
 
         Raises:
-            Unavailable: the process ended, or `timeout_s` passed; the message quotes its log.
+            Unavailable: the process ended, or `timeout_s` passed and it was ended; the message
+                quotes its log.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
@@ -115,6 +116,7 @@ class ChildProcess:
             await asyncio.sleep(0.02)
         name = self._command.name
         reason = f"was not ready within {timeout_s:.0f} s" if self.pid else await self.wait()
+        await self.stop()
         raise Unavailable(f"{name}: {reason}; {self._command.log} says:\n{self.log_tail()}")
 
     async def wait(self) -> str:

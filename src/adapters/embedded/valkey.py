@@ -11,6 +11,7 @@ from typing import Final
 
 from adapters.embedded.installation import (
     Account,
+    on_free_port,
     own_directory,
     package_dir,
     reachable_copies,
@@ -30,7 +31,7 @@ class EmbeddedValkey(ServerProcess):
     Args:
         directory: everything lies below it; made if missing.
         log: the server's log file.
-        port: where it listens on 127.0.0.1.
+        port: where it listens on 127.0.0.1; None takes a free one at the first start and keeps it.
         password: hexadecimal or alphanumeric, so that it needs no quoting anywhere.
         settings: more settings, by the names of valkey.conf.
     """
@@ -40,8 +41,8 @@ class EmbeddedValkey(ServerProcess):
         *,
         directory: Path,
         log: Path,
-        port: int,
         password: str,
+        port: int | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self._directory = directory.resolve()
@@ -68,7 +69,7 @@ class EmbeddedValkey(ServerProcess):
 
     @property
     def url(self) -> str:
-        """The application's REDIS_URL."""
+        """The application's REDIS_URL, once it has started."""
         return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
 
     async def start(self) -> None:
@@ -79,19 +80,26 @@ class EmbeddedValkey(ServerProcess):
         self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
         data = self._directory / "data"
         own_directory(data, account)
-        configuration = self._write_configuration(data, account)
         binary = _program(self._directory.parent / "bin", account)
-        self._child = ChildProcess(
-            Command(
-                name=self.name,
-                argv=(str(binary), str(configuration)),
-                log=self._log,
-                account=account,
-                stop_signals=((signal.SIGTERM, 4.0),),
+
+        async def start_on(port: int) -> None:
+            configuration = self._write_configuration(data, account, port)
+            self._child = ChildProcess(
+                Command(
+                    name=self.name,
+                    argv=(str(binary), str(configuration)),
+                    log=self._log,
+                    account=account,
+                    stop_signals=((signal.SIGTERM, 4.0),),
+                )
             )
-        )
-        await self._child.spawn()
-        await self._child.wait_ready(self._is_ready, timeout_s=_START_TIMEOUT_S)
+            await self._child.spawn()
+            await self._child.wait_ready(lambda: self._answers(port), timeout_s=_START_TIMEOUT_S)
+
+        if self._port is None:
+            self._port = await on_free_port(start_on)
+        else:
+            await start_on(self._port)
 
     async def wait(self) -> str:
         """See the port."""
@@ -102,11 +110,11 @@ class EmbeddedValkey(ServerProcess):
         if self._child:
             await self._child.stop()
 
-    def _write_configuration(self, data: Path, account: Account | None) -> Path:
+    def _write_configuration(self, data: Path, account: Account | None, port: int) -> Path:
         """Write valkey.conf; on a command line the password would be seen by everyone."""
         settings = {
             "bind": "127.0.0.1",
-            "port": str(self._port),
+            "port": str(port),
             "dir": str(data),
             "requirepass": self._password,
             "daemonize": "no",
@@ -124,10 +132,10 @@ class EmbeddedValkey(ServerProcess):
             os.chown(path, account.uid, account.gid)
         return path
 
-    async def _is_ready(self) -> bool:
+    async def _answers(self, port: int) -> bool:
         """Whether it answers a PING (it does not while it loads its data)."""
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
             return False
         try:

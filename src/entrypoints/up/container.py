@@ -9,11 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from adapters.embedded.certificates import LocalCertificates
 from adapters.embedded.installation import free_port
-from adapters.embedded.launcher import end_with_parent
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.program import Program, answers_http
 from adapters.embedded.valkey import EmbeddedValkey
@@ -21,7 +20,9 @@ from adapters.postgres.migrations import MigrationError, migrate
 from adapters.system.clock import SystemClock
 from entrypoints.up.state import Secrets, StateDirectory
 
-__all__ = ["EmbeddedContainer", "MigrationError", "end_with_parent", "migrate"]
+__all__ = ["EmbeddedContainer", "EmbeddedStore", "MigrationError", "migrate"]
+
+EmbeddedStore: TypeAlias = EmbeddedPostgres | EmbeddedValkey
 
 _COMMAND: Final = (sys.executable, "-m", "entrypoints.cli.main")
 
@@ -55,7 +56,6 @@ class EmbeddedContainer:
         return EmbeddedPostgres(
             directory=self._state.path / "postgres",
             log=self._state.log("postgres"),
-            port=free_port(),
             password=self._secrets.database_password,
             admin_password=self._secrets.database_admin_password,
             settings={"max_connections": str(connections)},
@@ -66,7 +66,6 @@ class EmbeddedContainer:
         return EmbeddedValkey(
             directory=self._state.path / "valkey",
             log=self._state.log("valkey"),
-            port=free_port(),
             password=self._secrets.queue_password,
         )
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from entrypoints.addresses import refuse_busy_port
 from entrypoints.settings import Provider, Settings, load_settings
-from entrypoints.up.container import EmbeddedContainer, migrate
+from entrypoints.up.container import EmbeddedContainer, EmbeddedStore, migrate
 from entrypoints.up.state import StateDirectory, write_private
 from entrypoints.up.supervisor import Supervisor
 from ports.server_process import ServerProcess
@@ -66,7 +67,7 @@ class Stack:
         self._given = options.environment
         self._sample_data = options.sample_data
         self._settings = self._read_settings(options)
-        self._stores: dict[str, ServerProcess] = {}
+        self._stores: dict[str, EmbeddedStore] = {}
 
     def _read_settings(self, options: Options) -> Settings:
         """The settings as the services will see them; what is embedded has its address later."""
@@ -135,6 +136,7 @@ class Stack:
         if self._uses_local_model:
             env["LOCAL_LLM_BASE_URL"] = self._container.model_url
             env["LOCAL_LLM_API_KEY"] = self._secrets.model_key
+        starting = []
         if "DATABASE_URL" in self._given:
             env["DATABASE_URL"] = self._given["DATABASE_URL"]
         else:
@@ -142,15 +144,17 @@ class Stack:
             connections = processes * settings.database_pool_size + _CONNECTIONS_TO_SPARE
             postgres = self._container.postgres(connections=max(100, connections))
             self._stores["postgres"] = postgres
-            env["DATABASE_URL"] = postgres.url
+            starting.append(self._supervisor.start(postgres))
         if "REDIS_URL" in self._given:
             env["REDIS_URL"] = self._given["REDIS_URL"]
         else:
             valkey = self._container.valkey()
             self._stores["valkey"] = valkey
-            env["REDIS_URL"] = valkey.url
-        await asyncio.gather(*map(self._supervisor.start, self._stores.values()))
-        return env
+            starting.append(self._supervisor.start(valkey))
+        await asyncio.gather(*starting)
+        # Their ports are known once they have them.
+        embedded = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL"}
+        return env | {embedded[name]: store.url for name, store in self._stores.items()}
 
     @property
     def _uses_local_model(self) -> bool:
@@ -230,25 +234,6 @@ class Stack:
             "",
         ]
         return "\n".join(lines)
-
-
-def refuse_busy_port(host: str, port: int) -> None:
-    """Make sure that the address can be listened on.
-
-    Raises:
-        StackError: it is taken, not this machine's, or not allowed.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen()
-        except OSError as error:
-            raise StackError(
-                f"{host}:{port} cannot be listened on ({error.strerror or error}): "
-                "choose another --port (or --host)."
-            ) from error
 
 
 def certified_names(host: str) -> tuple[str, ...]:
