@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from adapters.arq.examination import QueueExamination
+from adapters.arq.examination import HEALTH_KEY, QueueExamination
 from adapters.embedded.installation import free_port
 from adapters.postgres.examination import PostgresExamination
 from adapters.postgres.pool import PoolOptions
@@ -62,12 +63,22 @@ async def test_a_database_that_is_not_there_is_one_finding_without_the_password(
 
 async def test_a_queue_without_worker_says_which_command_runs_one(redis_url: str) -> None:
     async with Redis.from_url(redis_url) as client:
-        await client.delete("arq:queue:health-check")
+        await client.flushdb()  # workers of other tests may have reported
         findings = await QueueExamination(client).findings()
         assert list(bad(findings)) == ["worker"]
-        await client.set("arq:queue:health-check", "alive", ex=60)
+        await client.set(f"{HEALTH_KEY}:one", "alive", ex=60)
         assert bad(await QueueExamination(client).findings()) == {}
-        await client.delete("arq:queue:health-check")
+        await client.flushdb()
+
+
+async def test_each_worker_reports_for_itself(redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as client:
+        await client.set(f"{HEALTH_KEY}:one", "alive")
+        await client.set(f"{HEALTH_KEY}:two", "alive")
+        await client.delete(f"{HEALTH_KEY}:one")  # as a worker does when it stops
+        findings = await QueueExamination(client).findings()
+        await client.delete(f"{HEALTH_KEY}:two")
+    assert "worker" not in bad(findings)
 
 
 async def test_a_queue_that_may_throw_jobs_away_is_noticed(redis_url: str) -> None:
@@ -129,6 +140,21 @@ def test_serving_without_a_certificate_has_to_be_said(
     assert told.returncode == 2
     assert "TLS_CERT_FILE" in told.stderr
     assert "PLAIN_HTTP=true" in told.stderr
+
+
+def test_serving_on_a_busy_port_is_one_clear_line(
+    tmp_path: Path, elsewhere: dict[str, str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        told = run_command("serve", cwd=tmp_path, PLAIN_HTTP="true", PORT=port, **elsewhere)
+    assert told.returncode == 1
+    assert told.stderr.splitlines()[-1] == (
+        f"127.0.0.1:{port} cannot be listened on (Address already in use): "
+        "choose another --port (or --host)."
+    )
 
 
 @pytest.mark.parametrize("command", ["db migrate", "db status"])

@@ -339,7 +339,7 @@ def test_every_bad_parameter_is_named_at_once() -> None:
         "zzz": "is not known; known are text, number, from",
         "text": "Expected str of length <= 5",
         "number": "Expected int >= 1",
-        "from": "Invalid RFC3339 encoded datetime",
+        "from": "Invalid RFC3339 encoded datetime, such as 2026-11-22T09:30:00Z",
     }
 
 

@@ -14,6 +14,9 @@ from ports.examination import Examination, Finding
 
 _OLDEST: Final = (6, 2)
 
+HEALTH_KEY: Final = default_queue_name + health_check_key_suffix
+"""What the keys begin with under which workers report; each has one, and takes it along."""
+
 
 class QueueExamination(Examination):
     """Valkey or Redis: reached, of a supported version, keeps what it is given, has a worker.
@@ -29,7 +32,8 @@ class QueueExamination(Examination):
         """See the port."""
         try:
             server = await self._redis.info()
-            worker = await self._redis.get(default_queue_name + health_check_key_suffix)
+            reports = self._redis.scan_iter(match=f"{HEALTH_KEY}*", count=1000)
+            workers = [key async for key in reports]
         except (RedisError, OSError) as error:
             why = str(error).rstrip(".")
             detail = f"cannot be reached: {why}. Look at REDIS_URL."
@@ -54,9 +58,9 @@ class QueueExamination(Examination):
             ),
             Finding(
                 subject="worker",
-                good=worker is not None,
+                good=bool(workers),
                 detail="has reported lately"
-                if worker
+                if workers
                 else "none has reported lately: run `storekeeper worker`",
             ),
         ]

@@ -75,6 +75,7 @@ class ExtractionService:
         if unknown or len(set(names)) != len(names):
             detail = (
                 f"{unknown[0]!r} is not configured; configured are {', '.join(self._models)}"
+                " (add others to LLM_PROVIDER)"
                 if unknown
                 else "must name each provider once"
             )

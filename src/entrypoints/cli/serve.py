@@ -8,6 +8,7 @@ from typing import Final
 import click
 import uvicorn
 
+from entrypoints.addresses import AddressUnusable, refuse_busy_port
 from entrypoints.cli.reading import settings_or_exit
 from entrypoints.container import end_with_parent
 from entrypoints.http.app import build_app
@@ -52,6 +53,11 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
+    try:
+        refuse_busy_port(settings.host, settings.port)
+    except AddressUnusable as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
     listening = config.bind_socket()
     listening.listen(config.backlog)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from domain.errors import Unavailable
+from entrypoints.addresses import AddressUnusable
 from entrypoints.cli.reading import environment
 from entrypoints.settings import SettingsError
 from entrypoints.up.container import MigrationError
@@ -50,7 +51,7 @@ def command(
     except SettingsError as error:
         click.echo(f"The settings cannot be used:\n{error}", err=True)
         sys.exit(2)
-    except (MigrationError, StackError, StateDirectoryError, Unavailable) as error:
+    except (AddressUnusable, MigrationError, StackError, StateDirectoryError, Unavailable) as error:
         click.echo(f"storekeeper up: {error}", err=True)
         sys.exit(1)
     finally:

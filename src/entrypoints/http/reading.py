@@ -235,6 +235,8 @@ def _converted(raw: Any, kind: Any, pointer: str, found: list[Violation]) -> Any
         inner = _PATH.search(message)
         path = "" if inner is None else inner.group(1).replace("[", "/").replace("]", "")
         detail = _PATH.sub("", message).replace("`", "")
+        if "RFC3339" in detail:
+            detail += ", such as 2026-11-22T09:30:00Z"
         found.append(Violation(pointer=pointer + path.replace(".", "/"), detail=detail))
     except UnicodeEncodeError:
         found.append(Violation(pointer=pointer, detail="holds a name with a lone surrogate"))

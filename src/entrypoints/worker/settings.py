@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from datetime import UTC
 from typing import Final
+from uuid import uuid4
 
+from arq.constants import default_queue_name, health_check_key_suffix
 from arq.cron import cron
 from arq.worker import Worker, func
 
@@ -63,5 +65,7 @@ def build_worker(container: Container, *, handle_signals: bool = True) -> Worker
         job_timeout=_JOB_TIMEOUT_S,
         job_completion_wait=GRACE_S,
         health_check_interval=30,
+        # A key of its own: one that all share is deleted by the first worker that stops.
+        health_check_key=f"{default_queue_name}{health_check_key_suffix}:{uuid4().hex}",
         handle_signals=handle_signals,
     )
