@@ -22,11 +22,17 @@ CROSS JOIN LATERAL (
 
 -- What the worker holds already is granted again: it may not have heard the first answer.
 -- name: reserve
-INSERT INTO extraction_reservations AS r (key, worker_id)
-SELECT key, :worker_id FROM unnest(:keys::bytea[]) AS key
-ON CONFLICT (key) DO UPDATE SET worker_id = excluded.worker_id
-WHERE r.worker_id = excluded.worker_id
-RETURNING key;
+WITH me AS (
+    SELECT id FROM extraction_workers WHERE id = :worker_id FOR KEY SHARE
+),
+granted AS (
+    INSERT INTO extraction_reservations AS r (key, worker_id)
+    SELECT asked.key, me.id FROM me, unnest(:keys::bytea[]) AS asked (key)
+    ON CONFLICT (key) DO UPDATE SET worker_id = excluded.worker_id
+    WHERE r.worker_id = excluded.worker_id
+    RETURNING r.key
+)
+SELECT granted.key FROM me LEFT JOIN granted ON TRUE;
 
 -- name: release
 DELETE FROM extraction_reservations WHERE worker_id = :worker_id AND key = ANY (:keys::bytea[]);

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Final
 
-from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Database
 from adapters.postgres.queries import load_queries
 from domain.extraction.model import ExtractionId, Status
@@ -44,14 +43,12 @@ class PostgresKnownExtractions(KnownExtractions):
         query = _QUERIES["reserve"]
         # In one order everywhere, so that two workers wait for each other in one direction only.
         arguments = query.args(worker_id=worker, keys=sorted(set(keys)))
-        with on_constraint({"extraction_reservations_worker_id_fkey": _lost}):
-            return {row["key"] for row in await self._database.fetch(query.sql, *arguments)}
+        rows = await self._database.fetch(query.sql, *arguments)
+        if not rows:
+            raise LeaseLost("The worker's lease is over; others took what it had.")
+        return {row["key"] for row in rows if row["key"] is not None}
 
     async def release(self, worker: WorkerId, keys: Collection[bytes]) -> None:
         """See the port."""
         query = _QUERIES["release"]
         await self._database.execute(query.sql, *query.args(worker_id=worker, keys=list(keys)))
-
-
-def _lost() -> LeaseLost:
-    return LeaseLost("The worker's lease is over; others took what it had.")
