@@ -67,8 +67,6 @@ def click_violations(members: Mapping[str, object]) -> list[Violation]:
     query = members.get("search_query")
     if isinstance(query, str):
         problem = label_problem(query)
-        if problem is None and normalised_query(query) == "":
-            problem = "must not be blank"
         if problem is not None:
             found.append(Violation(pointer="/search_query", detail=problem))
     clicks, impressions = members.get("clicks"), members.get("impressions")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from domain.extraction.calls import Usage
 from domain.extraction.schema import Field, FieldType, Schema
-from domain.jobs.model import ItemResult
+from domain.jobs.items import ItemResult
 
 _LARGEST_INTEGER: Final = 2**63
 
@@ -163,7 +163,7 @@ def _kind(field: Field) -> Kind:
             return Kind.BOOLEAN
         case FieldType.DATE:
             return Kind.DATE
-        case FieldType.INTEGER:
+        case _:  # an integer
             bounds = (field.minimum, field.maximum)
             small = all(each is not None and abs(each) < _LARGEST_INTEGER for each in bounds)
             # Without bounds a text may state a number that no 64 bits hold.

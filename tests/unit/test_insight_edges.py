@@ -1,0 +1,76 @@
+"""The edges of insights and of sample data: odd days, empty periods, full places."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from adapters.memory.samples import MemorySampleSink
+from domain.errors import Conflict
+from domain.insights.model import FIRST_DAY, LAST_DAY, Analysis, Period, Rules
+from domain.insights.rates import click_violations, daily_ctr
+from domain.samples.messages import texts
+from domain.samples.model import SampleSize, Stratum
+from domain.samples.service import SampleService
+
+DAY = date(2025, 3, 1)
+
+
+def test_a_period_without_impressions_has_no_rate() -> None:
+    analysis = Analysis(
+        period=Period.of_day(DAY),
+        rules=Rules(),
+        days=[daily_ctr(DAY, [])],
+        top_queries=[],
+        low_performance_queries=[],
+    )
+    assert (analysis.clicks, analysis.impressions, analysis.average_ctr) == (0, 0, None)
+
+
+@pytest.mark.parametrize("query", ["", " ", "\u3000", "\u1680\u2028", "\x1c\u0085\u00a0"])
+def test_a_query_of_spaces_of_any_kind_is_blank(query: str) -> None:
+    [violation] = click_violations({"search_query": query})
+    assert (violation.pointer, violation.detail) == ("/search_query", "must not be blank")
+
+
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_a_day_that_no_store_can_hold_is_refused(day: date) -> None:
+    [violation] = click_violations({"search_date": day})
+    assert violation.pointer == "/search_date"
+    assert str(FIRST_DAY) in violation.detail
+
+
+@pytest.mark.parametrize("day", [FIRST_DAY, LAST_DAY])
+def test_the_first_and_the_last_day_are_taken(day: date) -> None:
+    assert click_violations({"search_date": day}) == []
+
+
+def told(_: str, __: int) -> None:
+    """Nobody watches."""
+
+
+async def test_every_thousand_rows_are_told_and_then_the_rest() -> None:
+    heard: list[tuple[str, int]] = []
+    size = SampleSize(seed=1, users=1_001, orders=0, clicks=0, texts=0, until=DAY)
+    await SampleService(sink=MemorySampleSink()).fill(
+        size, append=False, progress=lambda kind, count: heard.append((kind, count))
+    )
+    assert heard == [("users", 1_000), ("users", 1), ("orders", 0), ("clicks", 0), ("texts", 0)]
+
+
+async def test_a_place_with_rows_is_filled_only_when_told_to_append() -> None:
+    sink = MemorySampleSink()
+    size = SampleSize(seed=1, users=2, orders=0, clicks=0, texts=0, until=DAY)
+    service = SampleService(sink=sink)
+    await service.fill(size, append=False, progress=told)
+    with pytest.raises(Conflict, match="already: users"):
+        await service.fill(size, append=False, progress=told)
+    await service.fill(size, append=True, progress=told)
+    assert len({user.id for user in sink.users}) == 4
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_lone_last_place_never_goes_to_a_message_with_a_twin(seed: int) -> None:
+    [text] = texts(SampleSize(seed=seed, users=0, orders=0, clicks=0, texts=1, until=DAY))
+    assert text.stratum not in {Stratum.INJECTION, Stratum.TWIN}
