@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import IO, Any, Final
 
 from domain.errors import InvalidInput, Violation
-from domain.jobs.model import Document
+from domain.jobs.items import Document
 from domain.jobs.service import check_document
 
 LONGEST_LINE: Final = 8_388_608

@@ -6,16 +6,8 @@ from abc import abstractmethod
 from collections.abc import AsyncIterable, Sequence
 from typing import Protocol
 
-from domain.jobs.model import (
-    Caps,
-    Document,
-    ExtractionJob,
-    ItemResult,
-    ItemState,
-    JobDraft,
-    JobId,
-    Order,
-)
+from domain.jobs.items import Document, ItemResult, ItemState
+from domain.jobs.model import Caps, ExtractionJob, JobDraft, JobId, Order
 
 
 class ExtractionJobIntake(Protocol):

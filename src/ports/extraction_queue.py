@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from domain.errors import Conflict
-from domain.jobs.model import ClaimedItem, JobId, JobStatus, Settlement, WorkerId
+from domain.jobs.items import ClaimedItem, Settlement
+from domain.jobs.model import JobId, JobStatus, WorkerId
 
 
 class LeaseLost(Conflict):

@@ -7,15 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from domain.jobs.model import (
-    Assignment,
-    Caps,
-    ClaimedItem,
-    JobId,
-    JobStatus,
-    Spending,
-    WorkerId,
-)
+from domain.jobs.items import ClaimedItem
+from domain.jobs.model import Assignment, Caps, JobId, JobStatus, Spending, WorkerId
 from ports.batch_language_model import BatchId
 
 

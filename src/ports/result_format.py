@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import Protocol
 
 from domain.extraction.schema import Schema
-from domain.jobs.model import ItemResult
+from domain.jobs.items import ItemResult
 
 
 class ResultFormat(Protocol):

@@ -14,20 +14,16 @@ import pytest
 from domain.errors import Conflict, NotFound
 from domain.extraction.calls import Attempt, Failure, FailureKind, Usage
 from domain.extraction.model import Evidence, Extraction, ExtractionId, ExtractionResult, Status
+from domain.jobs.items import ClaimedItem, Document, Halt, ItemState, Settlement
 from domain.jobs.model import (
     Assignment,
     Caps,
-    ClaimedItem,
-    Document,
     ExtractionJob,
-    Halt,
-    ItemState,
     JobDraft,
     JobId,
     JobStatus,
     Order,
     Reason,
-    Settlement,
     Spending,
     WorkerId,
 )

@@ -9,17 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from domain.jobs.model import (
-    Caps,
-    Halt,
-    ItemState,
-    JobStatus,
-    Mode,
-    Order,
-    Reason,
-    Settlement,
-    WorkerId,
-)
+from domain.jobs.items import Halt, ItemState, Settlement
+from domain.jobs.model import Caps, JobStatus, Mode, Order, Reason, WorkerId
 from ports.batch_language_model import BatchId
 from ports.provider_batches import OpenBatch, ProviderBatches
 from tests.contracts.contract import Contract

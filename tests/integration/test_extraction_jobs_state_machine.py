@@ -34,19 +34,8 @@ from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.postgres.pool import Database
 from domain.errors import AppError
 from domain.extraction.model import Status
-from domain.jobs.model import (
-    Caps,
-    ClaimedItem,
-    ExtractionJob,
-    Halt,
-    ItemState,
-    JobId,
-    JobStatus,
-    Order,
-    Reason,
-    Settlement,
-    WorkerId,
-)
+from domain.jobs.items import ClaimedItem, Halt, ItemState, Settlement
+from domain.jobs.model import Caps, ExtractionJob, JobId, JobStatus, Order, Reason, WorkerId
 from tests.contracts.extraction_jobs import (
     ASSIGNMENT,
     LEASE_S,

@@ -27,17 +27,15 @@ from domain.extraction.prices import Price, PriceTable
 from domain.extraction.service import ExtractionService
 from domain.jobs.batch_desk import BatchDesk, LostBatch
 from domain.jobs.batch_pace import BatchPace
+from domain.jobs.items import ItemResult, ItemState, Settlement
 from domain.jobs.model import (
     Assignment,
     Caps,
     ExtractionJob,
-    ItemResult,
-    ItemState,
     JobId,
     JobStatus,
     Mode,
     Order,
-    Settlement,
     WorkerId,
 )
 from domain.jobs.reading import DocumentReader

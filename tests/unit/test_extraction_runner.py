@@ -26,18 +26,8 @@ from domain.errors import DatabaseUnavailable
 from domain.extraction.calls import FailureKind
 from domain.extraction.prices import Price, PriceTable
 from domain.extraction.service import ExtractionService
-from domain.jobs.model import (
-    Assignment,
-    Caps,
-    ClaimedItem,
-    ExtractionJob,
-    ItemState,
-    JobId,
-    JobStatus,
-    Order,
-    Settlement,
-    WorkerId,
-)
+from domain.jobs.items import ClaimedItem, ItemState, Settlement
+from domain.jobs.model import Assignment, Caps, ExtractionJob, JobId, JobStatus, Order, WorkerId
 from domain.jobs.reading import DocumentReader
 from domain.jobs.runner import ExtractionRunner
 from domain.jobs.settling import Patience

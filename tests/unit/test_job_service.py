@@ -17,18 +17,8 @@ from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from domain.errors import InvalidInput, NotFound
 from domain.extraction.prices import PriceTable
 from domain.extraction.service import ExtractionService
-from domain.jobs.model import (
-    MAX_DOCUMENT_ID,
-    Assignment,
-    Caps,
-    Document,
-    ExtractionJob,
-    ItemState,
-    JobId,
-    JobStatus,
-    Mode,
-    Order,
-)
+from domain.jobs.items import MAX_DOCUMENT_ID, Document, ItemState
+from domain.jobs.model import Assignment, Caps, ExtractionJob, JobId, JobStatus, Mode, Order
 from domain.jobs.service import ExtractionJobService, check_document
 from ports.job_wakeup import JobWakeup
 

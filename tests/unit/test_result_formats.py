@@ -19,7 +19,8 @@ from adapters.reports.ndjson import NdjsonFormat
 from adapters.reports.parquet import ParquetFormat
 from domain.extraction.model import Evidence, ExtractionId, Flag, FlagKind, Status
 from domain.extraction.schema import Field, FieldType, Schema, Value
-from domain.jobs.model import ItemResult, ItemState, Reason
+from domain.jobs.items import ItemResult, ItemState
+from domain.jobs.model import Reason
 from domain.jobs.rows import Kind, columns_of
 from ports.result_format import ResultFormat
 from tests.contracts.extraction_jobs import a_result

@@ -9,12 +9,10 @@ from itertools import islice
 from adapters.memory.job_rows import ItemRow, JobRow
 from adapters.memory.tables import RecordTables, Undo
 from domain.errors import NotFound
+from domain.jobs.items import Document, ItemResult, ItemState
 from domain.jobs.model import (
     Caps,
-    Document,
     ExtractionJob,
-    ItemResult,
-    ItemState,
     JobDraft,
     JobId,
     JobStatus,

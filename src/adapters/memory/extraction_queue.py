@@ -10,15 +10,8 @@ from adapters.memory.extraction_jobs import job_in
 from adapters.memory.job_rows import ItemRow, JobRow
 from adapters.memory.tables import RecordTables
 from domain.extraction.model import Status
-from domain.jobs.model import (
-    ClaimedItem,
-    ItemState,
-    JobId,
-    JobStatus,
-    Mode,
-    Settlement,
-    WorkerId,
-)
+from domain.jobs.items import ClaimedItem, ItemState, Settlement
+from domain.jobs.model import JobId, JobStatus, Mode, WorkerId
 from domain.jobs.stopping import next_status
 from ports.extraction_queue import ExtractionQueue, LeaseLost
 from ports.known_extractions import KnownExtraction, KnownExtractions, Question

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from domain.extraction.model import ExtractionId
+from domain.jobs.items import ENDED, Document, ItemState
 from domain.jobs.model import (
-    ENDED,
     Assignment,
     Caps,
     Counts,
-    Document,
     ExtractionJob,
-    ItemState,
     JobId,
     JobStatus,
     Reason,

@@ -8,7 +8,8 @@ from itertools import islice
 
 from adapters.memory.job_rows import BatchRow
 from adapters.memory.tables import RecordTables
-from domain.jobs.model import Caps, ClaimedItem, ItemState, Mode, WorkerId
+from domain.jobs.items import ClaimedItem, ItemState
+from domain.jobs.model import Caps, Mode, WorkerId
 from ports.batch_language_model import BatchId
 from ports.provider_batches import OpenBatch, ProviderBatches
 

@@ -15,14 +15,12 @@ from adapters.postgres.queries import load_queries
 from domain.errors import NotFound
 from domain.extraction.calls import Usage
 from domain.extraction.model import Extraction, ExtractionId
+from domain.jobs.items import Document, ItemResult, ItemState
 from domain.jobs.model import (
     Assignment,
     Caps,
     Counts,
-    Document,
     ExtractionJob,
-    ItemResult,
-    ItemState,
     JobDraft,
     JobId,
     JobStatus,

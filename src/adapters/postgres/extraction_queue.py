@@ -13,15 +13,8 @@ from adapters.postgres.extraction_jobs import assignment_of, job_of
 from adapters.postgres.pool import Connection, Database
 from adapters.postgres.queries import load_queries
 from domain.extraction.model import Extraction
-from domain.jobs.model import (
-    ClaimedItem,
-    ExtractionJob,
-    Halt,
-    JobId,
-    JobStatus,
-    Settlement,
-    WorkerId,
-)
+from domain.jobs.items import ClaimedItem, Halt, Settlement
+from domain.jobs.model import ExtractionJob, JobId, JobStatus, WorkerId
 from domain.jobs.stopping import next_status
 from ports.extraction_queue import ExtractionQueue, LeaseLost
 

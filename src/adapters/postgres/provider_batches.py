@@ -10,7 +10,8 @@ import asyncpg
 from adapters.postgres.extraction_jobs import assignment_of, job_of
 from adapters.postgres.pool import Database, Executor
 from adapters.postgres.queries import load_queries
-from domain.jobs.model import ClaimedItem, JobId, WorkerId
+from domain.jobs.items import ClaimedItem
+from domain.jobs.model import JobId, WorkerId
 from ports.batch_language_model import BatchId
 from ports.provider_batches import OpenBatch, ProviderBatches
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from domain.extraction.schema import Schema
-from domain.jobs.model import ItemResult
+from domain.jobs.items import ItemResult
 from domain.jobs.rows import cells_of, columns_of
 from ports.result_format import ResultFormat
 

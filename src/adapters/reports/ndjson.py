@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from domain.extraction.schema import Schema
-from domain.jobs.model import ItemResult
+from domain.jobs.items import ItemResult
 from domain.jobs.rows import record_of
 from ports.result_format import ResultFormat
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from domain.errors import InvalidInput
 from domain.extraction.schema import Schema
-from domain.jobs.model import ItemResult
+from domain.jobs.items import ItemResult
 from domain.jobs.rows import Column, Kind, cells_of, columns_of
 from ports.result_format import ResultFormat
 

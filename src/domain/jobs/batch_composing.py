@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from domain.extraction.service import ExtractionService
-from domain.jobs.model import ClaimedItem, ItemState, Settlement, Spending
+from domain.jobs.items import ClaimedItem, ItemState, Settlement
+from domain.jobs.model import Spending
 from domain.jobs.reading import Plan
 from domain.jobs.settling import spending_on
 from ports.batch_language_model import BatchLanguageModel, BatchRequest

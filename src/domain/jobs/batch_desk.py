@@ -12,15 +12,8 @@ from domain.extraction.calls import CallFailed, Failure, FailureKind
 from domain.extraction.service import ExtractionService
 from domain.jobs.batch_composing import alike, compose, groups_of, name_of
 from domain.jobs.batch_pace import BatchPace
-from domain.jobs.model import (
-    Cause,
-    ClaimedItem,
-    Halt,
-    ItemState,
-    JobStatus,
-    Reason,
-    Settlement,
-)
+from domain.jobs.items import ClaimedItem, Halt, ItemState, Settlement
+from domain.jobs.model import Cause, JobStatus, Reason
 from domain.jobs.reading import DocumentReader, Plan
 from domain.jobs.settling import Patience, give_back, settle_unasked
 from domain.jobs.writing import until_answered, without_result

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Container
 from dataclasses import dataclass
 
-from domain.jobs.model import ClaimedItem, Halt, ItemState, JobId, Settlement
+from domain.jobs.items import ClaimedItem, Halt, ItemState, Settlement
+from domain.jobs.model import JobId
 from domain.jobs.questions import OpenQuestions
 from domain.jobs.reading import DocumentReader, Plan
 from domain.jobs.settling import give_back

@@ -13,7 +13,8 @@ from domain.extraction.calls import CallFailed
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import Schema
 from domain.extraction.service import ExtractionService
-from domain.jobs.model import Assignment, Cause, ClaimedItem, Halt, JobStatus, Reason, Settlement
+from domain.jobs.items import ClaimedItem, Halt, Settlement
+from domain.jobs.model import Assignment, Cause, JobStatus, Reason
 from domain.jobs.settling import Patience, settle, settle_broken
 from ports.clock import Clock
 from ports.extraction_schemas import ExtractionSchemaRepository

@@ -7,19 +7,8 @@ from typing import Final
 
 from domain.errors import InvalidInput, NotFound, Violation
 from domain.extraction.service import ExtractionService, check_text
-from domain.jobs.model import (
-    MAX_DOCUMENT_ID,
-    Assignment,
-    Caps,
-    Document,
-    ExtractionJob,
-    ItemResult,
-    ItemState,
-    JobDraft,
-    JobId,
-    Mode,
-    Order,
-)
+from domain.jobs.items import MAX_DOCUMENT_ID, Document, ItemResult, ItemState
+from domain.jobs.model import Assignment, Caps, ExtractionJob, JobDraft, JobId, Mode, Order
 from ports.extraction_jobs import ExtractionJobRepository
 from ports.extraction_schemas import ExtractionSchemaRepository
 from ports.job_wakeup import JobWakeup

@@ -10,15 +10,8 @@ from typing import Final
 from domain.extraction.calls import Attempt, Failure, FailureKind, JobEffect, Usage
 from domain.extraction.model import Extraction, ExtractionResult, Status
 from domain.extraction.prices import PriceTable
-from domain.jobs.model import (
-    ClaimedItem,
-    Halt,
-    ItemState,
-    JobStatus,
-    Reason,
-    Settlement,
-    Spending,
-)
+from domain.jobs.items import ClaimedItem, Halt, ItemState, Settlement
+from domain.jobs.model import JobStatus, Reason, Spending
 
 _UNCHARGED: Final = frozenset({FailureKind.RATE_LIMITED, FailureKind.CIRCUIT_OPEN})
 _BLIND_WAIT_S: Final = 5.0

@@ -11,7 +11,8 @@ from typing import Final
 
 from domain.errors import StatementTimedOut, Unavailable
 from domain.jobs.errand import Desk, Errand
-from domain.jobs.model import ClaimedItem, JobId, JobStatus, WorkerId
+from domain.jobs.items import ClaimedItem
+from domain.jobs.model import JobId, JobStatus, WorkerId
 from domain.jobs.questions import OpenQuestions
 from domain.jobs.reading import DocumentReader, Plan
 from domain.jobs.writing import SettlementWriter, until_answered

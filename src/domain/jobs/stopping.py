@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.jobs.model import ExtractionJob, Halt, JobStatus, Reason
+from domain.jobs.items import Halt
+from domain.jobs.model import ExtractionJob, JobStatus, Reason
 
 
 def next_status(job: ExtractionJob, halts: Sequence[Halt] = ()) -> tuple[JobStatus, Reason | None]:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from domain.errors import StatementTimedOut, Unavailable
-from domain.jobs.model import ItemState, JobId, JobStatus, Reason, Settlement, WorkerId
+from domain.jobs.items import ItemState, Settlement
+from domain.jobs.model import JobId, JobStatus, Reason, WorkerId
 from ports.extraction_queue import ExtractionQueue, LeaseLost
 
 _log = logging.getLogger(__name__)

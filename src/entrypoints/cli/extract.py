@@ -16,7 +16,8 @@ import click
 from rich.console import Console
 
 from domain.errors import Conflict, InvalidInput, Violation
-from domain.jobs.model import Caps, Document, ExtractionJob, JobId, JobStatus, Mode, Order
+from domain.jobs.items import Document
+from domain.jobs.model import Caps, ExtractionJob, JobId, JobStatus, Mode, Order
 from entrypoints.cli.extract_input import FORMS, Source, open_sources
 from entrypoints.cli.extract_progress import JobProgress, figures
 from entrypoints.cli.running import over_container

@@ -13,7 +13,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Final
 
 from domain.errors import InvalidInput, Violation
-from domain.jobs.model import Document
+from domain.jobs.items import Document
 from domain.jobs.service import check_document
 from entrypoints.documents import check_lines, documents_of
 

@@ -19,7 +19,8 @@ from domain.errors import (
     RequestInProgress,
     Violation,
 )
-from domain.jobs.model import Caps, ItemState, JobId, Order
+from domain.jobs.items import ItemState
+from domain.jobs.model import Caps, JobId, Order
 from domain.jobs.rows import record_of
 from domain.jobs.service import ExtractionJobService
 from entrypoints.http.answers import Id, json_response, page_response, path_id

@@ -18,7 +18,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.service import MAX_TEXT_CHARACTERS
-from domain.jobs.model import MAX_DOCUMENT_ID, Caps, Document, Mode
+from domain.jobs.items import MAX_DOCUMENT_ID, Document
+from domain.jobs.model import Caps, Mode
 from domain.jobs.service import check_document
 from entrypoints.documents import check_lines, documents_of
 from entrypoints.http.problems import UnsupportedMediaType
