@@ -1,0 +1,147 @@
+"""The rare turns of work on jobs: stores away, leases lost, questions held by others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from adapters.memory.extraction_queue import MemoryExtractionQueue
+from adapters.memory.tables import RecordTables
+from domain.extraction.calls import FailureKind
+from domain.jobs.errand import Desk, Errand
+from domain.jobs.items import Halt, ItemState, Settlement
+from domain.jobs.model import Caps, JobId, JobStatus, Order, WorkerId
+from domain.jobs.questions import OpenQuestions
+from domain.jobs.reading import DocumentReader, Plan
+from domain.jobs.settling import give_back
+from domain.jobs.writing import SettlementWriter, Unstorable
+from ports.extraction_queue import LeaseLost
+from tests.unit.test_batch_desk import ASSIGNMENT, Bench, Refusing, answer
+
+
+class FaultyQueue(MemoryExtractionQueue):
+    """Raises `fault` instead of settling, or for results alone."""
+
+    def __init__(self, tables: RecordTables, fault: Exception, *, results: bool = False) -> None:
+        super().__init__(tables)
+        self.fault, self.results = fault, results
+
+    async def settle(
+        self, worker: WorkerId, settlements: Sequence[Settlement]
+    ) -> Mapping[JobId, JobStatus]:
+        if not self.results or any(each.extraction is not None for each in settlements):
+            raise self.fault
+        return await MemoryExtractionQueue.settle(self, worker, settlements)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def reader_of(bench: Bench) -> DocumentReader:
+    return bench.desk._reader
+
+
+def heard(_: Mapping[JobId, JobStatus]) -> None:
+    """Nobody listens."""
+
+
+@pytest.mark.parametrize("cost", [Decimal(0), Decimal(2_000_000_000)])
+def test_a_cost_cap_out_of_bounds_is_named(cost: Decimal) -> None:
+    [violation] = Caps(max_cost_usd=cost).violations()
+    assert violation.pointer == "/max_cost_usd"
+
+
+async def test_a_refused_resume_that_no_cap_forbids_names_the_status(bench: Bench) -> None:
+    job_id = await bench.job()
+    await bench.store.jobs.obey(job_id, Order.PAUSE)
+    refusal = (await bench.seen(job_id)).refusal(Order.RESUME)
+    assert str(refusal) == f"Job {job_id} is paused; it cannot resume."
+
+
+async def test_a_schema_that_is_gone_halts_the_job(bench: Bench) -> None:
+    plan = await reader_of(bench).plan(replace(ASSIGNMENT, schema_version=9))
+    assert isinstance(plan, Halt)
+    assert plan.status is JobStatus.FAILED
+    assert "version 9" in plan.reason.detail
+
+
+async def test_a_question_held_elsewhere_is_asked_once_it_is_free(bench: Bench) -> None:
+    plan = await reader_of(bench).plan(ASSIGNMENT)
+    assert isinstance(plan, Plan)
+    key = plan.key("text")
+    assert key is not None
+    mine, other = await bench.store.worker(), await bench.store.worker()
+    await bench.store.known.reserve(other, [key])
+    questions = OpenQuestions(bench.store.known, mine)
+    await questions.prepare(["text"], plan)
+    assert not questions.prepared(key)
+    turn = asyncio.create_task(questions.turn("text", plan, key))
+    await asyncio.sleep(0.01)
+    assert bench.tables.reservations == {key: other}
+    await bench.store.known.release(other, [key])
+    assert await turn is None
+    assert bench.tables.reservations == {key: mine}
+    questions.done(b"never asked")
+    assert not questions.prepared(b"never asked")
+
+
+async def test_an_errand_given_back_before_it_began_asks_nothing(bench: Bench) -> None:
+    batch_id = await bench.job(1)
+    batch = await bench.opened()
+    [item] = await bench.batches.items(batch.id)
+    writer = SettlementWriter(bench.store.queue, batch.id, heard)
+    plan = await reader_of(bench).plan(ASSIGNMENT)
+    errand = Errand(item=item, plan=plan)
+    errand.give_back()
+    desk = Desk(
+        reader=reader_of(bench),
+        questions=OpenQuestions(bench.store.known, batch.id),
+        writer=writer,
+        slots=asyncio.Semaphore(1),
+        stopped=set(),
+    )
+    storing = asyncio.create_task(writer.run())
+    await desk.carry_out(errand)
+    storing.cancel()
+    assert (await bench.seen(batch_id)).counts.pending == 1
+    assert bench.direct.prompts == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "end"), [(LeaseLost("over"), LeaseLost), (UnicodeError(), Unstorable)]
+)
+async def test_a_writer_ends_when_nothing_can_be_stored(
+    bench: Bench, fault: Exception, end: type[Exception]
+) -> None:
+    await bench.job(1)
+    batch = await bench.opened()
+    [item] = await bench.batches.items(batch.id)
+    writer = SettlementWriter(FaultyQueue(bench.tables, fault), batch.id, heard)
+    waiting = asyncio.create_task(writer.settle(give_back(item)))
+    with pytest.raises(end):
+        await writer.run()
+    waiting.cancel()
+
+
+async def test_a_submission_of_unknown_end_is_tried_again_later(bench: Bench) -> None:
+    await bench.job(3)
+    away = bench.a_desk(provider=Refusing(kind=FailureKind.SERVER_ERROR, say=answer))
+    assert await away.advance(await bench.opened()) == 77
+    [row] = bench.tables.batches.values()
+    assert row.unsure_since is not None
+
+
+async def test_a_batched_result_that_cannot_be_stored_fails_alone(bench: Bench) -> None:
+    job_id = await bench.job(1)
+    queue = FaultyQueue(bench.tables, UnicodeError(), results=True)
+    await bench.look(bench.a_desk(queue=queue))
+    [result] = await bench.results(job_id)
+    assert result.state is ItemState.FAILED
+    assert result.reason is not None
+    assert result.reason.detail == "The result of this text cannot be stored."
