@@ -99,8 +99,6 @@ def _continues(gap: str, before: _Piece, piece: _Piece) -> bool:
 
 def _readings(run: list[_Piece]) -> Iterator[Number]:
     start, end = run[0].start, run[-1].end
-    if len(run) == 1 and run[0].factor and run[0].values[0] < 12:
-        return
     for first in run[0].values:
         total, current = 0.0, 0.0
         for index, piece in enumerate(run):

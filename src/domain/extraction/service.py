@@ -130,11 +130,12 @@ class ExtractionService:
         reading: Reading | None = None
         flags: list[Flag] = []
         failure: Failure | None = None
-        for position, name in enumerate(chain, start=1):
-            course.wait_s = deadline_s if position == len(chain) else _IMPATIENT_S
-            provider = name
+        waiting = list(chain)
+        while True:
+            provider = waiting.pop(0)
+            course.wait_s = _IMPATIENT_S if waiting else deadline_s
             try:
-                reading, flags = await self._read(text, schema, name, course, suspect)
+                reading, flags = await self._read(text, schema, provider, course, suspect)
             except CallFailed as error:
                 reading, failure = None, error.failure
             else:
@@ -142,12 +143,12 @@ class ExtractionService:
             refusals = [kind for _, kind in given_up].count(FailureKind.REFUSED)
             if (
                 failure is None
-                or position == len(chain)
+                or not waiting
                 or not failure.reaction.falls_back
                 or (failure.kind is FailureKind.REFUSED and refusals)  # one other model, not more
             ):
                 break
-            given_up.append((name, failure.kind))
+            given_up.append((provider, failure.kind))
             course.given.clear()
         profile = self._models[provider].profile
         usable = reading if reading is not None and failure is None else Reading()
