@@ -21,7 +21,7 @@ from domain.errors import (
     ProviderUnavailable,
 )
 from domain.extraction.calls import Failure, FailureKind
-from domain.extraction.definition import schema_from
+from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.evidence import ground
 from domain.extraction.matching import Span
 from domain.extraction.model import Evidence, text_hash
@@ -233,6 +233,7 @@ def test_a_definition_with_examples_is_read_in_the_order_of_its_fields() -> None
     (example,) = schema.examples
     assert example.record == (("name", None), ("colours", ("red", "blue")))
     assert example.values() == record
+    assert schema_from("s", definition_of(schema)) == schema
 
 
 @pytest.mark.parametrize(
