@@ -7,6 +7,7 @@ temporary directory, and the kernel ends them with the session even if that is k
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import tempfile
@@ -121,7 +122,19 @@ async def _database(server: str, name: str, template: str = "template1") -> Asyn
     try:
         yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     finally:
-        await _execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+        await _drop(server, name)
+
+
+async def _drop(server: str, name: str) -> None:
+    """Drop a database; autovacuum, which no plain role may end, may be at it for a moment."""
+    for _ in range(40):
+        try:
+            await _execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.ObjectInUseError):
+            await asyncio.sleep(0.25)
+        else:
+            return
+    await _execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 async def _execute(url: str, statement: str) -> None:

@@ -96,7 +96,7 @@ async def test_a_worker_makes_up_for_missed_days_when_it_starts(
         task = asyncio.create_task(worker.async_run())
         try:
             await until_stored(database, [ago(30), ago(9), ago(3), ago(2), ago(1)])
-            while not worker.jobs_complete:
+            while not worker.jobs_complete or any(not job.done() for job in worker.tasks.values()):
                 await asyncio.sleep(0.02)
         finally:
             task.cancel()

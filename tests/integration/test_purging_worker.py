@@ -38,6 +38,10 @@ async def test_the_worker_forgets_answers_that_are_too_old_to_be_replayed_and_no
             async with asyncio.timeout(_PATIENCE_S):
                 while len(await database.fetch("SELECT key FROM idempotency_keys")) != 1:
                     await asyncio.sleep(0.05)
+                while not worker.jobs_complete or any(
+                    not job.done() for job in worker.tasks.values()
+                ):
+                    await asyncio.sleep(0.05)
         finally:
             running.cancel()
             await asyncio.wait({running})
