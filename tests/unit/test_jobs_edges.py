@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from adapters.memory.extraction_queue import MemoryExtractionQueue
+from adapters.memory.language_model import ScriptedLanguageModel
 from adapters.memory.tables import RecordTables
 from domain.extraction.calls import FailureKind
 from domain.jobs.errand import Desk, Errand
@@ -20,6 +22,7 @@ from domain.jobs.reading import DocumentReader, Plan
 from domain.jobs.settling import give_back
 from domain.jobs.writing import SettlementWriter, Unstorable
 from ports.extraction_queue import LeaseLost
+from ports.language_model import Prompt
 from tests.unit.test_batch_desk import ASSIGNMENT, Bench, Refusing, answer
 
 
@@ -145,3 +148,42 @@ async def test_a_batched_result_that_cannot_be_stored_fails_alone(bench: Bench) 
     assert result.state is ItemState.FAILED
     assert result.reason is not None
     assert result.reason.detail == "The result of this text cannot be stored."
+
+
+async def test_a_settlement_that_nobody_waits_for_is_stored_all_the_same(bench: Bench) -> None:
+    job_id = await bench.job(1)
+    batch = await bench.opened()
+    [item] = await bench.batches.items(batch.id)
+    writer = SettlementWriter(bench.store.queue, batch.id, heard)
+    waiting = asyncio.create_task(writer.settle(give_back(item)))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    storing = asyncio.create_task(writer.run())
+    await asyncio.sleep(0.02)
+    storing.cancel()
+    assert (await bench.seen(job_id)).counts.pending == 1
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_batched_text_that_breaks_the_reader_is_settled_without_a_result(
+    bench: Bench, stored: bool
+) -> None:
+    def broken(_: Prompt) -> str:
+        raise ZeroDivisionError
+
+    bench.said[0] = "no record"
+    bench.direct = ScriptedLanguageModel(otherwise=broken)
+    queue = None if stored else FaultyQueue(bench.tables, UnicodeError())
+    desk = bench.a_desk(queue=queue)
+    job_id = await bench.job(1)
+    await desk.advance(await bench.opened())
+    bench.clock.advance(timedelta(seconds=61))
+    [taken] = await bench.batches.take(limit=1, lease_s=60)
+    if not stored:
+        with pytest.raises(ExceptionGroup) as failed:
+            await desk.advance(taken)
+        assert failed.value.subgroup(UnicodeError) is not None
+        return
+    assert await desk.advance(taken) is None
+    [result] = await bench.results(job_id)
+    assert (result.state, result.attempts) == (ItemState.PENDING, 1)
