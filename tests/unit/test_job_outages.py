@@ -171,3 +171,18 @@ async def test_a_runner_of_batches_ends_with_the_defect_that_broke_its_looking()
     runner = BatchRunner(batches=batches, desk=OddDesk(None), new_id=uuid4, pace=PACE)
     with pytest.raises(ZeroDivisionError):
         await asyncio.wait_for(runner.run(asyncio.Event()), 10)
+
+
+async def test_a_stopped_runner_leaves_a_batch_that_does_not_end_to_the_next() -> None:
+    bench = Bench()
+    await bench.job(1)
+    desk = OddDesk(None)
+    pace = replace(PACE, lease_s=0.03, poll_s=0.01)
+    runner = BatchRunner(batches=bench.batches, desk=desk, new_id=uuid4, pace=pace)
+    stop = asyncio.Event()
+    task = asyncio.create_task(runner.run(stop))
+    await asyncio.sleep(0.1)
+    stop.set()
+    await asyncio.wait_for(task, 10)
+    [batch_id] = desk.seen
+    assert not bench.tables.batches[batch_id].closed

@@ -72,12 +72,12 @@ class OpenQuestions:
                 granted = bool(
                     await until_answered(lambda: self._known.reserve(self._worker, [key]))
                 )
-                if granted:
-                    found = await until_answered(lambda: self._known.recall([text], question))
-                    return found.get(text)
             finally:
                 if not granted:
                     self.done(key)
+            if granted:
+                found = await until_answered(lambda: self._known.recall([text], question))
+                return found.get(text)
             await asyncio.sleep(_ELSEWHERE_S)
 
     def prepared(self, key: bytes) -> bool:
