@@ -8,7 +8,6 @@ temporary directory, and the kernel ends them with the session even if that is k
 from __future__ import annotations
 
 import asyncio
-import asyncio
 import os
 import secrets
 import tempfile
@@ -127,23 +126,14 @@ async def _database(server: str, name: str, template: str = "template1") -> Asyn
 
 
 async def _drop(server: str, name: str) -> None:
-    """Drop a database; autovacuum, which no plain role may end, may be at it for a moment."""
-    for _ in range(40):
-        try:
-            await _drop(server, name)
-        except (asyncpg.InsufficientPrivilegeError, asyncpg.ObjectInUseError):
-            await asyncio.sleep(0.25)
-        else:
-            return
-    await _execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-async def _drop(server: str, name: str) -> None:
+    """Drop a database; autovacuum, which no plain role may end, may be at it for a while."""
     for _ in range(600):
         try:
-            return await _execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
-        except asyncpg.InsufficientPrivilegeError:  # autovacuum is there: not ours to end
+            await _execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+        except asyncpg.InsufficientPrivilegeError:
             await asyncio.sleep(0.1)
+        else:
+            return
     raise RuntimeError(f"autovacuum does not leave {name}")
 
 
