@@ -42,8 +42,7 @@ def parse_answer(text: str) -> Mapping[str, Any]:
         ) from error
     except RecursionError as error:
         raise UnreadableAnswer("the answer was nested too deeply") from error
-    if not isinstance(value, dict):  # pragma: no cover - raw_decode at "{" gives an object
-        raise UnreadableAnswer("the answer held no JSON object")
+    assert isinstance(value, dict)  # decoding starts at a "{"
     return value
 
 
