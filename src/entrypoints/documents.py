@@ -16,15 +16,19 @@ _MOST_VIOLATIONS: Final = 100
 _MEMBERS: Final = ("id", "text")
 
 
-def check_lines(file: IO[bytes]) -> int:
+def check_lines(file: IO[bytes], *, others: bool = False) -> int:
     """How many documents a file of lines holds; blank lines are none.
+
+    Args:
+        file: one JSON document a line.
+        others: whether a document may have other members than `id` and `text`.
 
     Raises:
         InvalidInput: names the bad lines, up to 100 of them; or there is no document.
     """
     violations: list[Violation] = []
     count = 0
-    for found in _read(file):
+    for found in _read(file, others=others):
         if isinstance(found, Document):
             count += 1
         else:
@@ -42,10 +46,11 @@ def check_lines(file: IO[bytes]) -> int:
 
 def documents_of(file: IO[bytes]) -> Iterator[Document]:
     """The documents of a file that `check_lines` passed, from its start."""
-    return (found for found in _read(file) if isinstance(found, Document))
+    # What it may hold besides has been checked.
+    return (found for found in _read(file, others=True) if isinstance(found, Document))
 
 
-def _read(file: IO[bytes]) -> Iterator[Document | list[Violation]]:
+def _read(file: IO[bytes], *, others: bool) -> Iterator[Document | list[Violation]]:
     file.seek(0)
     number = 0
     while line := file.readline(LONGEST_LINE):
@@ -55,15 +60,15 @@ def _read(file: IO[bytes]) -> Iterator[Document | list[Violation]]:
             yield [Violation(pointer=f"/{number}", detail=detail)]
             return
         if line.strip():
-            yield _document(line, number)
+            yield _document(line, number, others=others)
 
 
-def _document(line: bytes, number: int) -> Document | list[Violation]:
+def _document(line: bytes, number: int, *, others: bool) -> Document | list[Violation]:
     """One line: `{"text": ..., "id": ...}`, or a string that is the text."""
     at = f"/{number}"
     try:
         raw = _DECODER.decode(line.decode("utf-8-sig" if number == 1 else "utf-8").strip())
-        document = _shaped({"text": raw} if isinstance(raw, str) else raw)
+        document = _shaped({"text": raw} if isinstance(raw, str) else raw, others=others)
     except UnicodeDecodeError:
         return [Violation(pointer=at, detail=f"line {number} is not UTF-8")]
     except (json.JSONDecodeError, RecursionError):
@@ -78,7 +83,7 @@ def _document(line: bytes, number: int) -> Document | list[Violation]:
     ]
 
 
-def _shaped(raw: Any) -> Document:
+def _shaped(raw: Any, *, others: bool) -> Document:
     """A document of the right shape, with any text.
 
     Raises:
@@ -87,7 +92,7 @@ def _shaped(raw: Any) -> Document:
     if not isinstance(raw, dict):
         raise _Misshapen("must be a string, or an object with `text`")
     unknown = [name for name in raw if name not in _MEMBERS]
-    if unknown:
+    if unknown and not others:
         raise _Misshapen(f"has the unknown member {_shown(unknown[0])}; known are id and text")
     text, name = raw.get("text"), raw.get("id")
     if not isinstance(text, str):

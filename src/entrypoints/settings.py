@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -26,10 +26,11 @@ class SettingsError(Exception):
     """The environment holds values that cannot be used; the message names each of them."""
 
 
-class Settings(BaseSettings):
-    """The settings, each read from the environment variable of the same name in capitals.
+class DatabaseSettings(BaseSettings):
+    """The settings of commands that need the database alone.
 
-    A file `.env` in the working directory is read first; the environment wins over it.
+    Each is read from the environment variable of the same name in capitals. A file `.env` in the
+    working directory is read first; the environment wins over it.
     """
 
     model_config = SettingsConfigDict(
@@ -40,13 +41,9 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    # Stores
     database_url: SecretStr = Field(
         description="PostgreSQL 15+: postgresql://user:password@host:port/name"
         " [?sslmode=verify-full&sslrootcert=FILE] [&pooler=transaction]"
-    )
-    redis_url: SecretStr = Field(
-        description="Valkey or Redis 6.2+: redis://[:password@]host:port/db, or rediss:// for TLS"
     )
     database_pool_size: int = Field(
         default=8, ge=1, le=200, description="Database connections of one process, at most"
@@ -61,6 +58,27 @@ class Settings(BaseSettings):
         default="none",
         description="`transaction` behind PgBouncer or Supabase in transaction mode"
         " (or ?pooler=transaction in DATABASE_URL)",
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres_url(cls, value: SecretStr) -> SecretStr:
+        url = _split(value.get_secret_value())
+        if url.scheme not in {"postgresql", "postgres"}:
+            raise ValueError("must start with postgresql:// (no +driver)")
+        if parse_qs(url.query).get("pooler", ["none"])[-1] not in {"none", "transaction"}:
+            raise ValueError("?pooler= must be `transaction` or `none`")
+        return value
+
+
+S = TypeVar("S", bound=DatabaseSettings)
+
+
+class Settings(DatabaseSettings):
+    """All settings."""
+
+    redis_url: SecretStr = Field(
+        description="Valkey or Redis 6.2+: redis://[:password@]host:port/db, or rediss:// for TLS"
     )
 
     # HTTPS
@@ -167,16 +185,6 @@ class Settings(BaseSettings):
             raise ValueError("names a provider twice")
         return value
 
-    @field_validator("database_url")
-    @classmethod
-    def _postgres_url(cls, value: SecretStr) -> SecretStr:
-        url = _split(value.get_secret_value())
-        if url.scheme not in {"postgresql", "postgres"}:
-            raise ValueError("must start with postgresql:// (no +driver)")
-        if parse_qs(url.query).get("pooler", ["none"])[-1] not in {"none", "transaction"}:
-            raise ValueError("?pooler= must be `transaction` or `none`")
-        return value
-
     @field_validator("secret_key")
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
@@ -234,14 +242,22 @@ def _split(url: str) -> SplitResult:
 
 
 def load_settings(**overrides: Any) -> Settings:
+    """Read all settings; as `load_some_settings`."""
+    return load_some_settings(Settings, **overrides)
+
+
+def load_some_settings(kind: type[S], **overrides: Any) -> S:
     """Read the settings from `.env` and the environment; `overrides` win over both.
+
+    Args:
+        kind: `Settings`, or the part of them that is needed.
 
     Raises:
         SettingsError: one or more values are missing or bad; the message has a line for each with
             its name, the value (never a secret's) and what is allowed.
     """
     try:
-        return Settings(**overrides)
+        return kind(**overrides)
     except ValidationError as error:
         lines = [_explain(each) for each in error.errors(include_url=False)]
         raise SettingsError("\n".join(lines)) from None

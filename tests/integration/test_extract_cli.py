@@ -233,6 +233,19 @@ async def test_a_refused_key_ends_the_command_with_the_remedy(
     assert len(fake.entries) <= 4
 
 
+async def test_other_members_of_lines_are_left_alone_as_other_columns_are(
+    extract: Command, fake: FakeInThread
+) -> None:
+    line = json.dumps({"id": 1, "text": text_of(1), "gold": {"customer": "Ann1 Lee"}})
+    code, out, err = await extract.run("-", "--here", "--no-reuse", stdin=line + "\n")
+    assert code == 0, err
+    assert json.loads(out)["fields"] == {
+        "field_1": "Ann1 Lee",
+        "field_2": "oak chairs",
+        "field_3": 3,
+    }
+
+
 async def test_without_a_worker_the_command_says_so_and_ctrl_c_still_works(
     extract: Command, store: JobStore
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import click
 
 from domain.errors import AppError
-from entrypoints.cli.reading import settings_or_exit
+from entrypoints.cli.reading import database_url_or_exit
 from entrypoints.container import MigrationError, migrate, migration_status
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ def command() -> None:
 @command.command("migrate")
 def migrate_command() -> None:
     """Apply what is pending; several processes may do so at once."""
-    url = settings_or_exit().database_url.get_secret_value()
+    url = database_url_or_exit()
     applied = _run(migrate(url))
     for name in applied:
         click.echo(f"applied {name}")
@@ -34,7 +34,7 @@ def migrate_command() -> None:
 @command.command("status")
 def status_command() -> None:
     """List the migrations; exit code 1 while some are pending."""
-    url = settings_or_exit().database_url.get_secret_value()
+    url = database_url_or_exit()
     migrations = _run(migration_status(url))
     for each in migrations:
         state = f"{each.applied_at:%Y-%m-%d %H:%M:%S}Z" if each.applied_at else "pending"

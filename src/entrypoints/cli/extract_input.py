@@ -55,7 +55,8 @@ class Source:
         try:
             if self.form == "ndjson":
                 with self._opened() as file:
-                    return check_lines(file)
+                    # As with the columns of a CSV file, what else is there is left alone.
+                    return check_lines(file, others=True)
             violations: list[Violation] = []
             count = 0
             for count, document in enumerate(self.documents(), start=1):  # noqa: B007 (the last)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from dotenv import dotenv_values
 
-from entrypoints.settings import Settings, SettingsError, load_settings
+from entrypoints.settings import (
+    DatabaseSettings,
+    Settings,
+    SettingsError,
+    load_settings,
+    load_some_settings,
+)
 from entrypoints.up.state import StateDirectory, default_state_directory
+
+S = TypeVar("S", bound=DatabaseSettings)
 
 REMEDY = (
     "Set them in the environment or in .env; for a stack that `storekeeper up` runs on this "
@@ -36,21 +44,35 @@ def read_settings(state_dir: Path | None = None, **overrides: Any) -> Settings:
     Raises:
         SettingsError: a value is missing or bad.
     """
-    given = environment()
-    files: list[Path | str] = [".env"]
-    if not given.keys() & {"DATABASE_URL", "REDIS_URL"}:
-        running = StateDirectory(state_dir or default_state_directory(given)).env_file
-        if os.access(running, os.R_OK):
-            click.echo(f"Using the running stack of {running.parent}.", err=True)
-            files.insert(0, running)
     chosen = {name: value for name, value in overrides.items() if value is not None}
-    return load_settings(_env_file=tuple(files), **chosen)
+    return load_settings(_env_file=_env_files(state_dir), **chosen)
 
 
 def settings_or_exit(state_dir: Path | None = None, **overrides: Any) -> Settings:
     """As `read_settings`, but ends the process (2) with a clear block if they are bad."""
+    return _or_exit(lambda: read_settings(state_dir, **overrides))
+
+
+def database_url_or_exit() -> str:
+    """Where the database is; no other setting is looked at."""
+    files = _env_files(None)
+    read = _or_exit(lambda: load_some_settings(DatabaseSettings, _env_file=files))
+    return read.database_url.get_secret_value()
+
+
+def _env_files(state_dir: Path | None) -> tuple[Path | str, ...]:
+    given = environment()
+    if not given.keys() & {"DATABASE_URL", "REDIS_URL"}:
+        running = StateDirectory(state_dir or default_state_directory(given)).env_file
+        if os.access(running, os.R_OK):
+            click.echo(f"Using the running stack of {running.parent}.", err=True)
+            return running, ".env"
+    return (".env",)
+
+
+def _or_exit(read: Callable[[], S]) -> S:
     try:
-        return read_settings(state_dir, **overrides)
+        return read()
     except SettingsError as error:
         click.echo(f"The settings cannot be used:\n{error}\n{REMEDY}", err=True)
         sys.exit(2)
