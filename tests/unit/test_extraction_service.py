@@ -251,7 +251,13 @@ async def test_only_the_last_provider_of_a_chain_is_waited_for() -> None:
     await service_over(models).extract(TEXT, ORDER_MESSAGE, chain=tuple(models), deadline_s=60)
     assert models["p0"].budgets[0].wait_s <= 2
     assert models["p1"].budgets[0].wait_s > 50
-    assert models["p0"].budgets[0].timeout_s > 50
+
+
+async def test_a_provider_that_hangs_leaves_their_share_of_the_time_to_those_behind_it() -> None:
+    models = chain([FailureKind.TIMEOUT], [FailureKind.TIMEOUT], [says(GOOD)])
+    await service_over(models).extract(TEXT, ORDER_MESSAGE, chain=tuple(models), deadline_s=60)
+    given = [model.budgets[0].timeout_s for model in models.values()]
+    assert given == pytest.approx([20, 30, 60], abs=2)
 
 
 async def test_no_call_is_made_after_the_deadline() -> None:

@@ -120,11 +120,13 @@ class ExtractionService:
             text: 1..200,000 characters; `check_text` says what is wrong with others.
             schema: a registered schema.
             chain: providers in the order in which they are asked, each configured, at least one.
-            deadline_s: longest time until there is a result, in seconds (> 0).
+            deadline_s: longest time until there is a result, in seconds (> 0). Each provider may
+                use as much of what is left as those after it.
             given: what the first of them said already to its `first_prompts`.
         """
         started = self._monotonic()
-        course = Course(deadline=started + deadline_s, wait_s=deadline_s, given=dict(given or {}))
+        ends = started + deadline_s
+        course = Course(deadline=ends, wait_s=deadline_s, given=dict(given or {}))
         suspect = embedded_instructions(text)
         given_up: list[tuple[str, FailureKind]] = []
         reading: Reading | None = None
@@ -134,6 +136,9 @@ class ExtractionService:
         while True:
             provider = waiting.pop(0)
             course.wait_s = _IMPATIENT_S if waiting else deadline_s
+            # One that hangs leaves their share of the time to those behind it.
+            now = self._monotonic()
+            course.deadline = now + (ends - now) / (len(waiting) + 1)
             try:
                 reading, flags = await self._read(text, schema, provider, course, suspect)
             except CallFailed as error:
