@@ -24,7 +24,8 @@ AppError
     │   ├── ProviderQuotaExhausted      a provider's quota or credit is used up
     │   └── ProviderMisconfigured       a provider refuses key, model name or request shape
     ├── StatementTimedOut           the database gave up on a statement
-    └── BadAnswer                   a provider answered, and the answer is unusable
+    ├── BadAnswer                   a provider answered, and the answer is unusable
+    └── ChartFailed                 a chart could not be drawn
 
 No HTTP here: `entrypoints/http/problems.py` owns the table of statuses.
 """
@@ -217,3 +218,9 @@ class BadAnswer(DependencyError):
     """A provider answered, and the answer is unusable."""
 
     code = "bad_answer"
+
+
+class ChartFailed(DependencyError):
+    """A chart could not be drawn; its figures are not touched by that."""
+
+    code = "chart_failed"

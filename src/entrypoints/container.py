@@ -27,6 +27,7 @@ from adapters.arq.examination import QueueExamination
 from adapters.arq.readiness import QueueCheck
 from adapters.arq.serialization import decode_job, encode_job
 from adapters.arq.wakeup import ArqJobWakeup
+from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
 from adapters.files.samples import FileSampleSink
 from adapters.llm.examination import LanguageModelExamination
@@ -129,6 +130,7 @@ class Container(containers.DeclarativeContainer):
     search_analysis = providers.Singleton(PostgresSearchAnalysis, database)
     search_insights = providers.Singleton(PostgresSearchInsightStore, database)
     insight_service = providers.Singleton(InsightService, insights=search_insights, clock=clock)
+    chart_renderer = providers.Dependency(instance_of=VegaChartRenderer)
     sample_service = providers.Singleton(
         SampleService, sink=providers.Singleton(PostgresSampleSink, database)
     )
@@ -314,4 +316,5 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
         opened["batch_models"] = await stack.enter_async_context(
             open_batch_models(model_configs(settings), call_timeout_s=settings.llm_timeout_s)
         )
+        opened["chart_renderer"] = await stack.enter_async_context(open_chart_renderer())
         yield Container(**opened)

@@ -1,0 +1,85 @@
+"""Vega's SVG made fit for the inside of an HTML page."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from xml.etree import ElementTree
+
+PLACEHOLDER_ORIGIN: Final = "https://paths.invalid"
+"""Stands before a `href`: Vega refuses paths."""
+
+_SHAPES: Final = frozenset({"svg", "g", "a", "path", "line", "rect", "circle", "text", "tspan"})
+_GEOMETRY: Final = frozenset(
+    {"d", "transform", "x", "y", "x1", "x2", "y1", "y2", "width", "height"}
+)
+_KEPT: Final = _GEOMETRY | {
+    *(
+        "viewBox",
+        "fill",
+        "stroke",
+        "opacity",
+        "display",
+        "pointer-events",
+        "text-anchor",
+        "dx",
+        "dy",
+    ),
+    *("fill-opacity", "stroke-opacity", "stroke-width", "stroke-dasharray", "stroke-linecap"),
+    *("stroke-linejoin", "stroke-miterlimit", "font-size", "font-weight", "r", "cx", "cy"),
+}
+_LONG_FRACTION: Final = re.compile(r"(\.[0-9]{2})[0-9]+")
+
+
+def inlined(svg: str, label: str) -> str:
+    """The picture as one image named `label`, with tips, paths for links, and nothing else.
+
+    Only shapes, their geometry and their colours pass: no style, script, font, id or reference.
+
+    Args:
+        svg: what Vega made of a specification whose texts are free of control characters.
+        label: see `ports.chart_renderer.Chart`.
+    """
+    root = ElementTree.fromstring(svg)  # noqa: S314 (our own renderer made it)
+    _clean(root)
+    # Its size is its place's; the view box keeps the proportions.
+    del root.attrib["width"], root.attrib["height"]
+    root.attrib.update({"class": "chart", "role": "img", "aria-label": label})
+    return ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
+
+
+def _clean(element: ElementTree.Element) -> None:
+    element.tag = _local(element.tag)
+    given = {_local(name): value for name, value in element.attrib.items()}
+    element.attrib.clear()
+    for name, value in given.items():
+        if name in _GEOMETRY:
+            element.set(name, _LONG_FRACTION.sub(r"\1", value))
+        elif name in _KEPT:
+            element.set(name, value)
+        elif name == "aria-label":
+            element.set("data-tip", value)
+        elif name == "href" and value.startswith(f"{PLACEHOLDER_ORIGIN}/"):
+            # The keyboard reaches the same page from the table beside the chart, without a stop
+            # at every mark.
+            element.attrib.update(
+                {"href": value.removeprefix(PLACEHOLDER_ORIGIN), "tabindex": "-1"}
+            )
+    for child in list(element):
+        if _is_seen(child):
+            _clean(child)
+        else:
+            element.remove(child)
+
+
+def _is_seen(element: ElementTree.Element) -> bool:
+    """Whether it is a shape, and neither hidden nor a label that Vega left out for want of room."""
+    name = _local(element.tag)
+    empty = name == "text" and not element.text and len(element) == 0
+    hidden = element.get("display") == "none" or element.get("opacity") == "0"
+    return name in _SHAPES and not empty and not hidden
+
+
+def _local(name: str) -> str:
+    """Without its namespace, which HTML gives by itself."""
+    return name.rpartition("}")[2]

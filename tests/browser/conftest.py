@@ -1,0 +1,17 @@
+"""One browser for all tests of pages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.browser.pages import browsing
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Headless Chromium; the test is skipped where there is none."""
+    async with browsing() as started:
+        yield started
