@@ -26,8 +26,8 @@ class SettingsError(Exception):
     """The environment holds values that cannot be used; the message names each of them."""
 
 
-class DatabaseSettings(BaseSettings):
-    """The settings of commands that need the database alone.
+class Environment(BaseSettings):
+    """A part of the settings.
 
     Each is read from the environment variable of the same name in capitals. A file `.env` in the
     working directory is read first; the environment wins over it.
@@ -40,6 +40,10 @@ class DatabaseSettings(BaseSettings):
         frozen=True,
         env_ignore_empty=True,
     )
+
+
+class DatabaseSettings(Environment):
+    """The settings of commands that need the database alone."""
 
     database_url: SecretStr = Field(
         description="PostgreSQL 15+: postgresql://user:password@host:port/name"
@@ -71,11 +75,8 @@ class DatabaseSettings(BaseSettings):
         return value
 
 
-S = TypeVar("S", bound=DatabaseSettings)
-
-
-class Settings(DatabaseSettings):
-    """All settings."""
+class ServerSettings(DatabaseSettings):
+    """Where the stores are, and how HTTPS is served."""
 
     redis_url: SecretStr = Field(
         description="Valkey or Redis 6.2+: redis://[:password@]host:port/db, or rediss:// for TLS"
@@ -98,7 +99,35 @@ class Settings(DatabaseSettings):
         description="At least 32 random characters, the same for every process; signs page cursors",
     )
 
-    # Extraction
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 32:
+            raise ValueError("is too short")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, value: SecretStr) -> SecretStr:
+        if _split(value.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("tls_cert_file", "tls_key_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        return _existing(value)
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE: set both or neither")
+        return self
+
+
+class ModelSettings(Environment):
+    """The settings of commands that ask language models and need no store."""
+
     llm_provider: Annotated[tuple[Provider, ...], NoDecode] = Field(
         default=(Provider.LOCAL,),
         description="local, openai, gemini or vllm; a list falls back in order: openai,local",
@@ -111,30 +140,6 @@ class Settings(DatabaseSettings):
         ge=1,
         le=1024,
         description="Calls in flight to a provider per process",
-    )
-    job_lease_s: float = Field(
-        default=15.0,
-        ge=1,
-        le=600,
-        description="A worker silent for so long is taken for dead: others take over its texts",
-    )
-    llm_batch_size: int = Field(
-        default=2_000,
-        ge=1,
-        le=50_000,
-        description="Texts of one batch at a provider; fewer if it says that too many tokens wait",
-    )
-    llm_batch_poll_s: float = Field(
-        default=30.0,
-        ge=0.1,
-        le=3600,
-        description="How often a provider is asked how a batch stands, in s",
-    )
-    max_job_body_bytes: int = Field(
-        default=268_435_456,
-        ge=1024,
-        le=68_719_476_736,
-        description="Largest body that makes an extraction job, in bytes",
     )
     llm_prices_file: Path | None = Field(
         default=None, description="Your own price table (YAML) in place of the shipped one"
@@ -163,12 +168,6 @@ class Settings(DatabaseSettings):
     )
     local_llm_model: str = Field(default="smollm2-135m", description="Model of the embedded server")
 
-    # Observation
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least severe level that is logged"
-    )
-    log_format: Literal["text", "json"] = Field(default="text", description="Form of a log line")
-
     @field_validator("llm_provider", mode="before")
     @classmethod
     def _split_chain(cls, value: object) -> object:
@@ -185,20 +184,6 @@ class Settings(DatabaseSettings):
             raise ValueError("names a provider twice")
         return value
 
-    @field_validator("secret_key")
-    @classmethod
-    def _long_enough(cls, value: SecretStr) -> SecretStr:
-        if len(value.get_secret_value()) < 32:
-            raise ValueError("is too short")
-        return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _redis_url(cls, value: SecretStr) -> SecretStr:
-        if _split(value.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("must start with redis://, rediss:// or unix://")
-        return value
-
     @field_validator("openai_base_url", "gemini_base_url", "vllm_base_url", "local_llm_base_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
@@ -207,17 +192,13 @@ class Settings(DatabaseSettings):
             raise ValueError("must be an http:// or https:// URL")
         return value.rstrip("/")
 
-    @field_validator("tls_cert_file", "tls_key_file", "llm_prices_file")
+    @field_validator("llm_prices_file")
     @classmethod
-    def _readable(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_file():
-            raise ValueError("is not a file that can be read")
-        return value
+    def _price_table(cls, value: Path | None) -> Path | None:
+        return _existing(value)
 
     @model_validator(mode="after")
-    def _together(self) -> Self:
-        if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE: set both or neither")
+    def _keys(self) -> Self:
         for provider, key in (
             (Provider.OPENAI, self.openai_api_key),
             (Provider.GEMINI, self.gemini_api_key),
@@ -227,6 +208,45 @@ class Settings(DatabaseSettings):
                     f"{provider.upper()}_API_KEY is missing, and LLM_PROVIDER names {provider}"
                 )
         return self
+
+
+S = TypeVar("S", bound=Environment)
+
+
+class Settings(ModelSettings, ServerSettings):
+    """All settings."""
+
+    # Extraction jobs
+    job_lease_s: float = Field(
+        default=15.0,
+        ge=1,
+        le=600,
+        description="A worker silent for so long is taken for dead: others take over its texts",
+    )
+    llm_batch_size: int = Field(
+        default=2_000,
+        ge=1,
+        le=50_000,
+        description="Texts of one batch at a provider; fewer if it says that too many tokens wait",
+    )
+    llm_batch_poll_s: float = Field(
+        default=30.0,
+        ge=0.1,
+        le=3600,
+        description="How often a provider is asked how a batch stands, in s",
+    )
+    max_job_body_bytes: int = Field(
+        default=268_435_456,
+        ge=1024,
+        le=68_719_476_736,
+        description="Largest body that makes an extraction job, in bytes",
+    )
+
+    # Observation
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level that is logged"
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="Form of a log line")
 
 
 def _split(url: str) -> SplitResult:
@@ -239,6 +259,12 @@ def _split(url: str) -> SplitResult:
     if not re.fullmatch(f"([^@]*@)?{hosts}(,{hosts})*", parts.netloc):
         raise ValueError("is not a URL; percent-encode special characters of the password")
     return parts
+
+
+def _existing(value: Path | None) -> Path | None:
+    if value is not None and not value.is_file():
+        raise ValueError("is not a file that can be read")
+    return value
 
 
 def load_settings(**overrides: Any) -> Settings:
