@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ports.language_model import ModelProfile
+
 if TYPE_CHECKING:
     from google import genai
     from openai import AsyncOpenAI
@@ -23,12 +25,16 @@ class ModelConfig:
         model: the model's name there.
         base_url: of its API.
         api_key: None for a server that asks for none.
+        name: by which callers ask for it; None for the provider's.
+        profile: how it is asked; None for what the table of models says.
     """
 
     provider: str
     model: str
     base_url: str
     api_key: str | None = None
+    name: str | None = None
+    profile: ModelProfile | None = None
 
 
 @asynccontextmanager

@@ -18,9 +18,9 @@ from adapters.llm.on_demand import OnDemandLanguageModel
 from adapters.llm.pacing import LocalPacer
 from adapters.llm.resilient import ResilientLanguageModel
 from adapters.llm.valkey_pacing import SharedPacer, ValkeyPacer
-from ports.language_model import LanguageModel
+from ports.language_model import LanguageModel, ModelProfile
 
-__all__ = ["ModelConfig", "open_bare_model", "open_language_models"]
+__all__ = ["ModelConfig", "open_bare_model", "open_language_models", "profile_of"]
 
 
 @asynccontextmanager
@@ -31,10 +31,10 @@ async def open_language_models(
     concurrency: int,
     valkey: Redis | None = None,
 ) -> AsyncIterator[Mapping[str, LanguageModel]]:
-    """The models by provider name, for as long as the block runs; none is connected before use.
+    """The models by name, for as long as the block runs; none is connected before use.
 
     Args:
-        configs: one for each provider that may be asked.
+        configs: one for each provider that may be asked, or for each way of asking it.
         call_timeout_s: longest wait for one answer, in seconds (> 0).
         concurrency: calls in flight to one provider, at most.
         valkey: where all processes share what providers allow; None keeps it to this process.
@@ -45,9 +45,9 @@ async def open_language_models(
         models: dict[str, LanguageModel] = {}
         for config in configs:
             stated = StatedLimits()
-            models[config.provider] = ResilientLanguageModel(
+            models[config.name or config.provider] = ResilientLanguageModel(
                 OnDemandLanguageModel(
-                    profile_of(config.provider, config.model),
+                    _profile(config),
                     partial(_entered, stack, config, call_timeout_s, concurrency, stated),
                 ),
                 lane=_lane(config),
@@ -79,6 +79,10 @@ async def _entered(
     return await stack.enter_async_context(bare)
 
 
+def _profile(config: ModelConfig) -> ModelProfile:
+    return config.profile or profile_of(config.provider, config.model)
+
+
 def _lane(config: ModelConfig) -> str:
     """Provider, model and a digest of where and with which key."""
     place = f"{config.base_url} {config.api_key}".encode()
@@ -94,7 +98,7 @@ async def _open_openai_protocol(
 
         yield OpenAIProtocolLanguageModel(
             client,
-            profile=profile_of(config.provider, config.model),
+            profile=_profile(config),
             call_timeout_s=call_timeout_s,
             stated=stated,
         )
@@ -109,7 +113,7 @@ async def _open_gemini(
 
         yield GeminiLanguageModel(
             client,
-            profile=profile_of(config.provider, config.model),
+            profile=_profile(config),
             call_timeout_s=call_timeout_s,
             stated=stated,
         )
