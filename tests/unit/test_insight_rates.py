@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from statistics import quantiles
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,67 +12,12 @@ from domain.insights.rates import (
     click_violations,
     low_performers,
     normalised_query,
-    percentile,
     top_queries,
-    wilson_interval,
 )
+from domain.statistics import wilson_interval
 
 COUNTS = st.integers(1, 10**9).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 TOTALS = st.dictionaries(st.text(min_size=1, max_size=5), COUNTS, max_size=30)
-
-
-@pytest.mark.parametrize(
-    ("clicks", "impressions", "low", "high"),
-    # Worked out with the score interval's formula at z = 1.96.
-    [
-        (0, 1, 0.0, 0.793457),
-        (1, 1, 0.206543, 1.0),
-        (40, 100, 0.309400, 0.497999),
-        (0, 100, 0.0, 0.036995),
-        (5, 10, 0.236590, 0.763410),
-    ],
-)
-def test_wilsons_interval_is_that_of_the_literature(
-    clicks: int, impressions: int, low: float, high: float
-) -> None:
-    assert wilson_interval(clicks, impressions) == pytest.approx((low, high), abs=1e-6)
-
-
-@given(counts=COUNTS)
-def test_a_rate_lies_within_its_interval_and_that_within_nought_and_one(
-    counts: tuple[int, int],
-) -> None:
-    clicks, impressions = counts
-    low, high = wilson_interval(clicks, impressions)
-    assert 0 <= low <= clicks / impressions + 1e-12
-    assert clicks / impressions - 1e-12 <= high <= 1
-
-
-@given(counts=COUNTS)
-def test_the_interval_of_clicks_mirrors_that_of_no_clicks(counts: tuple[int, int]) -> None:
-    clicks, impressions = counts
-    low, high = wilson_interval(clicks, impressions)
-    mirrored = wilson_interval(impressions - clicks, impressions)
-    assert (1 - high, 1 - low) == pytest.approx(mirrored, abs=1e-9)
-
-
-@given(counts=st.integers(1, 10**6).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_ten_times_the_evidence_narrows_the_interval(counts: tuple[int, int]) -> None:
-    clicks, impressions = counts
-    low, high = wilson_interval(clicks, impressions)
-    lower, upper = wilson_interval(10 * clicks, 10 * impressions)
-    assert upper - lower < high - low
-
-
-@given(values=st.lists(st.floats(-1e9, 1e9), min_size=2))
-def test_quartiles_are_those_of_the_standard_library(values: list[float]) -> None:
-    expected = quantiles(values, n=4, method="inclusive")
-    found = [percentile(values, fraction) for fraction in (0.25, 0.5, 0.75)]
-    assert found == pytest.approx(expected, rel=1e-9, abs=1e-6)
-
-
-def test_the_percentile_of_one_value_is_that_value() -> None:
-    assert [percentile([7.0], fraction) for fraction in (0.0, 0.3, 1.0)] == [7.0, 7.0, 7.0]
 
 
 @given(query=st.text())

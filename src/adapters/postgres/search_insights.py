@@ -23,7 +23,7 @@ from domain.insights.model import (
     StoredInsight,
     TopQuery,
 )
-from domain.insights.rates import Z_95
+from domain.statistics import Z_95
 from ports.search_insights import SearchAnalysis, SearchInsightStore
 
 _SQL: Final = load_queries("insights")

@@ -19,6 +19,7 @@ class PerfectDifference:
         neither: texts that neither did.
         difference: rate of the first less that of the second.
         p_value: exact McNemar, two-sided.
+        p_holm: the same after Holm's correction over all pairs of contestants.
         detectable: smallest difference that this many texts, with as many discordant ones, show
             in 80 % of all experiments at 5 %; None when none would.
         needed: by difference (0.03, 0.05), the texts that would show it.
@@ -30,6 +31,7 @@ class PerfectDifference:
     neither: int
     difference: Estimate
     p_value: float
+    p_holm: float
     detectable: float | None
     needed: Mapping[float, int]
 

@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.statistics import wilson_interval
+
 
 class Judgement(StrEnum):
     """How a value stands to the gold.
 
     CORRECT: both hold the same value. BOTH_NULL: both say that the text is silent. WRONG: both
     hold a value, not the same. OMITTED: the gold has one, the answer does not. HALLUCINATED: the
-    answer has one where the text is silent. UNKNOWN: there is no gold.
+    answer has one where the text is silent. NO_RECORD: the whole text failed, so that nothing is
+    right, silence neither. UNKNOWN: there is no gold.
     """
 
     CORRECT = "correct"
@@ -23,6 +26,7 @@ class Judgement(StrEnum):
     WRONG = "wrong"
     OMITTED = "omitted"
     HALLUCINATED = "hallucinated"
+    NO_RECORD = "no_record"
     UNKNOWN = "unknown"
 
     @property
@@ -52,7 +56,7 @@ class ErrorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """So many of so many, with Wilson's interval.
+    """So many of so many, with Wilson's interval; see `rate_of`.
 
     Attributes:
         count: 0..total.
@@ -67,6 +71,22 @@ class Rate:
     value: float | None
     low: float | None
     high: float | None
+
+
+def rate_of(count: int, total: int, *, independent: int | None = None) -> Rate:
+    """The rate of `count` of `total`.
+
+    Args:
+        count: 0..total.
+        total: 0 and up.
+        independent: how many of them stand for themselves, where that is fewer; the interval is
+            theirs.
+    """
+    if not total:
+        return Rate(count=0, total=0, value=None, low=None, high=None)
+    size = total if independent is None else independent
+    low, high = wilson_interval(count / total * size, size)
+    return Rate(count=count, total=total, value=count / total, low=low, high=high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +129,14 @@ class FieldScore:
         wrong: texts with another value.
         omitted: texts whose value was not found.
         hallucinated: silent texts with a value.
+        no_record: texts that failed as a whole.
         accuracy: right answers, silence included.
         precision: right values of all values given.
         recall: right values of all values to be found.
         f1: harmonic mean of the two.
         anls: mean similarity of all answers (ANLS*).
         hallucination: values given, of the silent texts.
-        omission: values not found, of those to be found.
+        omission: values not found, of those to be found; with them those of failed texts.
     """
 
     field: str
@@ -125,6 +146,7 @@ class FieldScore:
     wrong: int
     omitted: int
     hallucinated: int
+    no_record: int
     accuracy: Rate
     precision: Estimate
     recall: Estimate
@@ -173,7 +195,8 @@ class Consistency:
 
     Attributes:
         field: its name; None for the whole record.
-        agreement: equal answers, of all pairs of repeats of a text.
+        agreement: equal answers, of all pairs of repeats of a text; its interval is that of as many
+            texts, since the pairs of one text are alike.
         anls: mean similarity over these pairs (ANLS*).
         alpha: Krippendorff's alpha for nominal data; None when all answers are the same value.
     """

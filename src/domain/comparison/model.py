@@ -18,13 +18,14 @@ class LabelledText:
     Attributes:
         id: its name within the dataset.
         text: what a customer wrote.
-        gold: the right value by field, null where the text is silent; None when nobody knows.
+        gold: the right value by field, null where the text is silent; nobody knows the fields that
+            it leaves out, and none when it is None.
         spans: by field, where the value stands: offsets in code points, `end` behind the last.
         strata: what makes it hard; a text may be in several.
         language: IETF tag.
         template: the wording that it was made from; texts of one template are alike, so that they
             are resampled together. Empty when it has none.
-        split: `test`, or another part that is not to be judged.
+        split: `test`, or another part of the dataset.
         twin: id of the text that is the same but for an attack; None when it has none.
         attack: by field, the value that an instruction inside the text wants; None without one.
     """

@@ -34,7 +34,8 @@ class Header:
         schema: name of the schema.
         schema_version: its version.
         schema_hash: SHA-256 over its definition.
-        texts: texts that were compared.
+        texts: texts that were compared: those that every contestant has answered.
+        left_out: texts that somebody has not answered yet.
         with_gold: those of them whose right answer is known.
         templates: wordings that they were made from; 0 when they were not.
         strata: texts by stratum.
@@ -52,6 +53,7 @@ class Header:
     schema_version: int
     schema_hash: str
     texts: int
+    left_out: int
     with_gold: int
     templates: int
     strata: Mapping[str, int]

@@ -10,7 +10,6 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from math import sqrt
 from statistics import fmean
 from typing import Final
 
@@ -25,10 +24,8 @@ from domain.insights.model import (
     SearchClick,
     TopQuery,
 )
+from domain.statistics import percentile, wilson_interval
 from domain.text import label_problem
-
-Z_95: Final = 1.96
-"""Standard normal quantile of a two-sided 95 % interval."""
 
 # Spelled out, because what a database calls a space depends on its locale. NFKC has turned the
 # other spaces of Unicode into plain ones.
@@ -78,38 +75,6 @@ def click_violations(members: Mapping[str, object]) -> list[Violation]:
         detail = f"must be a day from {FIRST_DAY} to {LAST_DAY}"
         found.append(Violation(pointer="/search_date", detail=detail))
     return found
-
-
-def wilson_interval(clicks: int, impressions: int, *, z: float = Z_95) -> tuple[float, float]:
-    """Wilson's score interval of a rate (Wilson 1927).
-
-    Args:
-        clicks: 0..impressions.
-        impressions: 1 and up.
-        z: quantile of the standard normal distribution, above 0.
-
-    Returns:
-        Lower and upper bound, within 0..1; the rate lies between them.
-    """
-    rate = clicks / impressions
-    centre = rate + z * z / (2 * impressions)
-    half = z * sqrt(rate * (1 - rate) / impressions + z * z / (4 * impressions * impressions))
-    scale = 1 + z * z / impressions
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
-
-
-def percentile(values: Sequence[float], fraction: float) -> float:
-    """The value below which `fraction` of `values` lies, interpolated (SQL's PERCENTILE_CONT).
-
-    Args:
-        values: at least one, in any order.
-        fraction: 0..1.
-    """
-    ordered = sorted(values)
-    position = fraction * (len(ordered) - 1)
-    below = int(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
 
 
 def daily_ctr(day: date, rows: Iterable[SearchClick]) -> DailyCtr:
