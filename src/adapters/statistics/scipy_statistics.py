@@ -1,0 +1,95 @@
+"""Statistics by SciPy and NumPy, which are loaded when somebody asks: SciPy takes a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from ports.statistics import Column, Ratio, Resampling, Statistics
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_CHUNK_CELLS: Final = 2_000_000
+"""Drawn documents that are held at once: 16 MB."""
+_BOUNDS: Final = (0.025, 0.975)
+
+
+class ScipyStatistics(Statistics):
+    """Exact tests by `scipy.stats`, the bootstrap by matrices."""
+
+    def mcnemar(self, only_first: int, only_second: int) -> float:
+        """See the port."""
+        from scipy import stats  # noqa: PLC0415
+
+        discordant = only_first + only_second
+        if not discordant:
+            return 1.0
+        return float(stats.binomtest(only_first, discordant).pvalue)
+
+    def upper_bound(self, count: int, total: int) -> float:
+        """See the port."""
+        from scipy import stats  # noqa: PLC0415
+
+        # `less` bounds from above alone.
+        test: Any = stats.binomtest(count, total, alternative="less")
+        return float(test.proportion_ci(0.95, method="exact").high)
+
+    def resample(
+        self,
+        columns: Mapping[Column, Sequence[float]],
+        clusters: Sequence[int],
+        *,
+        draws: int,
+        seed: int,
+    ) -> Resampling:
+        """See the port."""
+        import numpy as np  # noqa: PLC0415
+
+        names = {name: place for place, name in enumerate(columns)}
+        documents = np.array(list(columns.values()), dtype=float).T
+        groups = max(clusters) + 1
+        sums = np.zeros((groups, len(names)))
+        np.add.at(sums, np.asarray(clusters), documents)
+        random = np.random.default_rng(seed)
+        drawn = np.empty((draws, len(names)))
+        step = max(1, _CHUNK_CELLS // groups)
+        for first in range(0, draws, step):
+            size = min(step, draws - first)
+            # How often each draw takes each cluster, without a loop over the draws.
+            picked = random.integers(groups, size=(size, groups))
+            picked += np.arange(size)[:, None] * groups
+            times = np.bincount(picked.ravel(), minlength=size * groups).reshape(size, groups)
+            drawn[first : first + size] = times @ sums
+        return _DrawnSums(names, drawn)
+
+
+class _DrawnSums(Resampling):
+    """The sum of each column in each draw.
+
+    Args:
+        names: columns of `drawn` by name.
+        drawn: (draws, columns).
+    """
+
+    def __init__(self, names: Mapping[Column, int], drawn: NDArray[np.float64]) -> None:
+        self._names = names
+        self._drawn = drawn
+
+    def interval(self, ratios: Sequence[Ratio]) -> tuple[float, float] | None:
+        """See the port."""
+        import numpy as np  # noqa: PLC0415
+
+        total = np.zeros(len(self._drawn))
+        defined = np.ones(len(self._drawn), dtype=bool)
+        for ratio in ratios:
+            under = self._drawn[:, self._names[ratio.under]]
+            present = under != 0
+            defined &= present
+            over = self._drawn[:, self._names[ratio.over]]
+            total += ratio.weight * over / np.where(present, under, 1.0)
+        if not defined.any():
+            return None
+        low, high = np.quantile(total[defined], _BOUNDS)
+        return float(low), float(high)

@@ -1,0 +1,164 @@
+"""How far answers agree, with one another and with themselves; no gold is needed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import combinations
+from statistics import fmean
+from typing import Final
+
+from domain.comparison.differences import FieldAgreement
+from domain.comparison.figures import Consistency, rate_of
+from domain.comparison.judging import category, same, similarity
+from domain.comparison.model import Outcome
+from domain.extraction.schema import Field, FieldType, Schema
+
+_ENUMERATED: Final = {FieldType.ENUM, FieldType.BOOLEAN}
+
+Pair = tuple[Outcome, Outcome]
+
+
+def cohens_kappa(pairs: Sequence[tuple[Hashable, Hashable]]) -> float | None:
+    """Agreement beyond chance of two who name categories (Cohen 1960).
+
+    Args:
+        pairs: what the two said of each item.
+
+    Returns:
+        At most 1; None for no items, and when both always say one and the same.
+    """
+    if not pairs:
+        return None
+    size = len(pairs)
+    firsts, seconds = (Counter(side) for side in zip(*pairs, strict=True))
+    observed = sum(first == second for first, second in pairs) / size
+    expected = sum(count * seconds[name] for name, count in firsts.items()) / size**2
+    return None if expected == 1 else (observed - expected) / (1 - expected)
+
+
+def krippendorffs_alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
+    """Agreement beyond chance of any number of observers, nominal data (Krippendorff 2011).
+
+    Args:
+        units: for each item, what was said of it, in any order; who said nothing is left out.
+
+    Returns:
+        At most 1; None when all that was said is one and the same, or no item has two values.
+    """
+    counts = [Counter(unit) for unit in units if len(unit) > 1]
+    totals: Counter[Hashable] = Counter()
+    disagreement = 0.0
+    for count in counts:
+        said = count.total()
+        totals.update(count)
+        disagreement += (said**2 - sum(n**2 for n in count.values())) / (said - 1)
+    size = totals.total()
+    by_chance = size**2 - sum(n**2 for n in totals.values())
+    return 1 - disagreement * (size - 1) / by_chance if by_chance else None
+
+
+def agreement(schema: Schema, pairs: Sequence[Pair]) -> tuple[FieldAgreement, ...]:
+    """How far two contestants give the same answers: by field, then the whole record.
+
+    Args:
+        schema: whose fields are compared.
+        pairs: their answers to each text; counted are texts of which both have a record.
+    """
+    both = [pair for pair in pairs if all(outcome.has_record for outcome in pair)]
+    found = []
+    for field in schema.fields:
+        values = [(a.fields.get(field.name), b.fields.get(field.name)) for a, b in both]
+        named = [(category(field, a), category(field, b)) for a, b in values]
+        enumerated = field.type in _ENUMERATED and not field.many
+        found.append(
+            FieldAgreement(
+                field=field.name,
+                agreement=rate_of(sum(same(field, a, b) for a, b in values), len(both)),
+                anls=fmean(similarity(field, a, b) for a, b in values) if both else None,
+                kappa=cohens_kappa(named) if enumerated else None,
+            )
+        )
+    found.append(
+        FieldAgreement(
+            field=None,
+            agreement=rate_of(sum(_same_record(schema, pair) for pair in both), len(both)),
+            anls=fmean(each.anls or 0.0 for each in found) if both else None,
+            kappa=None,
+        )
+    )
+    return tuple(found)
+
+
+def consistency(schema: Schema, outcomes: Iterable[Outcome]) -> tuple[Consistency, ...]:
+    """How far a contestant agrees with itself, by field, then the whole record.
+
+    Args:
+        schema: whose fields are compared.
+        outcomes: all of one contestant; counted are those with a record.
+
+    Returns:
+        Empty when no text has two records.
+    """
+    by_text: defaultdict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.has_record:
+            by_text[outcome.text_id].append(outcome)
+    repeated = [answers for answers in by_text.values() if len(answers) > 1]
+    if not repeated:
+        return ()
+    pairs = [pair for answers in repeated for pair in combinations(answers, 2)]
+    found = []
+    for row in agreement(schema, pairs):
+        names = [
+            [_category(schema, row.field, outcome) for outcome in answers] for answers in repeated
+        ]
+        found.append(
+            Consistency(
+                field=row.field,
+                agreement=rate_of(
+                    row.agreement.count, row.agreement.total, independent=len(repeated)
+                ),
+                anls=row.anls,
+                alpha=krippendorffs_alpha(names),
+            )
+        )
+    return tuple(found)
+
+
+def alpha_between(
+    schema: Schema, answers: Sequence[Sequence[Outcome]]
+) -> Mapping[str, float | None]:
+    """Krippendorff's alpha over all contestants, by field.
+
+    Args:
+        schema: whose fields are compared.
+        answers: for each text, the answer of every contestant; those without a record are missing
+            data.
+    """
+    return {
+        field.name: krippendorffs_alpha(
+            [
+                [category(field, one.fields.get(field.name)) for one in text if one.has_record]
+                for text in answers
+            ]
+        )
+        for field in schema.fields
+    }
+
+
+def _category(schema: Schema, name: str | None, outcome: Outcome) -> Hashable:
+    return tuple(
+        category(field, outcome.fields.get(field.name))
+        for field in schema.fields
+        if name in (None, field.name)
+    )
+
+
+def _same_record(schema: Schema, pair: Pair) -> bool:
+    first, second = pair
+    return all(_same_field(field, first, second) for field in schema.fields)
+
+
+def _same_field(field: Field, first: Outcome, second: Outcome) -> bool:
+    return same(field, first.fields.get(field.name), second.fields.get(field.name))
