@@ -21,8 +21,8 @@ schemathesis.openapi.format(
 
 
 @schemathesis.serializer("application/x-ndjson")
-def lines_of_json(_: Any, value: Any) -> bytes:
-    """An example as it stands; any other text as the text of one document."""
+def lines_of_json(ctx: Any, value: Any) -> bytes:
+    """An example as it stands; any other text as one document, or as the query of one row."""
     if isinstance(value, bytes):
         return value
     if not isinstance(value, str):
@@ -31,7 +31,12 @@ def lines_of_json(_: Any, value: Any) -> bytes:
         example = all(isinstance(json.loads(line), dict) for line in value.splitlines())
     except ValueError:
         example = False
-    return (value if example and value else json.dumps({"text": value})).encode()
+    made = (
+        {"search_query": value[:255], "clicks": 1, "impressions": 2}
+        if ctx.case.path == "/search-clicks"
+        else {"text": value}
+    )
+    return (value if example and value else json.dumps(made)).encode()
 
 
 # Rules that relate members to one another, to the stored rows, to today, or to the world.
@@ -49,7 +54,9 @@ _REASONS: Final = tuple(
         r"validation_failed insight_date must be from 0001-01-02 to today, .*",
         r"validation_failed (/\d+)?/clicks must not be more than impressions, .*",
         r"validation_failed (/\d+)?/search_date must be a day from 0001-01-02 to 9999-12-30",
-        r"validation_failed (/\d+)?/search_query must not be blank",  # once it is normalised
+        r"validation_failed (/\d+)?/search_query (line \d+: )?must not be blank",  # normalised
+        r"validation_failed /\d+/search_query line \d+: must not hold a (NUL|lone) .*",
+        r"validation_failed (/\d+)?/click_through_rate contradicts clicks and impressions: .*",
         # Extraction: a definition's members bind one another, options belong to one form of body
         r"validation_failed /(fields|examples)/\d+.*",
         r"validation_failed \w+ goes with lines of JSON only; .*",

@@ -84,15 +84,43 @@ async def test_many_rows_are_written_in_order_and_a_rate_without_impressions_is_
     assert [each[4] for each in found[2:]] == ["0001-01-02", "9999-12-30"]
 
 
-async def test_ten_thousand_rows_are_taken_and_one_more_is_not(
+async def test_as_many_rows_are_taken_as_a_body_holds(
     client: httpx2.AsyncClient, database: Database
 ) -> None:
-    row = {"search_query": "sofa", "clicks": 1, "impressions": 2}
-    assert (await client.post("/search-clicks", json=[row] * 10_000)).json() == {"accepted": 10_000}
-    response = await client.post("/search-clicks", json=[row] * 10_001)
-    assert pointers(response) == [""]
-    assert "1..10000" in response.json()["errors"][0]["detail"]
-    assert await database.fetchval("SELECT count(*) FROM search_clicks") == 10_000
+    row = {"search_query": "a", "clicks": 1, "impressions": 2}
+    response = await client.post("/search-clicks", json=[row] * 20_000)
+    assert response.json() == {"accepted": 20_000}
+    assert await database.fetchval("SELECT count(*) FROM search_clicks") == 20_000
+
+
+async def test_every_bad_row_of_a_large_body_is_named(
+    client: httpx2.AsyncClient, database: Database
+) -> None:
+    rows = [{**ROW, "clicks": 41 if n % 3 else 40} for n in range(3_000)]
+    response = await client.post("/search-clicks", json=rows)
+    assert pointers(response) == [f"/{n}/clicks" for n in range(3_000) if n % 3]
+    assert await stored(database) == []
+
+
+@pytest.mark.parametrize(
+    ("members", "rate"),
+    [
+        ({"click_through_rate": 0.3}, 0.3),
+        ({"click_through_rate": 0.304}, 0.3),
+        ({"click_through_rate": None}, 0.3),
+        ({"click_through_rate": None, "clicks": 0, "impressions": 0}, None),
+        ({"click_through_rate": 1, "clicks": 40}, 1.0),
+        ({"click_through_rate": 0.33, "clicks": 1, "impressions": 3}, 1 / 3),
+    ],
+)
+async def test_a_rate_may_be_given_and_the_counts_make_the_one_that_is_stored(
+    client: httpx2.AsyncClient,
+    database: Database,
+    members: dict[str, object],
+    rate: float | None,
+) -> None:
+    assert (await client.post("/search-clicks", json={**ROW, **members})).status_code == 201
+    assert [row[3] for row in await stored(database)] == [rate]
 
 
 async def test_no_rows_are_refused(client: httpx2.AsyncClient, database: Database) -> None:
@@ -122,7 +150,11 @@ async def test_no_rows_are_refused(client: httpx2.AsyncClient, database: Databas
         ({"search_date": None}, ["/search_date"]),
         ({"search_date": "0001-01-01"}, ["/search_date"]),
         ({"search_date": "9999-12-31"}, ["/search_date"]),
-        ({"click_through_rate": 0.3}, ["/click_through_rate"]),
+        ({"click_through_rate": 0.2}, ["/click_through_rate"]),
+        ({"click_through_rate": 30}, ["/click_through_rate"]),
+        ({"click_through_rate": "0.3"}, ["/click_through_rate"]),
+        ({"click_through_rate": True}, ["/click_through_rate"]),
+        ({"click_through_rate": 0, "clicks": 0, "impressions": 0}, ["/click_through_rate"]),
         ({"search_query": " ", "clicks": "x", "extra": 1}, ["/extra", "/clicks", "/search_query"]),
     ],
 )
@@ -187,6 +219,65 @@ async def test_what_cannot_be_read_is_refused(
 ) -> None:
     response = await client.post("/search-clicks", content=body, headers={"content-type": kind})
     assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+NDJSON = {"content-type": "application/x-ndjson"}
+
+
+async def test_lines_of_json_are_rows(client: httpx2.AsyncClient, database: Database) -> None:
+    body = (
+        '\ufeff{"search_query": "sofa", "clicks": 1, "impressions": 2}\r\n'
+        "\n"
+        '{"search_query": "lamp", "clicks": 0, "impressions": 0, "search_date": "2026-11-20"}'
+    )
+    response = await client.post("/search-clicks", content=body.encode(), headers=NDJSON)
+    assert (response.status_code, response.json()) == (201, {"accepted": 2})
+    assert [row[0] for row in await stored(database)] == ["sofa", "lamp"]
+
+
+async def test_bad_lines_are_named_by_index_and_line_and_nothing_is_written(
+    client: httpx2.AsyncClient, database: Database
+) -> None:
+    lines = [
+        b'{"search_query": "sofa", "clicks": 1, "impressions": 2}',
+        b"",
+        b'{"search_query": " ", "clicks": 3, "impressions": 2}',
+        b"{oops",
+        b'{"search_query": "\xff", "clicks": 1, "impressions": 2}',
+        b'["sofa", 1, 2]',
+        b'{"search_query": "sofa", "clicks": 1, "clicks": 1, "impressions": 2}',
+        b"[" * 5_000,
+    ]
+    response = await client.post("/search-clicks", content=b"\n".join(lines), headers=NDJSON)
+    assert pointers(response) == ["/1/search_query", "/1/clicks", "/2", "/3", "/4", "/5", "/6"]
+    details = [each["detail"] for each in response.json()["errors"]]
+    assert details[0] == "line 3: must not be blank"
+    assert details[2].startswith("line 4 is not JSON: ")
+    assert details[2].endswith("(column 2)")
+    assert details[3] == "line 5 is not UTF-8 (byte 18)"
+    assert details[4] == "line 6: must be an object, is an array"
+    assert details[5] == "line 7 has the member 'clicks' twice"
+    assert details[6] == "line 8 is nested too deep"
+    assert await stored(database) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"\n \n"])
+async def test_no_lines_are_no_rows(
+    client: httpx2.AsyncClient, database: Database, body: bytes
+) -> None:
+    response = await client.post("/search-clicks", content=body, headers=NDJSON)
+    assert pointers(response) == [""]
+
+
+async def test_large_bodies_of_lines_are_written_once_by_their_key(
+    client: httpx2.AsyncClient, database: Database
+) -> None:
+    body = b'{"search_query": "sofa", "clicks": 1, "impressions": 2}\n' * 5_000
+    headers = {**NDJSON, "Idempotency-Key": "lines"}
+    for _ in range(2):
+        response = await client.post("/search-clicks", content=body, headers=headers)
+        assert (response.status_code, response.json()) == (201, {"accepted": 5_000})
+    assert len(await stored(database)) == 5_000
 
 
 async def test_another_method_is_not_allowed(client: httpx2.AsyncClient) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from adapters.memory.samples import MemorySampleSink
 from domain.errors import Conflict
-from domain.insights.model import FIRST_DAY, LAST_DAY, Analysis, Period, Rules
-from domain.insights.rates import click_violations, daily_ctr
+from domain.insights.model import Analysis, Period, Rules
+from domain.insights.rates import daily_ctr
 from domain.samples.messages import texts
 from domain.samples.model import SampleSize, Stratum
 from domain.samples.service import SampleService
@@ -26,24 +26,6 @@ def test_a_period_without_impressions_has_no_rate() -> None:
         low_performance_queries=[],
     )
     assert (analysis.clicks, analysis.impressions, analysis.average_ctr) == (0, 0, None)
-
-
-@pytest.mark.parametrize("query", ["", " ", "\u3000", "\u1680\u2028", "\x1c\u0085\u00a0"])
-def test_a_query_of_spaces_of_any_kind_is_blank(query: str) -> None:
-    [violation] = click_violations({"search_query": query})
-    assert (violation.pointer, violation.detail) == ("/search_query", "must not be blank")
-
-
-@pytest.mark.parametrize("day", [date.min, date.max])
-def test_a_day_that_no_store_can_hold_is_refused(day: date) -> None:
-    [violation] = click_violations({"search_date": day})
-    assert violation.pointer == "/search_date"
-    assert str(FIRST_DAY) in violation.detail
-
-
-@pytest.mark.parametrize("day", [FIRST_DAY, LAST_DAY])
-def test_the_first_and_the_last_day_are_taken(day: date) -> None:
-    assert click_violations({"search_date": day}) == []
 
 
 def told(_: str, __: int) -> None:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from domain.insights.model import RankBy, Rules
 from domain.insights.rates import (
-    click_violations,
     low_performers,
     normalised_query,
     top_queries,
@@ -81,13 +80,3 @@ def test_the_bounds_of_a_low_performer_can_be_moved() -> None:
     assert low_performers(totals, Rules(low_percentile=0.0, low_min_impressions=401)) == []
     strict = replace(Rules(low_percentile=0.0), low_ctr_ratio=0.3)
     assert low_performers(totals, strict) == []
-
-
-def test_what_could_not_be_counted_is_refused_with_every_reason() -> None:
-    bad = {"search_query": "\u2028", "clicks": 3, "impressions": 2}
-    assert [each.pointer for each in click_violations(bad)] == ["/search_query", "/clicks"]
-    assert click_violations({"search_query": "lamp", "clicks": 2, "impressions": 2}) == []
-    assert click_violations({}) == []
-    assert [each.pointer for each in click_violations({"search_query": "a\x00"})] == [
-        "/search_query"
-    ]

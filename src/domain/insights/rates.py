@@ -13,10 +13,7 @@ from datetime import date
 from statistics import fmean
 from typing import Final
 
-from domain.errors import Violation
 from domain.insights.model import (
-    FIRST_DAY,
-    LAST_DAY,
     DailyCtr,
     LowPerformer,
     RankBy,
@@ -25,7 +22,9 @@ from domain.insights.model import (
     TopQuery,
 )
 from domain.statistics import percentile, wilson_interval
-from domain.text import label_problem
+
+CTR_TOLERANCE: Final = 0.005
+"""How far a stored rate may be from clicks / impressions: it was rounded to two decimals."""
 
 # Spelled out, because what a database calls a space depends on its locale. NFKC has turned the
 # other spaces of Unicode into plain ones.
@@ -55,26 +54,16 @@ def is_usable(row: SearchClick) -> bool:
     )
 
 
-def click_violations(members: Mapping[str, object]) -> list[Violation]:
-    """What is wrong with well-typed members of a row that is to be stored; absent ones are right.
+def contradicts(click_through_rate: float | None, clicks: int, impressions: int) -> bool:
+    """Whether a stated rate is not that of its counts; None states nothing.
 
-    What could not be counted later (`is_usable`) is not taken.
+    Without impressions there is no rate, so that any is a contradiction; NaN always is.
     """
-    found = []
-    query = members.get("search_query")
-    if isinstance(query, str):
-        problem = label_problem(query)
-        if problem is not None:
-            found.append(Violation(pointer="/search_query", detail=problem))
-    clicks, impressions = members.get("clicks"), members.get("impressions")
-    if isinstance(clicks, int) and isinstance(impressions, int) and clicks > impressions:
-        detail = f"must not be more than impressions, which are {impressions}"
-        found.append(Violation(pointer="/clicks", detail=detail))
-    day = members.get("search_date")
-    if isinstance(day, date) and not FIRST_DAY <= day <= LAST_DAY:
-        detail = f"must be a day from {FIRST_DAY} to {LAST_DAY}"
-        found.append(Violation(pointer="/search_date", detail=detail))
-    return found
+    if click_through_rate is None:
+        return False
+    if impressions == 0:
+        return True
+    return not abs(click_through_rate - clicks / impressions) <= CTR_TOLERANCE
 
 
 def daily_ctr(day: date, rows: Iterable[SearchClick]) -> DailyCtr:
