@@ -182,7 +182,7 @@ def _score(
         perfect=perfect_rate(sheet),
         macro_f1=macro_f1(name, schema, estimator) if estimator else None,
         micro_f1=micro_f1(name, estimator) if estimator else None,
-        fields=tuple(field_score(name, field, sheet, place, estimator) for place, field in fields),
+        fields=field_scores(name, schema, sheet, estimator) if estimator else (),
         strata=stratum_scores(schema, sheet) if estimator else (),
         injection=injection(schema, sheet, statistics),
         consistency=consistency(schema, outcomes),
