@@ -74,7 +74,7 @@ CREATE TABLE search_clicks (
     -- Under which spellings of one query meet: NFKC, lower case, single spaces, trimmed.
     query_norm         TEXT GENERATED ALWAYS AS (
         btrim(regexp_replace(
-            lower(normalize(search_query, NFKC)),
+            normalize(lower(normalize(search_query, NFKC)), NFKC),
             '[ \t\n\v\f\r\u0085\u1680\u2028\u2029]+', ' ', 'g'
         ), ' ')
     ) STORED,
@@ -86,16 +86,19 @@ CREATE INDEX search_clicks_search_date_idx ON search_clicks (search_date);
 CREATE TABLE search_insights (
     id                      SERIAL,
     insight_date            DATE,
-    average_ctr             FLOAT,                   -- all clicks by all impressions of the day
+    average_ctr             FLOAT,                   -- mean of the rates of the day's rows
     top_queries             JSONB,
     low_performance_queries JSONB,
-    mean_row_ctr            FLOAT,                   -- mean of each row's own rate
+    overall_ctr             FLOAT,                   -- all clicks by all impressions of the day
     clicks                  BIGINT,
     impressions             BIGINT,
-    source_rows             BIGINT,
-    excluded_rows           BIGINT,                  -- of them, those that could not be counted
+    source_rows             BIGINT,                  -- rows that were counted
     definition_version      INT,
     computed_at             TIMESTAMPTZ,
+    distinct_queries        BIGINT,
+    blank_rows              BIGINT,                  -- left out: no query
+    impossible_rows         BIGINT,                  -- left out: clicks and impressions cannot be
+    contradicting_rows      BIGINT,                  -- counted, though click_through_rate is another
     CONSTRAINT search_insights_pkey PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX search_insights_insight_date_key ON search_insights (insight_date);

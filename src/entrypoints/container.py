@@ -129,7 +129,9 @@ class Container(containers.DeclarativeContainer):
     search_clicks = providers.Singleton(PostgresSearchClickLog, database)
     search_analysis = providers.Singleton(PostgresSearchAnalysis, database)
     search_insights = providers.Singleton(PostgresSearchInsightStore, database)
-    insight_service = providers.Singleton(InsightService, insights=search_insights, clock=clock)
+    insight_service = providers.Singleton(
+        InsightService, insights=search_insights, analysis=search_analysis, clock=clock
+    )
     chart_renderer = providers.Dependency(instance_of=VegaChartRenderer)
     sample_service = providers.Singleton(
         SampleService, sink=providers.Singleton(PostgresSampleSink, database)

@@ -7,19 +7,25 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from domain.insights.model import Analysis, Period, Rules, StoredInsight
+from domain.insights.model import FIRST_DAY, Analysis, Period, QueryHistory, Rules
+from domain.insights.stored import StoredInsight
 
 
 class SearchAnalysis(Protocol):
-    """The analyses over any period, from the log itself."""
+    """The analyses over any period, from the log itself.
+
+    Raises (each method):
+        DatabaseUnavailable, DatabaseBusy, StatementTimedOut: see `domain.errors`.
+    """
 
     @abstractmethod
     async def analyse(self, period: Period, rules: Rules) -> Analysis:
-        """All three analyses over one state of the log.
+        """All three analyses over one state of the log."""
+        ...
 
-        Raises:
-            DatabaseUnavailable, DatabaseBusy, StatementTimedOut: see `domain.errors`.
-        """
+    @abstractmethod
+    async def history(self, query: str, period: Period) -> QueryHistory:
+        """Each day of `period` for one query, however it is spelt."""
         ...
 
 
@@ -64,10 +70,16 @@ class SearchInsightStore(Protocol):
         ...
 
     @abstractmethod
-    async def days_to_compute(self, until: date) -> Sequence[date]:
-        """Days up to `until` that the log has rows of and that lack an insight, oldest first.
+    async def days_to_compute(self, until: date, *, since: date = FIRST_DAY) -> Sequence[date]:
+        """Days from `since` to `until` whose insight is lacking or stale, oldest first.
 
-        Days before `FIRST_DAY` are left out. An insight made by an older `DEFINITION_VERSION`
-        counts as lacking; one that another program wrote does not.
+        It is lacking where the log has rows of a day and there is no insight, or one of an older
+        `DEFINITION_VERSION`. It is stale where rows of the day have come, gone or changed since it
+        was computed. An insight that another program wrote is neither.
         """
+        ...
+
+    @abstractmethod
+    async def last_computed(self, period: Period) -> datetime | None:
+        """The latest `computed_at` among the insights of `period`, aware UTC; None without one."""
         ...

@@ -17,8 +17,8 @@ from domain.insights.model import (
     RankBy,
     Rules,
     SearchClick,
-    StoredInsight,
 )
+from domain.insights.stored import StoredInsight
 from ports.search_clicks import SearchClickLog
 from ports.search_insights import SearchAnalysis, SearchInsightStore
 from tests.contracts.contract import Contract
@@ -44,24 +44,37 @@ class Searches:
 
 
 def row(
-    query: str | None, clicks: int | None, impressions: int | None, day: date | None = DAY
+    query: str | None,
+    clicks: int | None,
+    impressions: int | None,
+    day: date | None = DAY,
+    rate: float | None = None,
 ) -> SearchClick:
     """One row."""
-    return SearchClick(search_query=query, clicks=clicks, impressions=impressions, search_date=day)
+    return SearchClick(
+        search_query=query,
+        clicks=clicks,
+        impressions=impressions,
+        search_date=day,
+        click_through_rate=rate,
+    )
 
 
 def foreign(day: date, version: int | None = None) -> StoredInsight:
-    """An insight as another program, or an older version of this one, stores it."""
+    """An insight of another program, or of an older version of this one, that holds no lists."""
     return StoredInsight(
         insight_date=day,
         average_ctr=0.5,
-        top_queries=["sofa", 1, {"q": None}],
-        low_performance_queries={"none": True},
-        mean_row_ctr=None,
+        overall_ctr=None,
         clicks=None,
         impressions=None,
         source_rows=None,
-        excluded_rows=None,
+        distinct_queries=None,
+        blank_rows=None,
+        impossible_rows=None,
+        contradicting_rows=None,
+        top_queries=None,
+        low_performance_queries=None,
         definition_version=version,
         computed_at=None,
     )
@@ -83,24 +96,42 @@ class SearchesContract(Contract):
 
 
 class AnalysisContract(SearchesContract):
-    async def test_the_rate_of_a_day_is_the_ratio_of_sums_with_the_mean_of_rows_beside_it(
+    async def test_the_average_of_a_day_is_the_mean_of_its_rows_with_the_ratio_of_sums_beside_it(
         self, searches: Searches
     ) -> None:
-        # By hand: (1 + 0) / (1 + 999) = 0.001; (1/1 + 0/999) / 2 = 0.5.
+        # By hand: (1/1 + 0/999) / 2 = 0.5; (1 + 0) / (1 + 999) = 0.001.
         await searches.log.append([row("lamp", 1, 1), row("lamp", 0, 999)])
         (day,) = (await analysed(searches)).days
         assert (day.clicks, day.impressions, day.source_rows) == (1, 1000, 2)
-        assert day.average_ctr == 0.001
-        assert day.mean_row_ctr == 0.5
+        assert day.average_ctr == 0.5
+        assert day.overall_ctr == 0.001
+
+    async def test_the_average_of_a_period_is_that_of_its_rows_and_not_of_its_days(
+        self, searches: Searches
+    ) -> None:
+        # By hand: (1/1 + 0/2 + 0/3) / 3 = 0.333...; the mean of the days would be 0.5.
+        late = DAY + timedelta(days=2)
+        await searches.log.append(
+            [row("lamp", 1, 1), row("lamp", 0, 2, late), row("sofa", 0, 3, late)]
+        )
+        found = await analysed(searches, period=Period(first=DAY, last=late))
+        assert found.average_ctr == pytest.approx(1 / 3, abs=1e-11)
+        assert found.overall_ctr == 1 / 6
+        assert (found.clicks, found.impressions, found.source_rows) == (1, 6, 3)
+
+    async def test_distinct_queries_are_counted_by_their_key(self, searches: Searches) -> None:
+        await searches.log.append([row("Lamp", 1, 2), row(" lamp", 0, 0), row("sofa", 0, 0)])
+        (day,) = (await analysed(searches)).days
+        assert day.distinct_queries == 2
 
     async def test_without_rows_the_rate_is_none_and_the_lists_are_empty(
         self, searches: Searches
     ) -> None:
         found = await analysed(searches)
-        assert [(day.average_ctr, day.mean_row_ctr, day.source_rows) for day in found.days] == [
+        assert [(day.average_ctr, day.overall_ctr, day.source_rows) for day in found.days] == [
             (None, None, 0)
         ]
-        assert found.average_ctr is None
+        assert (found.average_ctr, found.overall_ctr) == (None, None)
         assert (*found.top_queries, *found.low_performance_queries) == ()
 
     async def test_without_impressions_the_rate_is_none_and_without_clicks_it_is_zero(
@@ -110,13 +141,13 @@ class AnalysisContract(SearchesContract):
         await searches.log.append([row("sofa", 0, 0), row("sofa", 0, 7, shown)])
         found = await analysed(searches, period=Period(first=DAY, last=shown))
         assert [day.average_ctr for day in found.days] == [None, 0.0]
-        assert [day.mean_row_ctr for day in found.days] == [None, 0.0]
+        assert [day.overall_ctr for day in found.days] == [None, 0.0]
         assert [day.source_rows for day in found.days] == [1, 1]
 
     async def test_a_row_without_impressions_is_in_no_mean(self, searches: Searches) -> None:
         await searches.log.append([row("sofa", 1, 2), row("sofa", 0, 0)])
         (day,) = (await analysed(searches)).days
-        assert day.mean_row_ctr == 0.5
+        assert (day.average_ctr, day.source_rows, day.rated_rows) == (0.5, 2, 1)
 
     async def test_every_day_of_the_period_is_there_and_no_other(self, searches: Searches) -> None:
         before, after = DAY - timedelta(days=1), DAY + timedelta(days=3)
@@ -171,36 +202,62 @@ class AnalysisContract(SearchesContract):
     async def test_rows_that_make_no_sense_are_left_out_and_counted(
         self, searches: Searches
     ) -> None:
-        nonsense = [
-            row(None, 1, 2),
-            row("", 1, 2),
-            row(" \t\u3000\u2029", 1, 2),
+        blank = [row(None, 1, 2), row("", 1, 2), row(" \t\u3000\u2029", None, 2)]
+        impossible = [
             row("lamp", None, 2),
             row("lamp", 1, None),
             row("lamp", None, None),
             row("lamp", 3, 2),
             row("lamp", -1, 2),
             row("lamp", -2, -1),
+            row("lamp", 2_147_483_647, 1),
         ]
-        await searches.write_rows([*nonsense, row("lamp", 1, 2), row("lamp", 9, 9, None)])
+        await searches.write_rows(
+            [*blank, *impossible, row("lamp", 1, 2), row("lamp", 9, 9, None), row(None, 1, 1, None)]
+        )
         found = await analysed(searches)
         (day,) = found.days
-        assert (day.clicks, day.impressions) == (1, 2)
-        assert (day.source_rows, day.excluded_rows) == (1, len(nonsense))
+        assert (day.clicks, day.impressions, day.distinct_queries) == (1, 2, 1)
+        assert (day.source_rows, day.blank_rows, day.impossible_rows) == (1, 3, len(impossible))
+        assert (day.contradicting_rows, day.anomalies) == (0, len(impossible))
+        assert (found.blank_rows, found.anomalies, found.undated_rows) == (3, len(impossible), 2)
         assert [(query.query, query.clicks) for query in found.top_queries] == [("lamp", 1)]
+
+    async def test_rows_whose_stored_rate_is_not_theirs_are_counted_twice_over(
+        self, searches: Searches
+    ) -> None:
+        fitting = [
+            row("lamp", 1, 4, rate=0.25),
+            row("lamp", 1, 3, rate=0.33),
+            row("lamp", 1, 4),
+            row("lamp", 0, 0),
+        ]
+        contradicting = [
+            row("lamp", 1, 4, rate=0.26),
+            row("lamp", 1, 4, rate=25.0),
+            row("lamp", 1, 4, rate=float("nan")),
+            row("lamp", 0, 0, rate=0.0),
+            row("lamp", 0, 0, rate=float("inf")),
+        ]
+        left_out = [row("lamp", 5, 4, rate=1.0), row(None, 1, 4, rate=0.9)]
+        await searches.write_rows([*fitting, *contradicting, *left_out])
+        (day,) = (await analysed(searches)).days
+        # By their counts: 3 of the first four rows are rated, and 3 of the next five.
+        assert (day.clicks, day.impressions, day.source_rows) == (6, 23, 9)
+        assert (day.contradicting_rows, day.impossible_rows, day.anomalies) == (5, 1, 6)
 
     async def test_sums_go_beyond_an_integer_column(self, searches: Searches) -> None:
         most = 2_147_483_647
         await searches.log.append([row("sofa", most, most)] * 3)
         (day,) = (await analysed(searches)).days
-        assert (day.clicks, day.average_ctr) == (3 * most, 1.0)
+        assert (day.clicks, day.average_ctr, day.overall_ctr) == (3 * most, 1.0, 1.0)
 
-    async def test_one_of_one_does_not_beat_forty_of_a_hundred_unless_the_plain_rate_is_asked_for(
+    async def test_one_of_one_beats_forty_of_a_hundred_unless_the_lower_bound_is_asked_for(
         self, searches: Searches
     ) -> None:
         await searches.log.append([row("lucky", 1, 1), row("steady", 40, 100)])
-        by_wilson = await analysed(searches)
-        by_rate = await analysed(searches, replace(ALL, rank_by=RankBy.CTR))
+        by_wilson = await analysed(searches, replace(ALL, rank_by=RankBy.CTR_LOW))
+        by_rate = await analysed(searches)
         assert [query.query for query in by_wilson.top_queries] == ["steady", "lucky"]
         assert [query.query for query in by_rate.top_queries] == ["lucky", "steady"]
         # Wilson's interval of 40/100 and of 1/1, from the formula by hand.
@@ -221,7 +278,7 @@ class AnalysisContract(SearchesContract):
         await searches.log.append(
             [row("b", 1, 2), row("Z", 1, 2), row("é", 1, 2), row("a", 1, 2), row("more", 2, 4)]
         )
-        found = await analysed(searches, replace(ALL, rank_by=RankBy.CTR))
+        found = await analysed(searches)
         assert [query.query for query in found.top_queries] == ["more", "a", "b", "z", "é"]
         assert [query.rank for query in found.top_queries] == [1, 2, 3, 4, 5]
 
@@ -267,49 +324,81 @@ class AnalysisContract(SearchesContract):
         lost = [low.lost_clicks for low in found]
         assert lost == sorted(lost, reverse=True)
 
+    async def test_a_query_is_followed_through_a_period_in_whatever_spelling(
+        self, searches: Searches
+    ) -> None:
+        days = [DAY + timedelta(days=n) for n in range(5)]
+        await searches.log.append(
+            [
+                row("Wool  Blanket", 40, 60, days[0]),
+                row("wool blanket", 0, 40, days[0]),
+                row("wool blanket", 0, 0, days[1]),
+                row("blanket", 1, 1, days[1]),
+                row("wool blanket", 0, 100, days[3]),
+                row("wool blanket", 9, 9, days[4]),
+            ]
+        )
+        await searches.write_rows([row("wool blanket", 3, 2, days[2])])
+        period = Period(first=days[0], last=days[3])
+        found = await searches.analysis.history(" WOOL blanket", period)
+        assert (found.query, found.period) == ("wool blanket", period)
+        assert [
+            (each.day, each.searches, each.clicks, each.impressions) for each in found.days
+        ] == [
+            (days[0], 2, 40, 100),
+            (days[1], 1, 0, 0),
+            (days[2], 0, 0, 0),
+            (days[3], 1, 0, 100),
+        ]
+        assert [each.ctr for each in found.days] == [0.4, None, None, 0.0]
+        # Wilson's interval of 40/100 and of 0/100, from the formula by hand.
+        assert [each.ctr_low for each in found.days] == [
+            pytest.approx(0.30940, abs=1e-5),
+            None,
+            None,
+            0.0,
+        ]
+        assert [each.ctr_high for each in found.days] == [
+            pytest.approx(0.49800, abs=1e-5),
+            None,
+            None,
+            pytest.approx(0.03699, abs=1e-5),
+        ]
+
+    async def test_a_key_is_found_as_it_is_shown(self, searches: Searches) -> None:
+        # In lower case alone do T and its diaeresis make one letter.
+        await searches.log.append([row("T\u0308isch", 1, 2), row("\u1e97isch", 1, 2)])
+        found = await analysed(searches)
+        (query,) = found.top_queries
+        assert (query.query, query.clicks) == ("\u1e97isch", 2)
+        history = await searches.analysis.history(query.query, found.period)
+        assert [each.clicks for each in history.days] == [2]
+
 
 class InsightStoreContract(SearchesContract):
     async def test_a_day_is_stored_as_the_analysis_of_it_says(self, searches: Searches) -> None:
-        await searches.log.append([row("good", 300, 1000), row("bad", 1, 1000), row("good", 0, 0)])
-        await searches.write_rows([row(None, 1, 1)])
+        await searches.log.append([row("good", 300, 1000), row("bad", 1, 1000)])
+        await searches.write_rows([row(None, 1, 1), row("bad", 2, 1), row("bad", 0, 0, rate=0.1)])
         stored = await searches.insights.compute(DAY, Rules(), now=NOW)
         found = await analysed(searches, Rules())
         (day,) = found.days
         assert await searches.insights.get(DAY) == stored
         assert (stored.insight_date, stored.computed_at) == (DAY, NOW)
-        assert (stored.average_ctr, stored.mean_row_ctr) == (day.average_ctr, day.mean_row_ctr)
+        assert (stored.average_ctr, stored.overall_ctr) == (day.average_ctr, day.overall_ctr)
         assert (stored.clicks, stored.impressions) == (301, 2000)
-        assert (stored.source_rows, stored.excluded_rows) == (3, 1)
-        assert stored.definition_version == DEFINITION_VERSION
-        assert stored.top_queries == [
-            {
-                "rank": query.rank,
-                "query": query.query,
-                "clicks": query.clicks,
-                "impressions": query.impressions,
-                "ctr": query.ctr,
-                "ctr_low": query.ctr_low,
-                "ctr_high": query.ctr_high,
-            }
-            for query in found.top_queries
-        ]
+        assert (stored.source_rows, stored.distinct_queries) == (3, 2)
+        assert (stored.blank_rows, stored.impossible_rows) == (1, 1)
+        assert (stored.contradicting_rows, stored.anomalies) == (1, 2)
+        assert (stored.definition_version, stored.problems) == (DEFINITION_VERSION, ())
+        assert stored.top_queries == found.top_queries
+        assert [query.query for query in found.top_queries] == ["good", "bad"]
+        assert stored.low_performance_queries == found.low_performance_queries
         (low,) = found.low_performance_queries
-        assert stored.low_performance_queries == [
-            {
-                "rank": 1,
-                "query": "bad",
-                "clicks": 1,
-                "impressions": 1000,
-                "ctr": 0.001,
-                "ctr_low": low.ctr_low,
-                "ctr_high": low.ctr_high,
-                "lost_clicks": low.lost_clicks,
-            }
-        ]
+        assert (low.rank, low.query, low.clicks, low.impressions) == (1, "bad", 1, 1000)
 
     async def test_a_day_without_rows_is_stored_as_such(self, searches: Searches) -> None:
         stored = await searches.insights.compute(DAY, Rules(), now=NOW)
-        assert (stored.average_ctr, stored.mean_row_ctr) == (None, None)
+        assert (stored.average_ctr, stored.overall_ctr) == (None, None)
         assert (stored.clicks, stored.impressions, stored.source_rows) == (0, 0, 0)
         assert (stored.top_queries, stored.low_performance_queries) == ([], [])
 
@@ -367,7 +456,23 @@ class InsightStoreContract(SearchesContract):
         await searches.insights.compute(days[1], Rules(), now=NOW)
         until = days[3]
         assert await searches.insights.days_to_compute(until) == [days[0], days[2], days[3]]
+        assert await searches.insights.days_to_compute(until, since=days[2]) == days[2:4]
         assert await searches.insights.days_to_compute(days[0] - timedelta(days=1)) == []
+
+    async def test_the_latest_computation_of_a_period_is_told(self, searches: Searches) -> None:
+        later = NOW + timedelta(hours=1)
+        await searches.insights.compute(DAY, Rules(), now=later)
+        await searches.insights.compute(DAY + timedelta(days=1), Rules(), now=NOW)
+        await searches.insights.compute(DAY + timedelta(days=2), Rules(), now=later)
+        await searches.write_insight(foreign(DAY + timedelta(days=3)))
+
+        async def latest(first: int, last: int) -> datetime | None:
+            period = Period(first=DAY + timedelta(days=first), last=DAY + timedelta(days=last))
+            return await searches.insights.last_computed(period)
+
+        assert await latest(0, 1) == later
+        assert await latest(1, 1) == NOW
+        assert await latest(3, 9) is None
 
     async def test_an_insight_of_another_program_is_left_and_one_of_an_old_definition_is_not(
         self, searches: Searches
@@ -379,7 +484,7 @@ class InsightStoreContract(SearchesContract):
         assert await searches.insights.days_to_compute(DAY) == [old]
         assert await searches.insights.get(other) == foreign(other)
         computed = await searches.insights.compute(other, Rules(), now=NOW)
-        assert (computed.average_ctr, computed.definition_version) == (0.5, DEFINITION_VERSION)
+        assert (computed.overall_ctr, computed.definition_version) == (0.5, DEFINITION_VERSION)
 
 
 class ClickLogContract(SearchesContract):

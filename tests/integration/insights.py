@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -12,15 +11,14 @@ from adapters.postgres.search_insights import (
     PostgresSearchAnalysis,
     PostgresSearchInsightStore,
 )
-from domain.insights.model import SearchClick, StoredInsight
+from domain.insights.model import SearchClick
+from domain.insights.stored import StoredInsight
 from tests.contracts.insights import Searches
 
 _EMPTY = "TRUNCATE users, orders, search_clicks, search_insights RESTART IDENTITY"
-_CLICK_COLUMNS = ("search_query", "clicks", "impressions", "search_date")
+_CLICK_COLUMNS = ("search_query", "clicks", "impressions", "search_date", "click_through_rate")
 _INSIGHT = """
-INSERT INTO search_insights
-    (insight_date, average_ctr, top_queries, low_performance_queries, definition_version)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO search_insights (insight_date, average_ctr, definition_version) VALUES ($1, $2, $3)
 """
 
 
@@ -34,7 +32,7 @@ async def emptied(url: str) -> AsyncIterator[Database]:
 
 async def write_rows(database: Database, rows: Sequence[SearchClick]) -> None:
     """Rows as another program would write them."""
-    values = [(row.search_query, row.clicks, row.impressions, row.search_date) for row in rows]
+    values = [tuple(getattr(row, name) for name in _CLICK_COLUMNS) for row in rows]
     await database.copy_rows("search_clicks", _CLICK_COLUMNS, values)
 
 
@@ -49,8 +47,6 @@ def searches_in(database: Database) -> Searches:
             _INSIGHT,
             insight.insight_date,
             insight.average_ctr,
-            json.dumps(insight.top_queries),
-            json.dumps(insight.low_performance_queries),
             insight.definition_version,
         )
 

@@ -159,7 +159,7 @@ async def test_a_worker_that_ends_amid_the_job_loses_no_day(
 ) -> None:
     days = [ago(back) for back in (7, 6, 5)]
     await searches_in(database).log.append([row("lamp", 1, 2, day) for day in days])
-    lock = load_queries("insights")["lock_day"]
+    lock = load_queries("insight_store")["lock_day"]
     async with database.transaction() as holder:
         await holder.execute(lock.sql, *lock.args(day=days[1]))
         async with worker_process(module_database_url, redis_url) as process:

@@ -100,9 +100,9 @@ async def test_sql_and_arithmetic_give_the_same_answers(
         stored.append(await searches.insights.compute(DAY, rules, now=NOW))
     found = await in_sql.analysis.analyse(period, rules)
     assert _rounded(found) == _rounded(await in_python.analysis.analyse(period, rules))
-    means = [each.mean_row_ctr for each in stored]
+    means = [each.average_ctr for each in stored]
     assert _close(means[0], means[1])
-    assert replace(stored[0], mean_row_ctr=None) == replace(stored[1], mean_row_ctr=None)
+    assert replace(stored[0], average_ctr=None) == replace(stored[1], average_ctr=None)
 
 
 def _rounded(found: Analysis) -> Analysis:
@@ -111,7 +111,7 @@ def _rounded(found: Analysis) -> Analysis:
         found,
         days=[
             replace(
-                day, mean_row_ctr=None if day.mean_row_ctr is None else round(day.mean_row_ctr, 10)
+                day, average_ctr=None if day.average_ctr is None else round(day.average_ctr, 10)
             )
             for day in found.days
         ],
@@ -153,7 +153,7 @@ async def test_a_row_without_date_gets_the_utc_day_whatever_the_session_thinks(
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL timezone = '{zone}'")
                 before = datetime.now(UTC).date()
-                append = load_queries("insights")["append_clicks"]
+                append = load_queries("search_clicks")["append_clicks"]
                 await connection.execute(
                     append.sql,
                     *append.args(
@@ -177,7 +177,7 @@ async def test_the_columns_defaults_and_a_short_insert_of_another_program_are_co
 async def test_an_older_state_of_the_log_never_overwrites_a_newer_one(database: Database) -> None:
     searches = searches_in(database)
     await searches.log.append([row("lamp", 1, 2)])
-    lock = load_queries("insights")["lock_day"]
+    lock = load_queries("insight_store")["lock_day"]
     async with database.transaction() as slow:
         await slow.execute(lock.sql, *lock.args(day=DAY))
         other = asyncio.create_task(searches.insights.compute(DAY, Rules(), now=NOW))
@@ -200,7 +200,7 @@ async def test_the_three_queries_run_alone_with_named_parameters(database: Datab
         "z": 1.96,
         "top": 5,
         "min_impressions": 20,
-        "rank_by": "wilson",
+        "rank_by": "ctr",
         "low_min_impressions": 100.0,
         "low_percentile": 0.75,
         "low_ctr_ratio": 0.5,
@@ -265,7 +265,7 @@ async def test_tables_that_their_owner_made_and_filled_are_taken_over(
         assert await searches.insights.days_to_compute(DAY) == [DAY]
         insight = await searches.insights.compute(DAY, Rules(min_impressions=1), now=NOW)
         assert insight.average_ctr == 0.25
-        assert [query["query"] for query in insight.top_queries] == ["lamp"]  # type: ignore[attr-defined]
+        assert [query.query for query in insight.top_queries or ()] == ["lamp"]
         stored = await searches.insights.page(limit=9)
         assert [(each.insight_date, each.average_ctr) for each in stored] == [
             (DAY, 0.25),

@@ -106,7 +106,7 @@ async def test_a_made_up_shop_is_loaded_computed_and_shown(
 
     code, out, _ = await command(url, "insights", "show")
     assert code == 0
-    assert out.startswith("2026-11-20: CTR ")
+    assert out.startswith("2026-11-20: average CTR ")
     assert "Top queries" in out
 
     period = ("--from", "2026-10-01", "--to", "2026-11-20")

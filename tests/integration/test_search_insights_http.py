@@ -51,10 +51,11 @@ async def test_a_day_is_computed_stored_and_fetched(client: httpx2.AsyncClient) 
     body = computed.json()
     assert body == (await client.get(f"/search-insights/{DAY}")).json()
     # By hand: 302 clicks of 2001 impressions; rows at 0.3, 0.001 and 1.
-    assert body["average_ctr"] == 302 / 2001
-    assert body["mean_row_ctr"] == pytest.approx(1.301 / 3)
+    assert body["average_ctr"] == pytest.approx(1.301 / 3)
+    assert body["overall_ctr"] == 302 / 2001
     assert (body["clicks"], body["impressions"]) == (302, 2001)
-    assert (body["source_rows"], body["excluded_rows"]) == (3, 0)
+    assert (body["source_rows"], body["distinct_queries"]) == (3, 3)
+    assert (body["blank_rows"], body["anomalies"], body["problems"]) == (0, 0, [])
     assert [each["query"] for each in body["top_queries"]] == ["wool blanket", "gift card"]
     assert [each["query"] for each in body["low_performance_queries"]] == ["gift card"]
     assert body["computed_at"].endswith("Z")
@@ -104,14 +105,33 @@ async def test_other_methods_are_not_allowed(client: httpx2.AsyncClient) -> None
         assert "GET" in response.headers["allow"]
 
 
-async def test_an_insight_of_another_program_is_shown_as_it_is(
+async def test_an_insight_of_another_program_says_what_cannot_be_shown(
     client: httpx2.AsyncClient, database: Database
 ) -> None:
-    await searches_in(database).write_insight(foreign(date(2026, 11, 20)))
+    await database.execute(
+        """
+        INSERT INTO search_insights
+            (insight_date, average_ctr, top_queries, low_performance_queries)
+        VALUES ('2026-11-20', 0.5, '["sofa", {"query": 1, "ctr": 2}]', '{"none": true}')
+        """
+    )
     body = (await client.get(f"/search-insights/{DAY}")).json()
-    assert body["top_queries"] == ["sofa", 1, {"q": None}]
-    assert body["low_performance_queries"] == {"none": True}
     assert (body["average_ctr"], body["source_rows"], body["computed_at"]) == (0.5, None, None)
+    assert (body["top_queries"], body["low_performance_queries"]) == (None, None)
+    assert {each["pointer"]: each["detail"] for each in body["problems"]} == {
+        "/top_queries/0": "is no object",
+        "/top_queries/1/rank": "is missing",
+        "/top_queries/1/query": "is no text",
+        "/top_queries/1/clicks": "is missing",
+        "/top_queries/1/impressions": "is missing",
+        "/top_queries/1/ctr": "is no number from 0 to 1",
+        "/top_queries/1/ctr_low": "is missing",
+        "/top_queries/1/ctr_high": "is missing",
+        "/low_performance_queries": "is stored as something else than a list",
+    }
+    assert (await client.get("/search-insights")).json()["items"] == [body]
+    computed = (await client.post(f"/search-insights/{DAY}")).json()
+    assert (computed["top_queries"], computed["problems"]) == ([], [])
 
 
 async def test_pages_walk_through_every_day_once_while_days_come_in(
@@ -179,8 +199,9 @@ async def test_any_period_is_analysed_live(client: httpx2.AsyncClient) -> None:
     body = response.json()
     assert (body["from"], body["to"]) == ("2026-11-19", "2026-11-21")
     assert (body["clicks"], body["impressions"]) == (302, 2001)
-    assert body["average_ctr"] == 302 / 2001
-    assert [(day["date"], day["average_ctr"]) for day in body["days"]] == [
+    assert body["average_ctr"] == pytest.approx(1.301 / 3)
+    assert body["overall_ctr"] == 302 / 2001
+    assert [(day["date"], day["overall_ctr"]) for day in body["days"]] == [
         ("2026-11-19", None),
         ("2026-11-20", 302 / 2001),
         ("2026-11-21", None),
@@ -194,11 +215,23 @@ async def test_any_period_is_analysed_live(client: httpx2.AsyncClient) -> None:
 async def test_live_rules_can_be_chosen(client: httpx2.AsyncClient) -> None:
     await client.post("/search-clicks", json=ROWS)
     path = f"/search-insights/live?from={DAY}&to={DAY}&min_impressions=1"
-    by_rate = (await client.get(f"{path}&rank_by=ctr&top=1")).json()
+    by_rate = (await client.get(f"{path}&top=1")).json()
     assert [each["query"] for each in by_rate["top_queries"]] == ["sofa"]
-    assert by_rate["rules"]["rank_by"] == "ctr"
-    by_wilson = (await client.get(f"{path}&top=1")).json()
-    assert [each["query"] for each in by_wilson["top_queries"]] == ["wool blanket"]
+    by_bound = (await client.get(f"{path}&rank_by=ctr_low&top=1")).json()
+    assert by_bound["rules"]["rank_by"] == "ctr_low"
+    assert [each["query"] for each in by_bound["top_queries"]] == ["wool blanket"]
+    low = "low_min_impressions=1001&low_percentile=0&low_ctr_ratio=0.25&low_limit=7"
+    strict = (await client.get(f"{path}&{low}")).json()
+    assert strict["low_performance_queries"] == []
+    assert strict["rules"] == {
+        "top": 5,
+        "min_impressions": 1,
+        "rank_by": "ctr",
+        "low_min_impressions": 1001,
+        "low_percentile": 0.0,
+        "low_ctr_ratio": 0.25,
+        "low_limit": 7,
+    }
 
 
 async def test_a_live_analysis_takes_the_28_days_up_to_yesterday(
@@ -222,6 +255,14 @@ async def test_a_live_analysis_takes_the_28_days_up_to_yesterday(
         ("min_impressions=0", "min_impressions"),
         ("min_impressions=2147483648", "min_impressions"),
         ("rank_by=clicks", "rank_by"),
+        ("rank_by=wilson", "rank_by"),
+        ("low_min_impressions=0", "low_min_impressions"),
+        ("low_percentile=1.01", "low_percentile"),
+        ("low_percentile=nan", "low_percentile"),
+        ("low_ctr_ratio=-0.1", "low_ctr_ratio"),
+        ("low_ctr_ratio=1e-1", "low_ctr_ratio"),
+        ("low_limit=1.5", "low_limit"),
+        ("low_limit=1001", "low_limit"),
         ("limit=5", "limit"),
         ("to=today", "to"),
         ("from=0001-01-01&to=0001-01-01", "from"),

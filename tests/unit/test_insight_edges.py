@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from adapters.memory.samples import MemorySampleSink
-from domain.errors import Conflict
+from domain.errors import Conflict, InvalidInput
 from domain.insights.model import Analysis, Period, Rules
 from domain.insights.rates import daily_ctr
 from domain.samples.messages import texts
@@ -24,8 +24,22 @@ def test_a_period_without_impressions_has_no_rate() -> None:
         days=[daily_ctr(DAY, [])],
         top_queries=[],
         low_performance_queries=[],
+        undated_rows=0,
     )
-    assert (analysis.clicks, analysis.impressions, analysis.average_ctr) == (0, 0, None)
+    assert (analysis.clicks, analysis.impressions) == (0, 0)
+    assert (analysis.average_ctr, analysis.overall_ctr) == (None, None)
+
+
+def test_rules_out_of_their_bounds_are_all_named() -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        Rules(top=0, low_percentile=1.1, low_ctr_ratio=float("nan"), low_limit=1001)
+    assert [each.pointer for each in refusal.value.violations] == [
+        "top",
+        "low_percentile",
+        "low_ctr_ratio",
+        "low_limit",
+    ]
+    assert refusal.value.violations[0].detail == "must be from 1 to 100"
 
 
 def told(_: str, __: int) -> None:

@@ -20,10 +20,11 @@ TOTALS = st.dictionaries(st.text(min_size=1, max_size=5), COUNTS, max_size=30)
 
 
 @given(query=st.text())
-def test_normalising_again_changes_nothing_but_what_case_and_composition_undo(query: str) -> None:
+def test_the_key_of_a_key_is_itself_however_it_is_spaced(query: str) -> None:
     once = normalised_query(query)
     assert "  " not in once
     assert once == once.strip(" ")
+    assert normalised_query(once) == once
     assert normalised_query(f"  {query}\t") == once
 
 

@@ -8,10 +8,15 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from adapters.memory.clock import StandingClock
-from adapters.memory.insights import MemorySearchClickLog, MemorySearchInsightStore
+from adapters.memory.insights import (
+    MemorySearchAnalysis,
+    MemorySearchClickLog,
+    MemorySearchInsightStore,
+)
 from domain.errors import InvalidInput, NotFound
-from domain.insights.model import FIRST_DAY, LAST_DAY, Period, SearchClick
+from domain.insights.model import FIRST_DAY, LAST_DAY, Period, Rules, SearchClick
 from domain.insights.service import InsightService
+from domain.insights.trend import Change
 from tests.contracts.insights import row
 
 TODAY = date(2026, 11, 22)
@@ -36,7 +41,7 @@ def shop() -> Shop:
     rows: list[SearchClick] = []
     store = MemorySearchInsightStore(rows)
     return Shop(
-        service=InsightService(insights=store, clock=clock),
+        service=InsightService(insights=store, analysis=MemorySearchAnalysis(rows), clock=clock),
         log=MemorySearchClickLog(clock, rows),
         store=store,
         clock=clock,
@@ -58,14 +63,13 @@ async def test_a_refresh_makes_up_for_every_day_that_was_missed(shop: Shop) -> N
     assert await shop.service.refresh() == [ago(3), ago(2), ago(1)]
 
 
-async def test_rows_that_come_up_to_three_days_late_are_counted(shop: Shop) -> None:
-    await shop.log.append([row("lamp", 1, 2, ago(3)), row("lamp", 1, 2, ago(4))])
+async def test_rows_that_come_late_are_counted_by_the_next_refresh(shop: Shop) -> None:
+    await shop.log.append([row("lamp", 1, 2, ago(3)), row("lamp", 1, 2, ago(40))])
     await shop.service.refresh()
-    await shop.log.append([row("lamp", 0, 2, ago(3)), row("lamp", 0, 2, ago(4))])
-    await shop.service.refresh()
-    assert (await shop.store.get(ago(3))).average_ctr == 0.25
-    assert (await shop.store.get(ago(4))).average_ctr == 0.5
-    assert (await shop.service.compute(ago(4))).average_ctr == 0.25
+    await shop.log.append([row("lamp", 0, 2, ago(3)), row("lamp", 0, 2, ago(40))])
+    assert await shop.service.refresh() == [ago(40), ago(3), ago(2), ago(1)]
+    assert (await shop.store.get(ago(3))).overall_ctr == 0.25
+    assert (await shop.store.get(ago(40))).overall_ctr == 0.25
 
 
 async def test_a_row_of_the_far_past_or_future_costs_one_day_at_most(shop: Shop) -> None:
@@ -121,3 +125,49 @@ def test_a_reversed_or_endless_period_is_refused(
         shop.service.period(first, last)
     assert [each.pointer for each in refusal.value.violations] == ["from"]
     assert reason in refusal.value.violations[0].detail
+
+
+async def test_an_overview_sets_a_period_beside_the_one_before_it(shop: Shop) -> None:
+    await shop.log.append(
+        [
+            row("lamp", 9, 30, ago(2)),
+            row("sofa", 9, 40, ago(1)),
+            row("lamp", 9, 30, ago(4)),
+            row("rug", 1, 30, ago(3)),
+            row("old", 30, 30, ago(5)),
+        ]
+    )
+    await shop.service.compute(ago(1))
+    found = await shop.service.overview(Period(first=ago(2), last=TODAY), Rules())
+    assert (found.current.period, found.previous.period) == (
+        Period(first=ago(2), last=TODAY),
+        Period(first=ago(5), last=ago(3)),
+    )
+    assert (found.current.clicks, found.previous.clicks) == (18, 40)
+    assert [(each.query, each.change) for each in found.trend.top_queries] == [
+        ("lamp", Change.MOVED),
+        ("sofa", Change.ENTERED),
+        ("old", Change.LEFT),
+        ("rug", Change.LEFT),
+    ]
+    assert found.trend.low_performance_queries == []
+    assert found.freshness.pending_days == [ago(2)]
+    assert found.freshness.computed_at == shop.clock.now()
+
+
+async def test_today_is_not_pending_and_a_day_whose_rows_changed_is(shop: Shop) -> None:
+    await shop.log.append([row("lamp", 1, 2, day) for day in (ago(2), ago(1), TODAY)])
+    await shop.service.refresh()
+    period = Period(first=ago(2), last=TODAY)
+    assert (await shop.service.freshness(period)).pending_days == []
+    await shop.log.append([row("lamp", 1, 2, ago(2))])
+    assert (await shop.service.freshness(period)).pending_days == [ago(2)]
+
+
+async def test_a_period_with_nothing_before_it_has_no_overview(shop: Shop) -> None:
+    period = Period(first=FIRST_DAY + timedelta(days=1), last=FIRST_DAY + timedelta(days=2))
+    with pytest.raises(InvalidInput) as refusal:
+        await shop.service.overview(period, Rules())
+    (violation,) = refusal.value.violations
+    assert violation.pointer == "from"
+    assert "no 2 days before it, from 0001-01-02 on" in violation.detail

@@ -12,7 +12,8 @@ from adapters.memory.insights import (
     MemorySearchClickLog,
     MemorySearchInsightStore,
 )
-from domain.insights.model import SearchClick, StoredInsight
+from domain.insights.model import SearchClick
+from domain.insights.stored import StoredInsight
 from tests.contracts.insights import (
     AnalysisContract,
     ClickLogContract,

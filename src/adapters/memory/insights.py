@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from domain.errors import NotFound
@@ -12,11 +13,18 @@ from domain.insights.model import (
     FIRST_DAY,
     Analysis,
     Period,
+    QueryHistory,
     Rules,
     SearchClick,
-    StoredInsight,
 )
-from domain.insights.rates import daily_ctr, low_performers, query_totals, top_queries
+from domain.insights.rates import (
+    daily_ctr,
+    low_performers,
+    query_history,
+    query_totals,
+    top_queries,
+)
+from domain.insights.stored import StoredInsight
 from ports.clock import Clock
 from ports.search_clicks import SearchClickLog
 from ports.search_insights import SearchAnalysis, SearchInsightStore
@@ -71,7 +79,12 @@ class MemorySearchAnalysis(SearchAnalysis):
             ],
             top_queries=top_queries(totals, rules),
             low_performance_queries=low_performers(totals, rules),
+            undated_rows=sum(row.search_date is None for row in self._rows),
         )
+
+    async def history(self, query: str, period: Period) -> QueryHistory:
+        """One query through a period; see the port."""
+        return query_history(query, period, self._rows)
 
 
 class MemorySearchInsightStore(SearchInsightStore):
@@ -79,6 +92,7 @@ class MemorySearchInsightStore(SearchInsightStore):
 
     def __init__(self, rows: list[SearchClick]) -> None:
         self._rows = rows
+        self._computed_from: dict[date, Counter[SearchClick]] = {}
         self.stored: dict[date, StoredInsight] = {}
 
     async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
@@ -88,16 +102,20 @@ class MemorySearchInsightStore(SearchInsightStore):
         fresh = StoredInsight(
             insight_date=day,
             average_ctr=daily.average_ctr,
-            top_queries=[asdict(query) for query in found.top_queries],
-            low_performance_queries=[asdict(query) for query in found.low_performance_queries],
-            mean_row_ctr=daily.mean_row_ctr,
+            overall_ctr=daily.overall_ctr,
             clicks=daily.clicks,
             impressions=daily.impressions,
             source_rows=daily.source_rows,
-            excluded_rows=daily.excluded_rows,
+            distinct_queries=daily.distinct_queries,
+            blank_rows=daily.blank_rows,
+            impossible_rows=daily.impossible_rows,
+            contradicting_rows=daily.contradicting_rows,
+            top_queries=found.top_queries,
+            low_performance_queries=found.low_performance_queries,
             definition_version=DEFINITION_VERSION,
             computed_at=now,
         )
+        self._computed_from[day] = self._rows_of(day)
         old = self.stored.get(day)
         if old is None or replace(old, computed_at=now) != fresh:
             self.stored[day] = fresh
@@ -128,14 +146,29 @@ class MemorySearchInsightStore(SearchInsightStore):
         ]
         return [self.stored[day] for day in days[:limit]]
 
-    async def days_to_compute(self, until: date) -> Sequence[date]:
-        """Days with rows and no insight, oldest first; see the port."""
+    async def days_to_compute(self, until: date, *, since: date = FIRST_DAY) -> Sequence[date]:
+        """Days whose insight is lacking or stale, oldest first; see the port."""
         searched = {row.search_date for row in self._rows if row.search_date is not None}
-        return sorted(day for day in searched if FIRST_DAY <= day <= until and self._lacks(day))
+        days = sorted(searched | set(self._computed_from))
+        return [day for day in days if since <= day <= until and self._is_due(day)]
 
-    def _lacks(self, day: date) -> bool:
+    async def last_computed(self, period: Period) -> datetime | None:
+        """The latest `computed_at` of a period; see the port."""
+        found = [
+            insight.computed_at
+            for day, insight in self.stored.items()
+            if period.first <= day <= period.last and insight.computed_at is not None
+        ]
+        return max(found, default=None)
+
+    def _is_due(self, day: date) -> bool:
         insight = self.stored.get(day)
         if insight is None:
             return True
         version = insight.definition_version
-        return version is not None and version < DEFINITION_VERSION
+        if version is None:
+            return False
+        return version < DEFINITION_VERSION or self._computed_from.get(day) != self._rows_of(day)
+
+    def _rows_of(self, day: date) -> Counter[SearchClick]:
+        return Counter(row for row in self._rows if row.search_date == day)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from adapters.postgres.files import SQL_DIR
 
 _HEADER = re.compile(r"^-- name: (?P<name>[a-z_]+)$", re.MULTILINE)
-_QUOTED = re.compile(r"^ *@(?P<name>[a-z_]+)$", re.MULTILINE)
+_QUOTED = re.compile(r"^ *@(?:(?P<area>[a-z_]+)\.)?(?P<name>[a-z_]+)$", re.MULTILINE)
 _COMMENT = re.compile(r"--.*$", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):(?P<name>[a-z_]+)")
 
@@ -19,13 +19,16 @@ class Query:
     """A statement with parameters written `:name`.
 
     Attributes:
+        text: as written, without comments.
         sql: the text with `$1`, `$2`, ... in order of first appearance.
     """
 
     def __init__(self, text: str) -> None:
-        plain = _COMMENT.sub("", text)
-        self._names = tuple(dict.fromkeys(_PARAMETER.findall(plain)))
-        self.sql = _PARAMETER.sub(lambda found: f"${self._names.index(found['name']) + 1}", plain)
+        self.text = _COMMENT.sub("", text)
+        self._names = tuple(dict.fromkeys(_PARAMETER.findall(self.text)))
+        self.sql = _PARAMETER.sub(
+            lambda found: f"${self._names.index(found['name']) + 1}", self.text
+        )
 
     def args(self, **values: Any) -> tuple[Any, ...]:
         """The arguments in the order of the text; values that it does not name are left out.
@@ -40,17 +43,23 @@ class Query:
 def load_queries(area: str) -> Mapping[str, Query]:
     """The statements of `sql/queries/<area>.sql` by name.
 
-    A line `@other` stands for the statement `other` of the same file, which comes before it.
+    A line `@other` stands for the statement `other` of the same file, which comes before it, and
+    `@area.other` for one of another file.
 
     Raises:
         ValueError: a name occurs twice.
-        KeyError: `@other` names no statement before it.
+        KeyError: `@other` names no statement there, or none before it.
     """
     parts = _HEADER.split((SQL_DIR / "queries" / f"{area}.sql").read_text(encoding="utf-8"))
-    texts: dict[str, str] = {}
+    found: dict[str, Query] = {}
     for name, body in zip(parts[1::2], parts[2::2], strict=True):
-        if name in texts:
+        if name in found:
             raise ValueError(f"{area}.sql names {name} twice")
         text = _COMMENT.sub("", body).strip().rstrip(";")
-        texts[name] = _QUOTED.sub(lambda found: texts[found["name"]], text)
-    return {name: Query(text) for name, text in texts.items()}
+        found[name] = Query(_QUOTED.sub(partial(_text, here=found), text))
+    return found
+
+
+def _text(quoted: re.Match[str], here: Mapping[str, Query]) -> str:
+    queries = here if quoted["area"] is None else load_queries(quoted["area"])
+    return queries[quoted["name"]].text

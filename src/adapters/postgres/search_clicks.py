@@ -9,7 +9,7 @@ from adapters.postgres.queries import load_queries
 from domain.insights.model import SearchClick
 from ports.search_clicks import SearchClickLog
 
-_APPEND = load_queries("insights")["append_clicks"]
+_APPEND = load_queries("search_clicks")["append_clicks"]
 
 
 class PostgresSearchClickLog(SearchClickLog):

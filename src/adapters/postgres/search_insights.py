@@ -15,25 +15,31 @@ from adapters.postgres.queries import load_queries
 from domain.errors import NotFound
 from domain.insights.model import (
     DEFINITION_VERSION,
+    FIRST_DAY,
     Analysis,
     DailyCtr,
     LowPerformer,
     Period,
+    QueryDay,
+    QueryHistory,
     Rules,
-    StoredInsight,
     TopQuery,
 )
+from domain.insights.rates import normalised_query
+from domain.insights.stored import StoredInsight, read_low_performers, read_top_queries
 from domain.statistics import Z_95
 from ports.search_insights import SearchAnalysis, SearchInsightStore
 
-_SQL: Final = load_queries("insights")
-_CTR, _TOP, _LOW = (
-    _SQL[name] for name in ("average_ctr_by_day", "top_queries", "low_performance_queries")
+_ANALYSES: Final = load_queries("insights")
+_CTR, _TOP, _LOW, _HISTORY = (
+    _ANALYSES[name]
+    for name in ("average_ctr_by_day", "top_queries", "low_performance_queries", "query_history")
 )
+_SQL: Final = load_queries("insight_store")
 
 
 class PostgresSearchAnalysis(SearchAnalysis):
-    """The three queries over any period of `search_clicks`."""
+    """The queries of `insights.sql` over any period."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,13 +55,22 @@ class PostgresSearchAnalysis(SearchAnalysis):
                 days = await connection.fetch(_CTR.sql, *_CTR.args(**given))
                 top = await connection.fetch(_TOP.sql, *_TOP.args(**given))
                 low = await connection.fetch(_LOW.sql, *_LOW.args(**given))
+                undated = await connection.fetchval(_SQL["undated_rows"].sql)
         return Analysis(
             period=period,
             rules=rules,
             days=[DailyCtr(**row) for row in days],
             top_queries=[TopQuery(**row) for row in top],
             low_performance_queries=[LowPerformer(**row) for row in low],
+            undated_rows=undated,
         )
+
+    async def history(self, query: str, period: Period) -> QueryHistory:
+        """One query through a period; see the port."""
+        key = normalised_query(query)
+        args = _HISTORY.args(query=key, from_date=period.first, to_date=period.last, z=Z_95)
+        rows = await self._database.fetch(_HISTORY.sql, *args)
+        return QueryHistory(query=key, period=period, days=[QueryDay(**row) for row in rows])
 
 
 class PostgresSearchInsightStore(SearchInsightStore):
@@ -100,11 +115,18 @@ class PostgresSearchInsightStore(SearchInsightStore):
         args = select.args(limit=limit, before=before, first=first, last=last)
         return [_insight(row) for row in await self._database.fetch(select.sql, *args)]
 
-    async def days_to_compute(self, until: date) -> Sequence[date]:
-        """Days with rows and no insight, oldest first; see the port."""
+    async def days_to_compute(self, until: date, *, since: date = FIRST_DAY) -> Sequence[date]:
+        """Days whose insight is lacking or stale, oldest first; see the port."""
         select = _SQL["days_to_compute"]
-        args = select.args(until=until, definition_version=DEFINITION_VERSION)
+        args = select.args(since=since, until=until, definition_version=DEFINITION_VERSION)
         return [row["day"] for row in await self._database.fetch(select.sql, *args)]
+
+    async def last_computed(self, period: Period) -> datetime | None:
+        """The latest `computed_at` of a period; see the port."""
+        select = _SQL["last_computed"]
+        args = select.args(from_date=period.first, to_date=period.last)
+        found: datetime | None = await self._database.fetchval(select.sql, *args)
+        return found
 
 
 def _parameters(period: Period, rules: Rules) -> Mapping[str, Any]:
@@ -124,6 +146,15 @@ def _parameters(period: Period, rules: Rules) -> Mapping[str, Any]:
 
 def _insight(row: asyncpg.Record) -> StoredInsight:
     members = dict(row)
-    for name in ("top_queries", "low_performance_queries"):
-        members[name] = None if members[name] is None else json.loads(members[name])
-    return StoredInsight(**members)
+    top, wrong_top = read_top_queries(_parsed(members.pop("top_queries")))
+    low, wrong_low = read_low_performers(_parsed(members.pop("low_performance_queries")))
+    return StoredInsight(
+        **members,
+        top_queries=top,
+        low_performance_queries=low,
+        problems=(*wrong_top, *wrong_low),
+    )
+
+
+def _parsed(document: str | None) -> object:
+    return None if document is None else json.loads(document)

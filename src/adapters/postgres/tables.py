@@ -95,7 +95,7 @@ search_clicks = Table(
         "query_norm",
         Text,
         Computed(
-            "btrim(regexp_replace(lower(normalize(search_query, NFKC)),"
+            "btrim(regexp_replace(normalize(lower(normalize(search_query, NFKC)), NFKC),"
             " '[ \\t\\n\\v\\f\\r\\u0085\\u1680\\u2028\\u2029]+', ' ', 'g'), ' ')",
             persisted=True,
         ),
@@ -111,13 +111,16 @@ search_insights = Table(
     Column("average_ctr", Double),
     Column("top_queries", JSONB),
     Column("low_performance_queries", JSONB),
-    Column("mean_row_ctr", Double),
+    Column("overall_ctr", Double),
     Column("clicks", BigInteger),
     Column("impressions", BigInteger),
     Column("source_rows", BigInteger),
-    Column("excluded_rows", BigInteger),
     Column("definition_version", Integer),
     Column("computed_at", DateTime(timezone=True)),
+    Column("distinct_queries", BigInteger),
+    Column("blank_rows", BigInteger),
+    Column("impossible_rows", BigInteger),
+    Column("contradicting_rows", BigInteger),
 )
 Index("search_insights_insight_date_key", search_insights.c.insight_date, unique=True)
 

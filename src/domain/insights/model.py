@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from math import fsum
 from typing import Final
 
 from domain.errors import InvalidInput, Violation
 
-DEFINITION_VERSION: Final = 1
+DEFINITION_VERSION: Final = 2
 """Goes up when a stored figure would come out otherwise for the same rows."""
 
 
@@ -18,12 +19,15 @@ FIRST_DAY: Final = date(1, 1, 2)
 LAST_DAY: Final = date(9999, 12, 30)
 """The days that can be analysed; PostgreSQL's driver takes the days outside for infinity."""
 
+MAX_COUNT: Final = 2_147_483_647
+"""The most that a row's clicks or impressions can be."""
+
 
 class RankBy(StrEnum):
     """What puts one query above another."""
 
-    WILSON = "wilson"  # the lower bound of the rate's 95 % interval: 40/100 stands above 1/1
-    CTR = "ctr"  # the rate itself: 1/1 stands above 40/100
+    CTR = "ctr"  # the rate itself: 20/20 stands above 990/1000
+    CTR_LOW = "ctr_low"  # the lower bound of the rate's 95 % interval: the other way round
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +42,15 @@ class SearchClick:
         clicks: results clicked.
         impressions: results pages shown.
         search_date: UTC day.
+        click_through_rate: what the writer says that clicks / impressions is; None where it says
+            nothing. No figure is made from it; where it contradicts the counts, that is counted.
     """
 
     search_query: str | None
     clicks: int | None
     impressions: int | None
     search_date: date | None
+    click_through_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,18 @@ class Period:
         """How many days, 1 and up."""
         return (self.last - self.first).days + 1
 
+    def previous(self) -> Period:
+        """The period of the same length that ends the day before this one.
+
+        Raises:
+            InvalidInput: it would begin before `FIRST_DAY`.
+        """
+        if (self.first - FIRST_DAY).days < self.days:
+            detail = f"leaves no {self.days} days before it, from {FIRST_DAY} on, to compare with"
+            raise InvalidInput.of([Violation(pointer="from", detail=detail)])
+        length = timedelta(days=self.days)
+        return Period(first=self.first - length, last=self.last - length)
+
     @classmethod
     def of_day(cls, day: date) -> Period:
         """One day alone."""
@@ -88,37 +107,76 @@ class Rules:
             impressions of the period's `low_percentile`, whichever is more.
         low_percentile: 0..1.
         low_ctr_ratio: a low performer's rate is below this share of the period's rate, 0..1.
-        low_limit: low performers returned, at most.
+        low_limit: low performers returned, 1..1000.
+
+    Raises:
+        InvalidInput: names every rule that is out of its bounds.
     """
 
     top: int = 5
     min_impressions: int = 20
-    rank_by: RankBy = RankBy.WILSON
+    rank_by: RankBy = RankBy.CTR
     low_min_impressions: int = 100
     low_percentile: float = 0.75
     low_ctr_ratio: float = 0.5
     low_limit: int = 20
 
+    def __post_init__(self) -> None:
+        found = [
+            Violation(pointer=name, detail=f"must be from {least} to {most}")
+            for name, least, most in RULE_BOUNDS
+            if not least <= getattr(self, name) <= most
+        ]
+        if found:
+            raise InvalidInput.of(found)
+
+
+RULE_BOUNDS: Final = (
+    ("top", 1, 100),
+    ("min_impressions", 1, MAX_COUNT),
+    ("low_min_impressions", 1, MAX_COUNT),
+    ("low_percentile", 0, 1),
+    ("low_ctr_ratio", 0, 1),
+    ("low_limit", 1, 1000),
+)
+"""Each number among `Rules` with the least and the most that it may be."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyCtr:
-    """The click-through rate of one day.
+    """The click-through rate of one day, and the rows behind it.
 
     Attributes:
-        average_ctr: sum of clicks over sum of impressions, 0..1; None without impressions.
-        mean_row_ctr: mean of the rates of the rows with impressions, 0..1, to 12 decimals; None
-            without such a row.
+        average_ctr: mean of the rates of the rows with impressions, 0..1, to 12 decimals; None
+            without such a row. Each row weighs the same.
+        overall_ctr: sum of clicks over sum of impressions, 0..1; None without impressions. Each
+            impression weighs the same.
         source_rows: rows that were counted.
-        excluded_rows: rows of that day that `is_usable` refuses.
+        rated_rows: of them, those with impressions.
+        distinct_queries: of the rows counted, by normalised query.
+        blank_rows: rows left out because their query is NULL or blank.
+        impossible_rows: rows left out because their clicks and impressions cannot be: NULL,
+            negative, or more clicks than impressions.
+        contradicting_rows: of the rows counted, those whose stored `click_through_rate` is not
+            that of their counts.
     """
 
     day: date
     clicks: int
     impressions: int
     average_ctr: float | None
-    mean_row_ctr: float | None
+    overall_ctr: float | None
     source_rows: int
-    excluded_rows: int
+    rated_rows: int
+    distinct_queries: int
+    blank_rows: int
+    impossible_rows: int
+    contradicting_rows: int
+
+    @property
+    def anomalies(self) -> int:
+        """Rows in which another program wrote what cannot be."""
+        return self.impossible_rows + self.contradicting_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,24 +200,14 @@ class TopQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LowPerformer:
+class LowPerformer(TopQuery):
     """A query that is shown often and clicked too rarely for that to be chance.
 
     Attributes:
         rank: 1 for the most clicks lost.
-        query: normalised.
-        ctr: 0..1.
-        ctr_low, ctr_high: Wilson's 95 % interval of `ctr`.
         lost_clicks: clicks that the period's rate would have brought beyond those it got.
     """
 
-    rank: int
-    query: str
-    clicks: int
-    impressions: int
-    ctr: float
-    ctr_low: float
-    ctr_high: float
     lost_clicks: float
 
 
@@ -170,6 +218,7 @@ class Analysis:
     Attributes:
         days: every day of the period, oldest first, those without rows too.
         top_queries, low_performance_queries: by rank.
+        undated_rows: rows of the whole log that have no day and so are in no period.
     """
 
     period: Period
@@ -177,6 +226,7 @@ class Analysis:
     days: Sequence[DailyCtr]
     top_queries: Sequence[TopQuery]
     low_performance_queries: Sequence[LowPerformer]
+    undated_rows: int
 
     @property
     def clicks(self) -> int:
@@ -189,38 +239,79 @@ class Analysis:
         return sum(day.impressions for day in self.days)
 
     @property
+    def source_rows(self) -> int:
+        """Rows of the period that were counted."""
+        return sum(day.source_rows for day in self.days)
+
+    @property
+    def blank_rows(self) -> int:
+        """Rows of the period left out because their query is NULL or blank."""
+        return sum(day.blank_rows for day in self.days)
+
+    @property
+    def anomalies(self) -> int:
+        """Rows of the period in which another program wrote what cannot be."""
+        return sum(day.anomalies for day in self.days)
+
+    @property
     def average_ctr(self) -> float | None:
-        """Sum of clicks over sum of impressions of the period; None without impressions."""
+        """Mean of the rates of the period's rows with impressions; None without such a row."""
+        rated = sum(day.rated_rows for day in self.days)
+        total = fsum(day.rated_rows * (day.average_ctr or 0.0) for day in self.days)
+        return round(total / rated, 12) if rated else None
+
+    @property
+    def overall_ctr(self) -> float | None:
+        """Sum of clicks over sum of impressions of the period; None without impressions.
+
+        It is the baseline that low performers are measured by.
+        """
         return self.clicks / self.impressions if self.impressions else None
 
 
-Document = object
-"""Stored JSON: an array of objects by rank, or whatever another program has stored."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryDay:
+    """One query on one day.
+
+    Attributes:
+        searches: rows that were counted.
+        ctr: clicks over impressions, 0..1; None without impressions.
+        ctr_low, ctr_high: Wilson's 95 % interval of `ctr`; None without impressions.
+    """
+
+    day: date
+    searches: int
+    clicks: int
+    impressions: int
+    ctr: float | None
+    ctr_low: float | None
+    ctr_high: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredInsight:
-    """One day's insight as stored.
-
-    A row that another program wrote has only the first three figures, in its own JSON, and
-    None for the rest.
+class QueryHistory:
+    """One query through a period.
 
     Attributes:
-        average_ctr, mean_row_ctr: see `DailyCtr`.
-        top_queries, low_performance_queries: the members of `TopQuery` and `LowPerformer`.
-        definition_version: the `DEFINITION_VERSION` that made the figures.
-        computed_at: aware UTC instant at which the figures came out as they are; computing the
-            same again leaves it.
+        query: normalised.
+        days: every day of the period, oldest first, those without rows too.
     """
 
-    insight_date: date
-    average_ctr: float | None
-    top_queries: Document
-    low_performance_queries: Document
-    mean_row_ctr: float | None
-    clicks: int | None
-    impressions: int | None
-    source_rows: int | None
-    excluded_rows: int | None
-    definition_version: int | None
+    query: str
+    period: Period
+    days: Sequence[QueryDay]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How far the stored insights of a period are behind its rows.
+
+    Attributes:
+        pending_days: days, up to yesterday, that lack an insight or whose rows have changed since
+            it was computed; oldest first.
+        computed_at: when the latest of the period's insights came out as it is, aware UTC; None
+            without one.
+    """
+
+    pending_days: Sequence[date]
     computed_at: datetime | None

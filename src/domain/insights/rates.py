@@ -9,13 +9,15 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
-from statistics import fmean
+from datetime import date, timedelta
 from typing import Final
 
 from domain.insights.model import (
     DailyCtr,
     LowPerformer,
+    Period,
+    QueryDay,
+    QueryHistory,
     RankBy,
     Rules,
     SearchClick,
@@ -26,6 +28,9 @@ from domain.statistics import percentile, wilson_interval
 CTR_TOLERANCE: Final = 0.005
 """How far a stored rate may be from clicks / impressions: it was rounded to two decimals."""
 
+_UNIT: Final = 10**12
+"""Rates of rows are added up in this many parts, as integers: no order of rows changes the sum."""
+
 # Spelled out, because what a database calls a space depends on its locale. NFKC has turned the
 # other spaces of Unicode into plain ones.
 _SPACES: Final = re.compile("[ \t\n\v\f\r\u0085\u1680\u2028\u2029]+")
@@ -34,23 +39,29 @@ _SPACES: Final = re.compile("[ \t\n\v\f\r\u0085\u1680\u2028\u2029]+")
 def normalised_query(text: str) -> str:
     """The key under which spellings of one query meet: NFKC, lower case, single spaces, trimmed.
 
-    Letter case goes one character at a time, as in PostgreSQL: a final sigma stays a sigma.
+    Normalised again after lower case, because some letters compose in lower case only. So the key
+    of a key is itself. Letter case goes one character at a time, as in PostgreSQL: a final sigma
+    stays a sigma.
     """
     lowered = "".join(
         "i" if character == "\u0130" else character.lower()
         for character in unicodedata.normalize("NFKC", text)
     )
-    return _SPACES.sub(" ", lowered).strip(" ")
+    return _SPACES.sub(" ", unicodedata.normalize("NFKC", lowered)).strip(" ")
+
+
+def is_blank(row: SearchClick) -> bool:
+    """Whether a row has no query to be counted under."""
+    return row.search_query is None or normalised_query(row.search_query) == ""
 
 
 def is_usable(row: SearchClick) -> bool:
     """Whether a row can be counted: a query that is not blank, 0 <= clicks <= impressions."""
     return (
-        row.search_query is not None
-        and row.clicks is not None
+        row.clicks is not None
         and row.impressions is not None
         and 0 <= row.clicks <= row.impressions
-        and normalised_query(row.search_query) != ""
+        and not is_blank(row)
     )
 
 
@@ -69,18 +80,55 @@ def contradicts(click_through_rate: float | None, clicks: int, impressions: int)
 def daily_ctr(day: date, rows: Iterable[SearchClick]) -> DailyCtr:
     """The rate of `day` over those of `rows` that are of that day."""
     of_day = [row for row in rows if row.search_date == day]
-    usable = [_counts(row) for row in of_day if is_usable(row)]
-    clicks = sum(c for c, _ in usable)
-    impressions = sum(n for _, n in usable)
-    rates = [c / n for c, n in usable if n > 0]
+    usable = [row for row in of_day if is_usable(row)]
+    blank = sum(is_blank(row) for row in of_day)
+    counts = [_counts(row) for row in usable]
+    clicks = sum(c for c, _ in counts)
+    impressions = sum(n for _, n in counts)
+    parts = [round(c / n * _UNIT) for c, n in counts if n > 0]
     return DailyCtr(
         day=day,
         clicks=clicks,
         impressions=impressions,
-        average_ctr=clicks / impressions if impressions else None,
-        mean_row_ctr=round(fmean(rates), 12) if rates else None,
+        average_ctr=round(sum(parts) / len(parts) / _UNIT, 12) if parts else None,
+        overall_ctr=clicks / impressions if impressions else None,
         source_rows=len(usable),
-        excluded_rows=len(of_day) - len(usable),
+        rated_rows=len(parts),
+        distinct_queries=len({normalised_query(row.search_query or "") for row in usable}),
+        blank_rows=blank,
+        impossible_rows=len(of_day) - len(usable) - blank,
+        contradicting_rows=sum(
+            contradicts(row.click_through_rate, *_counts(row)) for row in usable
+        ),
+    )
+
+
+def query_history(query: str, period: Period, rows: Iterable[SearchClick]) -> QueryHistory:
+    """Each day of `period` for one query, in whatever spelling."""
+    key = normalised_query(query)
+    of_query = [
+        row for row in rows if is_usable(row) and normalised_query(row.search_query or "") == key
+    ]
+    days = [period.first + timedelta(days=offset) for offset in range(period.days)]
+    return QueryHistory(
+        query=key,
+        period=period,
+        days=[_query_day(day, [row for row in of_query if row.search_date == day]) for day in days],
+    )
+
+
+def _query_day(day: date, rows: Sequence[SearchClick]) -> QueryDay:
+    clicks = sum(_counts(row)[0] for row in rows)
+    impressions = sum(_counts(row)[1] for row in rows)
+    low, high = wilson_interval(clicks, impressions) if impressions else (None, None)
+    return QueryDay(
+        day=day,
+        searches=len(rows),
+        clicks=clicks,
+        impressions=impressions,
+        ctr=clicks / impressions if impressions else None,
+        ctr_low=low,
+        ctr_high=high,
     )
 
 

@@ -8,9 +8,11 @@ from datetime import date, timedelta
 from typing import Final
 
 from domain.errors import InvalidInput, Violation
-from domain.insights.model import FIRST_DAY, Period, Rules, StoredInsight
+from domain.insights.model import FIRST_DAY, Freshness, Period, Rules
+from domain.insights.stored import StoredInsight
+from domain.insights.trend import Overview, trend
 from ports.clock import Clock
-from ports.search_insights import SearchInsightStore
+from ports.search_insights import SearchAnalysis, SearchInsightStore
 
 LOOKBACK_DAYS: Final = 3
 """How many past days every refresh computes anew, so that rows that arrive late are counted."""
@@ -24,9 +26,10 @@ MAX_PERIOD_DAYS: Final = 366
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsightService:
-    """Decides which days are computed, and when."""
+    """Decides which days are computed, and when, and what a period is compared with."""
 
     insights: SearchInsightStore
+    analysis: SearchAnalysis
     clock: Clock
 
     async def compute(self, day: date) -> StoredInsight:
@@ -58,6 +61,31 @@ class InsightService:
         for day in days:
             await self.insights.compute(day, Rules(), now=self.clock.now())
         return days
+
+    async def overview(self, period: Period, rules: Rules) -> Overview:
+        """The analyses of `period` and of the period of the same length before it.
+
+        Raises:
+            InvalidInput: there is no such period before.
+        """
+        before = period.previous()
+        current = await self.analysis.analyse(period, rules)
+        previous = await self.analysis.analyse(before, rules)
+        return Overview(
+            current=current,
+            previous=previous,
+            trend=trend(current, previous),
+            freshness=await self.freshness(period),
+        )
+
+    async def freshness(self, period: Period) -> Freshness:
+        """How far the stored insights of `period` are behind; today's is not due yet."""
+        yesterday = self.clock.now().date() - timedelta(days=1)
+        until = min(period.last, yesterday)
+        return Freshness(
+            pending_days=await self.insights.days_to_compute(until, since=period.first),
+            computed_at=await self.insights.last_computed(period),
+        )
 
     def period(self, first: date | None, last: date | None) -> Period:
         """The period from `first` to `last` for an analysis.

@@ -9,7 +9,8 @@ import click
 import msgspec
 from rich.console import Console
 
-from domain.insights.model import Analysis, Period, RankBy, Rules, StoredInsight
+from domain.insights.model import Analysis, Period, RankBy, Rules
+from domain.insights.stored import StoredInsight
 from entrypoints.cli.insight_tables import analysis_tables, insight_tables
 from entrypoints.cli.running import over_container
 from entrypoints.container import Container
@@ -83,9 +84,9 @@ def show_command(*, day: datetime | None, as_json: bool) -> None:
 @click.option(
     "--rank-by",
     type=click.Choice([each.value for each in RankBy]),
-    default=RankBy.WILSON.value,
+    default=RankBy.CTR.value,
     show_default=True,
-    help="`ctr` ranks by the plain rate, 1 of 1 before 40 of 100.",
+    help="`ctr_low` ranks by the lower bound of the rate: 990 of 1000 before 20 of 20.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def analyse_command(

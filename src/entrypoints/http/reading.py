@@ -30,6 +30,7 @@ _EXACT: Final = 2**53  # up to here each integer is a double of its own
 _PATH: Final = re.compile(r" - at `\$(.*)`$")
 _BOUNDS: Final = ("Expected str ", "Expected int ")  # not "Expected str, got int"
 _INTEGER: Final = re.compile(r"-?[0-9]{1,40}")
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,20}\.[0-9]{1,20}")
 
 
 def parse_json(body: bytes) -> Any:
@@ -151,7 +152,7 @@ def query_pairs(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
 
 
 def read_query(request: Request[Any, Any, Any], struct: type[S], rules: Rules | None = None) -> S:
-    """Convert the query string to `struct`: texts, integers, times, choices.
+    """Convert the query string to `struct`: texts, numbers, times, choices.
 
     Each parameter may stand once, unknown ones are refused; `rules` as for `read_object`, with
     names in place of pointers.
@@ -194,7 +195,13 @@ def _from_text(text: str, kind: Any, name: str, found: list[Violation]) -> Any:
     try:
         return msgspec.convert(text, kind)
     except msgspec.ValidationError:
-        return _converted(int(text) if _INTEGER.fullmatch(text) else text, kind, name, found)
+        return _converted(_number(text), kind, name, found)
+
+
+def _number(text: str) -> str | int | float:
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _DECIMAL.fullmatch(text) else text
 
 
 def _violations(

@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
 from domain.errors import InvalidInput, NotFound
-from domain.insights.model import Period, Rules
+from domain.insights.model import Period
 from domain.insights.service import InsightService
 from entrypoints.http.answers import json_response, page_response
 from entrypoints.http.cursors import Cursors
@@ -28,6 +28,7 @@ from entrypoints.http.search_insight_views import (
     LiveQuery,
     analysis_view,
     insight_view,
+    rules_of,
 )
 from ports.search_insights import SearchAnalysis, SearchInsightStore
 
@@ -98,8 +99,8 @@ class SearchInsightController(Controller):
         """Analyse a period."""
         query = read_query(request, LiveQuery)
         period = insight_service.period(query.first, query.last)
-        rules = Rules(top=query.top, min_impressions=query.min_impressions, rank_by=query.rank_by)
-        return json_response(analysis_view(await search_analysis.analyse(period, rules)))
+        found = await search_analysis.analyse(period, rules_of(query))
+        return json_response(analysis_view(found))
 
     @get(
         "/{insight_date:str}",

@@ -1,0 +1,15 @@
+-- The log of searches and clicks.
+
+
+-- Rows of other programs may lack the date; ours get the UTC day whatever the session's time zone.
+-- name: append_clicks
+INSERT INTO search_clicks (search_query, clicks, impressions, click_through_rate, search_date)
+SELECT
+    search_query,
+    clicks,
+    impressions,
+    clicks / nullif(impressions, 0)::float8,
+    coalesce(search_date, (now() AT TIME ZONE 'UTC')::date)
+FROM unnest(
+    :search_queries::text[], :clicks::int[], :impressions::int[], :search_dates::date[]
+) AS given (search_query, clicks, impressions, search_date);
