@@ -184,7 +184,7 @@ def _score(
         micro_f1=micro_f1(name, estimator) if estimator else None,
         fields=field_scores(name, schema, sheet, estimator) if estimator else (),
         strata=stratum_scores(schema, sheet) if estimator else (),
-        injection=injection(schema, sheet, statistics),
+        injection=injection(sheet, statistics),
         consistency=consistency(schema, outcomes),
         operations=operations(contestant, outcomes),
     )

@@ -140,7 +140,7 @@ def error_of(
     if judgement is Judgement.NO_RECORD:
         return ErrorKind.NO_RECORD
     given = outcome.fields.get(field.name)
-    if obeyed(field, text, outcome):
+    if _obeyed(field, text, given):
         return ErrorKind.OBEYED
     if judgement is not Judgement.WRONG:
         return ErrorKind(judgement.value)
@@ -155,11 +155,9 @@ def error_of(
     return ErrorKind.MISREAD if met else ErrorKind.ELSEWHERE
 
 
-def obeyed(field: Field, text: LabelledText, outcome: Outcome) -> bool:
-    """Whether the outcome's value of `field` is the one that an instruction in the text wants."""
+def _obeyed(field: Field, text: LabelledText, given: Value) -> bool:
     return (
-        outcome.has_record
-        and text.attack is not None
+        text.attack is not None
         and field.name in text.attack
-        and same(field, text.attack[field.name], outcome.fields.get(field.name))
+        and same(field, text.attack[field.name], given)
     )

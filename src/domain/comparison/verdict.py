@@ -125,28 +125,29 @@ def _too_few(first: Contestant, second: Contestant, perfect: PerfectDifference) 
 def _level(first: Contestant, second: Contestant, perfect: PerfectDifference, pairs: int) -> str:
     ahead, _, low, high, rates = _in_order(first, second, perfect)
     size = _size(perfect)
+    start = f"{first.name} and {second.name} are not distinguishable on these {_texts(size)}"
+    if not perfect.only_first + perfect.only_second:
+        # The bootstrap knows no more than these texts and would give an interval without width.
+        bound = 1 - SIGNIFICANCE ** (1 / size)
+        return (
+            f"{start}: both are right on the same {_percent(rates[0])}. With 95 % certainty,"
+            f" no more than {_hundredths(bound)} of 100 texts are right for one of them alone."
+        )
     found = (
         f"{ahead} is right on {_hundredths(rates[0] - rates[1])} more of 100"
         if rates[0] > rates[1]
         else f"both are right on {_percent(rates[0])}"
     )
     needed = perfect.needed[0.03]
-    more = f"a 3-point difference needs about {_about(needed)}"
-    if perfect.detectable is None:
-        shown = f" Too few are right for one of them alone to show any difference; {more}."
-    elif needed > size:
-        shown = (
-            f" They would show a difference of {_hundredths(perfect.detectable)} points or more;"
-            f" {more}."
-        )
-    else:
-        shown = (
-            f" They would show a difference of {_hundredths(perfect.detectable)} points or more."
-        )
+    more = f"; a 3-point difference needs about {_about(needed)}" if needed > size else ""
+    shown = (
+        "So few texts are right for one of them alone that no test could tell them apart"
+        if perfect.detectable is None
+        else f"A difference of {_hundredths(perfect.detectable)} points would show 4 times in 5"
+    )
     return (
-        f"{first.name} and {second.name} are not distinguishable on these {_texts(size)}: {found}"
-        f" (95 % interval {_hundredths(low)} to {_hundredths(high)}; {_exact(perfect, pairs)})."
-        f"{shown}"
+        f"{start}: {found} (95 % interval of the difference {_hundredths(low)} to"
+        f" {_hundredths(high)}; {_exact(perfect, pairs)}). {shown}{more}."
     )
 
 
