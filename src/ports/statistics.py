@@ -31,9 +31,10 @@ class Resampling(Protocol):
 
     @abstractmethod
     def interval(self, ratios: Sequence[Ratio]) -> tuple[float, float] | None:
-        """The 95 % percentile interval of the sum of `ratios` over all draws.
+        """The 95 % interval of the sum of `ratios`: percentiles of the draws.
 
-        Draws where a sum below the line is 0 are left out; None when that is all of them.
+        They reach out as Student's t does, lest few clusters make it too narrow. Draws where a sum
+        below the line is 0 are left out; None when that is all of them.
 
         Raises:
             KeyError: a column that was not given.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 _CHUNK_CELLS: Final = 2_000_000
 """Drawn documents that are held at once: 16 MB."""
-_BOUNDS: Final = (0.025, 0.975)
+_LOWER_TAIL: Final = 0.025
 
 
 class ScipyStatistics(Statistics):
@@ -46,6 +47,7 @@ class ScipyStatistics(Statistics):
     ) -> Resampling:
         """See the port."""
         import numpy as np  # noqa: PLC0415
+        from scipy import stats  # noqa: PLC0415
 
         names = {name: place for place, name in enumerate(columns)}
         documents = np.array(list(columns.values()), dtype=float).T
@@ -62,7 +64,12 @@ class ScipyStatistics(Statistics):
             picked += np.arange(size)[:, None] * groups
             times = np.bincount(picked.ravel(), minlength=size * groups).reshape(size, groups)
             drawn[first : first + size] = times @ sums
-        return _DrawnSums(names, drawn)
+        # Hesterberg 2015: as Student's t is wider than the normal distribution for few clusters.
+        tail = _LOWER_TAIL
+        if groups > 1:
+            reach = stats.t.ppf(tail, groups - 1) * math.sqrt(groups / (groups - 1))
+            tail = float(stats.norm.cdf(reach))
+        return _DrawnSums(names, drawn, tail)
 
 
 class _DrawnSums(Resampling):
@@ -71,11 +78,15 @@ class _DrawnSums(Resampling):
     Args:
         names: columns of `drawn` by name.
         drawn: (draws, columns).
+        tail: share of the draws that lies below an interval, and above it.
     """
 
-    def __init__(self, names: Mapping[Column, int], drawn: NDArray[np.float64]) -> None:
+    def __init__(
+        self, names: Mapping[Column, int], drawn: NDArray[np.float64], tail: float
+    ) -> None:
         self._names = names
         self._drawn = drawn
+        self._tail = tail
 
     def interval(self, ratios: Sequence[Ratio]) -> tuple[float, float] | None:
         """See the port."""
@@ -91,5 +102,5 @@ class _DrawnSums(Resampling):
             total += ratio.weight * over / np.where(present, under, 1.0)
         if not defined.any():
             return None
-        low, high = np.quantile(total[defined], _BOUNDS)
+        low, high = np.quantile(total[defined], (self._tail, 1 - self._tail))
         return float(low), float(high)
