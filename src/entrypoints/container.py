@@ -20,7 +20,6 @@ from uuid import uuid4
 
 from arq.connections import ArqRedis
 from dependency_injector import containers, providers
-from pydantic import SecretStr
 from redis.asyncio import ConnectionPool
 
 from adapters.arq.examination import QueueExamination
@@ -31,7 +30,7 @@ from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
 from adapters.files.samples import FileSampleSink
 from adapters.llm.examination import LanguageModelExamination
-from adapters.llm.opening import ModelConfig, open_language_models
+from adapters.llm.opening import open_language_models
 from adapters.llm.opening_batches import open_batch_models
 from adapters.llm.prices import read_prices
 from adapters.llm.records import PydanticRecordValidator
@@ -76,7 +75,8 @@ from domain.jobs.shift import Pace
 from domain.orders.service import OrderService
 from domain.samples.service import SampleService
 from domain.users.service import UserService
-from entrypoints.settings import Provider, Settings
+from entrypoints.models import document_deadline_s, model_configs
+from entrypoints.settings import Settings
 from ports.examination import Examination
 
 __all__ = [
@@ -90,11 +90,6 @@ __all__ = [
     "sample_files",
     "today",
 ]
-
-
-def document_deadline_s(llm_timeout_s: float) -> float:
-    """How long one document of a job may take: several calls, and waits for rate limits."""
-    return 5 * llm_timeout_s
 
 
 def batch_pace(settings: Settings) -> BatchPace:
@@ -240,30 +235,6 @@ def today() -> date:
 def sample_files(folder: Path) -> SampleService:
     """Makes sample data into files; needs no settings."""
     return SampleService(sink=FileSampleSink(folder))
-
-
-def model_configs(settings: Settings) -> list[ModelConfig]:
-    """The providers that can be asked: those of the chain, and those whose key or URL is set."""
-
-    def secret(value: SecretStr | None) -> str | None:
-        return None if value is None else value.get_secret_value()
-
-    known = (
-        (Provider.OPENAI, "openai", settings.openai_api_key is not None),
-        (Provider.GEMINI, "gemini", settings.gemini_api_key is not None),
-        (Provider.VLLM, "vllm", "vllm_base_url" in settings.model_fields_set),
-        (Provider.LOCAL, "local_llm", "local_llm_base_url" in settings.model_fields_set),
-    )
-    return [
-        ModelConfig(
-            provider=provider.value,
-            model=getattr(settings, f"{prefix}_model"),
-            base_url=getattr(settings, f"{prefix}_base_url"),
-            api_key=secret(getattr(settings, f"{prefix}_api_key")),
-        )
-        for provider, prefix, given in known
-        if given or provider in settings.llm_provider
-    ]
 
 
 def pool_options(settings: Settings) -> PoolOptions:

@@ -37,13 +37,19 @@ class ModelConfig:
     profile: ModelProfile | None = None
 
 
+async def load_sdk(provider: str) -> None:
+    """Import what asking `provider` takes, a second of work that its first call would wait for."""
+    module = "google.genai" if provider == "gemini" else "openai"
+    await asyncio.to_thread(import_module, module)
+
+
 @asynccontextmanager
 async def openai_client(
     config: ModelConfig, call_timeout_s: float, concurrency: int
 ) -> AsyncIterator[AsyncOpenAI]:
     """A client of a server that speaks OpenAI's protocol."""
     # The SDK takes a second to import: only who asks the provider pays, and no other request waits.
-    await asyncio.to_thread(import_module, "openai")
+    await load_sdk(config.provider)
     import httpx2  # noqa: PLC0415
     import openai  # noqa: PLC0415
 
@@ -66,7 +72,7 @@ async def gemini_client(
     config: ModelConfig, call_timeout_s: float, concurrency: int
 ) -> AsyncIterator[genai.Client]:
     """A client of Gemini."""
-    await asyncio.to_thread(import_module, "google.genai")
+    await load_sdk(config.provider)
     import httpx2  # noqa: PLC0415
     from google import genai  # noqa: PLC0415
     from google.genai import types  # noqa: PLC0415

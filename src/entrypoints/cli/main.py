@@ -13,6 +13,7 @@ _COMMANDS: Final = {
     "serve": ("entrypoints.cli.serve", "Serve the API over HTTPS."),
     "worker": ("entrypoints.cli.worker", "Run the jobs of the queue."),
     "extract": ("entrypoints.cli.extract", "Turn texts into records."),
+    "compare": ("entrypoints.cli.compare", "Compare providers on the same texts."),
     "extraction-schemas": (
         "entrypoints.cli.extraction_schemas",
         "Define the records that texts become.",

@@ -13,6 +13,8 @@ from dotenv import dotenv_values
 
 from entrypoints.settings import (
     DatabaseSettings,
+    Environment,
+    ModelSettings,
     Settings,
     SettingsError,
     load_settings,
@@ -20,7 +22,7 @@ from entrypoints.settings import (
 )
 from entrypoints.up.state import StateDirectory, default_state_directory
 
-S = TypeVar("S", bound=DatabaseSettings)
+S = TypeVar("S", bound=Environment)
 
 REMEDY = (
     "Set them in the environment or in .env; for a stack that `storekeeper up` runs on this "
@@ -58,6 +60,12 @@ def database_url_or_exit() -> str:
     files = _env_files(None)
     read = _or_exit(lambda: load_some_settings(DatabaseSettings, _env_file=files))
     return read.database_url.get_secret_value()
+
+
+def model_settings_or_exit() -> ModelSettings:
+    """Which models there are; no other setting is looked at."""
+    files = _env_files(None)
+    return _or_exit(lambda: load_some_settings(ModelSettings, _env_file=files))
 
 
 def _env_files(state_dir: Path | None) -> tuple[Path | str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,6 +13,9 @@ from entrypoints.fake_provider.wire import TRANSPORT
 
 if TYPE_CHECKING:
     from entrypoints.fake_provider.app import FakeProviderApp
+
+SERVER: Final = "storekeeper-fake-provider"
+"""The header by which everybody can tell that no model answers here."""
 
 
 class BreakableProtocol(HttpToolsProtocol):
@@ -57,6 +60,7 @@ def server_config(app: FakeProviderApp, host: str = "127.0.0.1", port: int = 0) 
         log_level="warning",
         access_log=False,
         server_header=False,
+        headers=[("Server", SERVER)],
         proxy_headers=False,
         backlog=4096,
         timeout_keep_alive=75,

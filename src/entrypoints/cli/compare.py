@@ -1,0 +1,261 @@
+"""`storekeeper compare`."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from domain.comparison.choosing import chosen
+from domain.comparison.recording import Recording, Run, restated
+from domain.comparison.service import ComparisonService, Halt
+from domain.errors import InvalidInput, Violation
+from entrypoints.cli.compare_progress import ComparisonProgress
+from entrypoints.cli.compare_schema import find_schema
+from entrypoints.cli.reading import model_settings_or_exit
+from entrypoints.cli.running import or_exit
+from entrypoints.comparison.container import (
+    Cast,
+    FileComparisonLog,
+    Wishes,
+    now,
+    open_cast,
+    read_dataset,
+    read_recording,
+)
+from entrypoints.comparison.reporting import Files, write_reports
+from entrypoints.logs import configure_logging
+
+_NOT_COMPLETED: Final = 3
+_ALL: Final = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the command line asks for."""
+
+    providers: str
+    dataset: Path
+    schema: str
+    split: str
+    limit: int | None
+    seed: int
+    repeat: int
+    wishes: Wishes
+    files: Files
+
+
+@click.command("compare")
+@click.option(
+    "--providers",
+    help="Who is compared: openai,local,plain=local?shots=0&reasks=0,regex. Overrides stand behind"
+    " `?`, a name before `=`; `regex` is the baseline that asks no model.",
+)
+@click.option(
+    "--dataset",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Texts, with or without gold: NDJSON or CSV.",
+)
+@click.option(
+    "--schema",
+    default="default",
+    show_default=True,
+    help="The record to fill: a name, or a YAML or JSON file.",
+)
+@click.option(
+    "--split",
+    default="test",
+    show_default=True,
+    help=f"Part of the dataset; `{_ALL}` for all of it.",
+)
+@click.option("--limit", type=click.IntRange(1), help="A random sample of so many texts.")
+@click.option("--seed", default=7, show_default=True, help="Of the sample and the resampling.")
+@click.option(
+    "--repeat",
+    type=click.IntRange(1, 20),
+    default=1,
+    show_default=True,
+    help="Ask everything so often: shows how far each agrees with itself.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 1024),
+    help="Texts at once. [default: LLM_CONCURRENCY; 4 for the embedded model]",
+)
+@click.option(
+    "--machine-usd-per-hour",
+    type=click.FloatRange(min=0),
+    help="Price of the machine that local and vLLM models run on.",
+)
+@click.option(
+    "--simulated",
+    multiple=True,
+    metavar="NAME",
+    help="This contestant's provider is a stand-in. The fake provider is recognised by itself.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("comparison"),
+    show_default=True,
+    help="Folder of results and reports, or one report: FILE.html, .md, .csv or .json.",
+)
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Make the report of a results file anew, without a call.",
+)
+def command(
+    *,
+    providers: str | None,
+    dataset: Path | None,
+    schema: str,
+    split: str,
+    limit: int | None,
+    seed: int,
+    repeat: int,
+    concurrency: int | None,
+    machine_usd_per_hour: float | None,
+    simulated: tuple[str, ...],
+    out: Path,
+    replay: Path | None,
+) -> None:
+    """Give the same texts to several providers, and report which is right, how sure, at what cost.
+
+    Every answer is kept in results.ndjson when it comes: after Ctrl-C or a crash the same command
+    goes on where it stood. Providers are asked one after another, so that they do not slow down
+    each other.
+
+    Exit code 3: answers are missing; the line on standard error says why.
+    """
+    configure_logging("warning", "text")
+    wishes = Wishes(
+        concurrency=concurrency, machine_usd_per_hour=machine_usd_per_hour, simulated=simulated
+    )
+    if replay is not None:
+        names = None if providers is None else tuple(each.strip() for each in providers.split(","))
+        if dataset is not None:
+            raise click.UsageError("--replay reads its texts from the results file, not --dataset")
+        sys.exit(or_exit("compare", lambda: _replayed(replay, names, Files.at(out), wishes)))
+    if providers is None or dataset is None:
+        raise click.UsageError("give --providers and --dataset, or --replay")
+    wish = Wish(
+        providers=providers,
+        dataset=dataset,
+        schema=schema,
+        split=split,
+        limit=limit,
+        seed=seed,
+        repeat=repeat,
+        wishes=wishes,
+        files=Files.at(out),
+    )
+    sys.exit(or_exit("compare", lambda: _run(wish)))
+
+
+async def _run(wish: Wish) -> int:
+    """The exit code."""
+    settings = model_settings_or_exit()
+    texts = read_dataset(wish.dataset)
+    schema = await find_schema(wish.schema)
+    split = None if wish.split == _ALL else wish.split
+    picked = chosen(texts, split=split, limit=wish.limit, seed=wish.seed)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    async with open_cast(settings, wish.providers, schema, wish.wishes) as cast:
+        run = Run(
+            dataset=wish.dataset.name,
+            schema=schema,
+            texts=picked,
+            contestants=cast.contestants,
+            repeats=wish.repeat,
+            seed=wish.seed,
+            program=version("storekeeper"),
+            command=_command(wish),
+            started_at=now(),
+        )
+        recording, halts = await _answered(wish, run, cast, stop)
+    if halts:
+        missing = sum(question not in recording.outcomes for question in run.questions())
+        click.echo(_told(halts, missing, len(list(run.questions()))), err=True)
+        return _NOT_COMPLETED
+    await _report(recording, [each.name for each in run.contestants], wish.files)
+    return 0
+
+
+async def _answered(
+    wish: Wish, run: Run, cast: Cast, stop: asyncio.Event
+) -> tuple[Recording, Sequence[Halt]]:
+    with FileComparisonLog(wish.files.results) as log:
+        service = ComparisonService(readers=cast.readers, log=log)
+        before = service.begin(run)
+        with ComparisonProgress(Console(stderr=True), run, before) as progress:
+            return await service.answer(run, before, stop=stop, heard=progress.heard)
+
+
+async def _replayed(
+    results: Path, names: Sequence[str] | None, files: Files, wishes: Wishes
+) -> int:
+    """The exit code."""
+    recording = read_recording(results)
+    known = [each.name for each in recording.run.contestants]
+    unknown = [name for name in (*(names or ()), *wishes.simulated) if name not in known]
+    if unknown:
+        detail = f"names {unknown[0]!r}; {results} holds {', '.join(known)}"
+        raise InvalidInput.of([Violation(pointer="providers", detail=detail)])
+    stated = restated(
+        recording,
+        machine_usd_per_hour=wishes.machine_usd_per_hour,
+        simulated=wishes.simulated,
+    )
+    await _report(stated, names or known, files)
+    return 0
+
+
+async def _report(recording: Recording, names: Sequence[str], files: Files) -> None:
+    """Write the reports, and say the verdict."""
+    report = await write_reports(recording, names, files)
+    click.echo(report.verdict.sentence)
+    click.echo(f"Report: {files.main}", err=True)
+
+
+def _told(halts: Sequence[Halt], missing: int, total: int) -> str:
+    """Why answers are missing, and how to go on."""
+    lines = [
+        f"{halt.contestant}: {halt.failure.detail}"
+        for halt in halts
+        if halt.contestant is not None and halt.failure is not None
+    ]
+    lines.append(
+        f"{missing} of {total} answers are missing. The same command goes on with them; "
+        "--replay makes a report of the texts that all have answered."
+    )
+    return "\n".join(lines)
+
+
+def _command(wish: Wish) -> str:
+    """What makes this run anew, without the folders of this machine."""
+    options = {
+        "providers": wish.providers,
+        "dataset": wish.dataset.name,
+        "schema": wish.schema,
+        "split": wish.split,
+        "limit": wish.limit,
+        "seed": wish.seed,
+        "repeat": wish.repeat,
+        "concurrency": wish.wishes.concurrency,
+        "machine-usd-per-hour": wish.wishes.machine_usd_per_hour,
+    }
+    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    return shlex.join(["storekeeper", "compare", *given])

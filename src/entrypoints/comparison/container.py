@@ -1,0 +1,219 @@
+"""The adapters of a comparison, wired apart from those of the services: it needs no store."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from adapters.charts.vega import open_chart_renderer
+from adapters.files.comparison_log import FileComparisonLog, read_recording
+from adapters.llm.clients import load_sdk
+from adapters.llm.opening import ModelConfig, open_language_models, profile_of
+from adapters.llm.prices import read_prices
+from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.simulation import is_simulation
+from adapters.reports.comparison_data import CsvComparison, JsonComparison
+from adapters.reports.comparison_page import HtmlComparison
+from adapters.reports.comparison_text import MarkdownComparison
+from adapters.statistics.scipy_statistics import ScipyStatistics
+from adapters.system.clock import SystemClock
+from domain.comparison.contestants import BASELINE, OWN_MACHINES, Entry, read_entries
+from domain.comparison.model import Contestant, LabelledText
+from domain.comparison.service import ModelReader, Reader
+from domain.errors import InvalidInput, Violation
+from domain.extraction.prompting import prompt_hash, unservable
+from domain.extraction.schema import Schema
+from domain.extraction.service import ExtractionService
+from entrypoints.models import document_deadline_s, model_configs
+from entrypoints.settings import ModelSettings, Provider
+from ports.comparison_writer import ComparisonWriter
+from ports.language_model import LanguageModel, ModelProfile
+
+__all__ = [
+    "Cast",
+    "FileComparisonLog",
+    "ScipyStatistics",
+    "Wishes",
+    "now",
+    "open_cast",
+    "open_writers",
+    "read_dataset",
+    "read_recording",
+]
+
+_LOCAL_SLOTS: Final = 4
+"""The embedded server works on so many texts at once; more would wait inside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How the contestants are asked.
+
+    Attributes:
+        concurrency: texts of one contestant at once; None for LLM_CONCURRENCY (and 4 at most for
+            the embedded model).
+        machine_usd_per_hour: of the machine that local and vLLM models run on; None if unknown.
+        simulated: contestants that are declared to be simulations.
+    """
+
+    concurrency: int | None = None
+    machine_usd_per_hour: float | None = None
+    simulated: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Who takes part: in the order of the report, and at work by name."""
+
+    contestants: tuple[Contestant, ...]
+    readers: Mapping[str, Reader]
+
+
+@asynccontextmanager
+async def open_cast(
+    settings: ModelSettings, providers: str, schema: Schema, wishes: Wishes
+) -> AsyncIterator[Cast]:
+    """The contestants of a list, for as long as the block runs.
+
+    Raises:
+        InvalidInput: the list cannot be read, or a contestant cannot serve the schema.
+    """
+    configured = {config.provider: config for config in model_configs(settings)}
+    entries = read_entries(providers, configured, "providers")
+    _check_declared(entries, wishes.simulated)
+    PydanticRecordValidator().check(schema)
+    configs = [
+        _variant(configured[entry.provider], entry)
+        for entry in entries
+        if entry.provider != BASELINE
+    ]
+    async with AsyncExitStack() as stack:
+        models = await stack.enter_async_context(
+            open_language_models(
+                configs,
+                call_timeout_s=settings.llm_timeout_s,
+                concurrency=wishes.concurrency or settings.llm_concurrency,
+            )
+        )
+        _check_servable(schema, models)
+        service = ExtractionService(
+            models=models,
+            chain=tuple(models),
+            validator=PydanticRecordValidator(),
+            prices=read_prices(settings.llm_prices_file),
+            monotonic=time.monotonic,
+            new_mark=partial(secrets.token_hex, 4),
+        )
+        for provider in dict.fromkeys(config.provider for config in configs):
+            await load_sdk(provider)  # else the first answers would seem slow
+        places = dict.fromkeys(config.base_url for config in configs)
+        stand_ins = {place for place in places if await is_simulation(place)}
+        deadline_s = document_deadline_s(settings.llm_timeout_s)
+        yield Cast(
+            contestants=tuple(
+                _contestant(
+                    entry,
+                    models[entry.name].profile,
+                    schema,
+                    settings,
+                    wishes,
+                    simulated=configured[entry.provider].base_url in stand_ins,
+                )
+                for entry in entries
+            ),
+            readers={
+                entry.name: ModelReader(
+                    service, name=entry.name, schema=schema, deadline_s=deadline_s
+                )
+                for entry in entries
+            },
+        )
+
+
+@asynccontextmanager
+async def open_writers() -> AsyncIterator[Mapping[str, ComparisonWriter]]:
+    """The forms of a report, by the ending of their files."""
+    async with open_chart_renderer() as charts:
+        yield {
+            ".html": HtmlComparison(charts),
+            ".md": MarkdownComparison(),
+            ".csv": CsvComparison(),
+            ".json": JsonComparison(),
+        }
+
+
+def now() -> datetime:
+    """The current instant, aware, UTC."""
+    return SystemClock().now()
+
+
+def read_dataset(path: Path) -> Sequence[LabelledText]:
+    """The texts of a dataset."""
+    lines = path.read_bytes().splitlines()
+    return [msgspec.json.decode(line, type=LabelledText) for line in lines if line.strip()]
+
+
+def _variant(config: ModelConfig, entry: Entry) -> ModelConfig:
+    """The configuration of a provider, as `entry` asks it."""
+    model = entry.model or config.model
+    profile = entry.profile(profile_of(config.provider, model))
+    return replace(config, name=entry.name, model=model, profile=profile)
+
+
+def _contestant(
+    entry: Entry,
+    profile: ModelProfile,
+    schema: Schema,
+    settings: ModelSettings,
+    wishes: Wishes,
+    *,
+    simulated: bool,
+) -> Contestant:
+    own = entry.provider in OWN_MACHINES
+    most = _LOCAL_SLOTS if entry.provider == Provider.LOCAL else settings.llm_concurrency
+    return Contestant(
+        name=entry.name,
+        provider=entry.provider,
+        model=profile.model,
+        prompt_hash=prompt_hash(schema, profile),
+        parameters={
+            "style": profile.style.value,
+            "shots": profile.shots,
+            "reasks": profile.reasks,
+            "bounded": profile.bounded,
+            "context_tokens": profile.context_tokens,
+            "max_output_tokens": profile.max_output_tokens,
+            "reasoning_tokens": profile.reasoning_tokens,
+            **profile.parameters,
+        },
+        simulated=simulated or entry.name in wishes.simulated,
+        machine_usd_per_hour=wishes.machine_usd_per_hour if own else None,
+        concurrency=wishes.concurrency or min(most, settings.llm_concurrency),
+    )
+
+
+def _check_declared(entries: Sequence[Entry], simulated: Collection[str]) -> None:
+    names = [entry.name for entry in entries]
+    unknown = [name for name in simulated if name not in names]
+    if unknown:
+        detail = f"names {unknown[0]!r}; the contestants are {', '.join(names)}"
+        raise InvalidInput.of([Violation(pointer="simulated", detail=detail)])
+
+
+def _check_servable(schema: Schema, models: Mapping[str, LanguageModel]) -> None:
+    reasons = [
+        Violation(pointer="schema", detail=f"{name} cannot serve {schema.name}: {reason}")
+        for name, model in models.items()
+        if (reason := unservable(schema, model.profile)) is not None
+    ]
+    if reasons:
+        raise InvalidInput.of(reasons)
