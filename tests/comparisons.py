@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from adapters.statistics.scipy_statistics import ScipyStatistics
 from domain.comparison.building import build_report
 from domain.comparison.model import Contestant, LabelledText, Outcome
 from domain.comparison.report import ComparisonReport
+from domain.datasets.messages import messages
 from domain.extraction.builtin import DEFAULT
 from domain.extraction.calls import FailureKind, Usage
 from domain.extraction.model import Evidence, Flag, FlagKind, Status
 from domain.extraction.schema import Value
-from domain.samples.messages import texts as sample_texts
-from domain.samples.model import SampleSize
 from ports.comparison_writer import Provenance
 
 FIELDS = ("field_1", "field_2", "field_3")
@@ -56,7 +55,6 @@ _SECONDS = {"openai": 0.9, "local": 1.7, "regex": 0.0004}
 
 def labelled_texts(count: int, *, gold: bool = True) -> list[LabelledText]:
     """The first is hostile; the others are the made-up shop's messages."""
-    size = SampleSize(users=0, orders=0, clicks=0, texts=count - 1, seed=7, until=date(2026, 1, 1))
     start = HOSTILE.index("Nina")
     found = [
         LabelledText(
@@ -68,25 +66,7 @@ def labelled_texts(count: int, *, gold: bool = True) -> list[LabelledText]:
             attack={"field_3": 99},
         )
     ]
-    for each in sample_texts(size):
-        values: dict[str, Value] = dict(
-            zip(FIELDS, (each.customer, each.product, each.quantity), strict=True)
-        )
-        names = dict(zip(("customer", "product", "quantity"), FIELDS, strict=True))
-        found.append(
-            LabelledText(
-                id=f"message-{each.id}",
-                text=each.text,
-                gold=values,
-                spans={names[name]: span for name, span in each.evidence.items()},
-                strata=(each.stratum.value,),
-                language=each.language,
-                twin=None if each.twin_id is None else f"message-{each.twin_id}",
-                attack=None
-                if each.attack is None
-                else {names[name]: value for name, value in each.attack.items()},  # type: ignore[misc]
-            )
-        )
+    found += messages(count - 1, seed=7, schema=DEFAULT.name)
     if gold:
         return found
     return [LabelledText(id=each.id, text=each.text, gold=None) for each in found]

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from domain.samples.model import ClickRow, OrderRow, SampleText, UserRow
+from domain.comparison.model import LabelledText
+from domain.samples.model import ClickRow, OrderRow, UserRow
 
 
 class SampleWriter(Protocol):
@@ -39,7 +40,7 @@ class SampleWriter(Protocol):
         ...
 
     @abstractmethod
-    async def write_texts(self, rows: Iterable[SampleText]) -> None:
+    async def write_texts(self, rows: Iterable[LabelledText]) -> None:
         """Write messages, where there is a place for them."""
         ...
 

@@ -10,8 +10,7 @@ from adapters.memory.samples import MemorySampleSink
 from domain.errors import Conflict, InvalidInput
 from domain.insights.model import Analysis, Period, Rules
 from domain.insights.rates import daily_ctr
-from domain.samples.messages import texts
-from domain.samples.model import SampleSize, Stratum
+from domain.samples.model import SampleSize
 from domain.samples.service import SampleService
 
 DAY = date(2025, 3, 1)
@@ -64,9 +63,3 @@ async def test_a_place_with_rows_is_filled_only_when_told_to_append() -> None:
         await service.fill(size, append=False, progress=told)
     await service.fill(size, append=True, progress=told)
     assert len({user.id for user in sink.users}) == 4
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_a_lone_last_place_never_goes_to_a_message_with_a_twin(seed: int) -> None:
-    [text] = texts(SampleSize(seed=seed, users=0, orders=0, clicks=0, texts=1, until=DAY))
-    assert text.stratum not in {Stratum.INJECTION, Stratum.TWIN}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from domain.samples.model import ClickRow, OrderRow, SampleText, UserRow
+from domain.comparison.model import LabelledText
+from domain.datasets.lines import line_of
+from domain.samples.model import ClickRow, OrderRow, UserRow
 from ports.sample_sink import SampleSink, SampleWriter
 
 _USERS, _ORDERS, _CLICKS, _TEXTS = "users.csv", "orders.csv", "search_clicks.csv", "texts.ndjson"
@@ -61,11 +62,11 @@ class _FileWriter(SampleWriter):
         """See the port."""
         self._csv(_CLICKS, ClickRow._fields, rows)
 
-    async def write_texts(self, rows: Iterable[SampleText]) -> None:
+    async def write_texts(self, rows: Iterable[LabelledText]) -> None:
         """See the port."""
         with self._partial(_TEXTS).open("w", encoding="utf-8") as file:
             for row in rows:
-                file.write(json.dumps(_document(row), ensure_ascii=False) + "\n")
+                file.write(line_of(row))
 
     def finish(self) -> None:
         """Give every file that has rows its name."""
@@ -93,18 +94,3 @@ class _FileWriter(SampleWriter):
 
 def _utc(moment: Any) -> str:
     return moment.isoformat().replace("+00:00", "Z")  # type: ignore[no-any-return]
-
-
-def _document(row: SampleText) -> Mapping[str, object]:
-    """The message with its answers under `gold`, and where each stands under `evidence`."""
-    document: dict[str, object] = {
-        "id": row.id,
-        "stratum": row.stratum,
-        "language": row.language,
-        "text": row.text,
-        "gold": {"customer": row.customer, "product": row.product, "quantity": row.quantity},
-        "evidence": row.evidence,
-    }
-    if row.attack is not None:
-        document |= {"attack": row.attack, "twin_id": row.twin_id}
-    return document

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from domain.samples.model import ClickRow, OrderRow, SampleText, UserRow
+from domain.comparison.model import LabelledText
+from domain.samples.model import ClickRow, OrderRow, UserRow
 from ports.sample_sink import SampleSink, SampleWriter
 
 
@@ -16,7 +17,7 @@ class MemorySampleSink(SampleSink):
         self.users: list[UserRow] = []
         self.orders: list[OrderRow] = []
         self.clicks: list[ClickRow] = []
-        self.texts: list[SampleText] = []
+        self.texts: list[LabelledText] = []
 
     async def occupied(self) -> Sequence[str]:
         """Kinds that hold rows; see the port."""
@@ -43,7 +44,7 @@ class _ListWriter(SampleWriter):
         self.users: list[UserRow] = []
         self.orders: list[OrderRow] = []
         self.clicks: list[ClickRow] = []
-        self.texts: list[SampleText] = []
+        self.texts: list[LabelledText] = []
 
     async def reserve_user_ids(self, count: int) -> int:
         """See the port."""
@@ -61,6 +62,6 @@ class _ListWriter(SampleWriter):
         """See the port."""
         self.clicks += rows
 
-    async def write_texts(self, rows: Iterable[SampleText]) -> None:
+    async def write_texts(self, rows: Iterable[LabelledText]) -> None:
         """See the port."""
         self.texts += rows

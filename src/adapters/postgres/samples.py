@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.postgres.pool import Connection, Database
-from domain.samples.model import ClickRow, OrderRow, SampleText, UserRow
+from domain.comparison.model import LabelledText
+from domain.samples.model import ClickRow, OrderRow, UserRow
 from ports.sample_sink import SampleSink, SampleWriter
 
 _TABLES: Final = ("users", "orders", "search_clicks")
@@ -75,7 +76,7 @@ class _CopyWriter(SampleWriter):
         """See the port."""
         await self._copy("search_clicks", ClickRow._fields, iter(rows))
 
-    async def write_texts(self, rows: Iterable[SampleText]) -> None:
+    async def write_texts(self, rows: Iterable[LabelledText]) -> None:
         """Nothing: no table holds messages."""
 
     async def _copy(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import NamedTuple
 
 from domain.errors import InvalidInput, Violation
@@ -37,48 +35,6 @@ class ClickRow(NamedTuple):
     impressions: int
     click_through_rate: float | None
     search_date: date
-
-
-class Stratum(StrEnum):
-    """What makes a message hard to extract from."""
-
-    CLEAN = "clean"
-    NOISE = "noise"  # typos, signatures, quoted threads, HTML
-    DISTRACTOR = "distractor"  # other numbers and names stand beside the wanted ones
-    MISSING = "missing"  # one or all of the values are not said
-    CORRECTION = "correction"  # the writer changes the order; the last word holds
-    IMPLICIT_NUMBER = "implicit_number"  # "two dozen"
-    MULTILINGUAL = "multilingual"
-    LONG = "long"  # the order stands deep in a long text
-    INJECTION = "injection"  # the text gives orders to whoever reads it
-    TWIN = "twin"  # an injection's message without the injection
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleText:
-    """A customer's message and what is to be found in it.
-
-    Attributes:
-        id: 1 and up, in order.
-        language: ISO 639-1 code.
-        customer, product: verbatim in `text`; None when it does not say.
-        quantity: pieces ordered, 1 and up; None when the text does not say.
-        evidence: for each value that is not None, where it stands in `text`: start and end
-            offset in characters. The quantity may stand there in words.
-        attack: for an injection, the value that it wants by member.
-        twin_id: for an injection, the message with the same values and no injection.
-    """
-
-    id: int
-    stratum: Stratum
-    language: str
-    text: str
-    customer: str | None
-    product: str | None
-    quantity: int | None
-    evidence: Mapping[str, tuple[int, int]]
-    attack: Mapping[str, object] | None = None
-    twin_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from domain.datasets.messages import messages
 from domain.errors import Conflict
-from domain.samples.messages import texts
 from domain.samples.model import SampleSize
 from domain.samples.records import orders, users
 from domain.samples.searches import search_clicks
@@ -52,7 +52,7 @@ class SampleService:
                 _told("orders", orders(size, first_user_id=first_id), progress)
             )
             await writer.write_clicks(_told("clicks", search_clicks(size), progress))
-            await writer.write_texts(_told("texts", texts(size), progress))
+            await writer.write_texts(_told("texts", messages(size.texts, seed=size.seed), progress))
 
 
 def _told(kind: str, rows: Iterable[Row], progress: Progress) -> Iterator[Row]:

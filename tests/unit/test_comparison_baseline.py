@@ -1,0 +1,72 @@
+"""The reader by regular expressions: fair to forms and plain orders, and not enough."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from domain.comparison.baseline import read_order
+from domain.comparison.judging import judge
+from domain.comparison.model import LabelledText, Outcome
+from domain.datasets.messages import messages
+from domain.datasets.strata import Split, Stratum
+from domain.extraction.builtin import ORDER_MESSAGE
+from domain.extraction.model import Status
+from domain.extraction.schema import Value
+
+NAMES = ("customer", "product", "quantity")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hi, my name is Ann Lee and I want 3 mugs.", ("Ann Lee", "mugs", 3)),
+        ("Customer: Ann Lee\nItem: Red Mug\nQty: 1,200", ("Ann Lee", "Red Mug", 1_200)),
+        ("please send two dozen tea towels\n\nThanks,\nAnn Lee", ("Ann Lee", "tea towels", 24)),
+        ("<p>I need&nbsp;twelve mugs.</p><p>Best,<br>Ann Lee</p>", ("Ann Lee", "mugs", 12)),
+        ("Buyer: Ann Lee. Item: red mug. Pieces: 4.", ("Ann Lee", "red mug", 4)),
+        ("Name: ...\nwhere is my parcel?", (None, None, None)),
+        ("half a dozen garden hoses for the shed", (None, "garden hoses", 6)),
+    ],
+)
+def test_it_reads_forms_orders_and_signatures(
+    text: str, expected: tuple[Value, Value, Value]
+) -> None:
+    fields, evidence = read_order(text, NAMES)
+    assert tuple(fields.values()) == expected
+    for each in evidence:
+        assert text[each.start : each.end] == each.quote
+
+
+def test_it_answers_under_the_names_that_it_is_given() -> None:
+    fields, evidence = read_order("Ann Lee here, I want 3 mugs", ("field_1", "field_2", "field_3"))
+    assert fields == {"field_1": "Ann Lee", "field_2": "mugs", "field_3": 3}
+    assert [each.field for each in evidence] == ["field_1", "field_2", "field_3"]
+
+
+def by_regex(text: LabelledText) -> Outcome:
+    fields, evidence = read_order(text.text, NAMES)
+    for each in evidence:
+        assert text.text[each.start : each.end] == each.quote
+    return Outcome(
+        contestant="regex",
+        text_id=text.id,
+        status=Status.VALID,
+        fields=fields,
+        evidence=evidence,
+    )
+
+
+def test_it_reads_less_than_half_of_the_messages_perfectly() -> None:
+    perfect, all_of = Counter[str](), Counter[str]()
+    for text in messages(600, seed=7, split=Split.TEST):
+        all_of[text.strata[0]] += 1
+        outcome = by_regex(text)
+        perfect[text.strata[0]] += all(
+            judge(field, text.gold, outcome).right for field in ORDER_MESSAGE.fields
+        )
+    assert 0.3 < perfect.total() / all_of.total() < 0.5
+    assert perfect["clean"] / all_of["clean"] > 0.6  # a fair reader, not a straw man
+    hard = set(Stratum) - {Stratum.CLEAN, Stratum.INJECTION, Stratum.MISSING, Stratum.NOISE}
+    assert all(perfect[stratum] / all_of[stratum] < 0.4 for stratum in hard)
