@@ -67,13 +67,13 @@ def _document(line: bytes, number: int, *, others: bool) -> Document | list[Viol
     """One line: `{"text": ..., "id": ...}`, or a string that is the text."""
     at = f"/{number}"
     try:
-        raw = _DECODER.decode(line.decode("utf-8-sig" if number == 1 else "utf-8").strip())
+        raw = STRICT_JSON.decode(line.decode("utf-8-sig" if number == 1 else "utf-8").strip())
         document = _shaped({"text": raw} if isinstance(raw, str) else raw, others=others)
     except UnicodeDecodeError:
         return [Violation(pointer=at, detail=f"line {number} is not UTF-8")]
     except (json.JSONDecodeError, RecursionError):
         return [Violation(pointer=at, detail=f"line {number} is not JSON")]
-    except _Misshapen as error:
+    except Misshapen as error:
         return [Violation(pointer=at, detail=f"line {number} {error}")]
     found = check_document(document, at)
     if not found:
@@ -87,24 +87,24 @@ def _shaped(raw: Any, *, others: bool) -> Document:
     """A document of the right shape, with any text.
 
     Raises:
-        _Misshapen: says why not.
+        Misshapen: says why not.
     """
     if not isinstance(raw, dict):
-        raise _Misshapen("must be a string, or an object with `text`")
+        raise Misshapen("must be a string, or an object with `text`")
     unknown = [name for name in raw if name not in _MEMBERS]
     if unknown and not others:
-        raise _Misshapen(f"has the unknown member {_shown(unknown[0])}; known are id and text")
+        raise Misshapen(f"has the unknown member {_shown(unknown[0])}; known are id and text")
     text, name = raw.get("text"), raw.get("id")
     if not isinstance(text, str):
-        raise _Misshapen("must have a `text` that is a string")
+        raise Misshapen("must have a `text` that is a string")
     if isinstance(name, int) and not isinstance(name, bool):
         name = str(name)
     if name is not None and not isinstance(name, str):
-        raise _Misshapen("must have an `id` that is a string or an integer, if any")
+        raise Misshapen("must have an `id` that is a string or an integer, if any")
     return Document(text=text, id=name)
 
 
-class _Misshapen(ValueError):
+class Misshapen(ValueError):
     """A line that is JSON, but no document."""
 
 
@@ -117,8 +117,9 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise _Misshapen(f"has the member {_shown(twice)} twice")
+        raise Misshapen(f"has the member {_shown(twice)} twice")
     return members
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_distinct)
+STRICT_JSON: Final = json.JSONDecoder(object_pairs_hook=_distinct)
+"""Refuses an object that has a member twice, by `Misshapen`."""

@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "worker": ("entrypoints.cli.worker", "Run the jobs of the queue."),
     "extract": ("entrypoints.cli.extract", "Turn texts into records."),
     "compare": ("entrypoints.cli.compare", "Compare providers on the same texts."),
+    "dataset": ("entrypoints.cli.dataset", "Make texts with right answers, to compare on."),
     "extraction-schemas": (
         "entrypoints.cli.extraction_schemas",
         "Define the records that texts become.",

@@ -1,0 +1,135 @@
+"""Files of labelled texts, NDJSON or CSV: the made ones and a user's own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, Final
+
+from domain.comparison.model import LabelledText
+from domain.datasets.labels import BadLine, faults_between
+from domain.datasets.lines import line_of, text_of
+from domain.datasets.table import Heading, cells_of, columns_of
+from domain.errors import InvalidInput, Violation
+from domain.extraction.schema import Schema
+from entrypoints.documents import STRICT_JSON, Misshapen
+
+FORMATS: Final = ("ndjson", "csv")
+_LONGEST_CELL: Final = 8_388_608
+_MOST_VIOLATIONS: Final = 100
+
+
+def format_of(path: Path) -> str:
+    """The format that the ending of a file tells: `csv`, else `ndjson`."""
+    return "csv" if path.suffix.lower() == ".csv" else "ndjson"
+
+
+def read_labelled_texts(
+    file: IO[bytes], schema: Schema, *, form: str = "ndjson"
+) -> list[LabelledText]:
+    """The texts of a file, with or without gold.
+
+    Args:
+        file: from its beginning.
+        schema: whose fields the labels name.
+        form: one of `FORMATS`.
+
+    Raises:
+        InvalidInput: names every bad line by its number, up to 100 of them; or there is no text.
+    """
+    found: list[tuple[int, LabelledText]] = []
+    faults: list[tuple[int, str]] = []
+    for number, read in _rows(file, schema) if form == "csv" else _lines(file, schema):
+        if isinstance(read, LabelledText):
+            found.append((number, read))
+        else:
+            faults.append((number, read))
+        if len(faults) == _MOST_VIOLATIONS:
+            break
+    faults = faults or list(faults_between(found))
+    if faults:
+        raise InvalidInput.of(
+            [
+                Violation(pointer=f"/{number}", detail=f"line {number} {fault}")
+                for number, fault in faults
+            ]
+        )
+    if not found:
+        raise InvalidInput.of([Violation(pointer="", detail="must hold a text at least")])
+    return [text for _, text in found]
+
+
+def write_labelled_texts(
+    file: IO[bytes], texts: Iterable[LabelledText], schema: Schema, *, form: str = "ndjson"
+) -> None:
+    """Write texts so that they are read as the same.
+
+    Args:
+        file: to write to; it stays open.
+        texts: in CSV each with gold, as a row cannot tell unknown from null.
+        schema: whose fields the labels name.
+        form: one of `FORMATS`.
+    """
+    target = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    if form == "csv":
+        writer = csv.writer(target)
+        writer.writerow(columns_of(schema))
+        writer.writerows(cells_of(text, schema) for text in texts)
+    else:
+        target.writelines(line_of(text) for text in texts)
+    target.detach()
+
+
+_Read = tuple[int, LabelledText | str]
+"""The number of a line, and its text or what is wrong with it."""
+
+
+def _lines(file: IO[bytes], schema: Schema) -> Iterator[_Read]:
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield number, text_of(_parsed(line, number), schema, number=number)
+        except (BadLine, Misshapen) as error:
+            yield number, str(error)
+
+
+def _parsed(line: bytes, number: int) -> Any:
+    try:
+        return STRICT_JSON.decode(line.decode("utf-8-sig" if number == 1 else "utf-8").strip())
+    except UnicodeDecodeError:
+        raise BadLine("is not UTF-8") from None
+    except (json.JSONDecodeError, RecursionError):
+        raise BadLine("is not JSON") from None
+
+
+def _rows(file: IO[bytes], schema: Schema) -> Iterator[_Read]:
+    csv.field_size_limit(_LONGEST_CELL)
+    reader = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    rows = csv.reader(reader, strict=True)
+    try:
+        names = next(rows, [])
+        heading = Heading(schema=schema, names=[name.strip() for name in names])
+        start = rows.line_num + 1
+        for cells in rows:
+            if cells:
+                yield start, _row(heading, cells, start)
+            start = rows.line_num + 1
+    except BadLine as error:
+        yield 1, str(error)
+    except csv.Error as error:
+        yield rows.line_num, f"is no row of CSV: {error}"
+    except UnicodeDecodeError:
+        yield rows.line_num + 1, "or one soon after it is not UTF-8"
+    finally:
+        reader.detach()
+
+
+def _row(heading: Heading, cells: list[str], number: int) -> LabelledText | str:
+    try:
+        return heading.text_of(cells, number=number)
+    except BadLine as error:
+        return str(error)
