@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -67,3 +68,15 @@ async def test_what_was_learned_before_valkey_went_away_still_holds(redis_url: s
     await client.aclose()
     assert not turn.granted
     assert turn.wait_s > 25
+
+
+async def test_many_calls_that_find_valkey_away_say_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with Redis(host="127.0.0.1", port=free_port()) as client:
+        pacer = SharedPacer(ValkeyPacer(client), LocalPacer())
+        calls = (pacer.turn("lane", tokens=1, patience_s=60) for _ in range(8))
+        turns = await asyncio.gather(*calls)
+    assert any(turn.granted for turn in turns)
+    told = [each for each in caplog.records if "Valkey does not answer" in each.message]
+    assert len(told) == 1

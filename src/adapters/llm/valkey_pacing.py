@@ -163,9 +163,11 @@ class SharedPacer(Pacer):
         return await self._either(lambda: report(self._shared), kept)
 
     def _gone(self, error: Exception) -> None:
-        self._away_until = self._now() + _AWAY_S
-        _log.warning(
-            "Valkey does not answer (%s): rate limits are kept per process for %.0f s",
-            type(error).__name__,
-            _AWAY_S,
-        )
+        now = self._now()
+        if now >= self._away_until:  # all calls under way find it out, and one line says it
+            _log.warning(
+                "Valkey does not answer (%s): rate limits are kept per process for %.0f s",
+                type(error).__name__,
+                _AWAY_S,
+            )
+        self._away_until = now + _AWAY_S
