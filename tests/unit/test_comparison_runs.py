@@ -14,8 +14,9 @@ from adapters.memory.comparison_log import MemoryComparisonLog
 from adapters.memory.language_model import ScriptedLanguageModel
 from domain.comparison.choosing import chosen
 from domain.comparison.model import Contestant, LabelledText, Outcome
+from domain.comparison.readers import BaselineReader, ModelReader, Reader, baseline
 from domain.comparison.recording import Question, Recording, Run, of_contestants, restated
-from domain.comparison.service import ComparisonService, Halt, ModelReader, Reader
+from domain.comparison.service import ComparisonService, Halt
 from domain.errors import Conflict, InvalidInput
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.calls import Failure, FailureKind
@@ -23,6 +24,7 @@ from domain.extraction.model import Status
 from domain.extraction.prices import Price, PriceTable
 from domain.extraction.service import ExtractionService
 from tests.contracts.comparison_log import LOCAL, OTHER, TEXTS, a_run
+from tests.unit.comparisons import SCHEMA
 
 A = Contestant(name="a", provider="a", model="m", prompt_hash="h", concurrency=1)
 B = replace(A, name="b", concurrency=2)
@@ -196,6 +198,23 @@ async def test_a_model_reads_with_all_that_extraction_does_and_is_priced_twice()
     assert failure is not None
     assert failure.kind is FailureKind.INVALID_JSON
     assert (await reader.read(text, 0))[0].failure is FailureKind.AUTH
+
+
+async def test_the_baseline_reads_orders_without_a_call() -> None:
+    seconds = iter((1.0, 1.5))
+    reader = BaselineReader(ORDER_MESSAGE, name="regex", now=lambda: next(seconds))
+    text = LabelledText(id="x", text="Please send 12 oak chairs. Regards, Ann Lee", gold=None)
+    outcome, failure = await reader.read(text, 2)
+    assert failure is None
+    assert (outcome.fields["quantity"], outcome.repeat, outcome.attempts) == (12, 2, 0)
+    assert (outcome.latency_s, outcome.cost_usd) == (0.5, Decimal(0))
+    assert baseline("floor").name == "floor"
+
+
+def test_the_baseline_reads_orders_alone() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        BaselineReader(SCHEMA, name="regex", now=lambda: 0.0)
+    assert "reads orders alone" in refused.value.violations[0].detail
 
 
 def test_a_sample_is_random_steady_and_keeps_twins_together() -> None:

@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -16,9 +16,12 @@ import click
 from rich.console import Console
 
 from domain.comparison.choosing import chosen
+from domain.comparison.model import LabelledText
 from domain.comparison.recording import Recording, Run, restated
 from domain.comparison.service import ComparisonService, Halt
 from domain.errors import InvalidInput, Violation
+from domain.extraction.builtin import ORDER_MESSAGE
+from domain.extraction.schema import Schema
 from entrypoints.cli.compare_progress import ComparisonProgress
 from entrypoints.cli.compare_schema import find_schema
 from entrypoints.cli.reading import model_settings_or_exit
@@ -29,10 +32,10 @@ from entrypoints.comparison.container import (
     Wishes,
     now,
     open_cast,
-    read_dataset,
     read_recording,
 )
 from entrypoints.comparison.reporting import Files, write_reports
+from entrypoints.labelled_texts import format_of, read_labelled_texts
 from entrypoints.logs import configure_logging
 
 _NOT_COMPLETED: Final = 3
@@ -67,7 +70,7 @@ class Wish:
 )
 @click.option(
     "--schema",
-    default="default",
+    default=ORDER_MESSAGE.name,
     show_default=True,
     help="The record to fill: a name, or a YAML or JSON file.",
 )
@@ -165,8 +168,8 @@ def command(
 async def _run(wish: Wish) -> int:
     """The exit code."""
     settings = model_settings_or_exit()
-    texts = read_dataset(wish.dataset)
     schema = await find_schema(wish.schema)
+    texts = _texts_of(wish.dataset, schema)
     split = None if wish.split == _ALL else wish.split
     picked = chosen(texts, split=split, limit=wish.limit, seed=wish.seed)
     stop = asyncio.Event()
@@ -192,6 +195,20 @@ async def _run(wish: Wish) -> int:
         return _NOT_COMPLETED
     await _report(recording, [each.name for each in run.contestants], wish.files)
     return 0
+
+
+def _texts_of(dataset: Path, schema: Schema) -> Sequence[LabelledText]:
+    """The texts of a file.
+
+    Raises:
+        InvalidInput: names the file, every bad line and what is wrong with it.
+    """
+    try:
+        with dataset.open("rb") as file:
+            return read_labelled_texts(file, schema, form=format_of(dataset))
+    except InvalidInput as error:
+        named = [replace(each, pointer=str(dataset)) for each in error.violations]
+        raise InvalidInput.of(named) from None
 
 
 async def _answered(

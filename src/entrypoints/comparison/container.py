@@ -9,10 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from adapters.charts.vega import open_chart_renderer
 from adapters.files.comparison_log import FileComparisonLog, read_recording
@@ -27,8 +24,8 @@ from adapters.reports.comparison_text import MarkdownComparison
 from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.clock import SystemClock
 from domain.comparison.contestants import BASELINE, OWN_MACHINES, Entry, read_entries
-from domain.comparison.model import Contestant, LabelledText
-from domain.comparison.service import ModelReader, Reader
+from domain.comparison.model import Contestant
+from domain.comparison.readers import BaselineReader, ModelReader, Reader, baseline
 from domain.errors import InvalidInput, Violation
 from domain.extraction.prompting import prompt_hash, unservable
 from domain.extraction.schema import Schema
@@ -46,7 +43,6 @@ __all__ = [
     "now",
     "open_cast",
     "open_writers",
-    "read_dataset",
     "read_recording",
 ]
 
@@ -118,8 +114,17 @@ async def open_cast(
         places = dict.fromkeys(config.base_url for config in configs)
         stand_ins = {place for place in places if await is_simulation(place)}
         deadline_s = document_deadline_s(settings.llm_timeout_s)
-        yield Cast(
-            contestants=tuple(
+        readers: dict[str, Reader] = {}
+        contestants = []
+        for entry in entries:
+            if entry.provider == BASELINE:
+                readers[entry.name] = BaselineReader(schema, name=entry.name, now=time.monotonic)
+                contestants.append(baseline(entry.name))
+                continue
+            readers[entry.name] = ModelReader(
+                service, name=entry.name, schema=schema, deadline_s=deadline_s
+            )
+            contestants.append(
                 _contestant(
                     entry,
                     models[entry.name].profile,
@@ -128,15 +133,8 @@ async def open_cast(
                     wishes,
                     simulated=configured[entry.provider].base_url in stand_ins,
                 )
-                for entry in entries
-            ),
-            readers={
-                entry.name: ModelReader(
-                    service, name=entry.name, schema=schema, deadline_s=deadline_s
-                )
-                for entry in entries
-            },
-        )
+            )
+        yield Cast(contestants=tuple(contestants), readers=readers)
 
 
 @asynccontextmanager
@@ -154,12 +152,6 @@ async def open_writers() -> AsyncIterator[Mapping[str, ComparisonWriter]]:
 def now() -> datetime:
     """The current instant, aware, UTC."""
     return SystemClock().now()
-
-
-def read_dataset(path: Path) -> Sequence[LabelledText]:
-    """The texts of a dataset."""
-    lines = path.read_bytes().splitlines()
-    return [msgspec.json.decode(line, type=LabelledText) for line in lines if line.strip()]
 
 
 def _variant(config: ModelConfig, entry: Entry) -> ModelConfig:
