@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.comparison.figures import ErrorKind, Judgement
 from domain.comparison.judging import category, judge, normalised, same, similarity
@@ -230,3 +232,29 @@ def test_the_reply_to_a_failed_text_says_why() -> None:
     reply = marked(ATTACKED, failed("1", FailureKind.TIMEOUT)).reply
     assert (reply.status, reply.failure, reply.perfect) == ("failed", "timeout", False)
     assert [cell.similarity for cell in reply.cells] == [0.0, 0.0]
+
+
+ANY_VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda items: st.lists(items, max_size=4),
+    max_leaves=4,
+).filter(lambda value: not isinstance(value, list) or not any(isinstance(v, list) for v in value))
+
+
+@given(kind=st.sampled_from(FieldType), many=st.booleans(), first=ANY_VALUE, second=ANY_VALUE)
+def test_any_two_values_can_be_judged_whatever_the_field(
+    kind: FieldType, many: bool, first: Value, second: Value
+) -> None:
+    of = field("any", kind, many=many)
+    assert same(of, first, second) is same(of, second, first)
+    assert similarity(of, first, second) == pytest.approx(similarity(of, second, first))
+    assert 0 <= similarity(of, first, second) <= 1
+    assert same(of, first, first)
+    assert category(of, first) == category(of, first)
+    if same(of, first, second):
+        assert similarity(of, first, second) == pytest.approx(1)
+
+
+def test_a_number_beyond_all_bounds_is_text() -> None:
+    assert same(QUANTITY, 10**400, 10**400)
+    assert not same(QUANTITY, 10**400, 10**401)

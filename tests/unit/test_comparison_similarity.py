@@ -38,8 +38,10 @@ def test_the_distance_is_that_of_the_table(first: str, second: str) -> None:
     assert edit_distance(first, second) == by_table(first, second)
 
 
-def test_two_empty_texts_are_alike() -> None:
-    assert text_similarity("", "") == 1.0
+@given(first=WORDS, second=WORDS)
+def test_similarity_is_what_the_distance_leaves_of_the_longer_text(first: str, second: str) -> None:
+    left = 1 - by_table(first, second) / max(len(first), len(second), 1)
+    assert text_similarity(first, second) == (left if left >= 0.5 else 0.0)
 
 
 SQUARES = st.integers(1, 5).flatmap(

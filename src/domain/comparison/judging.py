@@ -6,6 +6,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from math import isclose, isfinite
 from typing import Final, TypeAlias
 
@@ -39,6 +40,8 @@ def normalised(field: Field, value: Value) -> Normal:
     return tuple(sorted(kept, key=lambda each: (type(each).__name__, each))) or None
 
 
+# A value is met again in every comparison that it is part of. Typed, since 1 and True hash alike.
+@lru_cache(maxsize=16_384, typed=True)
 def _plain(kind: FieldType, item: Scalar) -> Plain | None:
     if item is None:
         return None
@@ -58,7 +61,7 @@ def _plain(kind: FieldType, item: Scalar) -> Plain | None:
 def _number(item: Scalar) -> float | None:
     try:
         number = float(item)  # type: ignore[arg-type]
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if isfinite(number) else None
 
@@ -97,8 +100,8 @@ def similarity(field: Field, first: Value, second: Value) -> float:
     one of 12. Two lists are paired as well as can be, and what is left over counts 0.
     """
     ours, theirs = normalised(field, first), normalised(field, second)
-    if ours is None or theirs is None:
-        return float(ours is theirs)
+    if ours == theirs or ours is None or theirs is None:
+        return float(ours == theirs)
     if isinstance(ours, tuple) and isinstance(theirs, tuple):
         short, long = sorted((ours, theirs), key=len)
         scores = [[_near(field.type, one, other) for other in long] for one in short]

@@ -40,9 +40,11 @@ def edit_distance(first: str, second: str) -> int:
 
 def text_similarity(first: str, second: str) -> float:
     """Normalised Levenshtein similarity, 0 below the threshold, 1 when equal."""
-    longest = max(len(first), len(second))
-    if not longest:
+    if first == second:
         return 1.0
+    longest = max(len(first), len(second))
+    if min(len(first), len(second)) < THRESHOLD * longest:
+        return 0.0  # at least the difference in length has to be inserted
     similarity = 1 - edit_distance(first, second) / longest
     return similarity if similarity >= THRESHOLD else 0.0
 
