@@ -126,7 +126,7 @@ def fill(
     """
     places = PLACE.findall(wording)
     base = rng.choice(words.bases) if words and words.bases else None
-    count = _count(rng, wording)
+    count = _count(rng, wording, language)
     if words:
         count = round(words.value * (base or 1))
     customer = _customer(rng, places, language)
@@ -168,11 +168,11 @@ def decorate(wording: str, draft: Draft) -> str:
     return PLACE.sub(lambda match: draft.given[match[1]], wording)
 
 
-def _count(rng: random.Random, wording: str) -> int:
+def _count(rng: random.Random, wording: str, language: str) -> int:
     """How many: one only where the wording holds for a single thing, thousands for no person."""
     singular = "{article}" in wording or "{quantity} {product}" in wording
     drawn = rng.random()
-    if singular and drawn < _SINGLE_SHARE:
+    if singular and language == "en" and drawn < _SINGLE_SHARE:
         return 1
     if "{person}" not in wording and drawn > 1 - _MANY_SHARE:
         return rng.choice(_MANY)

@@ -16,7 +16,7 @@ _HARD_SPACE_SHARE: Final = 0.15
 
 
 def misspelt(rng: random.Random, draft: Draft) -> Draft:
-    """Letters swapped, left out or doubled in a few places."""
+    """Letters swapped, left out or doubled in a few places, one at least."""
 
     def spoil(words: str) -> str:
         letters = list(words)
@@ -32,7 +32,8 @@ def misspelt(rng: random.Random, draft: Draft) -> Draft:
                 letters[at] = "" if slip == 1 else letters[at] * 2
         return "".join(letters)
 
-    return _reworded(draft, spoil)
+    spoilt = _reworded(draft, spoil)
+    return misspelt(rng, draft) if spoilt == draft else spoilt
 
 
 def scanned(rng: random.Random, draft: Draft) -> Draft:

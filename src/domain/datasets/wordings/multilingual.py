@@ -48,7 +48,7 @@ MULTILINGUAL: Final[Mapping[str, Sequence[str]]] = {
             " l'uno.\n\nDistinti saluti\n{customer}"
         ),
         "Articolo: {product}\nPezzi: {quantity}\nIntestatario: {customer}\nSpedizione: 7,50 €",
-        "Ciao, sono {person}: mi servono {words} {product} entro il {day} marzo. A presto!",
+        "Ciao, sono {person}: vorrei {words} {product} entro il {day} marzo. A presto!",
     ),
     "pl": (
         (
@@ -56,7 +56,7 @@ MULTILINGUAL: Final[Mapping[str, Sequence[str]]] = {
             " {price} zł za sztukę.\n\nZ poważaniem\n{customer}"
         ),
         "Towar: {product}\nIlość: {quantity}\nZamawiający: {customer}\nDostawa: 14,90 zł",
-        "Cześć, tu {person}. Potrzebujemy jeszcze {words} sztuk, chodzi o {product}. Dzięki!",
+        "Cześć, tu {person}. Potrzebujemy jeszcze {words} sztuk: {product}. Dzięki!",
     ),
     "ja": (
         (

@@ -12,7 +12,7 @@ IMPLICIT_NUMBER: Final[Sequence[str]] = (
     "What we are looking for is {words} {product}. {customer}",
     "{person} writing: it would be {words} {product} this time, same colour as the old ones.",
     "Dear shop, {words} {product} for {firm}, before the holidays if you can manage.",
-    "{hi} do you deliver {words} {product} on a {weekday}? Then do so, to {customer}. {bye}",
+    "{hi} do you deliver {words} {product} on a {weekday}? Then do so, to {customer}.",
     "Our order of today: {words} {product}, on the account of {customer}.",
 )
 NUMBER_WORDS: Final[Sequence[Words]] = (
