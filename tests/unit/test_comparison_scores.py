@@ -137,6 +137,17 @@ def test_without_gold_the_funnel_ends_with_what_is_grounded() -> None:
     assert perfect_rate(sheet) is None
 
 
+def test_parts_of_a_stratum_stand_behind_it() -> None:
+    kinds = [("noise", "noise: html"), ("long",), ("noise", "noise: scan"), ("long",)]
+    gold = {"customer": None, "product": None, "quantity": 1}
+    sheet = [
+        marked(text(str(nth), gold, strata=strata), outcome(str(nth), quantity=1))
+        for nth, strata in enumerate(kinds)
+    ]
+    rows = [(row.stratum, row.perfect.total) for row in stratum_scores(SCHEMA, sheet)]
+    assert rows == [("noise", 2), ("noise: html", 1), ("noise: scan", 1), ("long", 2)]
+
+
 def test_strata_overlap_and_languages_follow_when_there_are_several() -> None:
     gold: Mapping[str, Value] = {"quantity": 1}
     sheet = [

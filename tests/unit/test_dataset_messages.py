@@ -92,7 +92,7 @@ def test_an_attacked_message_is_its_clean_twin_with_the_attack_put_in(
         assert text.attack
         assert text.twin is not None
         twin = by_id[text.twin]
-        assert (text.strata, twin.strata) == (("injection",), ("clean",))
+        assert (text.strata[0], twin.strata) == ("injection", ("clean",))
         assert (twin.gold, twin.split, twin.template) == (text.gold, text.split, text.template)
         assert text.gold is not None
         assert all(text.gold[name] != wanted for name, wanted in text.attack.items())
@@ -105,9 +105,8 @@ def test_an_attacked_message_is_its_clean_twin_with_the_attack_put_in(
             len(twin.text),
         )
         assert text.text.endswith(twin.text[before:])
-    kinds = {text.template.partition("+")[0] for text in attacked}
-    wanted_kinds = "direct role_play other_language hidden_html fake_json tag_breaking report_1"
-    assert kinds == set(wanted_kinds.split())
+    kinds = "direct role_play other_language hidden_html fake_json tag_breaking report_1"
+    assert {text.strata[1] for text in attacked} == {f"injection: {each}" for each in kinds.split()}
 
 
 def test_the_kinds_come_in_their_shares_in_both_parts(texts: Sequence[LabelledText]) -> None:
@@ -148,7 +147,7 @@ def test_a_part_is_the_same_texts_as_in_the_whole_set() -> None:
 
 def test_the_same_set_is_made_on_every_version_of_python() -> None:
     found = dataset_hash(list(messages(60, seed=7)))
-    assert found == "4a940b1a3b720bfbcfcf2fcf0d17f0866d78b9402cc7364595e4893ca9f77631"
+    assert found == "556b475345080e2337475a50f3c9ec139d15f1df0a76a3c473d8d90e6f32c971"
 
 
 def test_both_schemas_have_the_same_texts_under_other_names() -> None:

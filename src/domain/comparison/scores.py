@@ -127,9 +127,14 @@ def micro_f1(name: str, estimator: Estimator) -> Estimate:
 
 
 def stratum_scores(schema: Schema, sheet: Sequence[Marked]) -> tuple[StratumScore, ...]:
-    """By stratum, in the order of the dataset, then by language when there are several."""
+    """By stratum, in the order of the dataset, then by language when there are several.
+
+    Parts of a stratum, such as `noise: html`, stand behind it.
+    """
     languages = list(dict.fromkeys(each.text.language for each in sheet))
-    strata = dict.fromkeys(stratum for each in sheet for stratum in each.text.strata)
+    found = dict.fromkeys(stratum for each in sheet for stratum in each.text.strata)
+    wholes = list(dict.fromkeys(stratum.partition(": ")[0] for stratum in found))
+    strata = sorted(found, key=lambda name: (wholes.index(name.partition(": ")[0]), ": " in name))
     kinds = [(stratum, [e for e in sheet if stratum in e.text.strata]) for stratum in strata]
     if len(languages) > 1:
         kinds += [

@@ -73,6 +73,7 @@ class Draft:
         template: names the wording.
         language: ISO 639-1 code.
         given: what the places were filled with.
+        kind: what was done to it, such as `html`; empty when nothing was.
     """
 
     pieces: tuple[Piece, ...]
@@ -80,6 +81,7 @@ class Draft:
     template: str
     language: str
     given: Mapping[str, str]
+    kind: str = ""
 
     @property
     def text(self) -> str:
@@ -96,12 +98,11 @@ class Draft:
             at += len(piece.text)
         return found
 
-    def within(self, before: str, after: str, *, name: str) -> Draft:
-        """The same message between other words, which the name tells."""
+    def within(self, before: str, after: str) -> Draft:
+        """The same message between other words."""
         return replace(
             self,
             pieces=(Piece(before), *self.pieces, Piece(after)),
-            template=f"{name}+{self.template}",
         )
 
 

@@ -25,6 +25,7 @@ from domain.samples.calendar import seeded
 SCHEMAS: Final = {schema.name: schema for schema in (DEFAULT, ORDER_MESSAGE)}
 """Records that a set can be made for; their fields are customer, product and quantity."""
 _MEMBERS: Final = (CUSTOMER, PRODUCT, QUANTITY)
+_NOISES: Final = ("typos", "signature", "thread", "html", "scan")
 _COMPUTED_SHARE: Final = 0.4
 _PLACES_OF_ATTACKS: Final = ("end", "end", "start", "middle")
 
@@ -89,20 +90,23 @@ def _turn(wordings: Sequence[str], turn: int, prefix: str) -> tuple[str, str]:
 def _noisy(rng: random.Random, pool: Pool, turn: int, split: Split) -> Draft:
     wording, name = _turn(pool.clean, rng.randrange(len(pool.clean)), f"clean-{split}")
     draft = fill(rng, wording, template=name)
-    kind = turn % 5
-    if kind == 0:
-        return misspelt(rng, draft).within("", "", name="typos")
-    if kind in (1, 2):
-        endings, name = (pool.signatures, "signature") if kind == 1 else (pool.threads, "thread")
-        spoilt = misspelt(rng, draft) if rng.random() < 0.5 else draft
-        return spoilt.within("", decorate(rng.choice(endings), draft), name=name)
-    if kind == 3:
-        before, after = rng.choice(pool.web_pages)
-        page = marked_up(rng, draft)
-        return page.within(decorate(before, draft), decorate(after, draft), name="html")
-    before, after = rng.choice(pool.scans)
-    sheet = draft.within(decorate(before, draft), decorate(after, draft), name="scan")
-    return scanned(rng, sheet)
+    kind = _NOISES[turn % len(_NOISES)]
+    match kind:
+        case "typos":
+            dirty = misspelt(rng, draft)
+        case "signature" | "thread":
+            endings = pool.signatures if kind == "signature" else pool.threads
+            spoilt = misspelt(rng, draft) if rng.random() < 0.5 else draft
+            dirty = spoilt.within("", decorate(rng.choice(endings), draft))
+        case "html":
+            before, after = rng.choice(pool.web_pages)
+            page = marked_up(rng, draft)
+            dirty = page.within(decorate(before, draft), decorate(after, draft))
+        case _:
+            before, after = rng.choice(pool.scans)
+            sheet = draft.within(decorate(before, draft), decorate(after, draft))
+            dirty = scanned(rng, sheet)
+    return replace(dirty, kind=kind)
 
 
 def _implicit(rng: random.Random, pool: Pool, turn: int, split: Split) -> Draft:
@@ -140,10 +144,9 @@ def _attacked(
         for each in (pool.attacks[(turn + n) % len(pool.attacks)] for n in range(len(pool.attacks)))
         if all(draft.values[member] != wanted for member, wanted in each.wanted.items())
     )
-    clean = replace(draft, template=f"{attack.kind}+{name}")
-    twin = _labelled(clean, made + 1, Stratum.CLEAN, split, names)
+    twin = _labelled(draft, made + 1, Stratum.CLEAN, split, names)
     attacked = _labelled(
-        replace(clean, pieces=_struck(rng, clean.pieces, attack)),
+        replace(draft, pieces=_struck(rng, draft.pieces, attack), kind=attack.kind),
         made,
         Stratum.INJECTION,
         split,
@@ -179,7 +182,7 @@ def _labelled(
         text=draft.text,
         gold={name: draft.values[member] for member, name in renamed},
         spans={name: spans[member] for member, name in renamed if member in spans},
-        strata=(stratum.value,),
+        strata=(stratum.value, *([f"{stratum}: {draft.kind}"] if draft.kind else [])),
         language=draft.language,
         template=draft.template,
         split=split.value,
