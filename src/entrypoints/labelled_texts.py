@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -49,14 +50,16 @@ def read_labelled_texts(
             faults.append((number, read))
         if len(faults) == _MOST_VIOLATIONS:
             break
-    faults = faults or list(faults_between(found))
+    faults = faults or list(islice(faults_between(found), _MOST_VIOLATIONS))
     if faults:
-        raise InvalidInput.of(
-            [
-                Violation(pointer=f"/{number}", detail=f"line {number} {fault}")
-                for number, fault in faults
-            ]
-        )
+        violations = [
+            Violation(pointer=f"/{number}", detail=f"line {number} {fault}")
+            for number, fault in faults
+        ]
+        if len(faults) == _MOST_VIOLATIONS:
+            detail = "has more lines; they are looked at once these are mended"
+            violations.append(Violation(pointer="", detail=detail))
+        raise InvalidInput.of(violations)
     if not found:
         raise InvalidInput.of([Violation(pointer="", detail="must hold a text at least")])
     return [text for _, text in found]

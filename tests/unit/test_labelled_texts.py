@@ -213,7 +213,9 @@ def test_every_bad_line_is_named() -> None:
         "line 1 must be an object with `text`",
         "line 3 is not JSON",
     ]
-    assert len(faults("{\n" * 150)) == 100
+    *named, more = faults("{\n" * 150)
+    assert named == [f"line {n} is not JSON" for n in range(1, 101)]
+    assert more == "has more lines; they are looked at once these are mended"
 
 
 @pytest.mark.parametrize("form", FORMATS)
