@@ -21,3 +21,11 @@ def label_problem(value: str) -> str | None:
     if len(value) > MAX_LENGTH:
         return f"must have at most {MAX_LENGTH} characters, has {len(value)}"
     return storable_problem(value)
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def inert_cell(text: str) -> str:
+    """`text` for a cell that a spreadsheet reads: what it would run as a formula is led by `'`."""
+    return f"'{text}" if text.startswith(_FORMULA) else text

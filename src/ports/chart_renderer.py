@@ -43,8 +43,9 @@ class ChartRenderer(Protocol):
     async def render(self, chart: Chart) -> str:
         """One `<svg>` element for the inside of an HTML page, as wide as its place.
 
-        It is one image to a screen reader, named by the label; it runs nothing, loads nothing and
-        has no style of its own, so that the strictest Content-Security-Policy holds.
+        To a screen reader it is an image named by the label, or a group of links where it has
+        some. It runs nothing, loads nothing and has no style of its own, so that the strictest
+        Content-Security-Policy holds.
 
         Raises:
             ChartFailed: the specification is wrong, or its drawing takes too long.

@@ -8,6 +8,14 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.browser.pages import browsing
+from tests.integration.conftest import (
+    _template,
+    module_database_url,
+    postgres_server,
+    server_directory,
+)
+
+__all__ = ["_template", "browser", "module_database_url", "postgres_server", "server_directory"]
 
 
 @pytest.fixture(scope="session")

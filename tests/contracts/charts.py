@@ -15,9 +15,10 @@ from tests.contracts.contract import Contract
 HOSTILE = "<script>alert('\"1\"')</script> & =1+1 \u202eabc \x01 \ud800 " + "x" * 255
 
 
-def bars(*values: tuple[str, float], href: str = "/dashboard") -> dict[str, Any]:
+def bars(*values: tuple[str, float], href: str | None = None) -> dict[str, Any]:
     """A specification of a bar for each value."""
     rows = [{"name": name, "value": value, "href": href} for name, value in values]
+    links = {} if href is None else {"href": {"field": "href"}}
     return {
         "width": 300,
         "height": 100,
@@ -27,7 +28,7 @@ def bars(*values: tuple[str, float], href: str = "/dashboard") -> dict[str, Any]
             "x": {"field": "value", "type": "quantitative", "title": None},
             "y": {"field": "name", "type": "nominal", "title": None},
             "description": {"field": "name"},
-            "href": {"field": "href"},
+            **links,
         },
     }
 

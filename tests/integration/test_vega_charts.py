@@ -33,9 +33,12 @@ async def test_marks_carry_their_tips_and_lead_to_paths_of_this_server(
     path = "/dashboard/query?query=%3Cb%3E&from=2026-11-01"
     svg = await renderer.render(Chart(spec=bars((HOSTILE, 1), ("b", 2), href=path), label="two"))
     tags = Elements(svg).tags
+    assert tags[0][1]["role"] == "group"
+    assert [each["aria-label"] for name, each in tags if name == "a"][1] == "b"
     assert [each["href"] for name, each in tags if name == "a"] == [path, path]
     assert {each["tabindex"] for name, each in tags if name == "a"} == {"-1"}
     tips = [each["data-tip"] for name, each in tags if "data-tip" in each]
+    assert all(each["pointer-events"] == "all" for _, each in tags if "data-tip" in each)
     assert tips == [re.sub("[\x01\ud800]", "\ufffd", HOSTILE), "b"]
 
 

@@ -32,7 +32,7 @@ _LONG_FRACTION: Final = re.compile(r"(\.[0-9]{2})[0-9]+")
 
 
 def inlined(svg: str, label: str) -> str:
-    """The picture as one image named `label`, with tips, paths for links, and nothing else.
+    """The picture, named by `label`, with tips, paths for links, and nothing else.
 
     Only shapes, their geometry and their colours pass: no style, script, font, id or reference.
 
@@ -44,7 +44,8 @@ def inlined(svg: str, label: str) -> str:
     _clean(root)
     # Its size is its place's; the view box keeps the proportions.
     del root.attrib["width"], root.attrib["height"]
-    root.attrib.update({"class": "chart", "role": "img", "aria-label": label})
+    role = "img" if root.find(".//a") is None else "group"
+    root.attrib.update({"class": "chart", "role": role, "aria-label": label})
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
 
 
@@ -53,23 +54,34 @@ def _clean(element: ElementTree.Element) -> None:
     given = {_local(name): value for name, value in element.attrib.items()}
     element.attrib.clear()
     for name, value in given.items():
-        if name in _GEOMETRY:
-            element.set(name, _LONG_FRACTION.sub(r"\1", value))
-        elif name in _KEPT:
-            element.set(name, value)
-        elif name == "aria-label":
-            element.set("data-tip", value)
-        elif name == "href" and value.startswith(f"{PLACEHOLDER_ORIGIN}/"):
-            # The keyboard reaches the same page from the table beside the chart, without a stop
-            # at every mark.
-            element.attrib.update(
-                {"href": value.removeprefix(PLACEHOLDER_ORIGIN), "tabindex": "-1"}
-            )
+        _take(element, name, value)
     for child in list(element):
         if _is_seen(child):
             _clean(child)
         else:
             element.remove(child)
+    if "data-tip" in element.attrib:
+        element.set("pointer-events", "all")  # an unfilled shape too
+    elif element.tag == "text":
+        # What lies below is what is pointed at, and the label says it all.
+        element.attrib.update({"pointer-events": "none", "aria-hidden": "true"})
+    elif element.tag == "a":
+        tips = [child.get("data-tip", "") for child in element]
+        element.set("aria-label", "".join(tips) or element.get("href", ""))
+
+
+def _take(element: ElementTree.Element, name: str, value: str) -> None:
+    """An attribute as the page may have it; others are left out."""
+    if name in _GEOMETRY:
+        element.set(name, _LONG_FRACTION.sub(r"\1", value))
+    elif name in _KEPT:
+        element.set(name, value)
+    elif name == "aria-label":
+        element.set("data-tip", value)
+    elif name == "href" and value.startswith(f"{PLACEHOLDER_ORIGIN}/"):
+        # The keyboard reaches the same page from the table beside the chart, without a stop at
+        # every mark.
+        element.attrib.update({"href": value.removeprefix(PLACEHOLDER_ORIGIN), "tabindex": "-1"})
 
 
 def _is_seen(element: ElementTree.Element) -> bool:

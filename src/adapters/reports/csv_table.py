@@ -12,10 +12,10 @@ from typing import Any, Final
 from domain.extraction.schema import Schema
 from domain.jobs.items import ItemResult
 from domain.jobs.rows import cells_of, columns_of
+from domain.text import inert_cell
 from ports.result_format import ResultFormat
 
 _PIECE_CHARACTERS: Final = 65_536
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class CsvFormat(ResultFormat):
@@ -56,7 +56,7 @@ def _shown(cell: Any) -> Any:
             return json.dumps(cell, ensure_ascii=False) if cell else ""
         case datetime():
             return cell.isoformat().replace("+00:00", "Z")
-        case str() if cell.startswith(_FORMULA):
-            return f"'{cell}"
+        case str():
+            return inert_cell(cell)
         case _:
             return cell

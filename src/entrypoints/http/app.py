@@ -18,6 +18,7 @@ from litestar.types import ASGIApp
 from domain.errors import AppError
 from entrypoints.container import Container, open_container
 from entrypoints.http.cursors import Cursors
+from entrypoints.http.dashboard.controller import DashboardController
 from entrypoints.http.docs import docs_asset, docs_page
 from entrypoints.http.envelope import Envelope
 from entrypoints.http.extraction_jobs import ExtractionJobController
@@ -42,6 +43,7 @@ PROVIDED = (
     "search_analysis",
     "search_insights",
     "insight_service",
+    "chart_renderer",
     "extractions",
     "extraction_schemas",
     "schema_registry",
@@ -81,6 +83,7 @@ def build_app(
             OrderController,
             SearchClickController,
             SearchInsightController,
+            DashboardController,
             ExtractionController,
             ExtractionSchemaController,
             Router(

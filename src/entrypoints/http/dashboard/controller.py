@@ -1,0 +1,174 @@
+"""`/dashboard`: the insights as pages for people."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Final, TypeVar
+
+from litestar import Controller, Request, Response, get
+from litestar.di import NamedDependency
+from litestar.exceptions import HTTPException, NotFoundException
+from litestar.params import FromPath, SkipValidation
+from litestar.types import ExceptionHandlersMap
+from msgspec import Meta
+
+from domain.errors import AppError, InvalidInput, Violation
+from domain.insights.model import Period
+from domain.insights.rates import normalised_query
+from domain.insights.service import MAX_PERIOD_DAYS, InsightService
+from entrypoints.http.answers import json_response
+from entrypoints.http.dashboard import day_charts, exports, list_charts
+from entrypoints.http.dashboard.charts import HALF, PHONE, WIDE
+from entrypoints.http.dashboard.links import Links
+from entrypoints.http.dashboard.overview_page import overview_page
+from entrypoints.http.dashboard.problem_page import on_dashboard_error
+from entrypoints.http.dashboard.query_page import query_page
+from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, page
+from entrypoints.http.reading import query_pairs, read_query
+from entrypoints.http.search_insight_views import LiveQuery, rules_of
+from ports.chart_renderer import ChartRenderer
+from ports.search_insights import SearchAnalysis
+
+Q = TypeVar("Q", bound="DashboardQuery")
+
+Service = NamedDependency[SkipValidation[InsightService]]
+Live = NamedDependency[SkipValidation[SearchAnalysis]]
+Renderer = NamedDependency[SkipValidation[ChartRenderer]]
+Asked = Request[Any, Any, Any]
+
+_EVERYWHERE: Final = (WIDE, PHONE)
+_ERRORS: Final[ExceptionHandlersMap] = dict.fromkeys(
+    (AppError, HTTPException, Exception), on_dashboard_error
+)
+
+
+class DashboardQuery(LiveQuery, forbid_unknown_fields=True, kw_only=True):
+    """The period, by its days or by how many up to yesterday, and the rules."""
+
+    days: Annotated[int, Meta(ge=1, le=MAX_PERIOD_DAYS)] | None = None
+
+
+class DrillDownQuery(DashboardQuery, forbid_unknown_fields=True, kw_only=True):
+    """The same for one query; the rules are those of the page to go back to."""
+
+    query: Annotated[str, Meta(min_length=1, max_length=1000)] = ""
+
+
+class DashboardController(Controller):
+    """Pages, their files, and what they show as files."""
+
+    path = "/dashboard"
+    exception_handlers = _ERRORS
+
+    @get()
+    async def show(
+        self, request: Asked, insight_service: Service, chart_renderer: Renderer
+    ) -> Response[str]:
+        """All queries of a period."""
+        query = read_query(request, DashboardQuery)
+        period = period_of(query, insight_service)
+        found = await insight_service.overview(period, rules_of(query))
+        links = Links(given=dict(query_pairs(request)), period=period)
+        current = found.current
+        pictures = {}
+        if current.source_rows:
+            pictures["daily"] = await drawn(
+                chart_renderer, lambda place: day_charts.daily_chart(current, place), _EVERYWHERE
+            )
+        if current.top_queries:
+            pictures["top"] = await drawn(
+                chart_renderer,
+                lambda place: list_charts.top_chart(current, links.query, place),
+                (HALF, PHONE),
+            )
+        if current.low_performance_queries:
+            pictures["low"] = await drawn(
+                chart_renderer,
+                lambda place: list_charts.low_chart(current, links.query, place),
+                _EVERYWHERE,
+            )
+        names = overview_page(found, links, insight_service.period(None, None))
+        return page("overview.html", {**names, "links": links, "charts": pictures})
+
+    @get("/query")
+    async def show_query(
+        self,
+        request: Asked,
+        insight_service: Service,
+        search_analysis: Live,
+        chart_renderer: Renderer,
+    ) -> Response[str]:
+        """One query through a period."""
+        query = read_query(request, DrillDownQuery)
+        period = period_of(query, insight_service)
+        found = await search_analysis.history(key_of(query), period)
+        links = Links(given=dict(query_pairs(request)), period=period)
+        pictures = {}
+        if any(each.searches for each in found.days):
+            pictures["history"] = await drawn(
+                chart_renderer, lambda place: day_charts.history_chart(found, place), _EVERYWHERE
+            )
+        names = query_page(found, links, insight_service.period(None, None))
+        return page("query.html", {**names, "links": links, "charts": pictures})
+
+    @get("/export/{name:str}")
+    async def export(
+        self,
+        request: Asked,
+        name: FromPath[str],
+        insight_service: Service,
+        search_analysis: Live,
+    ) -> Response[bytes]:
+        """What a page shows, as a file to save."""
+        if name == "query.csv":
+            query = read_query(request, DrillDownQuery)
+            period = period_of(query, insight_service)
+            history = await search_analysis.history(key_of(query), period)
+            return exports.csv_file(exports.history_table(history), "query", period)
+        asked = read_query(request, DashboardQuery)
+        period = period_of(asked, insight_service)
+        if name == "overview.json":
+            found = await insight_service.overview(period, rules_of(asked))
+            return json_response(
+                exports.overview_view(found), headers=exports.saved_as(name, period)
+            )
+        if name not in exports.TABLES:
+            raise NotFoundException
+        found = await insight_service.overview(period, rules_of(asked))
+        return exports.csv_file(exports.TABLES[name](found), name.removesuffix(".csv"), period)
+
+    @get("/assets/{name:str}")
+    async def file(self, name: FromPath[str], chart_renderer: Renderer) -> Response[bytes]:
+        """A stylesheet or script of the pages."""
+        if name not in MEDIA_TYPES:
+            raise NotFoundException
+        before = chart_renderer.stylesheet.encode() if name.endswith(".css") else b""
+        headers = {"Cache-Control": "public, max-age=3600"}
+        return Response(before + asset(name), media_type=MEDIA_TYPES[name], headers=headers)
+
+
+def period_of(query: DashboardQuery, service: InsightService) -> Period:
+    """The period that a query string asks for; 28 days up to yesterday if it names none.
+
+    Raises:
+        InvalidInput: the period cannot be analysed, or is given in both ways.
+    """
+    if query.days is None:
+        return service.period(query.first, query.last)
+    if query.first is not None or query.last is not None:
+        detail = "must not be given together with `from` or `to`"
+        raise InvalidInput.of([Violation(pointer="days", detail=detail)])
+    last = service.period(None, None).last
+    return service.period(last - timedelta(days=query.days - 1), last)
+
+
+def key_of(query: DrillDownQuery) -> str:
+    """The query asked for, normalised.
+
+    Raises:
+        InvalidInput: it is missing or blank.
+    """
+    key = normalised_query(query.query)
+    if not key:
+        raise InvalidInput.of([Violation(pointer="query", detail="must not be blank")])
+    return key

@@ -1,0 +1,87 @@
+"""From templates to pages: escaping, the policy of what a page may load, charts in their places."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import Response
+from markupsafe import Markup
+
+from domain.errors import ChartFailed
+from entrypoints.http.dashboard import figures
+from entrypoints.http.dashboard.charts import Place
+from ports.chart_renderer import Chart, ChartRenderer
+
+_log = logging.getLogger(__name__)
+_HERE: Final = Path(__file__).parent
+# All that a page needs comes from this server, as files; nothing runs from within the page.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'"
+)
+MEDIA_TYPES: Final = {"dashboard.css": "text/css", "dashboard.js": "text/javascript"}
+
+Drawn = Sequence[tuple[str, Markup | None]]
+"""A chart in each of its places; None where it could not be drawn."""
+
+
+def page(template: str, names: Mapping[str, Any], *, status: int = 200) -> Response[str]:
+    """A page as a response."""
+    return Response(
+        _environment().get_template(template).render(names),
+        status_code=status,
+        media_type="text/html",
+        headers={"Content-Security-Policy": POLICY},
+    )
+
+
+async def drawn(
+    renderer: ChartRenderer, chart_for: Callable[[Place], Chart], places: Sequence[Place]
+) -> Drawn:
+    """A chart for each place. One that fails leaves the page as it is, but for a note there."""
+    found: list[tuple[str, Markup | None]] = []
+    for place in places:
+        try:
+            svg = await renderer.render(chart_for(place))
+        except ChartFailed as error:
+            _log.error("no chart: %s", error, exc_info=error.__cause__)
+            found.append((place.name, None))
+        else:
+            found.append((place.name, Markup(svg)))  # noqa: S704 (the port makes it fit for a page)
+    return found
+
+
+@cache
+def asset(name: str) -> bytes:
+    """A file that pages load; of `MEDIA_TYPES`."""
+    return (_HERE / "assets" / name).read_bytes()
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        asset=_address,
+        **{
+            name: getattr(figures, name)
+            for name in ("count", "percent", "share", "span", "short_day", "weekday")
+        },
+    )
+    return environment
+
+
+def _address(name: str) -> str:
+    """With the release, so that a browser may keep it and yet not mix it with the next one's."""
+    return f"/dashboard/assets/{name}?v={version('storekeeper')}"
