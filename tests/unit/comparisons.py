@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from zlib import crc32
 
+from domain.comparison.figures import Rate, rate_of
 from domain.comparison.marking import Marked, mark
 from domain.comparison.model import Contestant, LabelledText, Outcome
 from domain.extraction.calls import FailureKind
@@ -58,4 +60,10 @@ def found(name: str, start: int, end: int) -> Evidence:
 
 
 def marked(known: LabelledText, what: Outcome, schema: Schema = SCHEMA) -> Marked:
-    return mark(schema, known, what)
+    """Of a text that no other is like."""
+    return mark(schema, known, what, cluster=crc32(known.id.encode()))
+
+
+def rate(count: int, total: int) -> Rate:
+    """Of texts none of which is like another."""
+    return rate_of((place, place < count) for place in range(total))

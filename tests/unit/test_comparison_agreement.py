@@ -15,6 +15,8 @@ from domain.extraction.calls import FailureKind
 from domain.extraction.schema import FieldType, Schema
 from tests.unit.comparisons import CUSTOMER, SCHEMA, failed, field, outcome
 
+APART = {str(n): n for n in range(10)}
+"""No text is like another."""
 LEVELS = Schema(
     name="levels",
     version=1,
@@ -79,7 +81,7 @@ def test_two_contestants_agree_where_values_are_the_same_silence_included() -> N
         (outcome("4", quantity=4), outcome("4", quantity=5)),
         (failed("5", FailureKind.TIMEOUT), outcome("5", quantity=5)),
     ]
-    customer, quantity, record = agreement(SCHEMA, pairs)
+    customer, quantity, record = agreement(SCHEMA, pairs, APART)
     assert (customer.agreement.count, customer.agreement.total) == (3, 4)
     assert customer.anls == pytest.approx(35 / 36)  # 1, 8/9, 1, 1
     assert (quantity.agreement.count, quantity.anls) == (3, 0.75)
@@ -97,7 +99,7 @@ def test_kappa_is_for_single_choices_and_booleans_alone() -> None:
         )
         for place, (one, other) in enumerate(rows)
     ]
-    level, gift, tags, _ = agreement(LEVELS, pairs)
+    level, gift, tags, _ = agreement(LEVELS, pairs, APART)
     # Observed 3/4; by chance 2/4 x 1/4 + 2/4 x 3/4 = 1/2.
     assert level.kappa == gift.kappa == pytest.approx(0.5)
     assert tags.kappa is None
@@ -105,7 +107,7 @@ def test_kappa_is_for_single_choices_and_booleans_alone() -> None:
 
 def test_without_two_records_of_a_text_there_is_no_agreement_to_tell() -> None:
     lost = failed("1", FailureKind.TIMEOUT)
-    for row in agreement(SCHEMA, [(lost, outcome("1", quantity=1))]):
+    for row in agreement(SCHEMA, [(lost, outcome("1", quantity=1))], APART):
         assert (row.agreement.total, row.agreement.value, row.anls) == (0, None, None)
 
 
@@ -118,7 +120,7 @@ def test_repeats_measure_how_far_a_contestant_agrees_with_itself() -> None:
     ]
     outcomes.append(failed("4", FailureKind.TIMEOUT))
     outcomes.append(outcome("4", repeat=1, quantity=1))
-    customer, quantity, record = consistency(SCHEMA, outcomes)
+    customer, quantity, record = consistency(SCHEMA, outcomes, APART)
     assert (customer.agreement.count, customer.agreement.total, customer.alpha) == (9, 9, None)
     # 3 + 1 + 1 of 9 pairs; the interval is that of 5/9 of three texts:
     # (.5556 + .6403 - 1.96 sqrt(.2469 / 3 + 3.8416 / 36)) / 2.2805
@@ -130,7 +132,8 @@ def test_repeats_measure_how_far_a_contestant_agrees_with_itself() -> None:
 
 
 def test_one_answer_a_text_says_nothing_of_consistency() -> None:
-    assert consistency(SCHEMA, [outcome("1", quantity=1), outcome("2", quantity=1)]) == ()
+    once = [outcome("1", quantity=1), outcome("2", quantity=1)]
+    assert consistency(SCHEMA, once, APART) == ()
 
 
 def test_alpha_between_contestants_leaves_out_who_has_no_record() -> None:

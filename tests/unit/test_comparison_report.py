@@ -11,6 +11,7 @@ import pytest
 from adapters.statistics.scipy_statistics import ScipyStatistics
 from domain.comparison.building import build_report, dataset_hash
 from domain.comparison.model import Contestant, LabelledText, Outcome
+from domain.comparison.power import texts_needed
 from domain.comparison.report import ComparisonReport, VerdictKind
 from domain.errors import InvalidInput
 from domain.extraction.calls import FailureKind
@@ -91,6 +92,22 @@ def test_a_pair_is_split_text_by_text() -> None:
     assert quantity.f1.value == pytest.approx(3 / 4 - 1 / 4)
     assert (quantity.p_value, quantity.p_holm) == (0.5, 1.0)
     assert pair.verdict.kind is VerdictKind.TOO_FEW
+
+
+def test_wordings_that_suit_one_of_two_call_for_more_texts() -> None:
+    texts = [text(str(n), GOLD, template=f"t{n % 20}") for n in range(200)]
+    outcomes = [
+        outcome(each.id, name, customer="Nina", quantity=3 if n % 20 in right else 4)
+        for name, right in (("a", {0, 1, 2, 3}), ("b", {2, 3, 4, 5}))
+        for n, each in enumerate(texts)
+    ]
+    perfect = report(texts, [contestant("a"), contestant("b")], outcomes).pairs[0].perfect
+    assert perfect is not None
+    # Twenty wordings are all that there is: 40 differing texts in clusters of ten.
+    assert (perfect.only_first, perfect.only_second) == (20, 20)
+    assert perfect.design_effect == pytest.approx(10)
+    assert perfect.needed[0.05] == pytest.approx(10 * texts_needed(0.05, 0.2), abs=1)
+    assert perfect.detectable is None  # twenty would show nothing
 
 
 def test_the_same_input_gives_the_same_report_and_another_seed_only_other_intervals() -> None:

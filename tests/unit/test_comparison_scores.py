@@ -23,7 +23,7 @@ from domain.comparison.scores import (
 from domain.extraction.calls import FailureKind
 from domain.extraction.model import FlagKind, Status
 from domain.extraction.schema import Value
-from tests.unit.comparisons import SCHEMA, failed, flag, found, marked, outcome, text
+from tests.unit.comparisons import SCHEMA, failed, flag, found, marked, outcome, rate, text
 
 STATISTICS = ScipyStatistics()
 
@@ -33,7 +33,7 @@ def sheet_of(*rows: tuple[Mapping[str, Value] | None, Outcome]) -> list[Marked]:
 
 
 def estimator_of(sheet: Sequence[Marked]) -> Estimator:
-    clusters, _ = clusters_of([each.text for each in sheet])
+    clusters = [each.cluster for each in sheet]
     return Estimator(columns_of(SCHEMA, {"a": sheet}), clusters, STATISTICS, draws=200, seed=7)
 
 
@@ -128,7 +128,7 @@ def test_the_funnel_counts_who_took_every_step_before() -> None:
         "correct": (1, 8),
     }
     # Perfect records are counted apart: the third is one.
-    assert counts(perfect_rate(sheet) or rate_of(0, 0)) == (2, 8)
+    assert counts(perfect_rate(sheet) or rate(0, 0)) == (2, 8)
 
 
 def test_without_gold_the_funnel_ends_with_what_is_grounded() -> None:
@@ -215,22 +215,32 @@ def wordings(*templates: str) -> list[LabelledText]:
 def test_texts_of_one_template_are_drawn_together() -> None:
     letters = "abcdefghij"
     clusters, clustered = clusters_of(wordings(*letters, "a", ""))
-    assert (list(clusters), clustered) == ([*range(10), 0, 10], True)
+    assert (list(clusters.values()), clustered) == ([*range(10), 0, 10], True)
 
 
 @pytest.mark.parametrize("templates", [("a", "b", "a"), ("", "", "")])
 def test_with_few_or_no_templates_each_text_is_drawn_alone(templates: tuple[str, ...]) -> None:
     clusters, clustered = clusters_of(wordings(*templates))
-    assert (list(clusters), clustered) == ([0, 1, 2], False)
+    assert (list(clusters.values()), clustered) == ([0, 1, 2], False)
 
 
 def test_a_twin_is_drawn_with_the_text_that_it_is_of() -> None:
     texts = [text("1"), text("2", twin="1"), text("3", twin="away")]
-    assert clusters_of(texts) == ([0, 0, 1], False)
+    assert clusters_of(texts) == ({"1": 0, "2": 0, "3": 1}, False)
 
 
 def test_a_rate_of_nothing_has_no_value() -> None:
-    assert rate_of(0, 0) == Rate(count=0, total=0, value=None, low=None, high=None)
-    narrow, wide = rate_of(30, 60), rate_of(30, 60, independent=20)
-    assert (wide.value, wide.total) == (narrow.value, narrow.total)
-    assert (wide.low or 0) < (narrow.low or 0)
+    assert rate(0, 0) == Rate(count=0, total=0, value=None, low=None, high=None)
+
+
+def test_a_rate_over_texts_that_fare_alike_has_the_interval_of_fewer() -> None:
+    # Ten wordings of six texts, each read rightly throughout or not at all: ten observations.
+    alike = rate_of((place % 10, place % 10 < 5) for place in range(60))
+    few = rate(5, 10)
+    assert (alike.count, alike.total, alike.value) == (30, 60, 0.5)
+    assert (alike.low, alike.high) == pytest.approx((few.low, few.high))
+
+
+def test_observations_of_one_text_are_worth_no_more_than_it() -> None:
+    several = rate_of([(0, True), (0, True), (0, True), (1, True), (1, True), (1, True)], texts=2)
+    assert several.low == pytest.approx(rate(2, 2).low)

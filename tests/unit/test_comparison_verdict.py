@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from domain.comparison.differences import FieldAgreement, PerfectDifference
-from domain.comparison.figures import Estimate, rate_of
+from domain.comparison.figures import Estimate
 from domain.comparison.power import detectable_difference, texts_needed
 from domain.comparison.report import VerdictKind
 from domain.comparison.verdict import alone, judged, unjudged
-from tests.unit.comparisons import contestant
+from tests.unit.comparisons import contestant, rate
 
 A, B = contestant("a"), contestant("b")
 
@@ -27,6 +27,7 @@ def difference(
         difference=Estimate(value=(first - second) / size, low=low, high=high),
         p_value=p_value,
         p_holm=p_value,
+        design_effect=1.0,
         detectable=detectable_difference(size, discordance),
         needed={each: texts_needed(each, discordance) for each in (0.03, 0.05)},
     )
@@ -89,7 +90,7 @@ def test_where_no_text_tells_them_apart_the_bound_is_that_of_nothing_found() -> 
 def test_a_handful_of_texts_that_differ_cannot_tell() -> None:
     found = judged(A, B, difference(250, 3, 0, 47, -0.001, 0.02, 0.25))
     assert found.sentence.endswith(
-        "So few texts are right for one of them alone that no test could tell them apart."
+        "So few unrelated texts are right for one of them alone that no test could tell them apart."
     )
 
 
@@ -128,7 +129,7 @@ def test_every_verdict_on_a_simulated_provider_says_so() -> None:
     assert judged(one, other, figures).sentence.endswith(
         " The providers of a and b are simulated: this says nothing about real ones."
     )
-    assert alone(one, rate_of(1, 2), 2).sentence.endswith(single)
+    assert alone(one, rate(1, 2), 2).sentence.endswith(single)
     assert unjudged(one, B, agreed(3, 4)).sentence.endswith(single)
 
 
@@ -141,7 +142,7 @@ def test_few_wordings_hold_for_texts_like_these_alone() -> None:
 
 
 def agreed(count: int, total: int) -> FieldAgreement:
-    return FieldAgreement(field=None, agreement=rate_of(count, total), anls=None, kappa=None)
+    return FieldAgreement(field=None, agreement=rate(count, total), anls=None, kappa=None)
 
 
 def test_without_gold_agreement_is_all_that_is_said() -> None:
@@ -161,7 +162,7 @@ def test_without_gold_and_without_records_there_is_nothing_to_say() -> None:
 
 
 def test_one_contestant_is_told_of_alone() -> None:
-    found = alone(A, rate_of(189, 300), 300)
+    found = alone(A, rate(189, 300), 300)
     assert (found.kind, found.winner) == (VerdictKind.ALONE, None)
     assert found.sentence == ("a is right on 63.0 % of 300 texts (95 % interval 57.4 to 68.3).")
     assert alone(A, None, 1, wordings=3).sentence == (

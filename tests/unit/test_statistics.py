@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.statistics import percentile, wilson_interval
+from domain.statistics import design_effect, percentile, wilson_interval
 
 COUNTS = st.integers(1, 10**9).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -65,3 +65,26 @@ def test_quartiles_are_those_of_the_standard_library(values: list[float]) -> Non
 
 def test_the_percentile_of_one_value_is_that_value() -> None:
     assert [percentile([7.0], fraction) for fraction in (0.0, 0.3, 1.0)] == [7.0, 7.0, 7.0]
+
+
+@pytest.mark.parametrize(
+    ("clusters", "effect"),
+    [
+        # Two that fare alike throughout are worth two observations of eight: (4 + 4) / (8 x .25).
+        ([[1, 1, 1, 1], [0, 0, 0, 0]], 4.0),
+        # (1 + 1 + 1 + 1) / (12 x .25)
+        ([[1, 1, 1, 0], [1, 0, 0, 0], [1, 1], [0, 0]], 4 / 3),
+        # Less than by chance is no gain: 0 / 2.
+        ([[1, 1, 0, 0], [0, 1, 0, 1]], 1.0),
+        ([[1, 1], [1, 1]], 1.0),
+        # Leads of one over the other: mean 0, (4 + 4) / 4.
+        ([[1, 1], [-1, -1]], 2.0),
+    ],
+)
+def test_alike_observations_call_for_more_of_them(clusters: list[list[int]], effect: float) -> None:
+    assert design_effect(clusters) == pytest.approx(effect)
+
+
+@given(observed=st.lists(st.integers(-1, 1), min_size=1))
+def test_observations_that_stand_alone_call_for_no_more(observed: list[int]) -> None:
+    assert design_effect([[each] for each in observed]) == pytest.approx(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import combinations
+from operator import and_
 from statistics import fmean
 from typing import Final
 
@@ -12,7 +13,7 @@ from domain.comparison.differences import FieldAgreement
 from domain.comparison.figures import Consistency, rate_of
 from domain.comparison.judging import category, same, similarity
 from domain.comparison.model import Outcome
-from domain.extraction.schema import Field, FieldType, Schema
+from domain.extraction.schema import FieldType, Schema
 
 _ENUMERATED: Final = {FieldType.ENUM, FieldType.BOOLEAN}
 
@@ -58,31 +59,40 @@ def krippendorffs_alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
     return 1 - disagreement * (size - 1) / by_chance if by_chance else None
 
 
-def agreement(schema: Schema, pairs: Sequence[Pair]) -> tuple[FieldAgreement, ...]:
+def agreement(
+    schema: Schema, pairs: Sequence[Pair], clusters: Mapping[str, int]
+) -> tuple[FieldAgreement, ...]:
     """How far two contestants give the same answers: by field, then the whole record.
 
     Args:
         schema: whose fields are compared.
-        pairs: their answers to each text; counted are texts of which both have a record.
+        pairs: their answers to the same texts; counted are those where both have a record.
+        clusters: by text id, the number of the texts that are like it.
     """
     both = [pair for pair in pairs if all(outcome.has_record for outcome in pair)]
+    texts = len({first.text_id for first, _ in both})
+    places = [clusters[first.text_id] for first, _ in both]
+    whole = [True] * len(both)
     found = []
     for field in schema.fields:
         values = [(a.fields.get(field.name), b.fields.get(field.name)) for a, b in both]
-        named = [(category(field, a), category(field, b)) for a, b in values]
-        enumerated = field.type in _ENUMERATED and not field.many
+        equal = [same(field, a, b) for a, b in values]
+        whole = [*map(and_, whole, equal)]
+        named = []
+        if field.type in _ENUMERATED and not field.many:
+            named = [(category(field, a), category(field, b)) for a, b in values]
         found.append(
             FieldAgreement(
                 field=field.name,
-                agreement=rate_of(sum(same(field, a, b) for a, b in values), len(both)),
+                agreement=rate_of(zip(places, equal, strict=True), texts=texts),
                 anls=fmean(similarity(field, a, b) for a, b in values) if both else None,
-                kappa=cohens_kappa(named) if enumerated else None,
+                kappa=cohens_kappa(named),
             )
         )
     found.append(
         FieldAgreement(
             field=None,
-            agreement=rate_of(sum(_same_record(schema, pair) for pair in both), len(both)),
+            agreement=rate_of(zip(places, whole, strict=True), texts=texts),
             anls=fmean(each.anls or 0.0 for each in found) if both else None,
             kappa=None,
         )
@@ -90,12 +100,15 @@ def agreement(schema: Schema, pairs: Sequence[Pair]) -> tuple[FieldAgreement, ..
     return tuple(found)
 
 
-def consistency(schema: Schema, outcomes: Iterable[Outcome]) -> tuple[Consistency, ...]:
+def consistency(
+    schema: Schema, outcomes: Iterable[Outcome], clusters: Mapping[str, int]
+) -> tuple[Consistency, ...]:
     """How far a contestant agrees with itself, by field, then the whole record.
 
     Args:
         schema: whose fields are compared.
         outcomes: all of one contestant; counted are those with a record.
+        clusters: by text id, the number of the texts that are like it.
 
     Returns:
         Empty when no text has two records.
@@ -109,16 +122,14 @@ def consistency(schema: Schema, outcomes: Iterable[Outcome]) -> tuple[Consistenc
         return ()
     pairs = [pair for answers in repeated for pair in combinations(answers, 2)]
     found = []
-    for row in agreement(schema, pairs):
+    for row in agreement(schema, pairs, clusters):
         names = [
             [_category(schema, row.field, outcome) for outcome in answers] for answers in repeated
         ]
         found.append(
             Consistency(
                 field=row.field,
-                agreement=rate_of(
-                    row.agreement.count, row.agreement.total, independent=len(repeated)
-                ),
+                agreement=row.agreement,
                 anls=row.anls,
                 alpha=krippendorffs_alpha(names),
             )
@@ -153,12 +164,3 @@ def _category(schema: Schema, name: str | None, outcome: Outcome) -> Hashable:
         for field in schema.fields
         if name in (None, field.name)
     )
-
-
-def _same_record(schema: Schema, pair: Pair) -> bool:
-    first, second = pair
-    return all(_same_field(field, first, second) for field in schema.fields)
-
-
-def _same_field(field: Field, first: Outcome, second: Outcome) -> bool:
-    return same(field, first.fields.get(field.name), second.fields.get(field.name))

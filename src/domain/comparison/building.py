@@ -78,19 +78,23 @@ def build_report(
     compared = [t for t in texts if all((name, t.id) in answers for name in names)]
     if not compared:
         raise InvalidInput("There is no text that every contestant has answered.")
+    clusters, clustered = clusters_of(compared)
     sheets = {
-        name: [mark(schema, text, answers[name, text.id]) for text in compared] for name in names
+        name: [
+            mark(schema, text, answers[name, text.id], cluster=clusters[text.id])
+            for text in compared
+        ]
+        for name in names
     }
     golden = {
         name: [each for each in sheet if each.reply.perfect is not None]
         for name, sheet in sheets.items()
     }
-    known = [each.text for each in golden[names[0]]]
-    clusters, clustered = clusters_of(known)
+    known = [each.cluster for each in golden[names[0]]]
     estimator = None
     if known:
         columns = columns_of(schema, golden)
-        estimator = Estimator(columns, clusters, statistics, draws=draws, seed=seed)
+        estimator = Estimator(columns, known, statistics, draws=draws, seed=seed)
     ids = {text.id for text in compared}
     kept = [each for each in outcomes if each.text_id in ids]
     scores = tuple(
@@ -99,6 +103,7 @@ def build_report(
             contestant,
             sheets[contestant.name],
             [each for each in kept if each.contestant == contestant.name],
+            clusters,
             estimator,
             statistics,
         )
@@ -106,7 +111,7 @@ def build_report(
     )
     templates = len({text.template for text in compared} - {""})
     wordings = 0 if clustered else templates
-    pairs = _pairs(schema, contestants, sheets, golden, estimator, statistics, wordings)
+    pairs = _pairs(schema, contestants, sheets, golden, clusters, estimator, statistics, wordings)
     return ComparisonReport(
         header=Header(
             dataset=dataset,
@@ -172,6 +177,7 @@ def _score(
     contestant: Contestant,
     sheet: Sequence[Marked],
     outcomes: Sequence[Outcome],
+    clusters: Mapping[str, int],
     estimator: Estimator | None,
     statistics: Statistics,
 ) -> ContestantScore:
@@ -185,7 +191,7 @@ def _score(
         fields=field_scores(name, schema, sheet, estimator) if estimator else (),
         strata=stratum_scores(schema, sheet) if estimator else (),
         injection=injection(sheet, statistics),
-        consistency=consistency(schema, outcomes),
+        consistency=consistency(schema, outcomes, clusters),
         operations=operations(contestant, outcomes),
     )
 
@@ -195,6 +201,7 @@ def _pairs(
     contestants: Sequence[Contestant],
     sheets: Mapping[str, Sequence[Marked]],
     golden: Mapping[str, Sequence[Marked]],
+    clusters: Mapping[str, int],
     estimator: Estimator | None,
     statistics: Statistics,
     wordings: int,
@@ -205,7 +212,7 @@ def _pairs(
     found = []
     for place, (first, second) in enumerate(couples):
         rows = zip(sheets[first.name], sheets[second.name], strict=True)
-        agreed = agreement(schema, [(a.outcome, b.outcome) for a, b in rows])
+        agreed = agreement(schema, [(a.outcome, b.outcome) for a, b in rows], clusters)
         found.append(
             PairScore(
                 first=first.name,

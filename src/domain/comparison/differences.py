@@ -20,6 +20,8 @@ class PerfectDifference:
         difference: rate of the first less that of the second.
         p_value: exact McNemar, two-sided.
         p_holm: the same after Holm's correction over all pairs of contestants.
+        design_effect: how many times as many texts a difference needs because alike texts fare
+            alike; 1 when they do not.
         detectable: smallest difference that this many texts, with as many discordant ones, show
             in 80 % of all experiments at 5 %; None when none would.
         needed: by difference (0.03, 0.05), the texts that would show it.
@@ -32,6 +34,7 @@ class PerfectDifference:
     difference: Estimate
     p_value: float
     p_holm: float
+    design_effect: float
     detectable: float | None
     needed: Mapping[float, int]
 

@@ -14,7 +14,7 @@ from ports.statistics import Column, Ratio, Statistics
 
 DRAWS: Final = 10_000
 FEWEST_CLUSTERS: Final = 10
-"""With fewer wordings, drawing wordings says nothing; texts are drawn then."""
+"""With fewer wordings, how far they differ cannot be told; texts count then."""
 _GIVEN: Final = {Judgement.CORRECT, Judgement.WRONG, Judgement.HALLUCINATED}
 
 
@@ -23,7 +23,7 @@ class Estimator:
 
     Args:
         columns: a figure for each document, by name.
-        clusters: which documents are drawn together.
+        clusters: for each document, the number of those that are drawn together with it.
         statistics: draws.
         draws: how often.
         seed: of the draws.
@@ -39,7 +39,9 @@ class Estimator:
         seed: int,
     ) -> None:
         self._sums = {name: sum(column) for name, column in columns.items()}
-        self._resampling = statistics.resample(columns, clusters, draws=draws, seed=seed)
+        numbers = {each: number for number, each in enumerate(dict.fromkeys(clusters))}
+        without_gaps = [numbers[each] for each in clusters]
+        self._resampling = statistics.resample(columns, without_gaps, draws=draws, seed=seed)
 
     def defined(self, ratio: Ratio) -> bool:
         """Whether there is anything below the line."""
@@ -116,11 +118,11 @@ def f1(name: str, field: str, *, weight: float = 1.0) -> Ratio:
     return Ratio(over=("correct", name, field), under=("present", name, field), weight=2.0 * weight)
 
 
-def clusters_of(texts: Sequence[LabelledText]) -> tuple[Sequence[int], bool]:
-    """Which texts are drawn together, and whether the wordings decided it.
+def clusters_of(texts: Sequence[LabelledText]) -> tuple[Mapping[str, int], bool]:
+    """Which texts are alike, as a number by text id, and whether the wordings decided it.
 
-    Texts of one template, since they are alike; but for very few templates, and where there are
-    none, each text alone, an attacked one with its twin.
+    Texts of one template are; but for very few templates, and where there are none, each text
+    stands alone, an attacked one with its twin.
     """
     ids = {text.id for text in texts}
     twins = [text.twin if text.twin in ids else text.id for text in texts]
@@ -132,4 +134,4 @@ def clusters_of(texts: Sequence[LabelledText]) -> tuple[Sequence[int], bool]:
     clustered = bool(templates) and len(set(wordings)) >= FEWEST_CLUSTERS
     keys = wordings if clustered else twins
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-    return [numbers[key] for key in keys], clustered
+    return {text.id: numbers[key] for text, key in zip(texts, keys, strict=True)}, clustered

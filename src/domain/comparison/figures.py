@@ -5,11 +5,12 @@ Rates and scores lie within 0..1, times are seconds, money is US dollars, interv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.statistics import wilson_interval
+from domain.statistics import design_effect, wilson_interval
 
 
 class Judgement(StrEnum):
@@ -56,7 +57,7 @@ class ErrorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """So many of so many, with Wilson's interval; see `rate_of`.
+    """So many of so many, with Wilson's interval, wider where alike texts fare alike: `rate_of`.
 
     Attributes:
         count: 0..total.
@@ -73,18 +74,21 @@ class Rate:
     high: float | None
 
 
-def rate_of(count: int, total: int, *, independent: int | None = None) -> Rate:
-    """The rate of `count` of `total`.
+def rate_of(hits: Iterable[tuple[int, bool]], *, texts: int | None = None) -> Rate:
+    """How many of `hits` are true.
 
     Args:
-        count: 0..total.
-        total: 0 and up.
-        independent: how many of them stand for themselves, where that is fewer; the interval is
-            theirs.
+        hits: for each observation, the cluster of alike ones that it is of, and whether it counts.
+            The interval is that of as many unrelated ones as they are worth.
+        texts: how many texts they are of, where that is fewer: they are worth no more.
     """
+    clusters: defaultdict[int, list[bool]] = defaultdict(list)
+    for cluster, hit in hits:
+        clusters[cluster].append(hit)
+    count, total = sum(map(sum, clusters.values())), sum(map(len, clusters.values()))
     if not total:
         return Rate(count=0, total=0, value=None, low=None, high=None)
-    size = total if independent is None else independent
+    size = min(total / design_effect(list(clusters.values())), texts or total)
     low, high = wilson_interval(count / total * size, size)
     return Rate(count=count, total=total, value=count / total, low=low, high=high)
 

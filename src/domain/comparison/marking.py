@@ -19,14 +19,16 @@ class Marked:
         text: what was asked about.
         outcome: what came of it.
         reply: the answer, each value judged.
+        cluster: number of the texts that are like this one, itself included.
     """
 
     text: LabelledText
     outcome: Outcome
     reply: Reply
+    cluster: int
 
 
-def mark(schema: Schema, text: LabelledText, outcome: Outcome) -> Marked:
+def mark(schema: Schema, text: LabelledText, outcome: Outcome, *, cluster: int) -> Marked:
     """Judge each value of an answer."""
     cells = tuple(_cell(field, text, outcome) for field in schema.fields)
     known = [cell.judgement for cell in cells if cell.judgement is not Judgement.UNKNOWN]
@@ -38,7 +40,7 @@ def mark(schema: Schema, text: LabelledText, outcome: Outcome) -> Marked:
         cells=cells,
         warnings=outcome.warnings,
     )
-    return Marked(text=text, outcome=outcome, reply=reply)
+    return Marked(text=text, outcome=outcome, reply=reply, cluster=cluster)
 
 
 def _cell(field: Field, text: LabelledText, outcome: Outcome) -> Cell:

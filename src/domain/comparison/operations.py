@@ -35,7 +35,7 @@ def operations(contestant: Contestant, outcomes: Sequence[Outcome]) -> Operation
         machine_usd_per_1000=_machine_usd_per_1000(contestant, outcomes),
         attempts_per_text=sum(each.attempts for each in outcomes) / size,
         reasks_per_text=sum(each.reasks for each in outcomes) / size,
-        fallback=rate_of(sum(each.fallbacks > 0 for each in outcomes), size),
+        fallback=rate_of((place, each.fallbacks > 0) for place, each in enumerate(outcomes)),
         failures=dict(sorted(failures.items(), key=lambda entry: (-entry[1], entry[0]))),
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from math import ceil
 from typing import Final
 
 from domain.comparison.differences import FieldDifference, PerfectDifference
@@ -10,6 +12,7 @@ from domain.comparison.estimating import Estimator, accuracy, f1, perfection
 from domain.comparison.marking import Marked
 from domain.comparison.power import detectable_difference, holm, texts_needed
 from domain.extraction.schema import Schema
+from domain.statistics import design_effect
 from ports.statistics import Statistics
 
 DIFFERENCES: Final = (0.03, 0.05)
@@ -40,6 +43,7 @@ def perfect_differences(
         both, first, second, neither = split
         ours, theirs = (marked.reply.contestant for marked in answers[0])
         discordance = (first + second) / len(answers)
+        effect = _design_effect(answers)
         found.append(
             PerfectDifference(
                 both=both,
@@ -49,11 +53,22 @@ def perfect_differences(
                 difference=estimator.estimate(perfection(ours), perfection(theirs, sign=-1)),
                 p_value=p_value,
                 p_holm=p_holm,
-                detectable=detectable_difference(len(answers), discordance),
-                needed={each: texts_needed(each, discordance) for each in DIFFERENCES},
+                design_effect=effect,
+                detectable=detectable_difference(int(len(answers) / effect), discordance),
+                needed={
+                    each: ceil(effect * texts_needed(each, discordance)) for each in DIFFERENCES
+                },
             )
         )
     return found
+
+
+def _design_effect(answers: Answers) -> float:
+    """Of the difference in perfect records."""
+    leads: defaultdict[int, list[int]] = defaultdict(list)
+    for first, second in answers:
+        leads[first.cluster].append(bool(first.reply.perfect) - bool(second.reply.perfect))
+    return design_effect(list(leads.values()))
 
 
 def field_differences(

@@ -141,7 +141,7 @@ def _level(first: Contestant, second: Contestant, perfect: PerfectDifference, pa
     needed = perfect.needed[0.03]
     more = f"; a 3-point difference needs about {_about(needed)}" if needed > size else ""
     shown = (
-        "So few texts are right for one of them alone that no test could tell them apart"
+        "So few unrelated texts are right for one of them alone that no test could tell them apart"
         if perfect.detectable is None
         else f"A difference of {_hundredths(perfect.detectable)} points would show 4 times in 5"
     )
