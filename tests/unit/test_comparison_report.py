@@ -198,6 +198,12 @@ def test_few_wordings_are_named_in_the_verdict() -> None:
     found = report(same, contestants, outcomes)
     assert (found.header.clustered, found.header.templates) == (False, 1)
     assert "All texts come from 1 wording" in found.verdict.sentence
+    mixed = [*same[:298], *texts_without_template(2)]
+    assert "All texts come from 3 wordings" in report(mixed, contestants, outcomes).verdict.sentence
+
+
+def texts_without_template(count: int) -> list[LabelledText]:
+    return [text(str(299 - place), GOLD) for place in range(count)]
 
 
 @pytest.mark.parametrize(

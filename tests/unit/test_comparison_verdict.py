@@ -110,7 +110,7 @@ def test_few_texts_are_called_too_few() -> None:
     found = judged(A, B, difference(10, 5, 2, 3, -0.1, 0.4, 0.45))
     assert (found.kind, found.winner) == (VerdictKind.TOO_FEW, None)
     assert found.sentence == (
-        "20 texts are too few to tell a and b apart: a is right on 15, b on 12. A 5-point"
+        "Too few texts to tell a and b apart: of 20, a is right on 15, b on 12. A 5-point"
         " difference needs about 1,100 texts."
     )
 

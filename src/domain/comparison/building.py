@@ -110,7 +110,8 @@ def build_report(
         for contestant in contestants
     )
     templates = len({text.template for text in compared} - {""})
-    wordings = 0 if clustered else templates
+    untold = sum(not text.template for text in compared)
+    wordings = templates + untold if templates and not clustered else 0
     pairs = _pairs(schema, contestants, sheets, golden, clusters, estimator, statistics, wordings)
     return ComparisonReport(
         header=Header(

@@ -116,7 +116,7 @@ def _better(first: Contestant, second: Contestant, perfect: PerfectDifference, p
 def _too_few(first: Contestant, second: Contestant, perfect: PerfectDifference) -> str:
     ours, theirs = perfect.both + perfect.only_first, perfect.both + perfect.only_second
     return (
-        f"{_texts(_size(perfect))} are too few to tell {first.name} and {second.name} apart:"
+        f"Too few texts to tell {first.name} and {second.name} apart: of {_size(perfect)},"
         f" {first.name} is right on {ours}, {second.name} on {theirs}."
         f" A 5-point difference needs about {_about(perfect.needed[0.05])} texts."
     )
