@@ -267,6 +267,18 @@ CREATE INDEX provider_batches_due_at_idx ON provider_batches (due_at) WHERE clos
 
 -- Housekeeping --------------------------------------------------------------------------------------
 
+-- How the runs by the clock went: the newest run of each task and outcome.
+CREATE TABLE scheduled_runs (
+    task        TEXT NOT NULL,
+    outcome     TEXT NOT NULL,
+    started_at  TIMESTAMPTZ NOT NULL,
+    finished_at TIMESTAMPTZ NOT NULL,
+    error       TEXT,                                -- why not all was done
+    runs        BIGINT NOT NULL,                     -- how many ended so
+    CONSTRAINT scheduled_runs_pkey PRIMARY KEY (task, outcome),
+    CONSTRAINT scheduled_runs_outcome_check CHECK (outcome IN ('done', 'partly_failed', 'failed'))
+);
+
 -- Which migrations this database has; kept by `storekeeper db migrate`.
 CREATE TABLE schema_migrations (
     name       TEXT NOT NULL,

@@ -334,3 +334,21 @@ Index(
     provider_batches.c.due_at,
     postgresql_where=provider_batches.c.closed_at.is_(None),
 )
+
+scheduled_runs = Table(
+    "scheduled_runs",
+    metadata,
+    Column("task", Text, primary_key=True),
+    Column(
+        "outcome",
+        Text,
+        CheckConstraint(
+            "outcome IN ('done', 'partly_failed', 'failed')", name="scheduled_runs_outcome_check"
+        ),
+        primary_key=True,
+    ),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("finished_at", DateTime(timezone=True), nullable=False),
+    Column("error", Text),
+    Column("runs", BigInteger, nullable=False),
+)

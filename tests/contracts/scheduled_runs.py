@@ -1,0 +1,65 @@
+"""What every `ScheduledRuns` holds."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.scheduling.model import Outcome, Run, RunHistory
+from ports.scheduled_runs import ScheduledRuns
+from tests.contracts.contract import Contract
+
+START = datetime(2026, 11, 22, 0, 20, 0, 123456, tzinfo=UTC)
+DONE = Run(
+    task="nightly",
+    started_at=START,
+    finished_at=START + timedelta(seconds=2),
+    outcome=Outcome.DONE,
+)
+
+
+class ScheduledRunsContract(Contract):
+    @pytest.fixture
+    def runs(self) -> ScheduledRuns:
+        raise NotImplementedError
+
+    async def test_a_task_that_never_ran_has_no_history(self, runs: ScheduledRuns) -> None:
+        assert await runs.histories() == {}
+
+    async def test_the_newest_run_of_each_outcome_is_kept_and_all_are_counted(
+        self, runs: ScheduledRuns
+    ) -> None:
+        later = timedelta(days=1)
+        failed = replace(DONE, outcome=Outcome.FAILED, error="The database cannot be reached.")
+        newest = replace(DONE, started_at=START + later, finished_at=DONE.finished_at + later)
+        for run in (DONE, failed, newest):
+            await runs.record(run)
+        assert await runs.histories() == {
+            "nightly": RunHistory(
+                newest={Outcome.DONE: newest, Outcome.FAILED: failed},
+                counts={Outcome.DONE: 2, Outcome.FAILED: 1},
+            )
+        }
+
+    async def test_the_last_to_report_is_the_newest_whatever_its_clock_says(
+        self, runs: ScheduledRuns
+    ) -> None:
+        earlier = replace(DONE, started_at=START - timedelta(days=9))
+        await runs.record(DONE)
+        await runs.record(earlier)
+        assert (await runs.histories())["nightly"].newest[Outcome.DONE] == earlier
+
+    async def test_tasks_are_kept_apart(self, runs: ScheduledRuns) -> None:
+        other = replace(DONE, task="other", outcome=Outcome.PARTLY_FAILED, error="A day failed.")
+        await runs.record(DONE)
+        await runs.record(other)
+        histories = await runs.histories()
+        assert histories["nightly"].newest == {Outcome.DONE: DONE}
+        assert histories["other"].newest == {Outcome.PARTLY_FAILED: other}
+
+    async def test_of_several_at_a_time_each_is_counted(self, runs: ScheduledRuns) -> None:
+        await asyncio.gather(*(runs.record(DONE) for _ in range(8)))
+        assert (await runs.histories())["nightly"].counts == {Outcome.DONE: 8}

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+import pytest
+
+from adapters.memory.scheduled_runs import MemoryScheduledRuns
+from ports.scheduled_runs import ScheduledRuns
+from tests.contracts.scheduled_runs import ScheduledRunsContract
+
+
+class TestMemoryScheduledRuns(ScheduledRunsContract):
+    @pytest.fixture
+    def runs(self) -> ScheduledRuns:
+        return MemoryScheduledRuns()
