@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
+from datetime import time as time_of_day
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
 from adapters.postgres.extraction_queue import PostgresExtractionQueue
 from adapters.postgres.extraction_schemas import PostgresExtractionSchemaRepository
 from adapters.postgres.extractions import PostgresExtractionRepository
+from adapters.postgres.insight_procedures import insight_procedures
 from adapters.postgres.known_extractions import PostgresKnownExtractions
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.migrations import status as migration_status
@@ -47,6 +49,7 @@ from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.provider_batches import PostgresProviderBatches
 from adapters.postgres.readiness import PostgresCheck
 from adapters.postgres.samples import PostgresSampleSink
+from adapters.postgres.scheduled_runs import PostgresScheduledRuns
 from adapters.postgres.search_clicks import PostgresSearchClickLog
 from adapters.postgres.search_insights import (
     PostgresSearchAnalysis,
@@ -63,6 +66,8 @@ from adapters.system.email_syntax import EmailValidatorSyntax
 from domain.extraction.registry import SchemaRegistry
 from domain.extraction.service import ExtractionService
 from domain.extraction.single import SingleExtraction
+from domain.insights.examination import InsightExamination
+from domain.insights.refreshing import InsightRefresher
 from domain.insights.service import InsightService
 from domain.jobs.batch_desk import BatchDesk
 from domain.jobs.batch_pace import BatchPace
@@ -74,6 +79,7 @@ from domain.jobs.settling import Patience
 from domain.jobs.shift import Pace
 from domain.orders.service import OrderService
 from domain.samples.service import SampleService
+from domain.scheduling.model import Schedule
 from domain.users.service import UserService
 from entrypoints.models import document_deadline_s, model_configs
 from entrypoints.settings import Settings
@@ -84,12 +90,18 @@ __all__ = [
     "MigrationError",
     "end_with_parent",
     "examinations",
+    "insight_procedures",
     "migrate",
     "migration_status",
     "open_container",
     "sample_files",
     "today",
 ]
+
+
+def daily_at(setting: str) -> Schedule:
+    """The schedule that a setting `HH:MM` means."""
+    return Schedule(at=time_of_day.fromisoformat(setting))
 
 
 def batch_pace(settings: Settings) -> BatchPace:
@@ -126,6 +138,16 @@ class Container(containers.DeclarativeContainer):
     search_insights = providers.Singleton(PostgresSearchInsightStore, database)
     insight_service = providers.Singleton(
         InsightService, insights=search_insights, analysis=search_analysis, clock=clock
+    )
+    scheduled_runs = providers.Singleton(PostgresScheduledRuns, database)
+    insight_schedule = providers.Singleton(daily_at, settings.provided.insights_at)
+    insight_refresher = providers.Singleton(
+        InsightRefresher,
+        service=insight_service,
+        insights=search_insights,
+        runs=scheduled_runs,
+        schedule=insight_schedule,
+        clock=clock,
     )
     chart_renderer = providers.Dependency(instance_of=VegaChartRenderer)
     sample_service = providers.Singleton(
@@ -253,6 +275,7 @@ def examinations(settings: Settings, container: Container) -> Sequence[Examinati
     found: list[Examination] = [
         PostgresExamination(settings.database_url.get_secret_value(), pool_options(settings)),
         QueueExamination(container.redis()),
+        InsightExamination(container.insight_refresher()),
         *(LanguageModelExamination(name, models[name]) for name in settings.llm_provider),
     ]
     if settings.tls_cert_file and settings.tls_key_file:

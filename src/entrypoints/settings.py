@@ -242,6 +242,19 @@ class Settings(ModelSettings, ServerSettings):
         description="Largest body that makes an extraction job, in bytes",
     )
 
+    # Search insights
+    insights_at: str = Field(
+        default="00:20",
+        pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        description="UTC time HH:MM at which the insights of the day before are computed",
+    )
+    insights_scan_s: float = Field(
+        default=3600.0,
+        ge=1,
+        le=86_400,
+        description="How often a worker looks for days whose insight is missing or stale, in s",
+    )
+
     # Observation
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe level that is logged"

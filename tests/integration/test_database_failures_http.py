@@ -84,7 +84,9 @@ async def test_without_a_database_every_request_for_rows_says_try_again(
         assert ready.json() == {
             "status": "unavailable",
             "checks": {"database": "does not answer", "queue": "ok"},
+            "insights": None,
         }
+        refusal(await api.get("/metrics"), 503, "database_unavailable")
         assert (await api.get("/health/live")).status_code == 200
         assert (await api.get("/schema/openapi.json")).status_code == 200
 

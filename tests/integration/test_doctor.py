@@ -114,8 +114,9 @@ def test_the_doctor_lists_every_failure_and_exits_1(
     told = run_command("doctor", cwd=tmp_path, **elsewhere)
     assert told.returncode == 1
     failed = [line.split(":")[0] for line in told.stdout.splitlines() if line.startswith("FAIL")]
-    assert failed == ["FAIL  database", "FAIL  queue", "FAIL  provider local"]
-    assert "3 to mend." in told.stdout
+    subjects = ("database", "queue", "search insights", "provider local")
+    assert failed == [f"FAIL  {subject}" for subject in subjects]
+    assert "4 to mend." in told.stdout
 
 
 def test_the_doctor_names_each_bad_setting(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -15,13 +14,13 @@ import pytest
 from arq.worker import Worker
 from redis.asyncio import Redis
 
+from adapters.arq.serialization import decode_job, encode_job
 from adapters.postgres.pool import Database
-from adapters.postgres.queries import load_queries
-from entrypoints.container import Container, open_container
-from entrypoints.worker.settings import build_worker
-from tests.contracts.insights import row
+from entrypoints.container import Container, daily_at, open_container
+from entrypoints.worker.jobs import MAX_TRIES
+from entrypoints.worker.settings import GRACE_S, build_worker
 from tests.integration.api import settings_for
-from tests.integration.insights import emptied, searches_in
+from tests.integration.insights import emptied
 
 # arq closes its connection by redis-py's old name for it.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")
@@ -86,43 +85,39 @@ async def worker_process(
         await process.communicate()
 
 
-async def test_a_worker_makes_up_for_missed_days_when_it_starts(
-    database: Database, module_database_url: str, redis_url: str
+@pytest.mark.parametrize("at", ["00:20", "23:05"])
+async def test_the_clock_runs_it_when_the_schedule_says_wherever_the_machine_stands(
+    database: Database, module_database_url: str, redis_url: str, at: str
 ) -> None:
-    await searches_in(database).log.append([row("lamp", 1, 2, ago(back)) for back in (30, 9)])
-    settings = settings_for(module_database_url, redis_url)
+    settings = settings_for(module_database_url, redis_url, insights_at=at)
     async with open_container(settings) as container:
+        schedule = container.insight_schedule()
         worker = insight_worker(container)
-        task = asyncio.create_task(worker.async_run())
-        try:
-            await until_stored(database, [ago(30), ago(9), ago(3), ago(2), ago(1)])
-            while not worker.jobs_complete or any(not job.done() for job in worker.tasks.values()):
-                await asyncio.sleep(0.02)
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await worker.close()
-        assert (worker.jobs_complete, worker.jobs_failed) == (1, 0)
-    assert len(await stored_days(database)) == 5
+        (job,) = worker.cron_jobs
+        now = datetime(2026, 3, 28, 12, tzinfo=UTC)  # a night on which Europe changes its clocks
+        for _ in range(3):
+            job.calculate_next(now)
+            assert job.next_run is not None
+            assert job.next_run.replace(microsecond=0) == schedule.next_after(now)
+            now = job.next_run
+        await worker.close()
+    assert schedule == daily_at(at)
 
 
-async def test_the_clock_runs_it_at_twenty_past_midnight_utc_wherever_the_machine_stands(
-    database: Database, module_database_url: str, redis_url: str
+async def test_nothing_of_the_queue_is_left_to_its_defaults_that_lose_runs(
+    module_database_url: str, redis_url: str
 ) -> None:
     async with open_container(settings_for(module_database_url, redis_url)) as container:
         worker = insight_worker(container)
         (job,) = worker.cron_jobs
-        nights = []
-        at = datetime(2026, 3, 28, 12, tzinfo=UTC)  # a night on which Europe changes its clocks
-        for _ in range(3):
-            job.calculate_next(at)
-            assert job.next_run is not None
-            at = job.next_run
-            nights.append(at.replace(microsecond=0))
         await worker.close()
-    assert nights == [datetime(2026, 3, day, 0, 20, tzinfo=UTC) for day in (29, 30, 31)]
+    assert (job.unique, job.run_at_startup) == (True, False)
+    assert (job.max_tries, job.timeout_s) == (MAX_TRIES, 600)
+    assert (worker.max_tries, worker.job_timeout_s) == (MAX_TRIES, 600)
     assert worker.timezone is UTC
-    assert job.unique
+    assert worker._job_completion_wait == GRACE_S
+    assert worker.health_check_interval == 30
+    assert (worker.job_serializer, worker.job_deserializer) == (encode_job, decode_job)
 
 
 async def test_the_job_of_the_clock_runs_once_though_two_workers_see_it_due(
@@ -151,27 +146,6 @@ async def test_the_job_of_the_clock_runs_once_though_two_workers_see_it_due(
                 await worker.close()
     assert sum(worker.jobs_complete for worker in workers) == 1
     assert sum(worker.jobs_failed for worker in workers) == 0
-
-
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-async def test_a_worker_that_ends_amid_the_job_loses_no_day(
-    database: Database, module_database_url: str, redis_url: str, how: signal.Signals
-) -> None:
-    days = [ago(back) for back in (7, 6, 5)]
-    await searches_in(database).log.append([row("lamp", 1, 2, day) for day in days])
-    lock = load_queries("insight_store")["lock_day"]
-    async with database.transaction() as holder:
-        await holder.execute(lock.sql, *lock.args(day=days[1]))
-        async with worker_process(module_database_url, redis_url) as process:
-            await until_stored(database, days[:1])
-            process.send_signal(how)
-            ended = await asyncio.wait_for(process.wait(), 10)
-        assert ended == (-signal.SIGKILL if how is signal.SIGKILL else 0)
-        assert await stored_days(database) == days[:1]
-    async with worker_process(module_database_url, redis_url) as process:
-        await until_stored(database, [*days, ago(3), ago(2), ago(1)])
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
 async def test_a_worker_without_a_queue_says_so_and_waits_for_it(

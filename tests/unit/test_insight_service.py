@@ -13,7 +13,7 @@ from adapters.memory.insights import (
     MemorySearchClickLog,
     MemorySearchInsightStore,
 )
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput
 from domain.insights.model import FIRST_DAY, LAST_DAY, Period, Rules, SearchClick
 from domain.insights.service import InsightService
 from domain.insights.trend import Change
@@ -46,36 +46,6 @@ def shop() -> Shop:
         store=store,
         clock=clock,
     )
-
-
-async def test_a_refresh_stores_the_last_three_days_and_not_today(shop: Shop) -> None:
-    await shop.log.append([row("lamp", 1, 2, TODAY), row("lamp", 1, 4, YESTERDAY)])
-    assert await shop.service.refresh() == [ago(3), ago(2), ago(1)]
-    assert (await shop.store.get(YESTERDAY)).average_ctr == 0.25
-    with pytest.raises(NotFound):
-        await shop.store.get(TODAY)
-
-
-async def test_a_refresh_makes_up_for_every_day_that_was_missed(shop: Shop) -> None:
-    days = [ago(back) for back in range(33, 3, -1)]
-    await shop.log.append([row("lamp", 1, 2, day) for day in days])
-    assert await shop.service.refresh() == [*days, ago(3), ago(2), ago(1)]
-    assert await shop.service.refresh() == [ago(3), ago(2), ago(1)]
-
-
-async def test_rows_that_come_late_are_counted_by_the_next_refresh(shop: Shop) -> None:
-    await shop.log.append([row("lamp", 1, 2, ago(3)), row("lamp", 1, 2, ago(40))])
-    await shop.service.refresh()
-    await shop.log.append([row("lamp", 0, 2, ago(3)), row("lamp", 0, 2, ago(40))])
-    assert await shop.service.refresh() == [ago(40), ago(3), ago(2), ago(1)]
-    assert (await shop.store.get(ago(3))).overall_ctr == 0.25
-    assert (await shop.store.get(ago(40))).overall_ctr == 0.25
-
-
-async def test_a_row_of_the_far_past_or_future_costs_one_day_at_most(shop: Shop) -> None:
-    days = [date.min, FIRST_DAY, LAST_DAY, date.max]
-    await shop.log.append([row("lamp", 1, 2, day) for day in days])
-    assert await shop.service.refresh() == [FIRST_DAY, ago(3), ago(2), ago(1)]
 
 
 async def test_a_day_that_has_not_begun_is_refused_and_today_is_not(shop: Shop) -> None:
@@ -157,7 +127,8 @@ async def test_an_overview_sets_a_period_beside_the_one_before_it(shop: Shop) ->
 
 async def test_today_is_not_pending_and_a_day_whose_rows_changed_is(shop: Shop) -> None:
     await shop.log.append([row("lamp", 1, 2, day) for day in (ago(2), ago(1), TODAY)])
-    await shop.service.refresh()
+    for day in (ago(2), ago(1)):
+        await shop.service.compute(day)
     period = Period(first=ago(2), last=TODAY)
     assert (await shop.service.freshness(period)).pending_days == []
     await shop.log.append([row("lamp", 1, 2, ago(2))])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from arq import Retry
 
 from adapters.arq.serialization import decode_job, encode_job
-from domain.errors import DatabaseUnavailable, StatementTimedOut
+from domain.errors import DatabaseUnavailable, DependencyError, StatementTimedOut
+from domain.insights.runs import RunReport
+from domain.scheduling.model import Outcome, Run
 from entrypoints.worker.jobs import MAX_TRIES, patient, refresh_insights
 
 
@@ -19,10 +22,13 @@ class Refreshing:
         self.failure = failure
         self.runs = 0
 
-    async def refresh(self) -> None:
+    async def refresh(self) -> RunReport:
         self.runs += 1
-        if self.failure is not None:
+        if self.failure is not None and not isinstance(self.failure, DependencyError):
             raise self.failure
+        now = datetime(2026, 11, 22, tzinfo=UTC)
+        run = Run(task="t", started_at=now, finished_at=now, outcome=Outcome.DONE)
+        return RunReport(run=run, days=[], outage=self.failure)
 
 
 def wait_ms(retry: Retry) -> int:
@@ -32,7 +38,7 @@ def wait_ms(retry: Retry) -> int:
 
 async def test_the_job_is_the_use_case() -> None:
     service = Refreshing()
-    await refresh_insights({"job_try": 1, "insight_service": service})
+    await refresh_insights({"job_try": 1, "insight_refresher": service})
     assert service.runs == 1
 
 
@@ -45,14 +51,14 @@ async def test_an_outage_is_waited_out_ever_longer_up_to_a_quarter_of_an_hour(
     waits = []
     for attempt in range(1, MAX_TRIES):
         with pytest.raises(Retry) as retry:
-            await refresh_insights({"job_try": attempt, "insight_service": Refreshing(failure)})
+            await refresh_insights({"job_try": attempt, "insight_refresher": Refreshing(failure)})
         waits.append(wait_ms(retry.value) // 1000)
     assert waits == [30, 60, 120, 240, 480, 900, 900]
 
 
 async def test_a_defect_is_not_tried_again() -> None:
     with pytest.raises(ZeroDivisionError):
-        await refresh_insights({"job_try": 1, "insight_service": Refreshing(ZeroDivisionError())})
+        await refresh_insights({"job_try": 1, "insight_refresher": Refreshing(ZeroDivisionError())})
 
 
 def test_a_patient_job_keeps_the_name_under_which_it_is_queued() -> None:

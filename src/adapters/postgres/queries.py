@@ -38,6 +38,14 @@ class Query:
         """
         return tuple(values[name] for name in self._names)
 
+    def filled(self, texts: Mapping[str, str]) -> str:
+        """The statement with a piece of SQL in place of each parameter, for a script.
+
+        Raises:
+            KeyError: a parameter has no text.
+        """
+        return _PARAMETER.sub(lambda found: f"({texts[found['name']]})", self.text)
+
 
 @cache
 def load_queries(area: str) -> Mapping[str, Query]:

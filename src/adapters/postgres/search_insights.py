@@ -46,7 +46,7 @@ class PostgresSearchAnalysis(SearchAnalysis):
 
     async def analyse(self, period: Period, rules: Rules) -> Analysis:
         """All three analyses over one snapshot; see the port."""
-        given = _parameters(period, rules)
+        given = parameters(period, rules)
         with translated():
             async with (
                 self._database.connection() as connection,
@@ -83,7 +83,7 @@ class PostgresSearchInsightStore(SearchInsightStore):
         """Compute one day and store it in one transaction; see the port."""
         lock, store, select = _SQL["lock_day"], _SQL["store_day"], _SQL["select_day"]
         given = {
-            **_parameters(Period.of_day(day), rules),
+            **parameters(Period.of_day(day), rules),
             "definition_version": DEFINITION_VERSION,
             "now": now,
         }
@@ -129,7 +129,8 @@ class PostgresSearchInsightStore(SearchInsightStore):
         return found
 
 
-def _parameters(period: Period, rules: Rules) -> Mapping[str, Any]:
+def parameters(period: Period, rules: Rules) -> Mapping[str, Any]:
+    """What the analyses of `sql/queries/insights.sql` are given."""
     return {
         "from_date": period.first,
         "to_date": period.last,

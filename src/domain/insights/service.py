@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -13,9 +12,6 @@ from domain.insights.stored import StoredInsight
 from domain.insights.trend import Overview, trend
 from ports.clock import Clock
 from ports.search_insights import SearchAnalysis, SearchInsightStore
-
-LOOKBACK_DAYS: Final = 3
-"""How many past days every refresh computes anew, so that rows that arrive late are counted."""
 
 DEFAULT_PERIOD_DAYS: Final = 28
 """The period of an analysis that names none: that many days up to yesterday."""
@@ -38,29 +34,19 @@ class InsightService:
         Raises:
             InvalidInput: the day has not begun, or cannot be analysed.
         """
-        now = self.clock.now()
-        if not FIRST_DAY <= day <= now.date():
-            detail = f"must be from {FIRST_DAY} to today, {now.date()} (UTC)"
-            raise InvalidInput.of([Violation(pointer="insight_date", detail=detail)])
-        return await self.insights.compute(day, Rules(), now=now)
+        self.refuse_unbegun(day)
+        return await self.insights.compute(day, Rules(), now=self.clock.now())
 
-    async def refresh(self) -> Sequence[date]:
-        """Compute the last 3 days, and every earlier day that lacks its insight.
+    def refuse_unbegun(self, day: date) -> None:
+        """A day can be computed once it has begun.
 
-        Each day is stored by itself: what is done stays done when this is cut short, and the
-        next run finds the rest. Days without any row are stored too, so that "no searches" and
-        "not computed" differ.
-
-        Returns:
-            The days computed, oldest first.
+        Raises:
+            InvalidInput: it has not, or cannot be analysed.
         """
-        yesterday = self.clock.now().date() - timedelta(days=1)
-        lacking = await self.insights.days_to_compute(yesterday)
-        recent = (yesterday - timedelta(days=back) for back in range(LOOKBACK_DAYS))
-        days = sorted({*lacking, *recent})
-        for day in days:
-            await self.insights.compute(day, Rules(), now=self.clock.now())
-        return days
+        today = self.clock.now().date()
+        if not FIRST_DAY <= day <= today:
+            detail = f"must be from {FIRST_DAY} to today, {today} (UTC)"
+            raise InvalidInput.of([Violation(pointer="insight_date", detail=detail)])
 
     async def overview(self, period: Period, rules: Rules) -> Overview:
         """The analyses of `period` and of the period of the same length before it.

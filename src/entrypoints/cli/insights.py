@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
 import click
 import msgspec
 from rich.console import Console
 
-from domain.insights.model import Analysis, Period, RankBy, Rules
+from domain.insights.model import Analysis, RankBy, Rules
 from domain.insights.stored import StoredInsight
+from entrypoints.cli.insight_runs import catch_up_command, run_command, sql_command
 from entrypoints.cli.insight_tables import analysis_tables, insight_tables
 from entrypoints.cli.running import over_container
 from entrypoints.container import Container
@@ -23,36 +24,9 @@ def command() -> None:
     """Compute and show the search insights."""
 
 
-@command.command("run")
-@click.option("--date", "day", type=_DAY, help="One day (UTC).")
-@click.option("--from", "first", type=_DAY, help="First of several days.")
-@click.option("--to", "last", type=_DAY, help="Last of several days.")
-def run_command(*, day: datetime | None, first: datetime | None, last: datetime | None) -> None:
-    """Compute and store insights; without a day, what the nightly job would.
-
-    That is the last 3 days, and every earlier day that has searches and no insight yet.
-    """
-    if (day is not None and (first or last)) or (first is None) != (last is None):
-        raise click.UsageError("give --date alone, or --from and --to, or none of them")
-
-    async def run(container: Container) -> Sequence[date]:
-        service = container.insight_service()
-        if day is None and (first is None or last is None):
-            refreshed: Sequence[date] = await service.refresh()
-            return refreshed
-        period = (
-            Period.of_day(day.date())
-            if day is not None
-            else Period(first=_of(first), last=_of(last))
-        )
-        days = [period.first + timedelta(days=n) for n in range(period.days)]
-        for each in days:
-            await service.compute(each)
-        return days
-
-    computed = over_container("insights run", run)
-    span = f": {computed[0]} to {computed[-1]}" if computed else ""
-    click.echo(f"Computed {len(computed)} {'day' if len(computed) == 1 else 'days'}{span}.")
+command.add_command(run_command)
+command.add_command(catch_up_command)
+command.add_command(sql_command)
 
 
 @command.command("show")
@@ -113,8 +87,3 @@ def analyse_command(
         click.echo(msgspec.json.encode(found))
     else:
         Console().print(*analysis_tables(found), sep="\n")
-
-
-def _of(moment: datetime | None) -> date:
-    assert moment is not None
-    return moment.date()

@@ -25,6 +25,7 @@ from entrypoints.http.extraction_jobs import ExtractionJobController
 from entrypoints.http.extraction_schemas import ExtractionSchemaController
 from entrypoints.http.extractions import ExtractionController
 from entrypoints.http.health import live, ready
+from entrypoints.http.metrics import metrics
 from entrypoints.http.openapi import document
 from entrypoints.http.orders import OrderController
 from entrypoints.http.problem_pages import problem_page
@@ -44,6 +45,7 @@ PROVIDED = (
     "search_insights",
     "insight_service",
     "chart_renderer",
+    "insight_refresher",
     "extractions",
     "extraction_schemas",
     "schema_registry",
@@ -93,6 +95,7 @@ def build_app(
             ),
             live,
             ready,
+            metrics,
             openapi_json,
             docs_page,
             docs_asset,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+from typing import Annotated, Final, Literal
 
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from entrypoints.http.answers import json_response
+from domain.errors import AppError
+from domain.insights.refreshing import InsightRefresher
+from entrypoints.http.answers import Moment, json_response
 from entrypoints.http.openapi import contract
 from ports.readiness import Check
+
+_TIMEOUT_S: Final = 2.0
 
 
 class Live(Struct):
@@ -21,11 +25,26 @@ class Live(Struct):
     status: Literal["ok"]
 
 
+class Insights(Struct):
+    """How complete the search insights are. Late ones do not make the service unready.
+
+    `pending_days`: days up to yesterday whose insight is missing or stale. `problem`: why a person
+    should look; null when all is well.
+    """
+
+    last_success_at: Moment | None
+    last_success_age_s: Annotated[float, Meta(ge=0)] | None
+    next_run_at: Moment
+    pending_days: Annotated[int, Meta(ge=0)]
+    problem: str | None
+
+
 class Ready(Struct):
-    """What each part said: `ok`, or in a word what is wrong."""
+    """What each part said: `ok`, or in a word what is wrong; `insights` is null while unknown."""
 
     status: Literal["ok", "unavailable"]
     checks: dict[str, str]
+    insights: Insights | None
 
 
 @get(
@@ -37,29 +56,69 @@ async def live() -> Response[bytes]:
     return json_response(Live(status="ok"))
 
 
+_INSIGHTS_EXAMPLE: Final = {
+    "last_success_at": "2026-11-22T08:50:00Z",
+    "last_success_age_s": 1712.4,
+    "next_run_at": "2026-11-23T00:20:00Z",
+    "pending_days": 0,
+    "problem": None,
+}
+
+
 @get(
     "/health/ready",
     opt=contract(
-        summary="Database and queue answer",
+        summary="Database and queue answer; how complete the insights are",
         tag="health",
         returns=Ready,
-        example={"status": "ok", "checks": {"database": "ok", "queue": "ok"}},
+        example={
+            "status": "ok",
+            "checks": {"database": "ok", "queue": "ok"},
+            "insights": _INSIGHTS_EXAMPLE,
+        },
         more={
             503: (
                 Ready,
                 "A part does not answer",
-                {"status": "unavailable", "checks": {"database": "does not answer", "queue": "ok"}},
+                {
+                    "status": "unavailable",
+                    "checks": {"database": "does not answer", "queue": "ok"},
+                    "insights": None,
+                },
             )
         },
     ),
 )
-async def ready(checks: NamedDependency[SkipValidation[dict[str, Check]]]) -> Response[bytes]:
+async def ready(
+    checks: NamedDependency[SkipValidation[dict[str, Check]]],
+    insight_refresher: NamedDependency[SkipValidation[InsightRefresher]],
+) -> Response[bytes]:
     """Asks every part at once; 503 when one is not ready."""
-    problems = await asyncio.gather(*(check.problem() for check in checks.values()))
+    insights, problems = await asyncio.gather(
+        _insights(insight_refresher),
+        asyncio.gather(*(check.problem() for check in checks.values())),
+    )
     said = {name: problem or "ok" for name, problem in zip(checks, problems, strict=True)}
     well = not any(problems)
     return json_response(
-        Ready(status="ok" if well else "unavailable", checks=said),
+        Ready(status="ok" if well else "unavailable", checks=said, insights=insights),
         status=200 if well else 503,
         headers={} if well else {"Retry-After": "5"},
+    )
+
+
+async def _insights(refresher: InsightRefresher) -> Insights | None:
+    """How they stand; None when nobody can say in time, for which a check gives the reason."""
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            state = await refresher.state()
+    except (AppError, TimeoutError):
+        return None
+    success = state.last_success
+    return Insights(
+        last_success_at=None if success is None else success.finished_at,
+        last_success_age_s=state.last_success_age_s,
+        next_run_at=state.next_run_at,
+        pending_days=state.pending_days,
+        problem=state.problem,
     )

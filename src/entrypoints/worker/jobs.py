@@ -36,7 +36,9 @@ def patient(job: Job) -> Job:
 @patient
 async def refresh_insights(ctx: Context) -> None:
     """Store yesterday's search insight, and what is missing or still moving."""
-    await ctx["insight_service"].refresh()
+    report = await ctx["insight_refresher"].refresh()
+    if report.outage is not None:
+        raise report.outage
 
 
 @patient

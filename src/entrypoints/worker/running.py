@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from entrypoints.container import Container
 from entrypoints.worker.settings import GRACE_S, build_worker
+from entrypoints.worker.watching import watch_insights
 
 _log = logging.getLogger(__name__)
 
@@ -23,8 +24,8 @@ _LONGEST_WAIT_S: Final = 15.0
 async def run_worker(container: Container) -> None:
     """Run until SIGINT or SIGTERM; jobs under way have a few seconds to end, or go to others.
 
-    A queue that is away is waited for. The documents of extraction jobs do not need it: they stand
-    in the database, and each process looks for them by itself.
+    A queue that is away is waited for. Neither the documents of extraction jobs nor the insights
+    need it: what is to be done stands in the database, and each process looks for it by itself.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -33,6 +34,14 @@ async def run_worker(container: Container) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(container.extraction_runner().run(stop))
         group.create_task(container.batch_runner().run(stop))
+        group.create_task(
+            watch_insights(
+                container.insight_refresher(),
+                stop,
+                every_s=container.settings().insights_scan_s,
+                grace_s=GRACE_S,
+            )
+        )
         group.create_task(_serve_queue(container, stop))
 
 

@@ -2,7 +2,8 @@
 
 arq does not make up for a run that it missed, gives a job that its worker took along into death
 up to `timeout` + 10 s before another worker may have it, and runs a cron job once only, failed or
-not. So nothing relies on a run: each finds what was left undone, and there is one at every start.
+not. So nothing relies on a run: each finds what was left undone, and `watching.py` looks for that
+at every start and every hour.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ def build_worker(container: Container, *, handle_signals: bool = True) -> Worker
     does not finish within 5 s to the next worker.
     """
     redis = container.redis()
+    nightly = container.insight_schedule().at
     return Worker(
         functions=[func(wake_extraction, keep_result=0)],
         cron_jobs=[
             cron(
                 refresh_insights,  # type: ignore[arg-type]  # arq types ctx by its own alias
-                hour=0,
-                minute=20,
-                run_at_startup=True,
+                hour=nightly.hour,
+                minute=nightly.minute,
                 unique=True,  # one of the workers runs it
                 max_tries=MAX_TRIES,
                 timeout=_JOB_TIMEOUT_S,
@@ -56,7 +57,7 @@ def build_worker(container: Container, *, handle_signals: bool = True) -> Worker
         job_deserializer=redis.job_deserializer,
         ctx={
             "open_unit": container.open_unit(),
-            "insight_service": container.insight_service(),
+            "insight_refresher": container.insight_refresher(),
             "extraction_runner": container.extraction_runner(),
             "batch_runner": container.batch_runner(),
         },

@@ -1,0 +1,57 @@
+"""The runs over days as SQL that the database's own scheduler can call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
+
+from adapters.postgres.queries import load_queries
+from adapters.postgres.search_insights import parameters
+from domain.insights.model import DEFINITION_VERSION, FIRST_DAY, Period, Rules
+from domain.insights.refreshing import CATCH_UP, LOOKBACK_DAYS, MAX_LOOKBACK_DAYS, NIGHTLY
+
+_HEAD: Final = """\
+-- Computes the search insights inside the database. Made by `storekeeper insights sql`: make it
+-- anew after each upgrade of Storekeeper, for it holds the statements of this version.
+"""
+_TAIL: Final = """\
+-- Nobody but the owner may call them: not the roles of a Data API either.
+REVOKE ALL ON FUNCTION compute_search_insight FROM PUBLIC;
+REVOKE ALL ON PROCEDURE refresh_search_insights FROM PUBLIC;
+"""
+
+
+def insight_procedures() -> str:
+    """A script that makes, or replaces, `compute_search_insight` and `refresh_search_insights`."""
+    queries = load_queries("insight_procedures")
+    constants: Mapping[str, object] = {
+        **parameters(Period.of_day(FIRST_DAY), Rules()),
+        "definition_version": DEFINITION_VERSION,
+        "since": FIRST_DAY,
+        "lookback_days": LOOKBACK_DAYS,
+        "max_lookback_days": MAX_LOOKBACK_DAYS,
+        "nightly": NIGHTLY,
+        "catch_up": CATCH_UP,
+    }
+    texts = {name: _literal(value) for name, value in constants.items()} | {
+        "day": "the_day",
+        "from_date": "the_day",
+        "to_date": "the_day",
+        "until": "yesterday",
+        "now": "clock_timestamp()",
+        "task": "run_task",
+        "outcome": "CASE WHEN days_failed = 0 THEN 'done' WHEN days_done > 0 THEN 'partly_failed'"
+        " ELSE 'failed' END",
+        "started_at": "run_start",
+        "finished_at": "clock_timestamp()",
+        "error": "first_failure",
+    }
+    parts = (queries[name].filled(texts) for name in ("compute_day", "run_over_days"))
+    return "\n".join([_HEAD, *(f"{part};\n" for part in parts), _TAIL])
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, date):
+        return f"DATE '{value}'"
+    return f"'{value}'" if isinstance(value, str) else repr(value)

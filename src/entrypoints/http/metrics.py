@@ -1,0 +1,115 @@
+"""`/metrics`: what Prometheus scrapes.
+
+Every figure is read from the database, so that each process answers the same, and one that was just
+started knows what ran before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from domain.insights.refreshing import TASKS, InsightRefresher
+from domain.insights.runs import InsightState
+from domain.scheduling.model import Outcome, RunHistory
+from entrypoints.http.openapi import DATABASE_ERRORS, contract
+
+_MEDIA: Final = "text/plain; version=0.0.4"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One value; its labels are plain words, which need no escape."""
+
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric; without a sample it says nothing yet.
+
+    Attributes:
+        meaning: one line, with the unit.
+    """
+
+    name: str
+    kind: Literal["gauge", "counter"]
+    meaning: str
+    samples: Sequence[Sample]
+
+
+def exposition(metrics: Sequence[Metric]) -> str:
+    """The text format 0.0.4 of Prometheus."""
+    return "".join(line + "\n" for metric in metrics for line in _lines(metric))
+
+
+def _lines(metric: Metric) -> Iterator[str]:
+    yield f"# HELP {metric.name} {metric.meaning}"
+    yield f"# TYPE {metric.name} {metric.kind}"
+    for sample in metric.samples:
+        labels = ",".join(f'{name}="{value}"' for name, value in sample.labels.items())
+        yield f"{metric.name}{f'{{{labels}}}' if labels else ''} {sample.value!r}"
+
+
+def insight_metrics(state: InsightState) -> Sequence[Metric]:
+    """What is to be watched of the insights."""
+    success, newest = state.last_success, state.newest_run
+    histories = {task: state.histories.get(task, RunHistory()) for task in TASKS}
+    return [
+        Metric(
+            name="storekeeper_insights_last_success_timestamp_seconds",
+            kind="gauge",
+            meaning="When a run last left no day undone, in seconds since 1970.",
+            samples=[Sample(value=success.finished_at.timestamp())] if success else [],
+        ),
+        Metric(
+            name="storekeeper_insights_pending_days",
+            kind="gauge",
+            meaning="Days up to yesterday whose insight is missing or stale.",
+            samples=[Sample(value=state.pending_days)],
+        ),
+        Metric(
+            name="storekeeper_insights_last_duration_seconds",
+            kind="gauge",
+            meaning="How long the newest run took, whatever its outcome.",
+            samples=[Sample(value=newest.duration_s)] if newest else [],
+        ),
+        Metric(
+            name="storekeeper_insights_runs_total",
+            kind="counter",
+            meaning="Runs that have ended, by task and outcome.",
+            samples=[
+                Sample(
+                    value=history.counts.get(outcome, 0),
+                    labels={"task": task, "outcome": outcome.value},
+                )
+                for task, history in histories.items()
+                for outcome in Outcome
+            ],
+        ),
+    ]
+
+
+@get(
+    "/metrics",
+    opt=contract(
+        summary="What Prometheus scrapes",
+        tag="health",
+        returns=str,
+        media=_MEDIA,
+        example="# HELP storekeeper_insights_pending_days ...\n",
+        errors=DATABASE_ERRORS,
+    ),
+)
+async def metrics(
+    insight_refresher: NamedDependency[SkipValidation[InsightRefresher]],
+) -> Response[bytes]:
+    """503 while the database is away: a scrape that fails is noticed."""
+    text = exposition(insight_metrics(await insight_refresher.state()))
+    return Response(text.encode(), media_type=_MEDIA)
