@@ -1,0 +1,291 @@
+"""A shop whose stores can be killed, and workers over it whose clock can be set."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from adapters.embedded.installation import free_port
+from adapters.embedded.postgres import EmbeddedPostgres
+from adapters.embedded.valkey import EmbeddedValkey
+from adapters.memory.insights import MemorySearchInsightStore
+from adapters.postgres.migrations import migrate
+from adapters.postgres.pool import Database, PoolOptions, open_database
+from adapters.postgres.scheduled_runs import PostgresScheduledRuns
+from adapters.postgres.search_insights import PostgresSearchInsightStore
+from domain.errors import DependencyError
+from domain.insights.model import Rules, SearchClick
+from domain.insights.refreshing import NIGHTLY
+from domain.insights.stored import StoredInsight
+from domain.scheduling.model import Outcome, Run
+from ports.server_process import ServerProcess
+from tests.contracts.insights import row
+from tests.integration.insights import write_rows
+
+PATIENCE_S: Final = 60
+_FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+_WORDS: Final = ("oak chair", "Lamp", "lamp ", "wool blanket", "stool", "vase", "rug")
+
+# Each write of an insight, whoever does it: a day is inserted once, and updated when it changes.
+_AUDIT: Final = """
+CREATE TABLE writes (insight_date DATE NOT NULL, operation TEXT NOT NULL);
+CREATE FUNCTION note_write() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO writes VALUES (coalesce(NEW.insight_date, OLD.insight_date), TG_OP);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER writes AFTER INSERT OR UPDATE OR DELETE ON search_insights
+    FOR EACH ROW EXECUTE FUNCTION note_write();
+"""
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def ago(days: int) -> date:
+    return today() - timedelta(days=days)
+
+
+def searches_of(day: date, count: int = 12) -> list[SearchClick]:
+    """Rows of a day: always the same for the same day."""
+    chance = random.Random(day.toordinal())
+    found = []
+    for _ in range(count):
+        shown = chance.randrange(0, 400)
+        found.append(row(chance.choice(_WORDS), chance.randint(0, shown), shown, day))
+    return found
+
+
+@dataclass(kw_only=True)
+class Shop:
+    """One database with rows, what they should become, and the processes at it.
+
+    Attributes:
+        rows: what the log holds, for the arithmetic.
+        log: where the workers write.
+    """
+
+    postgres: EmbeddedPostgres
+    valkey: EmbeddedValkey
+    url: str
+    database: Database
+    directory: Path
+    exits: AsyncExitStack
+    rows: list[SearchClick] = field(default_factory=list)
+    workers: list[Process] = field(default_factory=list)
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "workers.log"
+
+    @property
+    def clock_file(self) -> Path:
+        return self.directory / "clock"
+
+    async def search(self, *days: date, count: int = 12) -> None:
+        """Searches of these days arrive."""
+        rows = [each for day in days for each in searches_of(day, count)]
+        await write_rows(self.database, rows)
+        self.rows += rows
+
+    async def worker(self, *, with_clock: bool = False, **settings: str) -> Process:
+        """One more `storekeeper worker`; ended with the test.
+
+        Args:
+            with_clock: its clock is that of `set_clock`, which is to be called before.
+        """
+        clock = {}
+        if with_clock:
+            clock = {
+                "LD_PRELOAD": str(_FAKETIME),
+                "FAKETIME_TIMESTAMP_FILE": str(self.clock_file),
+                "FAKETIME_NO_CACHE": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            }
+        with self.log.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "entrypoints.cli.main", "worker"),
+                env={
+                    **os.environ,
+                    "DATABASE_URL": self.url,
+                    "REDIS_URL": self.valkey.url,
+                    "SECRET_KEY": "a secret of forty characters, for the tests",
+                    **clock,
+                    **settings,
+                },
+                stdout=log,
+                stderr=log,
+            )
+        self.exits.push_async_callback(_ended, process)
+        self.workers.append(process)
+        return process
+
+    def set_clock(self, to: datetime) -> None:
+        """From now on, workers with a clock read `to` (aware), and go on from there."""
+        if not _FAKETIME.exists():
+            pytest.skip(f"{_FAKETIME} is not there (Debian: libfaketime)")
+        offset_s = (to - datetime.now(UTC)).total_seconds()
+        fresh = self.clock_file.with_suffix(".new")
+        fresh.write_text(f"{offset_s:+.3f}\n")
+        fresh.replace(self.clock_file)
+
+    @asynccontextmanager
+    async def held_at(self, day: date) -> AsyncIterator[None]:
+        """Who comes to store `day` waits in the middle of it until the block ends."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            await connection.execute("BEGIN")
+            await connection.execute("INSERT INTO search_insights (insight_date) VALUES ($1)", day)
+            yield
+        finally:
+            connection.terminate()  # undoes it, and works on a server that is gone too
+
+    async def until_waiting(self, count: int = 1) -> None:
+        """Until so many workers wait for a day that is held, or for one another."""
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        async with asyncio.timeout(PATIENCE_S):
+            while await self.database.fetchval(waiting) < count:
+                await asyncio.sleep(0.02)
+
+    async def nightly_done(self, at: datetime, runs: int | None = None) -> None:
+        """A nightly run of that instant has succeeded, as far as anybody knows."""
+        run = Run(task=NIGHTLY, started_at=at, finished_at=at, outcome=Outcome.DONE)
+        await PostgresScheduledRuns(self.database).record(run)
+
+    async def until(self, fits: Callable[[Sequence[StoredInsight]], bool]) -> None:
+        """Until the stored insights fit; a database that is away is waited for too."""
+        stored: Sequence[StoredInsight] = []
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not fits(stored):
+                    await asyncio.sleep(0.05)
+                    try:
+                        stored = await PostgresSearchInsightStore(self.database).page(limit=1000)
+                    except DependencyError:
+                        continue
+        except TimeoutError:
+            pytest.fail(f"stored: {stored}\n{self.log.read_text()}")
+
+    async def until_right(self, days: Sequence[date]) -> None:
+        """Until each of `days` is stored as the arithmetic says, and no other day is wrong."""
+        right = {day: await self._computed(day) for day in days}
+
+        def fits(stored: Sequence[StoredInsight]) -> bool:
+            found = {each.insight_date: _figures(each) for each in stored}
+            return len(found) == len(stored) and right.items() <= found.items()
+
+        await self.until(fits)
+        store = PostgresSearchInsightStore(self.database)
+        for each in await store.page(limit=1000):
+            assert _figures(each) == await self._computed(each.insight_date)
+
+    async def writes(self) -> dict[date, list[str]]:
+        """What was written of each day."""
+        written: dict[date, list[str]] = {}
+        for insight_date, operation in await self.database.fetch("TABLE writes"):
+            written.setdefault(insight_date, []).append(operation)
+        return written
+
+    async def kill(self, server: ServerProcess) -> None:
+        """As by `kill -9`."""
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        await server.wait()
+
+    async def _computed(self, day: date) -> StoredInsight:
+        now = datetime(2000, 1, 1, tzinfo=UTC)
+        of_day = [each for each in self.rows if each.search_date == day]
+        insight = await MemorySearchInsightStore(of_day).compute(day, Rules(), now=now)
+        return _figures(insight)
+
+
+def _figures(insight: StoredInsight) -> StoredInsight:
+    return replace(insight, computed_at=None)
+
+
+async def _ended(process: Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+@asynccontextmanager
+async def killable_servers(
+    parent: Path,
+) -> AsyncIterator[tuple[EmbeddedPostgres, EmbeddedValkey]]:
+    """A PostgreSQL and a Valkey that are durable as in production; the former is migrated."""
+    directory = parent / secrets.token_hex(4)
+    directory.mkdir(mode=0o755)
+    postgres = EmbeddedPostgres(
+        directory=directory / "postgres",
+        log=directory / "postgres.log",
+        port=free_port(),
+        password=secrets.token_hex(16),
+        admin_password=secrets.token_hex(16),
+    )
+    valkey = EmbeddedValkey(
+        directory=directory / "valkey",
+        log=directory / "valkey.log",
+        port=free_port(),
+        password=secrets.token_hex(16),
+    )
+    async with AsyncExitStack() as exits:
+        for server in (postgres, valkey):
+            exits.push_async_callback(server.stop)
+            await server.start()
+        await migrate(postgres.url)
+        connection = await asyncpg.connect(postgres.url)
+        await connection.execute(_AUDIT)
+        await connection.close()
+        yield postgres, valkey
+
+
+@asynccontextmanager
+async def shop_over(
+    postgres: EmbeddedPostgres, valkey: EmbeddedValkey, directory: Path
+) -> AsyncIterator[Shop]:
+    """A shop of its own, on servers that serve others later."""
+    async with Redis.from_url(valkey.url) as queue:
+        await queue.flushdb()
+    name = f"shop_{secrets.token_hex(4)}"
+    parts = urlsplit(postgres.url)
+    template = parts.path.lstrip("/")
+    await _execute(postgres.url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    url = urlunsplit(parts._replace(path=f"/{name}"))
+    async with open_database(url, PoolOptions()) as database, AsyncExitStack() as exits:
+        yield Shop(
+            postgres=postgres,
+            valkey=valkey,
+            url=url,
+            database=database,
+            directory=directory,
+            exits=exits,
+        )
+
+
+async def _execute(url: str, statement: str) -> None:
+    # From another database: none is copied while somebody is connected to it.
+    connection = await asyncpg.connect(urlunsplit(urlsplit(url)._replace(path="/postgres")))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,100 @@
+"""The database's own scheduler does with `storekeeper insights sql` what the service does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from adapters.postgres.insight_procedures import insight_procedures
+from adapters.postgres.pool import Database, PoolOptions, open_database
+from adapters.postgres.scheduled_runs import PostgresScheduledRuns
+from adapters.postgres.search_insights import PostgresSearchInsightStore
+from domain.insights.model import Rules
+from domain.insights.refreshing import CATCH_UP, NIGHTLY
+from domain.scheduling.model import Outcome, Run
+from tests.integration.insight_shop import searches_of
+from tests.integration.insights import write_rows
+
+NOW = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def ago(days: int) -> date:
+    return datetime.now(UTC).date() - timedelta(days=days)
+
+
+@pytest.fixture
+async def database(fresh_database_url: str) -> AsyncIterator[Database]:
+    async with open_database(fresh_database_url, PoolOptions()) as opened:
+        await opened.execute(insight_procedures())
+        yield opened
+
+
+async def stored_days(database: Database) -> list[date]:
+    rows = await database.fetch("SELECT insight_date FROM search_insights ORDER BY insight_date")
+    return [each[0] for each in rows]
+
+
+async def test_a_day_comes_out_as_the_service_computes_it(database: Database) -> None:
+    await write_rows(database, searches_of(ago(2), 400))
+    store = PostgresSearchInsightStore(database)
+    await database.execute("SELECT compute_search_insight($1)", ago(2))
+    by_procedure = await store.get(ago(2))
+    assert by_procedure.source_rows == 400
+    by_service = await store.compute(ago(2), Rules(), now=NOW)
+    assert by_service == by_procedure  # what would change nothing leaves the row, and its time
+    await database.execute("DELETE FROM search_insights")
+    anew = await store.compute(ago(2), Rules(), now=NOW)
+    assert replace(anew, computed_at=None) == replace(by_procedure, computed_at=None)
+
+
+async def test_a_run_computes_the_last_days_and_all_that_is_missing(database: Database) -> None:
+    await write_rows(database, [*searches_of(ago(0)), *searches_of(ago(2)), *searches_of(ago(40))])
+    await database.execute("CALL refresh_search_insights()")
+    assert await stored_days(database) == [ago(40), ago(3), ago(2), ago(1)]
+    history = (await PostgresScheduledRuns(database).histories())[NIGHTLY]
+    assert history.counts == {Outcome.DONE: 1}
+
+
+async def test_a_run_after_a_long_time_stores_the_days_without_searches_too(
+    database: Database,
+) -> None:
+    then = datetime.now(UTC) - timedelta(days=9)
+    done = Run(task=NIGHTLY, started_at=then, finished_at=then, outcome=Outcome.DONE)
+    await PostgresScheduledRuns(database).record(done)
+    await database.execute("CALL refresh_search_insights()")
+    assert await stored_days(database) == [ago(back) for back in range(9, 0, -1)]
+
+
+async def test_a_run_that_catches_up_computes_what_is_missing_alone(database: Database) -> None:
+    await write_rows(database, searches_of(ago(5)))
+    await database.execute("CALL refresh_search_insights(0)")
+    assert await stored_days(database) == [ago(5)]
+    assert set(await PostgresScheduledRuns(database).histories()) == {CATCH_UP}
+
+
+async def test_a_day_that_fails_does_not_stop_the_others_and_the_run_says_so(
+    database: Database, fresh_database_url: str
+) -> None:
+    holder = await asyncpg.connect(fresh_database_url)
+    await holder.execute("BEGIN")
+    await holder.execute("INSERT INTO search_insights (insight_date) VALUES ($1)", ago(2))
+    runner = await asyncpg.connect(fresh_database_url, server_settings={"lock_timeout": "200ms"})
+    with pytest.raises(asyncpg.RaiseError, match=f"1 of 3 days failed; {ago(2)}: .*lock timeout"):
+        await runner.execute("CALL refresh_search_insights()")
+    await holder.close()
+    await runner.close()
+    assert await stored_days(database) == [ago(3), ago(1)]
+    run = (await PostgresScheduledRuns(database).histories())[NIGHTLY].newest[Outcome.PARTLY_FAILED]
+    assert str(ago(2)) in (run.error or "")
+
+
+async def test_nobody_else_may_call_them(database: Database) -> None:
+    rows = await database.fetch(
+        "SELECT has_function_privilege('pg_monitor', oid, 'execute') AS may FROM pg_proc"
+        " WHERE proname IN ('compute_search_insight', 'refresh_search_insights')"
+    )
+    assert [each["may"] for each in rows] == [False, False]
