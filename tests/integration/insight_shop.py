@@ -9,9 +9,9 @@ import secrets
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -166,37 +166,33 @@ class Shop:
             while await self.database.fetchval(waiting) < count:
                 await asyncio.sleep(0.02)
 
-    async def nightly_done(self, at: datetime, runs: int | None = None) -> None:
+    async def nightly_done(self, at: datetime) -> None:
         """A nightly run of that instant has succeeded, as far as anybody knows."""
         run = Run(task=NIGHTLY, started_at=at, finished_at=at, outcome=Outcome.DONE)
         await PostgresScheduledRuns(self.database).record(run)
 
-    async def until(self, fits: Callable[[Sequence[StoredInsight]], bool]) -> None:
-        """Until the stored insights fit; a database that is away is waited for too."""
-        stored: Sequence[StoredInsight] = []
+    async def until_right(self, days: Sequence[date]) -> None:
+        """Until each of `days` is stored as the arithmetic says, and no other day is wrong.
+
+        A database that is away is waited for too.
+        """
+        right = {day: await self._computed(day) for day in days}
+        found: dict[date, object] = {}
+        store = PostgresSearchInsightStore(self.database)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while not fits(stored):
+                while not right.items() <= found.items():
                     await asyncio.sleep(0.05)
-                    try:
-                        stored = await PostgresSearchInsightStore(self.database).page(limit=1000)
-                    except DependencyError:
-                        continue
+                    with suppress(DependencyError):
+                        stored = await store.page(limit=1000)
+                        found = {each.insight_date: _figures(each) for each in stored}
+                        assert len(found) == len(stored)
         except TimeoutError:
-            pytest.fail(f"stored: {stored}\n{self.log.read_text()}")
-
-    async def until_right(self, days: Sequence[date]) -> None:
-        """Until each of `days` is stored as the arithmetic says, and no other day is wrong."""
-        right = {day: await self._computed(day) for day in days}
-
-        def fits(stored: Sequence[StoredInsight]) -> bool:
-            found = {each.insight_date: _figures(each) for each in stored}
-            return len(found) == len(stored) and right.items() <= found.items()
-
-        await self.until(fits)
-        store = PostgresSearchInsightStore(self.database)
-        for each in await store.page(limit=1000):
-            assert _figures(each) == await self._computed(each.insight_date)
+            wrong = {day: (found.get(day), figures) for day, figures in right.items()}
+            wrong = {day: pair for day, pair in wrong.items() if pair[0] != pair[1]}
+            pytest.fail(f"stored, and right: {wrong}\n{self.log.read_text()}")
+        for day, figures in found.items():
+            assert figures == await self._computed(day)
 
     async def writes(self) -> dict[date, list[str]]:
         """What was written of each day."""
@@ -211,15 +207,23 @@ class Shop:
         os.kill(server.pid, signal.SIGKILL)
         await server.wait()
 
-    async def _computed(self, day: date) -> StoredInsight:
+    async def _computed(self, day: date) -> object:
         now = datetime(2000, 1, 1, tzinfo=UTC)
         of_day = [each for each in self.rows if each.search_date == day]
-        insight = await MemorySearchInsightStore(of_day).compute(day, Rules(), now=now)
-        return _figures(insight)
+        return _figures(await MemorySearchInsightStore(of_day).compute(day, Rules(), now=now))
 
 
-def _figures(insight: StoredInsight) -> StoredInsight:
-    return replace(insight, computed_at=None)
+def _figures(insight: StoredInsight) -> object:
+    """All but the time; fractions to 9 decimals, because sums of them depend on their order."""
+    return _rounded(asdict(replace(insight, computed_at=None)))
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(each) for each in value]
+    return round(value, 9) if isinstance(value, float) else value
 
 
 async def _ended(process: Process) -> None:
@@ -232,7 +236,7 @@ async def _ended(process: Process) -> None:
 async def killable_servers(
     parent: Path,
 ) -> AsyncIterator[tuple[EmbeddedPostgres, EmbeddedValkey]]:
-    """A PostgreSQL and a Valkey that are durable as in production; the former is migrated."""
+    """A PostgreSQL and a Valkey that lose nothing when they are killed; the former is migrated."""
     directory = parent / secrets.token_hex(4)
     directory.mkdir(mode=0o755)
     postgres = EmbeddedPostgres(
@@ -241,6 +245,7 @@ async def killable_servers(
         port=free_port(),
         password=secrets.token_hex(16),
         admin_password=secrets.token_hex(16),
+        settings={"fsync": "off"},  # the machine goes on, so what was written stays
     )
     valkey = EmbeddedValkey(
         directory=directory / "valkey",

@@ -33,7 +33,6 @@ from tests.integration.insight_shop import (
 DAYS: Final = tuple(ago(back) for back in (7, 6, 5, 3, 2, 1))
 MIDDLE: Final = DAYS[2]
 MIDNIGHT: Final = datetime.combine(today(), time(0), UTC)
-NIGHTLY_AT: Final = timedelta(minutes=20)
 SOON: Final = "1"
 
 
@@ -79,22 +78,6 @@ async def kill_9_in_the_middle(shop: Shop) -> None:
         worker.kill()
         await worker.wait()
     await shop.worker()
-
-
-async def kill_9_of_the_queues_own_run(shop: Shop) -> None:
-    """The queue gives that run to nobody for the next ten minutes."""
-    await shop.nightly_done(MIDNIGHT)
-    shop.set_clock(MIDNIGHT + NIGHTLY_AT - timedelta(seconds=4))
-    worker = await shop.worker(with_clock=True)
-    await shop.until_right(DAYS)
-    late = ago(1)
-    async with shop.held_at(ago(8)):
-        await shop.search(ago(8), late)
-        await shop.until_waiting()
-        worker.kill()
-        await worker.wait()
-    await shop.worker(with_clock=True)
-    await shop.until_right([ago(8), *DAYS])
 
 
 async def the_queue_is_killed_and_comes_back(shop: Shop) -> None:
@@ -144,7 +127,7 @@ async def the_clock_is_set_back(shop: Shop) -> None:
     await shop.worker(with_clock=True, INSIGHTS_SCAN_S=SOON)
     await shop.until_right(DAYS)
     shop.set_clock(MIDNIGHT + timedelta(hours=12))
-    await shop.search(MIDDLE, ago(4))
+    await shop.search(ago(4))
 
 
 async def nobody_works_for_thirty_days(shop: Shop) -> None:
@@ -157,7 +140,7 @@ async def nobody_works_for_thirty_days(shop: Shop) -> None:
 async def rows_come_late(shop: Shop) -> None:
     await shop.worker(INSIGHTS_SCAN_S=SOON)
     await shop.until_right(DAYS)
-    await shop.search(ago(20), MIDDLE)
+    await shop.search(ago(20))
 
 
 async def a_day_takes_too_long(shop: Shop) -> None:
