@@ -264,6 +264,7 @@ def test_no_wording_to_be_judged_resembles_a_prompt(schema: Schema) -> None:
 
 
 @given(number=st.integers(1, 9_999), ones=st.booleans())
+@settings(max_examples=40, deadline=None)
 def test_cjk_numerals_say_their_number(number: int, ones: bool) -> None:
     numeral = cjk(number, ones=ones)
     assert [found.value for found in numbers_in(numeral)] == [number]

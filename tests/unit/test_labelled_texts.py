@@ -102,7 +102,7 @@ def faults(content: str | bytes, form: str = "ndjson", schema: Schema = ORDER_ME
 
 @pytest.mark.parametrize("form", FORMATS)
 @given(texts=labelled())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_what_is_written_is_read_as_the_same(texts: list[LabelledText], form: str) -> None:
     assert read(written(texts, EVERYTHING, form), form, EVERYTHING) == texts
 
