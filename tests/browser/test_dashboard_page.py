@@ -57,6 +57,16 @@ async def queries(page: Page, heading: str) -> Sequence[str]:
     return await page.locator(f"section[aria-labelledby={heading}] tbody .query").all_inner_texts()
 
 
+async def pointed_at(mark: Locator) -> None:
+    """Point at a mark, after the page has come to rest where it is in sight."""
+    await mark.hover()
+    await mark.page.evaluate(
+        "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+    await mark.page.mouse.move(0, 0)
+    await mark.hover()
+
+
 async def test_the_numbers_on_the_page_are_those_of_the_api(
     browser: Browser, client: httpx2.AsyncClient, origin: str
 ) -> None:
@@ -165,7 +175,8 @@ async def test_a_mark_says_its_figures_and_leads_to_its_query(
         tip = page.locator(".tip")
         assert await tip.is_hidden()
         point = page.locator('.wide [data-tip^="delivery status"]')
-        await point.hover()
+        await pointed_at(point)
+        assert await tip.is_visible()
         assert await tip.inner_text() == (
             "delivery status: 2.7%, 35 of 1,290 clicked; 169 clicks lost"
         )
@@ -175,7 +186,8 @@ async def test_a_mark_says_its_figures_and_leads_to_its_query(
         assert await page.locator("h1").inner_text() == "delivery status"
         days = page.locator(".wide [data-tip]")
         assert await days.count() == 14
-        await days.nth(4).hover()
+        await pointed_at(days.nth(4))
+        assert await tip.is_visible()
         assert await tip.inner_text() == "Thu, 5 Nov 2026: no impressions"
 
 

@@ -51,6 +51,8 @@ _REASONS: Final = tuple(
         # Searches and insights
         r"validation_failed from must not be after `to`, .*",
         r"validation_failed from makes \d+ days with `to`; .*",
+        r"validation_failed days must not be given together with `from` or `to`",
+        r"validation_failed query must not be blank",  # normalised
         r"validation_failed insight_date must be from 0001-01-02 to today, .*",
         r"validation_failed (/\d+)?/clicks must not be more than impressions, .*",
         r"validation_failed (/\d+)?/search_date must be a day from 0001-01-02 to 9999-12-30",

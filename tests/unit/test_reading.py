@@ -36,6 +36,12 @@ class Thing(Struct, forbid_unknown_fields=True):
     many: list[Inner] | UnsetType = UNSET
 
 
+class Share(Struct, forbid_unknown_fields=True):
+    share: Annotated[float, Meta(ge=0, le=1)] | None = None
+    free: float | None = None
+    number: int | None = None
+
+
 class Query(Struct, forbid_unknown_fields=True):
     text: Annotated[str, Meta(max_length=5)] | None = None
     number: Annotated[int, Meta(ge=1, le=200)] = 50
@@ -52,7 +58,7 @@ def bad_places(raw: Any) -> list[str]:
     return [each.pointer for each in object_violations(raw, Thing)]
 
 
-def asked(query: str) -> Query:
+def asked(query: str, struct: type[Struct] = Query) -> Any:
     scope: Any = {
         "type": "http",
         "method": "GET",
@@ -61,7 +67,7 @@ def asked(query: str) -> Query:
         "headers": [],
         "state": {},
     }
-    return read_query(Request(scope), Query)
+    return read_query(Request(scope), struct)
 
 
 def bad_parameters(query: str) -> dict[str, str]:
@@ -327,6 +333,23 @@ def test_parameters_are_read_as_their_types() -> None:
     assert asked(query) == Query(text="é&=", number=7, since=moment)
 
 
+@given(st.floats(0, 1))
+def test_any_share_comes_through_as_programs_write_it(share: float) -> None:
+    assert asked(urlencode({"share": repr(share)}), Share) == Share(share=share)
+
+
+@pytest.mark.parametrize("query", ["free=nan", "free=inf", "free=1e999", "free=1_0", "free=%201"])
+def test_what_is_no_number_in_json_is_none_here(query: str) -> None:
+    with pytest.raises(InvalidInput):
+        asked(query, Share)
+
+
+@pytest.mark.parametrize("query", ["number=1e1", "number=1.0", "share=1.5", "share=-1e-9"])
+def test_a_number_of_another_kind_or_beyond_its_bounds_is_refused(query: str) -> None:
+    with pytest.raises(InvalidInput):
+        asked(query, Share)
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5))
 def test_any_text_comes_through(text: str) -> None:
     assert asked(urlencode({"text": text})).text == text
@@ -341,6 +364,14 @@ def test_every_bad_parameter_is_named_at_once() -> None:
         "number": "Expected int >= 1",
         "from": "Invalid RFC3339 encoded datetime, such as 2026-11-22T09:30:00Z",
     }
+
+
+def test_a_missing_parameter_is_named_beside_the_bad_ones() -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        asked("name=toolong&zzz=1", Thing)
+    named = {each.pointer for each in refusal.value.violations}
+    assert named == {"name", "count", "zzz"}
+    assert "is missing" in {each.detail for each in refusal.value.violations}
 
 
 def test_a_repeated_parameter_is_refused_even_with_the_same_value() -> None:

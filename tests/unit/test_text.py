@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.text import MAX_LENGTH, label_problem, storable_problem
+from domain.text import MAX_LENGTH, inert_cell, label_problem, storable_problem
 
 storable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
@@ -52,3 +52,10 @@ def test_the_longest_name_counts_characters_not_bytes() -> None:
 def test_a_name_that_cannot_be_stored_is_refused() -> None:
     assert label_problem("a\0") == "must not hold a NUL character"
     assert label_problem("a\ud800") == "must not hold a lone surrogate"
+
+
+@given(st.text())
+def test_no_cell_is_a_formula_and_none_is_lost(text: str) -> None:
+    cell = inert_cell(text)
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    assert cell in {text, f"'{text}"}

@@ -30,7 +30,7 @@ _EXACT: Final = 2**53  # up to here each integer is a double of its own
 _PATH: Final = re.compile(r" - at `\$(.*)`$")
 _BOUNDS: Final = ("Expected str ", "Expected int ")  # not "Expected str, got int"
 _INTEGER: Final = re.compile(r"-?[0-9]{1,40}")
-_DECIMAL: Final = re.compile(r"-?[0-9]{1,20}\.[0-9]{1,20}")
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 
 
 def parse_json(body: bytes) -> Any:
@@ -171,6 +171,8 @@ def read_query(request: Request[Any, Any, Any], struct: type[S], rules: Rules | 
     typed: dict[str, Any] = {}
     for name, field in known.items():
         if name not in raw:
+            if field.required:
+                found.append(Violation(pointer=name, detail="is missing"))
             continue
         before = len(found)
         value = _from_text(raw[name], field.type, name, found)
@@ -201,7 +203,9 @@ def _from_text(text: str, kind: Any, name: str, found: list[Violation]) -> Any:
 def _number(text: str) -> str | int | float:
     if _INTEGER.fullmatch(text):
         return int(text)
-    return float(text) if _DECIMAL.fullmatch(text) else text
+    if _DECIMAL.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
+    return text
 
 
 def _violations(

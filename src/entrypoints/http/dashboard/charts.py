@@ -28,7 +28,7 @@ class Place:
         return self.width < 500
 
 
-WIDE: Final = Place(name="wide", width=1024)
+WIDE: Final = Place(name="wide", width=900)
 HALF: Final = Place(name="wide", width=500)
 PHONE: Final = Place(name="phone", width=350)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 from litestar import Controller, Request, Response, get
 from litestar.di import NamedDependency
@@ -12,7 +12,7 @@ from litestar.params import FromPath, SkipValidation
 from litestar.types import ExceptionHandlersMap
 from msgspec import Meta
 
-from domain.errors import AppError, InvalidInput, Violation
+from domain.errors import AppError, InvalidInput, NotFound, Violation
 from domain.insights.model import Period
 from domain.insights.rates import normalised_query
 from domain.insights.service import MAX_PERIOD_DAYS, InsightService
@@ -21,15 +21,15 @@ from entrypoints.http.dashboard import day_charts, exports, list_charts
 from entrypoints.http.dashboard.charts import HALF, PHONE, WIDE
 from entrypoints.http.dashboard.links import Links
 from entrypoints.http.dashboard.overview_page import overview_page
+from entrypoints.http.dashboard.overview_view import OVERVIEW_EXAMPLE, OverviewView, overview_view
 from entrypoints.http.dashboard.problem_page import on_dashboard_error
 from entrypoints.http.dashboard.query_page import query_page
 from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, page
+from entrypoints.http.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.reading import query_pairs, read_query
 from entrypoints.http.search_insight_views import LiveQuery, rules_of
 from ports.chart_renderer import ChartRenderer
 from ports.search_insights import SearchAnalysis
-
-Q = TypeVar("Q", bound="DashboardQuery")
 
 Service = NamedDependency[SkipValidation[InsightService]]
 Live = NamedDependency[SkipValidation[SearchAnalysis]]
@@ -45,13 +45,25 @@ _ERRORS: Final[ExceptionHandlersMap] = dict.fromkeys(
 class DashboardQuery(LiveQuery, forbid_unknown_fields=True, kw_only=True):
     """The period, by its days or by how many up to yesterday, and the rules."""
 
-    days: Annotated[int, Meta(ge=1, le=MAX_PERIOD_DAYS)] | None = None
+    days: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=MAX_PERIOD_DAYS,
+                description="So many days up to yesterday; not together with `from` or `to`",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class DrillDownQuery(DashboardQuery, forbid_unknown_fields=True, kw_only=True):
     """The same for one query; the rules are those of the page to go back to."""
 
-    query: Annotated[str, Meta(min_length=1, max_length=1000)] = ""
+    query: Annotated[
+        str, Meta(min_length=1, max_length=1000, description="In any spelling", examples=["rug"])
+    ]
 
 
 class DashboardController(Controller):
@@ -111,31 +123,58 @@ class DashboardController(Controller):
         names = query_page(found, links, insight_service.period(None, None))
         return page("query.html", {**names, "links": links, "charts": pictures})
 
-    @get("/export/{name:str}")
-    async def export(
-        self,
-        request: Asked,
-        name: FromPath[str],
-        insight_service: Service,
-        search_analysis: Live,
+    @get(
+        "/export/query.csv",
+        opt=contract(
+            summary="Save one query's history as shown on its page",
+            tag="insights",
+            returns=str,
+            media=exports.CSV,
+            example=exports.HISTORY_EXAMPLE,
+            query=DrillDownQuery,
+            errors=DATABASE_ERRORS,
+        ),
+    )
+    async def export_query(
+        self, request: Asked, insight_service: Service, search_analysis: Live
     ) -> Response[bytes]:
-        """What a page shows, as a file to save."""
-        if name == "query.csv":
-            query = read_query(request, DrillDownQuery)
-            period = period_of(query, insight_service)
-            history = await search_analysis.history(key_of(query), period)
-            return exports.csv_file(exports.history_table(history), "query", period)
-        asked = read_query(request, DashboardQuery)
-        period = period_of(asked, insight_service)
-        if name == "overview.json":
-            found = await insight_service.overview(period, rules_of(asked))
-            return json_response(
-                exports.overview_view(found), headers=exports.saved_as(name, period)
-            )
-        if name not in exports.TABLES:
+        """One query by day."""
+        query = read_query(request, DrillDownQuery)
+        period = period_of(query, insight_service)
+        found = await search_analysis.history(key_of(query), period)
+        return exports.csv_file(exports.history_table(found), "query", period)
+
+    @get(
+        "/export/{name:str}",
+        opt=contract(
+            summary="Save what the dashboard shows",
+            tag="insights",
+            returns=OverviewView,
+            example=OVERVIEW_EXAMPLE,
+            more_media={exports.CSV: exports.DAYS_EXAMPLE},
+            path={
+                "name": Literal[
+                    "overview.json", "days.csv", "top-queries.csv", "low-performers.csv"
+                ]
+            },
+            query=DashboardQuery,
+            errors=(NotFound, *DATABASE_ERRORS),
+        ),
+    )
+    async def export_dashboard(
+        self, request: Asked, name: FromPath[str], insight_service: Service
+    ) -> Response[bytes]:
+        """The overview, or one of its tables."""
+        if name not in {"overview.json", *exports.TABLES}:
             raise NotFoundException
-        found = await insight_service.overview(period, rules_of(asked))
-        return exports.csv_file(exports.TABLES[name](found), name.removesuffix(".csv"), period)
+        query = read_query(request, DashboardQuery)
+        period = period_of(query, insight_service)
+        found = await insight_service.overview(period, rules_of(query))
+        if name in exports.TABLES:
+            table = exports.TABLES[name](found)
+            return exports.csv_file(table, name.removesuffix(".csv"), period)
+        headers = exports.saved_as(name, period)
+        return json_response(overview_view(found), headers=headers)
 
     @get("/assets/{name:str}")
     async def file(self, name: FromPath[str], chart_renderer: Renderer) -> Response[bytes]:

@@ -91,7 +91,7 @@ def _by_day(rows: Sequence[Mapping[str, Any]], layers: list[Any], place: Place) 
         },
     }
     bars = {
-        "mark": {"type": "bar", "fill": "var(--chart-quiet)"},
+        "mark": {"type": "bar", "fill": "var(--chart-quiet)", **_bar_width(len(rows))},
         "encoding": {
             "y": {
                 "field": "impressions",
@@ -119,6 +119,11 @@ def _by_day(rows: Sequence[Mapping[str, Any]], layers: list[Any], place: Place) 
     }
     spec = layered(rows, [bars, rates, targets], place.width, 240 if place.narrow else 300)
     return {**spec, "encoding": {"x": x}, "resolve": {"scale": {"y": "independent"}}}
+
+
+def _bar_width(days: int) -> dict[str, int]:
+    """None of its own for many days; a few would make blocks."""
+    return {"width": 48} if days < 7 else {}
 
 
 def _line(field: str, colour: str, *, dash: Sequence[int] = (1, 0)) -> dict[str, Any]:

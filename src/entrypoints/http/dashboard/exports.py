@@ -1,68 +1,33 @@
-"""What the dashboard shows, as files: CSV for spreadsheets, JSON for programs."""
+"""The dashboard's tables as files for spreadsheets."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from datetime import date, datetime
 from typing import Any, Final
 
 from litestar import Response
-from msgspec import Struct, convert
 
 from domain.insights.model import LowPerformer, Period, QueryHistory, TopQuery
-from domain.insights.trend import Change, Overview, RankChange
+from domain.insights.trend import Overview, RankChange
 from domain.text import inert_cell
-from entrypoints.http.search_insight_views import AnalysisView, analysis_view
 
+CSV: Final = "text/csv"
 # Excel takes a file for UTF-8 only where it begins so.
 _ENCODING: Final = "utf-8-sig"
 _RANKED: Final = ("rank", "change", "previous_rank", "query", "clicks", "impressions")
 _RATES: Final = ("ctr", "ctr_low", "ctr_high")
 
 
-class RankChangeView(Struct):
-    """What a query did in a list since the period before; a rank is null where it was not in it."""
-
-    query: str
-    change: Change
-    rank: int | None
-    previous_rank: int | None
-
-
-class TrendView(Struct):
-    """What changed in the two lists."""
-
-    top_queries: list[RankChangeView]
-    low_performance_queries: list[RankChangeView]
-
-
-class FreshnessView(Struct):
-    """How far the stored insights are behind the rows; the figures here are not."""
-
-    pending_days: list[date]
-    computed_at: datetime | None
-
-
-class OverviewView(Struct):
-    """The whole page."""
-
-    current: AnalysisView
-    previous: AnalysisView
-    trend: TrendView
-    freshness: FreshnessView
-
-
-def overview_view(found: Overview) -> OverviewView:
-    """As JSON."""
-    return OverviewView(
-        current=analysis_view(found.current),
-        previous=analysis_view(found.previous),
-        trend=convert(asdict(found.trend), TrendView),
-        freshness=convert(asdict(found.freshness), FreshnessView),
-    )
+DAYS_EXAMPLE: Final = (
+    "date,overall_ctr,average_ctr,clicks,impressions,distinct_queries,source_rows,blank_rows,"
+    "impossible_rows,contradicting_rows\r\n2026-11-21,0.25,0.24,2500,10000,180,700,2,1,0\r\n"
+)
+HISTORY_EXAMPLE: Final = (
+    "date,searches,clicks,impressions,ctr,ctr_low,ctr_high\r\n"
+    "2026-11-21,3,9,40,0.225,0.123,0.375\r\n"
+)
 
 
 def days_table(found: Overview) -> Iterable[Sequence[Any]]:
@@ -113,7 +78,7 @@ def csv_file(table: Iterable[Sequence[Any]], name: str, period: Period) -> Respo
     for row in table:
         writer.writerow(inert_cell(each) if isinstance(each, str) else each for each in row)
     content = buffer.getvalue().encode(_ENCODING)
-    return Response(content, media_type="text/csv", headers=saved_as(f"{name}.csv", period))
+    return Response(content, media_type=CSV, headers=saved_as(f"{name}.csv", period))
 
 
 def saved_as(name: str, period: Period) -> dict[str, str]:

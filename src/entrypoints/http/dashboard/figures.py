@@ -63,6 +63,11 @@ def count(number: float) -> str:
     return f"{round(number):,}"
 
 
+def times(number: int) -> str:
+    """Such as `once` or `20 times`."""
+    return "once" if number == 1 else f"{count(number)} times"
+
+
 def clicked(clicks: int, impressions: int) -> str:
     """Such as `12 of 1,040 clicked`."""
     return f"{count(clicks)} of {count(impressions)} clicked"

@@ -30,6 +30,7 @@ def picker(links: Links, standard: Period, *, page: str) -> Mapping[str, Any]:
             }
             for days in PRESETS
         ],
+        "yesterday": standard.last,
         # What a form takes along because it has no field for it.
         "kept": [(name, value) for name, value in links.given.items()],
     }

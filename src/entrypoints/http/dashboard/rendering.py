@@ -76,7 +76,16 @@ def _environment() -> Environment:
         asset=_address,
         **{
             name: getattr(figures, name)
-            for name in ("count", "percent", "share", "span", "short_day", "weekday")
+            for name in (
+                "count",
+                "day",
+                "percent",
+                "share",
+                "span",
+                "short_day",
+                "times",
+                "weekday",
+            )
         },
     )
     return environment
