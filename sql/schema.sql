@@ -82,6 +82,27 @@ CREATE TABLE search_clicks (
 );
 CREATE INDEX search_clicks_search_date_idx ON search_clicks (search_date);
 
+-- How far the imports of files are: each chunk of rows goes in with the place that it ends at.
+CREATE TABLE click_imports (
+    id            INT GENERATED ALWAYS AS IDENTITY,
+    fingerprint   BYTEA NOT NULL,                    -- SHA-256 of the file
+    name          TEXT NOT NULL,
+    options       TEXT NOT NULL,                     -- how it is read; goes on in the same way only
+    file_offset   BIGINT NOT NULL DEFAULT 0,         -- bytes; rows of a Parquet file
+    line          BIGINT NOT NULL DEFAULT 0,
+    accepted      BIGINT NOT NULL DEFAULT 0,
+    rejected      BIGINT NOT NULL DEFAULT 0,
+    rejects_bytes BIGINT NOT NULL DEFAULT 0,         -- length of the file of rejected rows
+    started_at    TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    moved_at      TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    finished_at   TIMESTAMPTZ,
+    CONSTRAINT click_imports_pkey PRIMARY KEY (id)
+);
+-- One import of a content at a time.
+CREATE UNIQUE INDEX click_imports_open_key ON click_imports (fingerprint)
+    WHERE finished_at IS NULL;
+CREATE INDEX click_imports_fingerprint_idx ON click_imports (fingerprint, id DESC);
+
 -- One row a day. What follows the owner's five columns is NULL in rows of other programs.
 CREATE TABLE search_insights (
     id                      SERIAL,

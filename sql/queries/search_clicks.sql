@@ -13,3 +13,11 @@ SELECT
 FROM unnest(
     :search_queries::text[], :clicks::int[], :impressions::int[], :search_dates::date[]
 ) AS given (search_query, clicks, impressions, search_date);
+
+-- name: all_clicks
+-- The rows of a period, or all of them, in the order in which they came.
+SELECT search_query, clicks, impressions, click_through_rate, search_date
+FROM search_clicks
+WHERE (:first::date IS NULL OR search_date >= :first)
+    AND (:last::date IS NULL OR search_date <= :last)
+ORDER BY search_id;

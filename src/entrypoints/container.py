@@ -29,12 +29,16 @@ from adapters.arq.serialization import decode_job, encode_job
 from adapters.arq.wakeup import ArqJobWakeup
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
+from adapters.files.click_columns import ClickColumns
+from adapters.files.click_files import ClickFile
+from adapters.files.click_rejects import RejectsFile
 from adapters.files.samples import FileSampleSink
 from adapters.llm.examination import LanguageModelExamination
 from adapters.llm.opening import open_language_models
 from adapters.llm.opening_batches import open_batch_models
 from adapters.llm.prices import read_prices
 from adapters.llm.records import PydanticRecordValidator
+from adapters.postgres.click_imports import PostgresClickImports
 from adapters.postgres.examination import PostgresExamination
 from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
 from adapters.postgres.extraction_queue import PostgresExtractionQueue
@@ -50,13 +54,14 @@ from adapters.postgres.provider_batches import PostgresProviderBatches
 from adapters.postgres.readiness import PostgresCheck
 from adapters.postgres.samples import PostgresSampleSink
 from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from adapters.postgres.search_clicks import PostgresSearchClickLog
+from adapters.postgres.search_clicks import PostgresSearchClickLog, PostgresSearchClickReader
 from adapters.postgres.search_insights import (
     PostgresSearchAnalysis,
     PostgresSearchInsightStore,
 )
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from adapters.postgres.users import PostgresUserRepository
+from adapters.reports.clicks import CsvClickFormat, NdjsonClickFormat, ParquetClickFormat
 from adapters.reports.csv_table import CsvFormat
 from adapters.reports.ndjson import NdjsonFormat
 from adapters.reports.parquet import ParquetFormat
@@ -67,6 +72,7 @@ from domain.extraction.registry import SchemaRegistry
 from domain.extraction.service import ExtractionService
 from domain.extraction.single import SingleExtraction
 from domain.insights.examination import InsightExamination
+from domain.insights.importing import ClickImportService
 from domain.insights.refreshing import InsightRefresher
 from domain.insights.service import InsightService
 from domain.jobs.batch_desk import BatchDesk
@@ -82,18 +88,22 @@ from domain.samples.service import SampleService
 from domain.scheduling.model import Schedule
 from domain.users.service import UserService
 from entrypoints.models import document_deadline_s, model_configs
-from entrypoints.settings import Settings
+from entrypoints.settings import DatabaseSettings, Settings
 from ports.examination import Examination
 
 __all__ = [
+    "ClickColumns",
+    "ClickFile",
     "Container",
     "MigrationError",
+    "RejectsFile",
     "end_with_parent",
     "examinations",
     "insight_procedures",
     "migrate",
     "migration_status",
     "open_container",
+    "over_database",
     "sample_files",
     "today",
 ]
@@ -134,6 +144,15 @@ class Container(containers.DeclarativeContainer):
     order_service = providers.Singleton(OrderService, orders=orders)
 
     search_clicks = providers.Singleton(PostgresSearchClickLog, database)
+    click_reader = providers.Singleton(PostgresSearchClickReader, database)
+    click_import_service = providers.Singleton(
+        ClickImportService, imports=providers.Singleton(PostgresClickImports, database)
+    )
+    click_formats = providers.Dict(
+        csv=providers.Singleton(CsvClickFormat),
+        ndjson=providers.Singleton(NdjsonClickFormat),
+        parquet=providers.Singleton(ParquetClickFormat),
+    )
     search_analysis = providers.Singleton(PostgresSearchAnalysis, database)
     search_insights = providers.Singleton(PostgresSearchInsightStore, database)
     insight_service = providers.Singleton(
@@ -259,7 +278,7 @@ def sample_files(folder: Path) -> SampleService:
     return SampleService(sink=FileSampleSink(folder))
 
 
-def pool_options(settings: Settings) -> PoolOptions:
+def pool_options(settings: DatabaseSettings) -> PoolOptions:
     """How database connections are made and held."""
     return PoolOptions(
         size=settings.database_pool_size,
@@ -282,6 +301,14 @@ def examinations(settings: Settings, container: Container) -> Sequence[Examinati
         clock = container.clock()
         found.append(CertificateExamination(settings.tls_cert_file, settings.tls_key_file, clock))
     return found
+
+
+@asynccontextmanager
+async def over_database(settings: DatabaseSettings) -> AsyncIterator[Container]:
+    """The container over the database alone: what needs more is not to be had from it."""
+    url = settings.database_url.get_secret_value()
+    async with open_database(url, pool_options(settings)) as database:
+        yield Container(database=database)
 
 
 @asynccontextmanager

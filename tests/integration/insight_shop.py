@@ -33,7 +33,7 @@ from domain.errors import DependencyError
 from domain.insights.model import Rules, SearchClick
 from domain.insights.refreshing import NIGHTLY
 from domain.insights.stored import StoredInsight
-from domain.scheduling.model import Outcome, Run
+from domain.scheduling.model import Outcome, Run, RunHistory
 from ports.server_process import ServerProcess
 from tests.contracts.insights import row
 from tests.integration.insights import write_rows
@@ -159,12 +159,23 @@ class Shop:
         finally:
             connection.terminate()  # undoes it, and works on a server that is gone too
 
+    async def until_serving(self, count: int = 1) -> None:
+        """Until so many workers have begun to look at the queue's clock."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.log.read_text().count("redis_version=") < count:
+                await asyncio.sleep(0.02)
+
     async def until_waiting(self, count: int = 1) -> None:
         """Until so many workers wait for a day that is held, or for one another."""
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
         async with asyncio.timeout(PATIENCE_S):
             while await self.database.fetchval(waiting) < count:
                 await asyncio.sleep(0.02)
+
+    async def nightly_runs(self) -> int:
+        """How many nightly runs have succeeded."""
+        histories = await PostgresScheduledRuns(self.database).histories()
+        return histories.get(NIGHTLY, RunHistory()).counts.get(Outcome.DONE, 0)
 
     async def nightly_done(self, at: datetime) -> None:
         """A nightly run of that instant has succeeded, as far as anybody knows."""

@@ -33,6 +33,7 @@ from tests.integration.insight_shop import (
 DAYS: Final = tuple(ago(back) for back in (7, 6, 5, 3, 2, 1))
 MIDDLE: Final = DAYS[2]
 MIDNIGHT: Final = datetime.combine(today(), time(0), UTC)
+NIGHTLY_AT: Final = MIDNIGHT + timedelta(minutes=20)
 SOON: Final = "1"
 
 
@@ -60,6 +61,39 @@ async def two_workers_at_the_same_day(shop: Shop) -> None:
         await shop.worker()
         await shop.worker()
         await shop.until_waiting(2)
+
+
+async def two_workers_at_the_same_second(shop: Shop) -> None:
+    """Both see the queue's own clock strike; one of them runs."""
+    await before_the_nightly_run(shop, workers=2)
+    shop.set_clock(NIGHTLY_AT - timedelta(seconds=1))
+    async with asyncio.timeout(PATIENCE_S):
+        while await shop.nightly_runs() < 2:
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(1.5)  # three more looks of either at its clock
+    assert await shop.nightly_runs() == 2
+
+
+async def kill_9_of_the_queues_own_run(shop: Shop) -> None:
+    """The queue gives that run to nobody else for the next ten minutes."""
+    await before_the_nightly_run(shop, workers=1)
+    async with shop.held_at(ago(1)), Redis.from_url(shop.valkey.url) as queue:
+        shop.set_clock(NIGHTLY_AT - timedelta(seconds=1))
+        await shop.until_waiting()
+        assert await queue.keys("arq:in-progress:cron:refresh_insights:*")
+        shop.workers[0].kill()
+        await shop.workers[0].wait()
+    await shop.worker(with_clock=True)
+
+
+async def before_the_nightly_run(shop: Shop, *, workers: int) -> None:
+    """It is the evening; the last nightly run was well, and the workers wait for the next."""
+    await shop.nightly_done(NIGHTLY_AT - timedelta(days=1))
+    shop.set_clock(MIDNIGHT - timedelta(hours=1))
+    for _ in range(workers):
+        await shop.worker(with_clock=True)
+    await shop.until_serving(workers)
+    await shop.until_right([day for day in DAYS if day != ago(1)])
 
 
 async def sigterm_in_the_middle(shop: Shop) -> None:
@@ -159,8 +193,10 @@ async def a_day_takes_too_long(shop: Shop) -> None:
 Fault = Callable[[Shop], Awaitable[None]]
 FAULTS: Final[tuple[Fault, ...]] = (
     two_workers_at_the_same_day,
+    two_workers_at_the_same_second,
     sigterm_in_the_middle,
     kill_9_in_the_middle,
+    kill_9_of_the_queues_own_run,
     the_queue_is_killed_and_comes_back,
     the_queue_is_emptied,
     there_is_never_a_queue,

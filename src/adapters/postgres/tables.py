@@ -103,6 +103,36 @@ search_clicks = Table(
 )
 Index("search_clicks_search_date_idx", search_clicks.c.search_date)
 
+click_imports = Table(
+    "click_imports",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("options", Text, nullable=False),
+    *(
+        Column(name, BigInteger, nullable=False, server_default=text("0"))
+        for name in ("file_offset", "line", "accepted", "rejected", "rejects_bytes")
+    ),
+    *(
+        Column(
+            name,
+            DateTime(timezone=True),
+            nullable=False,
+            server_default=func.current_timestamp(),
+        )
+        for name in ("started_at", "moved_at")
+    ),
+    Column("finished_at", DateTime(timezone=True)),
+)
+Index(
+    "click_imports_open_key",
+    click_imports.c.fingerprint,
+    unique=True,
+    postgresql_where=click_imports.c.finished_at.is_(None),
+)
+Index("click_imports_fingerprint_idx", click_imports.c.fingerprint, click_imports.c.id.desc())
+
 search_insights = Table(
     "search_insights",
     metadata,

@@ -44,7 +44,7 @@ class ParquetFormat(ResultFormat):
         pq: Any = import_module("pyarrow.parquet")
         columns = columns_of(schema)
         shape = pa.schema([(column.name, _type(pa, column)) for column in columns])
-        sink = _Sink()
+        sink = Sink()
         rows: list[list[Any]] = []
 
         def write() -> None:
@@ -62,7 +62,7 @@ class ParquetFormat(ResultFormat):
         yield sink.take()
 
 
-class _Sink(io.RawIOBase):
+class Sink(io.RawIOBase):
     """Takes the file's bytes in their order, and gives away what has come so far."""
 
     def __init__(self) -> None:
@@ -70,21 +70,25 @@ class _Sink(io.RawIOBase):
         self._piece = bytearray()
 
     def writable(self) -> bool:
+        """True."""
         return True
 
     def write(self, data: Any) -> int:
+        """Take `data`; returns its length."""
         piece = bytes(data)
         self._piece += piece
         self._written += len(piece)
         return len(piece)
 
     def tell(self) -> int:
+        """How many bytes have come."""
         return self._written
 
     def close(self) -> None:
         """What was written stays to be taken."""
 
     def take(self) -> bytes:
+        """What has come since the last call."""
         piece = bytes(self._piece)
         self._piece.clear()
         return piece

@@ -19,6 +19,7 @@ _COMMANDS: Final = {
         "entrypoints.cli.extraction_schemas",
         "Define the records that texts become.",
     ),
+    "clicks": ("entrypoints.cli.clicks", "Bring the log of searches in from files, or out."),
     "insights": ("entrypoints.cli.insights", "Compute and show the search insights."),
     "sample-data": ("entrypoints.cli.sample_data", "Make a made-up shop."),
     "db": ("entrypoints.cli.db", "Bring the database to this version, or see how it stands."),

@@ -55,11 +55,15 @@ def settings_or_exit(state_dir: Path | None = None, **overrides: Any) -> Setting
     return _or_exit(lambda: read_settings(state_dir, **overrides))
 
 
-def database_url_or_exit() -> str:
-    """Where the database is; no other setting is looked at."""
+def database_settings_or_exit() -> DatabaseSettings:
+    """Where the database is and how it is used; no other setting is looked at."""
     files = _env_files(None)
-    read = _or_exit(lambda: load_some_settings(DatabaseSettings, _env_file=files))
-    return read.database_url.get_secret_value()
+    return _or_exit(lambda: load_some_settings(DatabaseSettings, _env_file=files))
+
+
+def database_url_or_exit() -> str:
+    """Where the database is."""
+    return database_settings_or_exit().database_url.get_secret_value()
 
 
 def model_settings_or_exit() -> ModelSettings:

@@ -10,8 +10,8 @@ from typing import TypeVar
 import click
 
 from domain.errors import AppError, InvalidInput
-from entrypoints.cli.reading import settings_or_exit
-from entrypoints.container import Container, open_container
+from entrypoints.cli.reading import database_settings_or_exit, settings_or_exit
+from entrypoints.container import Container, open_container, over_database
 
 T = TypeVar("T")
 
@@ -22,6 +22,17 @@ def over_container(name: str, work: Callable[[Container], Awaitable[T]]) -> T:
 
     async def run() -> T:
         async with open_container(settings) as container:
+            return await work(container)
+
+    return or_exit(name, run)
+
+
+def over_the_database(name: str, work: Callable[[Container], Awaitable[T]]) -> T:
+    """The same for work that needs the database alone, and no other setting."""
+    settings = database_settings_or_exit()
+
+    async def run() -> T:
+        async with over_database(settings) as container:
             return await work(container)
 
     return or_exit(name, run)

@@ -1,0 +1,79 @@
+"""Values of searches as they stand in files, turned into numbers and days where they can be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Final
+
+_INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def counts_of_texts(texts: Sequence[str]) -> Sequence[int | str | None]:
+    """Integers; None for a blank, and the text itself where it is no integer."""
+    together = "".join(texts)
+    if together.isascii() and together.isdigit():  # no sign, space or underscore: all for `int`
+        try:
+            return list(map(int, texts))
+        except ValueError:  # a blank one, or one too long to be a number
+            pass
+    return [_count(text.strip(" \t")) for text in texts]
+
+
+def counts_of_numbers(values: Sequence[Any]) -> Sequence[Any]:
+    """Integers; to JSON 2.0 is the integer 2. What is no number stays as it is."""
+    if set(map(type, values)) == {int}:
+        return values
+    return [int(each) if isinstance(each, float) and each.is_integer() else each for each in values]
+
+
+def rates_of_texts(texts: Sequence[str]) -> Sequence[float | str | None]:
+    """Numbers; None for a blank, and the text itself where it is no number."""
+    try:
+        return [float(text) if text else None for text in texts]
+    except ValueError:
+        return [_rate(text.strip(" \t")) for text in texts]
+
+
+class Days:
+    """Turns texts into days: a file has few, and each is read once."""
+
+    def __init__(self) -> None:
+        self._known = _KnownDays()
+
+    def of_texts(self, texts: Sequence[Any]) -> Sequence[Any]:
+        """Days; None for a blank. What is no text, or not like 2026-11-20, stays as it is."""
+        try:
+            return list(map(self._known.__getitem__, texts))
+        except (ValueError, TypeError):  # no day; no text
+            return [self._one(each) for each in texts]
+
+    def _one(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        text = value.strip(" \t")
+        try:
+            return self._known[text] if text else None
+        except ValueError:
+            return value
+
+
+class _KnownDays(dict[str, date]):
+    def __missing__(self, text: str) -> date:
+        if not _DAY.fullmatch(text):
+            raise ValueError(text)
+        day = self[text] = date.fromisoformat(text)
+        return day
+
+
+def _count(text: str) -> int | str | None:
+    return int(text) if _INTEGER.fullmatch(text) else text or None
+
+
+def _rate(text: str) -> float | str | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return text

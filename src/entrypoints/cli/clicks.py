@@ -1,0 +1,245 @@
+"""`storekeeper clicks`: the log of searches from files and into files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import zlib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import BinaryIO, Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from domain.errors import DependencyError
+from domain.insights.bulk import COLUMNS, StoredRecord
+from domain.insights.imports import ClickImport
+from entrypoints.cli.running import over_the_database
+from entrypoints.container import ClickColumns, ClickFile, Container, RejectsFile
+from entrypoints.logs import configure_logging
+
+_DAY: Final = click.DateTime(["%Y-%m-%d"])
+_FORMS: Final = ("csv", "ndjson", "parquet")
+_SUFFIXES: Final = {".csv": "csv", ".parquet": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+_STDIN: Final = "-"
+_PIECE_BYTES: Final = 1_048_576
+_SOME_REJECTED: Final = 3
+_STOPPED: Final = 130
+
+
+@click.group("clicks")
+def command() -> None:
+    """Bring the log of searches in from files, or out into files."""
+
+
+@command.command("import")
+@click.argument("file")
+@click.option("--format", "form", type=click.Choice(_FORMS), help="[default: by ending]")
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME=COLUMN",
+    help=f"What the file calls one of {', '.join(COLUMNS)}. Repeatable.",
+)
+@click.option("--delimiter", default=",", show_default=True, help="Of CSV; `tab` for tabs.")
+@click.option("--date", "day", type=_DAY, help="UTC day of the rows that name none.")
+@click.option("--again", is_flag=True, help="Import a file that is in the log already once more.")
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where rejected rows go. [default: FILE.rejects.ndjson]",
+)
+def import_command(
+    *,
+    file: str,
+    form: str | None,
+    columns: Sequence[str],
+    delimiter: str,
+    day: datetime | None,
+    again: bool,
+    rejects: Path | None,
+) -> None:
+    """Put the rows of FILE into the log (`-` for standard input), each of them once.
+
+    CSV, NDJSON (either may be gzipped) or Parquet. What is wrong with a row goes with it into a
+    file of rejected rows, and the exit code is 3 then. An import that was cut short, in whatever
+    way, goes on where it stopped when the same command is given again.
+    """
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise click.UsageError("--delimiter is one character")
+    named = _named(columns)
+    on = day.date() if day else None
+    configure_logging("warning", "text")
+    with _content(file) as path:
+        name = "stdin" if file == _STDIN else file
+
+        async def run(container: Container) -> int:
+            source = ClickFile(
+                path,
+                name=name,
+                form=form or _form_of(path),
+                columns=ClickColumns(named=named, dated=on is None),
+                delimiter=delimiter,
+            )
+            return await _import(
+                container, source, rejects or Path(f"{name}.rejects.ndjson"), day=on, again=again
+            )
+
+        code = over_the_database("clicks import", run)
+    sys.exit(code)
+
+
+async def _import(
+    container: Container, source: ClickFile, rejects: Path, *, day: date | None, again: bool
+) -> int:
+    """The exit code."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    console = Console(stderr=True)
+    if unread := await asyncio.to_thread(lambda: source.unread):
+        click.echo(f"Not read: {', '.join(unread)}.", err=True)
+    service = container.click_import_service()
+    sink = RejectsFile(rejects)
+    current = await service.start(source, sink, day=day, again=again)
+    if current.position.line:
+        click.echo(f"Going on after line {current.position.line:,}.", err=True)
+    columns = (TextColumn("{task.fields[rows]:,} rows"), BarColumn(), TaskProgressColumn())
+    bar = Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    )
+    task = bar.add_task("", total=source.size, rows=current.accepted)
+
+    def show(stands: ClickImport, read: int) -> None:
+        nonlocal current
+        current = stands
+        bar.update(task, completed=read, rows=stands.accepted)
+
+    try:
+        with bar:
+            current = await service.run(current, source, sink, day=day, progress=show, stop=stop)
+    except DependencyError:
+        click.echo(_so_far(current, rejects), err=True)
+        click.echo("Give the same command again: it goes on from there.", err=True)
+        raise
+    if current.finished_at is None:
+        click.echo(f"Stopped. {_so_far(current, rejects)}", err=True)
+        click.echo("Give the same command again: it goes on from there.", err=True)
+        return _STOPPED
+    click.echo(_so_far(current, rejects), err=True)
+    return _SOME_REJECTED if current.rejected else 0
+
+
+def _so_far(current: ClickImport, rejects: Path) -> str:
+    more = f", {current.rejected:,} rejected: see {rejects}" if current.rejected else ""
+    end = "" if current.finished_at else f" up to line {current.position.line:,}"
+    return f"{current.accepted:,} rows are in the log{end}{more}."
+
+
+@command.command("export")
+@click.option("--from", "first", type=_DAY, help="First day (UTC).")
+@click.option("--to", "last", type=_DAY, help="Last day (UTC).")
+@click.option("--format", "form", type=click.Choice(_FORMS), help="[default: by --out, or csv]")
+@click.option("--out", default=_STDIN, show_default=True, help="File; `.gz` packs it.")
+def export_command(
+    *, first: datetime | None, last: datetime | None, form: str | None, out: str
+) -> None:
+    """Write the log into a file or to standard output, in the order in which it came.
+
+    A file has its name once it is whole. `storekeeper clicks import` reads it back.
+    """
+    form = form or _form_of(Path(out), default="csv")
+    packed = out != _STDIN and Path(out).suffix.lower() == ".gz"
+    if form == "parquet" and (out == _STDIN or packed):
+        raise click.UsageError("Parquet goes to a file, and packs itself: name one by --out")
+    configure_logging("warning", "text")
+    days = [each.date() if each else None for each in (first, last)]
+
+    async def run(container: Container) -> int:
+        encoder = container.click_formats()[form]
+        encoder.check()
+        count = 0
+
+        async def counted() -> AsyncIterator[Sequence[StoredRecord]]:
+            nonlocal count
+            async with aclosing(container.click_reader().rows(*days)) as rows:
+                async for some in rows:
+                    count += len(some)
+                    yield some
+
+        packer = zlib.compressobj(wbits=31) if packed else None
+        with _out(out) as file:
+            async for piece in encoder.encode(counted()):
+                file.write(packer.compress(piece) if packer else piece)
+            file.write(packer.flush() if packer else b"")
+        return count
+
+    count = over_the_database("clicks export", run)
+    click.echo(f"Exported {count:,} rows{'' if out == _STDIN else f': {out}'}.", err=True)
+
+
+@contextmanager
+def _out(name: str) -> Iterator[BinaryIO]:
+    """The standard output, or a file that gets its name when it is whole."""
+    if name == _STDIN:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = Path(f"{name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(name)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _content(name: str) -> Iterator[Path]:
+    """The file; the standard input is kept in one, to be told apart by its content."""
+    if name != _STDIN:
+        yield Path(name)
+        return
+    with NamedTemporaryFile(prefix="storekeeper-") as file:
+        while piece := sys.stdin.buffer.read(_PIECE_BYTES):
+            file.write(piece)
+        file.flush()
+        yield Path(file.name)
+
+
+def _form_of(path: Path, default: str | None = None) -> str:
+    """By the name's ending; without a known one, by how the file begins, unless there is none."""
+    suffixes = [each.lower() for each in path.suffixes if each.lower() != ".gz"]
+    if suffixes and suffixes[-1] in _SUFFIXES:
+        return _SUFFIXES[suffixes[-1]]
+    if default is not None:
+        return default
+    with path.open("rb") as file:
+        start = file.read(4096)
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    return "ndjson" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
+
+
+def _named(pairs: Sequence[str]) -> Mapping[str, str]:
+    named = {}
+    for pair in pairs:
+        name, _, column = pair.partition("=")
+        if name not in COLUMNS or not column:
+            raise click.UsageError(
+                f"--column {pair}: give NAME=COLUMN, where NAME is one of {', '.join(COLUMNS)}"
+            )
+        named[name] = column
+    return named

@@ -1,0 +1,281 @@
+"""`storekeeper clicks` as a process: files of searches in and out, and what may go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from adapters.postgres.pool import Database
+from tests.integration.insights import emptied
+from tests.integration.stack import environment
+
+SAMPLE = Path(__file__).parents[2] / "docs/samples/search_clicks.csv"
+_LINE = b'{"search_query": "q", "clicks": 1, "impressions": 2, "search_date": "2026-11-20"}\n'
+HEADING = "search_query,clicks,impressions,search_date\n"
+_IN_LOG = (
+    "SELECT search_query, clicks, impressions, click_through_rate, search_date FROM search_clicks"
+    " ORDER BY search_id"
+)
+_PATIENCE_S = 300
+_MANY = 120_000
+
+
+@pytest.fixture
+async def database(module_database_url: str) -> AsyncIterator[Database]:
+    async with emptied(module_database_url) as opened:
+        await opened.execute("TRUNCATE click_imports RESTART IDENTITY")
+        yield opened
+
+
+class Clicks:
+    """Runs the command in a folder of its own."""
+
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+        self.folder = folder
+        self._settings = settings
+
+    @asynccontextmanager
+    async def started(self, *arguments: str) -> AsyncIterator[Process]:
+        """A process that is killed at the end if it still runs."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "entrypoints.cli.main", "clicks", *arguments),
+            cwd=self.folder,
+            env=environment(**self._settings),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+    async def run(self, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
+        """Exit code, standard output, standard error."""
+        async with self.started(*arguments) as process, asyncio.timeout(_PATIENCE_S):
+            out, err = await process.communicate(stdin)
+        assert process.returncode is not None
+        return process.returncode, out, err.decode()
+
+
+@pytest.fixture
+def clicks(tmp_path: Path, module_database_url: str) -> Clicks:
+    return Clicks(tmp_path, {"DATABASE_URL": module_database_url})
+
+
+def csv_of(numbers: Iterable[int], bad: frozenset[int] = frozenset()) -> str:
+    lines = (f"q{n},{3 if n in bad else 1},2,2026-11-{n % 28 + 1:02}\n" for n in numbers)
+    return HEADING + "".join(lines)
+
+
+async def count(database: Database) -> tuple[int, int]:
+    """Rows, and different queries among them."""
+    row = await database.fetchrow(
+        "SELECT count(*), count(DISTINCT search_query) FROM search_clicks"
+    )
+    assert row is not None
+    return row[0], row[1]
+
+
+async def accepted(database: Database) -> int:
+    """Rows of the newest import so far."""
+    found = await database.fetchval("SELECT accepted FROM click_imports ORDER BY id DESC LIMIT 1")
+    return int(found or 0)
+
+
+async def test_the_sample_is_imported_once_and_exported_as_it_was(
+    clicks: Clicks, database: Database
+) -> None:
+    assert await clicks.run("import", str(SAMPLE)) == (0, b"", "120 rows are in the log.\n")
+    code, _, err = await clicks.run("import", str(SAMPLE))
+    assert code == 1
+    assert "is in the log already" in err
+    code, out, err = await clicks.run("export")
+    assert (code, out, err) == (0, SAMPLE.read_bytes(), "Exported 120 rows.\n")
+    assert (await clicks.run("import", str(SAMPLE), "--again"))[0] == 0
+    assert (await count(database))[0] == 240
+
+
+@pytest.mark.parametrize("name", ["all.csv.gz", "all.ndjson", "all.parquet"])
+async def test_what_one_database_exports_another_imports(
+    clicks: Clicks, database: Database, name: str
+) -> None:
+    await database.execute(
+        "INSERT INTO search_clicks"
+        " (search_query, clicks, impressions, click_through_rate, search_date)"
+        " SELECT ' \"Söfa\",\n' || n, n, 999, n / 999::float8, '2026-01-01'::date + n"
+        " FROM generate_series(0, 299) AS n"
+    )
+    before = await database.fetch(_IN_LOG)
+    code, out, err = await clicks.run("export", "--out", name)
+    assert (code, out, err) == (0, b"", f"Exported 300 rows: {name}.\n")
+    if name.endswith(".gz"):
+        assert gzip.decompress((clicks.folder / name).read_bytes()).startswith(b"search_query,")
+    await database.execute("TRUNCATE search_clicks")
+    assert (await clicks.run("import", name))[0] == 0
+    assert await database.fetch(_IN_LOG) == before
+    assert [path.name for path in clicks.folder.iterdir()] == [name]
+
+
+async def test_some_days_are_exported(clicks: Clicks, database: Database) -> None:
+    await clicks.run("import", str(SAMPLE))
+    code, out, _ = await clicks.run(
+        *("export", "--from", "2026-08-23", "--to", "2026-08-24", "--format", "ndjson")
+    )
+    assert code == 0
+    days = [json.loads(line)["search_date"] for line in out.splitlines()]
+    assert days == ["2026-08-23", "2026-08-24", "2026-08-24"]
+
+
+async def test_bad_rows_are_kept_with_their_reasons_and_told_by_the_exit_code(
+    clicks: Clicks, database: Database
+) -> None:
+    (clicks.folder / "a.csv").write_text(csv_of(range(10), bad=frozenset({4})))
+    code, _, err = await clicks.run("import", "a.csv")
+    assert code == 3
+    assert err == "9 rows are in the log, 1 rejected: see a.csv.rejects.ndjson.\n"
+    [line] = (clicks.folder / "a.csv.rejects.ndjson").read_text().splitlines()
+    assert json.loads(line)["line"] == 6
+    assert await count(database) == (9, 9)
+    rates = await database.fetch("SELECT DISTINCT click_through_rate FROM search_clicks")
+    assert [row[0] for row in rates] == [0.5]
+
+
+async def test_standard_input_is_told_apart_by_its_content(
+    clicks: Clicks, database: Database
+) -> None:
+    assert (await clicks.run("import", "-", stdin=SAMPLE.read_bytes()))[0] == 0
+    code, _, err = await clicks.run("import", "-", stdin=SAMPLE.read_bytes())
+    assert code == 1
+    assert "stdin is in the log already" in err
+    code, _, err = await clicks.run(
+        "import", "-", stdin=_LINE + _LINE + _LINE.replace(b" 1", b" 3")
+    )
+    assert code == 3
+    assert "2 rows are in the log, 1 rejected: see stdin.rejects.ndjson." in err
+    assert (await count(database))[0] == 122
+
+
+async def test_columns_delimiter_and_day_are_as_the_command_says(
+    clicks: Clicks, database: Database
+) -> None:
+    (clicks.folder / "a.txt").write_text("q\tclicks\timpressions\tnote\nlamp\t1\t2\t!\n")
+    code, _, err = await clicks.run(
+        *("import", "a.txt", "--delimiter", "tab", "--column", "search_query=q"),
+        *("--date", "2026-11-20"),
+    )
+    assert (code, err) == (0, "Not read: note.\n1 rows are in the log.\n")
+    found = await database.fetch("SELECT search_query, search_date::text FROM search_clicks")
+    assert [tuple(row) for row in found] == [("lamp", "2026-11-20")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("import", "nowhere.csv"), "nowhere.csv"),
+        (("import", "other.csv"), "other.csv has no column 'search_query'"),
+        (("export", "--out", "no/such/folder.csv"), "no/such"),
+    ],
+)
+async def test_what_cannot_be_done_is_said_with_the_remedy(
+    clicks: Clicks, database: Database, arguments: tuple[str, ...], said: str
+) -> None:
+    (clicks.folder / "other.csv").write_text("query,clicks,impressions,search_date\n")
+    code, _, err = await clicks.run(*arguments)
+    assert code == 1
+    assert said in err
+    assert "Traceback" not in err
+    assert await count(database) == (0, 0)
+
+
+async def test_an_import_that_is_killed_again_and_again_takes_each_row_once(
+    clicks: Clicks, database: Database
+) -> None:
+    bad = frozenset(range(17, _MANY, 997))
+    (clicks.folder / "a.csv").write_text(csv_of(range(_MANY), bad=bad))
+    before, kills = 0, 0
+    while kills < 3:
+        async with clicks.started("import", "a.csv") as process, asyncio.timeout(_PATIENCE_S):
+            while await accepted(database) == before and process.returncode is None:
+                await asyncio.sleep(0.005)
+            if process.returncode is not None:
+                break
+            process.kill()
+            await process.wait()
+        before = await accepted(database)
+        kills += 1
+    assert kills > 0
+    code, _, err = await clicks.run("import", "a.csv")
+    assert code in {1, 3}, err  # 1 if the last of the kills came after the end
+    assert await count(database) == (_MANY - len(bad), _MANY - len(bad))
+    rejects = (clicks.folder / "a.csv.rejects.ndjson").read_text().splitlines()
+    assert [json.loads(line)["line"] for line in rejects] == [n + 2 for n in sorted(bad)]
+
+
+async def test_ctrl_c_stops_after_a_chunk_and_the_same_command_goes_on(
+    clicks: Clicks, database: Database
+) -> None:
+    (clicks.folder / "a.csv").write_text(csv_of(range(_MANY)))
+    async with clicks.started("import", "a.csv") as process, asyncio.timeout(_PATIENCE_S):
+        while await accepted(database) == 0:
+            await asyncio.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        _, said = await process.communicate()
+    assert process.returncode == 130, said
+    assert b"Give the same command again" in said
+    stopped_at = await accepted(database)
+    assert await count(database) == (stopped_at, stopped_at)
+    code, _, err = await clicks.run("import", "a.csv")
+    assert code == 0
+    assert f"Going on after line {stopped_at + 1:,}." in err
+    assert await count(database) == (_MANY, _MANY)
+
+
+async def test_a_database_that_goes_away_ends_the_import_with_how_to_go_on(
+    clicks: Clicks, database: Database
+) -> None:
+    (clicks.folder / "a.csv").write_text(csv_of(range(_MANY)))
+    async with clicks.started("import", "a.csv") as process, asyncio.timeout(_PATIENCE_S):
+        while await accepted(database) == 0:
+            await asyncio.sleep(0.005)
+        ended = asyncio.create_task(process.communicate())
+        while not ended.done():
+            await database.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            await asyncio.sleep(0.005)
+        _, said = await ended
+    assert process.returncode == 1, said
+    assert b"rows are in the log up to line" in said
+    assert b"Give the same command again" in said
+    assert b"The database cannot be reached." in said
+    assert b"Traceback" not in said
+    assert (await clicks.run("import", "a.csv"))[0] == 0
+    assert await count(database) == (_MANY, _MANY)
+
+
+async def test_an_export_that_fails_leaves_no_file_and_the_older_one_as_it_was(
+    clicks: Clicks, database: Database
+) -> None:
+    (clicks.folder / "a.csv").write_text("older")
+    await database.execute("ALTER TABLE search_clicks RENAME TO hidden")
+    try:
+        code, _, err = await clicks.run("export", "--out", "a.csv")
+    finally:
+        await database.execute("ALTER TABLE hidden RENAME TO search_clicks")
+    assert code == 1
+    assert "not migrated" in err
+    assert [path.name for path in clicks.folder.iterdir()] == ["a.csv"]
+    assert (clicks.folder / "a.csv").read_text() == "older"

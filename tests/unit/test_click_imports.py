@@ -1,0 +1,222 @@
+"""Imports of files of searches: each row once, whatever cuts them short."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from adapters.files.click_columns import ClickColumns
+from adapters.files.click_files import ClickFile
+from adapters.files.click_rejects import RejectsFile
+from adapters.memory.click_imports import MemoryClickImports
+from adapters.memory.clock import StandingClock
+from domain.errors import Conflict, DatabaseUnavailable, InvalidInput
+from domain.insights.bulk import ClickRecord
+from domain.insights.importing import ClickImportService
+from domain.insights.imports import ClickImport
+from tests.contracts.click_imports import ClickImportsContract, ImportStore
+
+HEADING = "search_query,clicks,impressions,search_date\n"
+
+
+class TestMemoryClickImports(ClickImportsContract):
+    @pytest.fixture
+    def store(self) -> ImportStore:
+        imports = MemoryClickImports(StandingClock())
+
+        async def rows() -> list[ClickRecord]:
+            return imports.rows
+
+        return ImportStore(imports=imports, rows=rows)
+
+
+class Desk:
+    """One file, and what imports it in chunks of a few rows."""
+
+    def __init__(self, folder: Path, imports: MemoryClickImports) -> None:
+        self.path = folder / "clicks.csv"
+        self.rejects = folder / "clicks.csv.rejects.ndjson"
+        self.imports = imports
+        self.service = ClickImportService(imports=imports, chunk_rows=5)
+        self.seen: list[tuple[int, int]] = []
+
+    def write(self, count: int, bad: frozenset[int] = frozenset()) -> None:
+        lines = [f"q{n},{3 if n in bad else 1},2,2026-11-20\n" for n in range(count)]
+        self.path.write_text(HEADING + "".join(lines))
+
+    async def run(
+        self,
+        *,
+        again: bool = False,
+        day: date | None = None,
+        stop_after: int = 10**9,
+        service: ClickImportService | None = None,
+    ) -> ClickImport:
+        service = service or self.service
+        columns = ClickColumns(named={}, dated=day is None)
+        file = ClickFile(
+            self.path, name=self.path.name, form="csv", columns=columns, block_bytes=20
+        )
+        sink = RejectsFile(self.rejects)
+        stop = asyncio.Event()
+
+        def progress(current: ClickImport, read: int) -> None:
+            self.seen.append((current.position.line, read))
+            if len(self.seen) >= stop_after:
+                stop.set()
+
+        started = await service.start(file, sink, day=day, again=again)
+        return await service.run(started, file, sink, day=day, progress=progress, stop=stop)
+
+    @property
+    def queries(self) -> list[str]:
+        return [row[0] for row in self.imports.rows]
+
+    def rejected_lines(self) -> list[int]:
+        return [json.loads(line)["line"] for line in self.rejects.read_text().splitlines()]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path, MemoryClickImports(StandingClock()))
+
+
+async def test_a_file_goes_in_whole_and_its_bad_rows_are_kept_with_the_reasons(desk: Desk) -> None:
+    desk.write(23, bad=frozenset({0, 4, 22}))
+    done = await desk.run()
+    assert desk.queries == [f"q{n}" for n in range(23) if n not in {0, 4, 22}]
+    assert (done.accepted, done.rejected, done.position.line) == (20, 3, 24)
+    assert done.finished_at is not None
+    assert done.rejects_bytes == desk.rejects.stat().st_size
+    assert json.loads(desk.rejects.read_text().splitlines()[1]) == {
+        "line": 6,
+        "row": {"search_query": "q4", "clicks": 3, "impressions": 2, "search_date": "2026-11-20"},
+        "reasons": [
+            {"pointer": "/clicks", "detail": "must not be more than impressions, which are 2"}
+        ],
+    }
+    assert desk.rejected_lines() == [2, 6, 24]
+    assert desk.seen[-1] == (24, desk.path.stat().st_size)
+    assert len(desk.seen) > 3
+
+
+async def test_without_bad_rows_there_is_no_file_of_them(desk: Desk) -> None:
+    desk.write(7)
+    assert (await desk.run()).rejected == 0
+    assert not desk.rejects.exists()
+
+
+async def test_a_file_of_a_heading_alone_is_imported_with_nothing(desk: Desk) -> None:
+    desk.write(0)
+    done = await desk.run()
+    assert (done.accepted, done.finished_at is not None) == (0, True)
+
+
+async def test_a_file_is_imported_once_unless_it_is_asked_for_again(desk: Desk) -> None:
+    desk.write(3)
+    await desk.run()
+    with pytest.raises(Conflict, match=r"in the log already: clicks\.csv .* 3 rows\. --again"):
+        await desk.run()
+    assert len(desk.queries) == 3
+    again = await desk.run(again=True)
+    assert (again.id, again.accepted) == (2, 3)
+    assert len(desk.queries) == 6
+
+
+async def test_a_stopped_import_goes_on_and_takes_each_row_once(desk: Desk) -> None:
+    desk.write(40, bad=frozenset(range(0, 40, 7)))
+    for chunks in range(1, 9):
+        desk.seen.clear()
+        part = await desk.run(stop_after=1)
+        assert part.finished_at is None, chunks
+        if part.position.line == 41:
+            break
+    done = await desk.run(again=True)  # of an unfinished one there is nothing to do again
+    assert done.finished_at is not None
+    assert desk.queries == [f"q{n}" for n in range(40) if n % 7]
+    assert desk.rejected_lines() == [n + 2 for n in range(0, 40, 7)]
+    assert (done.accepted, done.rejected) == (34, 6)
+
+
+class Failing(MemoryClickImports):
+    """Loses its connection at every third chunk, before or after it is stored."""
+
+    def __init__(self) -> None:
+        super().__init__(StandingClock())
+        self.calls = 0
+
+    async def append(self, before: ClickImport, after: ClickImport, rows: object) -> None:
+        self.calls += 1
+        if self.calls % 3 == 0 and self.calls % 2 == 0:
+            raise DatabaseUnavailable("gone")
+        await super().append(before, after, rows)  # type: ignore[arg-type]
+        if self.calls % 3 == 0:
+            raise DatabaseUnavailable("gone, and nobody knows whether it is stored")
+
+
+async def test_a_database_that_goes_away_costs_no_row_and_doubles_none(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, Failing())
+    bad = frozenset(range(3, 60, 4))
+    desk.write(60, bad=bad)
+    failures = 0
+    while True:
+        try:
+            done = await desk.run()
+        except DatabaseUnavailable:
+            failures += 1
+        else:
+            break
+    assert failures > 2
+    assert desk.queries == [f"q{n}" for n in range(60) if n not in bad]
+    assert desk.rejected_lines() == sorted(n + 2 for n in bad)
+    assert done.rejected == len(bad)
+
+
+async def test_other_options_are_refused_while_an_import_is_open(desk: Desk) -> None:
+    desk.write(12)
+    await desk.run(stop_after=1)
+    with pytest.raises(Conflict, match=r"other options, at line \d+ now: .* \(csv by ','\)"):
+        await desk.run(day=date(2026, 1, 1))
+    assert (await desk.run()).accepted == 12
+
+
+async def test_rejected_rows_of_another_import_are_not_overwritten(desk: Desk) -> None:
+    desk.write(3, bad=frozenset({1}))
+    desk.rejects.write_text("precious\n")
+    with pytest.raises(InvalidInput) as caught:
+        await desk.run()
+    assert "move it away" in caught.value.violations[0].detail
+    assert (desk.rejects.read_text(), desk.queries) == ("precious\n", [])
+    assert await desk.imports.latest(b"") is None
+    desk.rejects.unlink()
+    assert (await desk.run()).rejected == 1
+
+
+async def test_rejected_rows_that_are_gone_stop_an_import(desk: Desk) -> None:
+    desk.write(30, bad=frozenset({0}))
+    await desk.run(stop_after=1)
+    desk.rejects.unlink()
+    with pytest.raises(InvalidInput) as caught:
+        await desk.run()
+    assert "put it back" in caught.value.violations[0].detail
+
+
+async def test_another_process_that_goes_on_stops_this_one(desk: Desk) -> None:
+    desk.write(30)
+    part = await desk.run(stop_after=1)
+
+    class Overtaken(MemoryClickImports):
+        async def append(self, before: ClickImport, after: ClickImport, rows: object) -> None:
+            desk.imports.imports[before.id] = replace(before, position=after.position)
+            await desk.imports.append(before, after, rows)  # type: ignore[arg-type]
+
+    overtaken = Overtaken(StandingClock())
+    overtaken.imports = desk.imports.imports
+    with pytest.raises(Conflict, match="Another process"):
+        await desk.run(service=ClickImportService(imports=overtaken, chunk_rows=5))
+    assert len(desk.queries) == part.accepted
