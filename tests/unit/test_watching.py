@@ -20,9 +20,9 @@ DOWN = DatabaseUnavailable("The database cannot be reached.", retry_after_s=5)
 PATIENCE_S = 30
 
 
-def report(outage: DependencyError | None = None) -> RunReport:
+def report(outage: DependencyError | None = None, outcome: Outcome = Outcome.DONE) -> RunReport:
     now = datetime(2026, 11, 22, tzinfo=UTC)
-    run = Run(task="t", started_at=now, finished_at=now, outcome=Outcome.DONE)
+    run = Run(task="t", started_at=now, finished_at=now, outcome=outcome)
     return RunReport(run=run, days=[], outage=outage)
 
 
@@ -80,10 +80,11 @@ async def test_between_two_looks_it_waits_and_a_stop_ends_the_wait() -> None:
     assert looking.looks == 1
 
 
-async def test_after_an_outage_or_a_defect_it_looks_again_soon(
+async def test_after_an_outage_a_failed_day_or_a_defect_it_looks_again_soon(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    looking = Looking(report(DOWN), ZeroDivisionError("inside"), report(DOWN))
+    failed = report(outcome=Outcome.PARTLY_FAILED)
+    looking = Looking(report(DOWN), ZeroDivisionError("inside"), failed)
     async with watching_over(looking, every_s=3600, first_wait_s=0.001):
         await looking.until(lambda: looking.looks == 4)
     assert "ZeroDivisionError" in caplog.text

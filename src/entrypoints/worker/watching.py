@@ -8,10 +8,11 @@ from contextlib import suppress
 from typing import Final
 
 from domain.insights.refreshing import InsightRefresher
+from domain.scheduling.model import Outcome
 
 _log = logging.getLogger(__name__)
 
-_LONGEST_WAIT_S: Final = 60.0
+_LONGEST_WAIT_S: Final = 300.0
 
 
 async def watch_insights(
@@ -24,9 +25,9 @@ async def watch_insights(
 ) -> None:
     """Look for days left undone at once, and then every `every_s`, until `stop` is set.
 
-    While the store is away it looks again sooner: after `first_wait_s`, then ever later up to a
-    minute. A run under way at the stop has `grace_s` to end; the day that it is at is then undone,
-    and found again.
+    When something was left undone, because the store is away or a day failed, it looks again
+    sooner: after `first_wait_s`, then ever later up to 5 minutes. A run under way at the stop has
+    `grace_s` to end; the day that it is at is then undone, and found again.
     """
     stopping = asyncio.ensure_future(stop.wait())
     wait_s = first_wait_s
@@ -51,9 +52,10 @@ async def watch_insights(
 
 
 async def _look(refresher: InsightRefresher) -> bool:
-    """Whether the store answered to the end."""
+    """Whether nothing is left undone."""
     try:
-        return (await refresher.catch_up()).outage is None
+        report = await refresher.catch_up()
     except Exception:  # noqa: BLE001 (a defect here must not stop the rest of the worker)
         _log.exception("looking for insights left undone failed")
         return False
+    return report.run.outcome is Outcome.DONE and report.outage is None
