@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
 
+from adapters.charts import vega
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from domain.errors import ChartFailed
 from ports.chart_renderer import Chart
@@ -88,10 +90,26 @@ async def test_a_drawing_process_that_dies_is_replaced_and_none_outlives_its_ren
         assert set(drawing_processes()) - before == {renderer._process.pid}
         renderer._process.kill()
         await renderer._process.wait()
-        with pytest.raises(ChartFailed):
-            await renderer.render(Chart(spec=bars(("b", 1)), label="b"))
         assert await renderer.render(Chart(spec=bars(("b", 1)), label="b"))
     assert set(drawing_processes()) == before
+
+
+async def test_a_drawing_process_that_hangs_or_babbles_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with open_chart_renderer() as renderer:
+        for program in ("import sys; sys.stdin.read()", "print('no JSON', flush=True)"):
+            monkeypatch.setattr(vega, "_DEADLINE_S", 1.0)
+            renderer._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", program),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            with pytest.raises(ChartFailed):
+                await renderer.render(Chart(spec=bars(("b", 1)), label="b"))
+            assert renderer._process is None
+        monkeypatch.undo()
+        assert await renderer.render(Chart(spec=bars(("b", 1)), label="b"))
 
 
 async def test_giving_up_on_a_chart_does_not_mix_up_the_next() -> None:

@@ -14,19 +14,10 @@ _GEOMETRY: Final = frozenset(
     {"d", "transform", "x", "y", "x1", "x2", "y1", "y2", "width", "height"}
 )
 _KEPT: Final = _GEOMETRY | {
-    *(
-        "viewBox",
-        "fill",
-        "stroke",
-        "opacity",
-        "display",
-        "pointer-events",
-        "text-anchor",
-        "dx",
-        "dy",
-    ),
+    *("viewBox", "fill", "stroke", "opacity", "display", "pointer-events", "text-anchor"),
     *("fill-opacity", "stroke-opacity", "stroke-width", "stroke-dasharray", "stroke-linecap"),
-    *("stroke-linejoin", "stroke-miterlimit", "font-size", "font-weight", "r", "cx", "cy"),
+    *("stroke-linejoin", "stroke-miterlimit", "font-size", "font-weight"),
+    *("dx", "dy", "r", "cx", "cy"),
 }
 _LONG_FRACTION: Final = re.compile(r"(\.[0-9]{2})[0-9]+")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import sys
@@ -17,7 +18,7 @@ from adapters.charts.theme import stylesheet
 from domain.errors import ChartFailed
 from ports.chart_renderer import Chart, ChartRenderer
 
-_DEADLINE_S: Final = 30.0
+_DEADLINE_S: Final = 15.0
 _LONGEST_ANSWER_BYTES: Final = 32 * 1024 * 1024
 _KEPT: Final = 64
 # What XML 1.0 cannot hold; a query of another program may.
@@ -25,7 +26,7 @@ _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uff
 
 
 class VegaChartRenderer(ChartRenderer):
-    """Draws one chart at a time; the process starts with the first, and anew after a failure.
+    """Draws one chart at a time; the process starts with the first, and anew when it has ended.
 
     The last 64 pictures are kept (some 2 MB), so that looking at a page again costs nothing.
     """
@@ -53,7 +54,15 @@ class VegaChartRenderer(ChartRenderer):
             return self._kept[line]
 
     async def close(self) -> None:
-        """End the process."""
+        """End the process; one that draws is not waited for."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._process.wait()
+        await self._kill()
+
+    async def _kill(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             if process.returncode is None:
@@ -65,10 +74,10 @@ class VegaChartRenderer(ChartRenderer):
             async with asyncio.timeout(_DEADLINE_S):
                 answer = json.loads(await self._answer(line))
         except (OSError, ValueError, TimeoutError) as error:
-            await self.close()
+            await self._kill()
             raise ChartFailed("The process that draws charts did not answer.") from error
         except asyncio.CancelledError:
-            await self.close()  # its answer would be taken for the next one's
+            await self._kill()  # its answer would be taken for the next one's
             raise
         if "error" in answer:
             await self.close()
@@ -77,7 +86,7 @@ class VegaChartRenderer(ChartRenderer):
         return svg
 
     async def _answer(self, line: bytes) -> bytes:
-        if self._process is None:
+        if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "adapters.charts.drawing"),
                 stdin=PIPE,
