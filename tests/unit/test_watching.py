@@ -108,3 +108,17 @@ async def test_a_run_that_does_not_end_in_time_is_given_up() -> None:
     async with watching_over(looking, every_s=3600, grace_s=0.01):
         await looking.until(lambda: looking.looks == 1)
     assert looking.ended == 0
+
+
+async def test_a_watch_that_is_cancelled_takes_its_run_along() -> None:
+    looking = Looking()
+    looking.held = asyncio.Event()
+    before = asyncio.all_tasks()
+    watch = watch_insights(cast(InsightRefresher, looking), asyncio.Event(), every_s=1, grace_s=1)
+    task = asyncio.create_task(watch)
+    await looking.until(lambda: looking.looks == 1)
+    task.cancel()
+    await asyncio.wait({task})
+    await asyncio.sleep(0)
+    assert task.cancelled()
+    assert asyncio.all_tasks() == before

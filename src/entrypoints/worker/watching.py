@@ -34,11 +34,12 @@ async def watch_insights(
     try:
         while not stop.is_set():
             looking = asyncio.ensure_future(_look(refresher))
-            await asyncio.wait({looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not looking.done():
+            try:
+                await asyncio.wait({looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 await asyncio.wait({looking}, timeout=grace_s)
+            finally:
+                looking.cancel()  # which changes nothing if it is done
             if not looking.done():
-                looking.cancel()
                 with suppress(asyncio.CancelledError):
                     await looking
                 return
