@@ -16,9 +16,19 @@ _HEAD: Final = """\
 -- anew after each upgrade of Storekeeper, for it holds the statements of this version.
 """
 _TAIL: Final = """\
--- Nobody but the owner may call them: not the roles of a Data API either.
+-- Nobody but the owner may call them. Supabase grants new ones to its Data API's roles by name.
 REVOKE ALL ON FUNCTION compute_search_insight FROM PUBLIC;
 REVOKE ALL ON PROCEDURE refresh_search_insights FROM PUBLIC;
+DO $storekeeper$
+DECLARE
+    role_name TEXT;
+BEGIN
+    FOR role_name IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION compute_search_insight FROM %I', role_name);
+        EXECUTE format('REVOKE ALL ON PROCEDURE refresh_search_insights FROM %I', role_name);
+    END LOOP;
+END
+$storekeeper$;
 """
 
 
