@@ -22,6 +22,7 @@ _JUDGEMENTS: Final = {
     "wrong": ("wrong", "var(--chart-bad)"),
     "omitted": ("omitted", "var(--chart-omitted)"),
     "hallucinated": ("hallucinated", "var(--chart-hallucinated)"),
+    "no record": ("no_record", "var(--chart-quiet)"),
 }
 
 
@@ -151,7 +152,7 @@ class ComparisonCharts:
                 "color": {
                     "field": "kind",
                     "scale": {"domain": list(_JUDGEMENTS), "range": colours},
-                    "legend": {"title": None, "columns": 3 if self._is_narrow else 5},
+                    "legend": {"title": None, "columns": 3 if self._is_narrow else 6},
                 },
                 "order": {"field": "order"},
             },

@@ -19,7 +19,7 @@ _HEADING: Final = (
 )
 _FIELD_MEASURES: Final = (
     *("accuracy", "precision", "recall", "f1", "anls", "hallucination", "omission"),
-    *("correct", "both_null", "wrong", "omitted", "hallucinated"),
+    *("correct", "both_null", "wrong", "omitted", "hallucinated", "no_record"),
 )
 _OPERATIONS: Final = (
     *("answers", "input_tokens", "cached_tokens", "output_tokens", "wasted_tokens"),
