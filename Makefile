@@ -8,10 +8,10 @@ export PYTHON
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help install dev up demo test test-vllm check fmt lock bench clean
+.PHONY: help install dev up demo compare-sample test test-vllm check fmt lock bench clean
 
 help: ## list the targets
-	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 install: ## make .venv and install what running needs, from hash-pinned locks
 	@./scripts/install.sh up
@@ -24,6 +24,9 @@ up: install ## start everything on this machine: make up ARGS="--port 9443"
 
 demo: install ## walk all three jobs against a stack of its own; samples go to out/
 	@exec $(BIN)/storekeeper demo $(ARGS)
+
+compare-sample: install ## compare the embedded model with regular expressions; the report goes to out/comparison/
+	@exec $(BIN)/python -m entrypoints.demo.comparison $(ARGS)
 
 test: dev ## run the tests, with coverage gates: make test ARGS="-k users"
 	@./scripts/test.sh $(ARGS)
