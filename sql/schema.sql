@@ -285,6 +285,35 @@ CREATE TABLE provider_batches (
 CREATE INDEX provider_batches_job_id_idx ON provider_batches (job_id);
 CREATE INDEX provider_batches_due_at_idx ON provider_batches (due_at) WHERE closed_at IS NULL;
 
+-- Comparisons of providers: what was asked of whom; the answers are those of extraction jobs.
+CREATE TABLE comparisons (
+    id             INT GENERATED ALWAYS AS IDENTITY,
+    dataset        TEXT NOT NULL,
+    schema_name    TEXT NOT NULL,
+    schema_version INT NOT NULL,
+    repeats        INT NOT NULL,
+    seed           INT NOT NULL,       -- of the resampling in the report
+    contestants    JSONB NOT NULL,     -- in the order of the report
+    texts          JSONB NOT NULL,     -- with their labels
+    created_at     TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT comparisons_pkey PRIMARY KEY (id),
+    CONSTRAINT comparisons_schema_fkey FOREIGN KEY (schema_name, schema_version)
+        REFERENCES extraction_schemas (name, version)
+);
+
+-- The jobs that ask one contestant all texts, once each.
+CREATE TABLE comparison_jobs (
+    comparison_id INT NOT NULL,
+    contestant    TEXT NOT NULL,
+    repeat        INT NOT NULL,        -- 0 for the answers that are judged
+    job_id        INT NOT NULL,
+    CONSTRAINT comparison_jobs_pkey PRIMARY KEY (comparison_id, contestant, repeat),
+    CONSTRAINT comparison_jobs_comparison_id_fkey FOREIGN KEY (comparison_id)
+        REFERENCES comparisons (id) ON DELETE CASCADE,
+    CONSTRAINT comparison_jobs_job_id_fkey FOREIGN KEY (job_id) REFERENCES extraction_jobs (id)
+);
+CREATE INDEX comparison_jobs_job_id_idx ON comparison_jobs (job_id);
+
 
 -- Housekeeping --------------------------------------------------------------------------------------
 

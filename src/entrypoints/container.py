@@ -39,6 +39,7 @@ from adapters.llm.opening_batches import open_batch_models
 from adapters.llm.prices import read_prices
 from adapters.llm.records import PydanticRecordValidator
 from adapters.postgres.click_imports import PostgresClickImports
+from adapters.postgres.comparisons import PostgresComparisonRepository
 from adapters.postgres.examination import PostgresExamination
 from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
 from adapters.postgres.extraction_queue import PostgresExtractionQueue
@@ -65,9 +66,11 @@ from adapters.reports.clicks import CsvClickFormat, NdjsonClickFormat, ParquetCl
 from adapters.reports.csv_table import CsvFormat
 from adapters.reports.ndjson import NdjsonFormat
 from adapters.reports.parquet import ParquetFormat
+from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.certificate import CertificateExamination
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
+from domain.comparison.orders import ComparisonOrders
 from domain.extraction.registry import SchemaRegistry
 from domain.extraction.service import ExtractionService
 from domain.extraction.single import SingleExtraction
@@ -87,7 +90,8 @@ from domain.orders.service import OrderService
 from domain.samples.service import SampleService
 from domain.scheduling.model import Schedule
 from domain.users.service import UserService
-from entrypoints.models import document_deadline_s, model_configs
+from entrypoints.comparison.writers import comparison_writers
+from entrypoints.models import document_deadline_s, model_configs, stand_in_probe
 from entrypoints.settings import DatabaseSettings, Settings
 from ports.examination import Examination
 
@@ -215,6 +219,21 @@ class Container(containers.DeclarativeContainer):
         csv=providers.Singleton(CsvFormat),
         parquet=providers.Singleton(ParquetFormat),
     )
+    comparisons = providers.Singleton(PostgresComparisonRepository, database)
+    comparison_orders = providers.Singleton(
+        ComparisonOrders,
+        comparisons=comparisons,
+        jobs=extraction_jobs,
+        job_service=extraction_job_service,
+        schemas=extraction_schemas,
+        extraction=extraction_service,
+        models=models,
+        statistics=providers.Singleton(ScipyStatistics),
+        is_stand_in=providers.Singleton(stand_in_probe, settings),
+        concurrency=settings.provided.llm_concurrency,
+        now=providers.Object(time.monotonic),
+    )
+    comparison_writers = providers.Singleton(comparison_writers, chart_renderer)
     patience = providers.Singleton(Patience)
     known_extractions = providers.Singleton(PostgresKnownExtractions, database)
     document_reader = providers.Singleton(

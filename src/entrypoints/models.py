@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from pydantic import SecretStr
 
 from adapters.llm.clients import ModelConfig
+from adapters.llm.simulation import is_simulation
 from entrypoints.settings import ModelSettings, Provider
 
 
 def document_deadline_s(llm_timeout_s: float) -> float:
     """How long one document of a job may take: several calls, and waits for rate limits."""
     return 5 * llm_timeout_s
+
+
+def stand_in_probe(settings: ModelSettings) -> Callable[[str], Awaitable[bool]]:
+    """Tells whether the fake provider answers in place of a configured one."""
+    places = {config.provider: config.base_url for config in model_configs(settings)}
+
+    async def probe(provider: str) -> bool:
+        return await is_simulation(places[provider])
+
+    return probe
 
 
 def model_configs(settings: ModelSettings) -> list[ModelConfig]:

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from ports.comparisons import ComparisonIntake
 from ports.extraction_jobs import ExtractionJobIntake
 from ports.extractions import ExtractionRepository
 from ports.idempotency import IdempotencyStore
@@ -39,6 +40,12 @@ class UnitOfWork(Protocol):
     @abstractmethod
     def extraction_jobs(self) -> ExtractionJobIntake:
         """New extraction jobs, inside this unit."""
+        ...
+
+    @property
+    @abstractmethod
+    def comparisons(self) -> ComparisonIntake:
+        """New comparisons, inside this unit."""
         ...
 
     @property

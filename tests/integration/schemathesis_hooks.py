@@ -68,6 +68,9 @@ _REASONS: Final = tuple(
         r"validation_failed /name must be '\w+' or absent",  # the name in the path
         r"validation_failed /documents .*`texts`.*",
         r"validation_failed (/?provider|/?schema) .*(configured|schema).*",
+        # Comparisons: providers as they are configured, labels as the schema has fields
+        r"validation_failed /providers(/\d+)? .*(is not configured|each once|orders alone).*",
+        r"validation_failed (/dataset|/texts/\d+.*) .*",
     )
 )
 _WHOLE: Final = frozenset({"idempotency_key_reused"})

@@ -9,6 +9,8 @@ from itertools import count
 from typing import TypeVar
 
 from adapters.memory.job_rows import BatchRow, JobRow
+from domain.comparison.model import LabelledText
+from domain.comparison.stored import Comparison, ComparisonId
 from domain.extraction.builtin import BUILT_IN
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import Schema
@@ -63,9 +65,13 @@ class RecordTables:
     leases: dict[WorkerId, datetime] = field(default_factory=dict)
     reservations: dict[bytes, WorkerId] = field(default_factory=dict)
     batches: dict[WorkerId, BatchRow] = field(default_factory=dict)
+    comparisons: dict[ComparisonId, tuple[Comparison, tuple[LabelledText, ...]]] = field(
+        default_factory=dict
+    )
     claimed: set[str] = field(default_factory=set)
     user_ids: count[int] = field(default_factory=lambda: count(1))
     order_ids: count[int] = field(default_factory=lambda: count(1))
+    comparison_ids: count[int] = field(default_factory=lambda: count(1))
 
 
 def put(table: dict[K, V], key: K, value: V, undo: Undo) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from adapters.memory.comparisons import MemoryComparisonIntake
 from adapters.memory.extraction_jobs import MemoryExtractionJobIntake
 from adapters.memory.extractions import MemoryExtractionRepository
 from adapters.memory.idempotency import MemoryIdempotencyStore
@@ -42,6 +43,11 @@ class MemoryUnitOfWork(UnitOfWork):
     def extraction_jobs(self) -> MemoryExtractionJobIntake:
         """New extraction jobs, inside this unit."""
         return MemoryExtractionJobIntake(self._tables, self.undo)
+
+    @property
+    def comparisons(self) -> MemoryComparisonIntake:
+        """New comparisons, inside this unit."""
+        return MemoryComparisonIntake(self._tables, self.undo)
 
     @property
     def extractions(self) -> MemoryExtractionRepository:

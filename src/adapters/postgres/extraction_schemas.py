@@ -18,7 +18,11 @@ from ports.extraction_schemas import ExtractionSchemaRepository
 
 _QUERIES: Final = load_queries("extraction")
 _TRIES: Final = 5
-_REFERENCES: Final = ("extractions_schema_fkey", "extraction_jobs_schema_fkey")
+_REFERENCES: Final = (
+    "extractions_schema_fkey",
+    "extraction_jobs_schema_fkey",
+    "comparisons_schema_fkey",
+)
 
 
 class PostgresExtractionSchemaRepository(ExtractionSchemaRepository):

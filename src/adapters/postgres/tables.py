@@ -365,6 +365,40 @@ Index(
     postgresql_where=provider_batches.c.closed_at.is_(None),
 )
 
+comparisons = Table(
+    "comparisons",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("dataset", Text, nullable=False),
+    Column("schema_name", Text, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("repeats", Integer, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("contestants", JSONB, nullable=False),
+    Column("texts", JSONB, nullable=False),
+    Column(
+        "created_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.current_timestamp(),
+    ),
+    ForeignKeyConstraint(
+        ["schema_name", "schema_version"],
+        ["extraction_schemas.name", "extraction_schemas.version"],
+        name="comparisons_schema_fkey",
+    ),
+)
+
+comparison_jobs = Table(
+    "comparison_jobs",
+    metadata,
+    Column("comparison_id", ForeignKey("comparisons.id", ondelete="CASCADE"), primary_key=True),
+    Column("contestant", Text, primary_key=True),
+    Column("repeat", Integer, primary_key=True, autoincrement=False),
+    Column("job_id", ForeignKey("extraction_jobs.id"), nullable=False),
+)
+Index("comparison_jobs_job_id_idx", comparison_jobs.c.job_id)
+
 scheduled_runs = Table(
     "scheduled_runs",
     metadata,

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from asyncpg.transaction import Transaction
 
+from adapters.postgres.comparisons import PostgresComparisonIntake
 from adapters.postgres.errors import translated
 from adapters.postgres.extraction_jobs import PostgresExtractionJobIntake
 from adapters.postgres.extractions import PostgresExtractionRepository
@@ -45,6 +46,11 @@ class PostgresUnitOfWork(UnitOfWork):
     def extraction_jobs(self) -> PostgresExtractionJobIntake:
         """New extraction jobs, inside this transaction."""
         return PostgresExtractionJobIntake(self._connection)
+
+    @property
+    def comparisons(self) -> PostgresComparisonIntake:
+        """New comparisons, inside this transaction."""
+        return PostgresComparisonIntake(self._connection)
 
     @property
     def extractions(self) -> PostgresExtractionRepository:

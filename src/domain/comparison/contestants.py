@@ -11,7 +11,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
+from domain.comparison.model import Contestant
 from domain.errors import InvalidInput, Violation
+from domain.extraction.prompting import prompt_hash
+from domain.extraction.schema import Schema
 from domain.extraction.wire import AnswerStyle
 from ports.language_model import ModelProfile
 
@@ -119,6 +122,46 @@ def read_entries(text: str, configured: Collection[str], pointer: str) -> tuple[
     if violations:
         raise InvalidInput.of(violations)
     return tuple(entries)
+
+
+def contestant_of(
+    entry: Entry,
+    profile: ModelProfile,
+    schema: Schema,
+    *,
+    concurrency: int,
+    machine_usd_per_hour: float | None,
+    simulated: bool,
+) -> Contestant:
+    """The contestant that asks by `profile`.
+
+    Args:
+        entry: as it was asked for.
+        profile: how its model is asked.
+        schema: the record to fill.
+        concurrency: texts at once.
+        machine_usd_per_hour: price of the machine of models that run on one's own; None if unknown.
+        simulated: its provider is a stand-in.
+    """
+    return Contestant(
+        name=entry.name,
+        provider=entry.provider,
+        model=profile.model,
+        prompt_hash=prompt_hash(schema, profile),
+        parameters={
+            "style": profile.style.value,
+            "shots": profile.shots,
+            "reasks": profile.reasks,
+            "bounded": profile.bounded,
+            "context_tokens": profile.context_tokens,
+            "max_output_tokens": profile.max_output_tokens,
+            "reasoning_tokens": profile.reasoning_tokens,
+            **profile.parameters,
+        },
+        simulated=simulated,
+        machine_usd_per_hour=machine_usd_per_hour if entry.provider in OWN_MACHINES else None,
+        concurrency=concurrency,
+    )
 
 
 def _entry(

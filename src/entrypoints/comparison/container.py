@@ -18,22 +18,20 @@ from adapters.llm.opening import ModelConfig, open_language_models, profile_of
 from adapters.llm.prices import read_prices
 from adapters.llm.records import PydanticRecordValidator
 from adapters.llm.simulation import is_simulation
-from adapters.reports.comparison_data import CsvComparison, JsonComparison
-from adapters.reports.comparison_page import HtmlComparison
-from adapters.reports.comparison_text import MarkdownComparison
 from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.clock import SystemClock
-from domain.comparison.contestants import BASELINE, OWN_MACHINES, Entry, read_entries
+from domain.comparison.contestants import BASELINE, Entry, contestant_of, read_entries
 from domain.comparison.model import Contestant
 from domain.comparison.readers import BaselineReader, ModelReader, Reader, baseline
 from domain.errors import InvalidInput, Violation
-from domain.extraction.prompting import prompt_hash, unservable
+from domain.extraction.prompting import unservable
 from domain.extraction.schema import Schema
 from domain.extraction.service import ExtractionService
+from entrypoints.comparison.writers import comparison_writers
 from entrypoints.models import document_deadline_s, model_configs
 from entrypoints.settings import ModelSettings, Provider
 from ports.comparison_writer import ComparisonWriter
-from ports.language_model import LanguageModel, ModelProfile
+from ports.language_model import LanguageModel
 
 __all__ = [
     "Cast",
@@ -124,14 +122,16 @@ async def open_cast(
             readers[entry.name] = ModelReader(
                 service, name=entry.name, schema=schema, deadline_s=deadline_s
             )
+            most = _LOCAL_SLOTS if entry.provider == Provider.LOCAL else settings.llm_concurrency
+            stand_in = configured[entry.provider].base_url in stand_ins
             contestants.append(
-                _contestant(
+                contestant_of(
                     entry,
                     models[entry.name].profile,
                     schema,
-                    settings,
-                    wishes,
-                    simulated=configured[entry.provider].base_url in stand_ins,
+                    concurrency=wishes.concurrency or min(most, settings.llm_concurrency),
+                    machine_usd_per_hour=wishes.machine_usd_per_hour,
+                    simulated=stand_in or entry.name in wishes.simulated,
                 )
             )
         yield Cast(contestants=tuple(contestants), readers=readers)
@@ -141,12 +141,7 @@ async def open_cast(
 async def open_writers() -> AsyncIterator[Mapping[str, ComparisonWriter]]:
     """The forms of a report, by the ending of their files."""
     async with open_chart_renderer() as charts:
-        yield {
-            ".html": HtmlComparison(charts),
-            ".md": MarkdownComparison(),
-            ".csv": CsvComparison(),
-            ".json": JsonComparison(),
-        }
+        yield comparison_writers(charts)
 
 
 def now() -> datetime:
@@ -159,38 +154,6 @@ def _variant(config: ModelConfig, entry: Entry) -> ModelConfig:
     model = entry.model or config.model
     profile = entry.profile(profile_of(config.provider, model))
     return replace(config, name=entry.name, model=model, profile=profile)
-
-
-def _contestant(
-    entry: Entry,
-    profile: ModelProfile,
-    schema: Schema,
-    settings: ModelSettings,
-    wishes: Wishes,
-    *,
-    simulated: bool,
-) -> Contestant:
-    own = entry.provider in OWN_MACHINES
-    most = _LOCAL_SLOTS if entry.provider == Provider.LOCAL else settings.llm_concurrency
-    return Contestant(
-        name=entry.name,
-        provider=entry.provider,
-        model=profile.model,
-        prompt_hash=prompt_hash(schema, profile),
-        parameters={
-            "style": profile.style.value,
-            "shots": profile.shots,
-            "reasks": profile.reasks,
-            "bounded": profile.bounded,
-            "context_tokens": profile.context_tokens,
-            "max_output_tokens": profile.max_output_tokens,
-            "reasoning_tokens": profile.reasoning_tokens,
-            **profile.parameters,
-        },
-        simulated=simulated or entry.name in wishes.simulated,
-        machine_usd_per_hour=wishes.machine_usd_per_hour if own else None,
-        concurrency=wishes.concurrency or min(most, settings.llm_concurrency),
-    )
 
 
 def _check_declared(entries: Sequence[Entry], simulated: Collection[str]) -> None:

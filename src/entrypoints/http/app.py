@@ -17,6 +17,7 @@ from litestar.types import ASGIApp
 
 from domain.errors import AppError
 from entrypoints.container import Container, open_container
+from entrypoints.http.comparisons import ComparisonController
 from entrypoints.http.cursors import Cursors
 from entrypoints.http.dashboard.controller import DashboardController
 from entrypoints.http.docs import docs_asset, docs_page
@@ -25,6 +26,7 @@ from entrypoints.http.extraction_jobs import ExtractionJobController
 from entrypoints.http.extraction_schemas import ExtractionSchemaController
 from entrypoints.http.extractions import ExtractionController
 from entrypoints.http.health import live, ready
+from entrypoints.http.job_bodies import MAX_JSON_BYTES
 from entrypoints.http.metrics import metrics
 from entrypoints.http.openapi import document
 from entrypoints.http.orders import OrderController
@@ -53,6 +55,9 @@ PROVIDED = (
     "extraction_jobs",
     "extraction_job_service",
     "result_formats",
+    "comparisons",
+    "comparison_orders",
+    "comparison_writers",
     "open_unit",
     "checks",
 )
@@ -92,6 +97,11 @@ def build_app(
                 path="/",
                 route_handlers=[ExtractionJobController],
                 request_max_body_size=settings.max_job_body_bytes,
+            ),
+            Router(
+                path="/",
+                route_handlers=[ComparisonController],
+                request_max_body_size=max(MAX_JSON_BYTES, settings.max_body_bytes),
             ),
             live,
             ready,
