@@ -5,8 +5,10 @@
 -- One day, as `storekeeper insights run --date` does it.
 -- name: compute_day
 CREATE OR REPLACE FUNCTION compute_search_insight(the_day DATE) RETURNS void
-LANGUAGE sql AS $storekeeper$
+LANGUAGE sql SET lock_timeout = '2s' AS $storekeeper$
 @insight_store.lock_day
+;
+@insight_store.add_up_day
 ;
 @insight_store.store_day
 ;

@@ -1,10 +1,87 @@
 -- The stored insights, one a day. The figures are those of insights.sql.
 
 
--- Held until the transaction ends: of two that compute one day, the later sees all that the earlier
--- saw, so an older state never overwrites a newer one.
+-- The day's lock, alone, until the transaction ends: after it, all who changed rows of the day have
+-- committed, and none commits more. So of two that compute one day, the later sees all that the earlier
+-- saw. It is a statement of its own, because only the next one sees what was committed meanwhile.
 -- name: lock_day
-SELECT pg_advisory_xact_lock(7001, :day::date - DATE '2000-01-01');
+SELECT pg_advisory_xact_lock(7001, search_day_lock(:day::date));
+
+
+-- Adds up the rows of a day that has a mark, and takes the mark away; a day without one is added up
+-- right already. Writes only what differs.
+-- name: add_up_day
+WITH unmarked AS (
+    DELETE FROM search_changed_days WHERE search_date = :day::date
+    RETURNING search_date
+),
+fresh AS MATERIALIZED (
+    SELECT query_norm COLLATE "C" AS query_norm, searches, rated, clicks, impressions, ctr_sum,
+        blank, impossible, contradicting
+    FROM searches_of_day(:day::date)
+    WHERE EXISTS (SELECT FROM unmarked)
+),
+gone AS (
+    DELETE FROM search_query_days AS old
+    WHERE
+        search_date = :day::date
+        AND EXISTS (SELECT FROM unmarked)
+        AND NOT EXISTS (SELECT FROM fresh WHERE fresh.query_norm = old.query_norm AND searches > 0)
+),
+changed AS (
+    INSERT INTO search_query_days (search_date, query_norm, searches, clicks, impressions, ctr_sum)
+    SELECT :day::date, fresh.query_norm, fresh.searches, fresh.clicks, fresh.impressions, fresh.ctr_sum
+    FROM fresh LEFT JOIN search_query_days AS old
+        ON old.search_date = :day::date AND old.query_norm = fresh.query_norm
+    WHERE
+        fresh.searches > 0
+        AND (old.searches, old.clicks, old.impressions, old.ctr_sum)
+            IS DISTINCT FROM (fresh.searches, fresh.clicks, fresh.impressions, fresh.ctr_sum)
+    ON CONFLICT (search_date, query_norm) DO UPDATE SET
+        searches    = excluded.searches,
+        clicks      = excluded.clicks,
+        impressions = excluded.impressions,
+        ctr_sum     = excluded.ctr_sum
+),
+total AS (
+    SELECT
+        sum(searches)                        AS source_rows,
+        sum(rated)                           AS rated_rows,
+        count(*) FILTER (WHERE searches > 0) AS distinct_queries,
+        sum(clicks)                          AS clicks,
+        sum(impressions)                     AS impressions,
+        sum(ctr_sum)                         AS ctr_sum,
+        sum(blank)                           AS blank_rows,
+        sum(impossible)                      AS impossible_rows,
+        sum(contradicting)                   AS contradicting_rows
+    FROM fresh
+    HAVING count(*) > 0
+),
+empty AS (
+    DELETE FROM search_days
+    WHERE
+        search_date = :day::date
+        AND EXISTS (SELECT FROM unmarked)
+        AND NOT EXISTS (SELECT FROM total)
+)
+INSERT INTO search_days (
+    search_date, source_rows, rated_rows, distinct_queries, clicks, impressions, ctr_sum,
+    blank_rows, impossible_rows, contradicting_rows
+)
+SELECT
+    :day::date, source_rows, rated_rows, distinct_queries, clicks, impressions, ctr_sum,
+    blank_rows, impossible_rows, contradicting_rows
+FROM total
+ON CONFLICT (search_date) DO UPDATE SET
+    source_rows        = excluded.source_rows,
+    rated_rows         = excluded.rated_rows,
+    distinct_queries   = excluded.distinct_queries,
+    clicks             = excluded.clicks,
+    impressions        = excluded.impressions,
+    ctr_sum            = excluded.ctr_sum,
+    blank_rows         = excluded.blank_rows,
+    impossible_rows    = excluded.impossible_rows,
+    contradicting_rows = excluded.contradicting_rows;
 
 
 -- Stores what the three queries of insights.sql say of one day (:from_date = :to_date); each
@@ -93,25 +170,23 @@ WHERE insight_date BETWEEN :from_date::date AND :to_date::date;
 SELECT count(*) FROM search_clicks WHERE search_date IS NULL;
 
 
--- The days that have searches and no insight of ours, or one by an older definition. Hops from day to
--- day along the index, so it costs a few reads for each day, however many rows a day has. An insight
--- that another program wrote (definition_version is NULL) stays as it is.
+-- The days that have searches and no insight of ours, or one by an older definition, or one that is
+-- older than a change of the day's rows. An insight that another program wrote (definition_version is
+-- NULL) stays as it is.
 -- name: days_to_compute
-WITH RECURSIVE searched AS (
-    SELECT min(search_date) AS day FROM search_clicks
-    WHERE search_date >= :since::date AND search_date <= :until::date
-    UNION ALL
-    SELECT (
-        SELECT min(search_date) FROM search_clicks
-        WHERE search_date > searched.day AND search_date <= :until::date
-    )
-    FROM searched
-    WHERE searched.day IS NOT NULL
-)
 SELECT day
-FROM searched
-LEFT JOIN search_insights ON insight_date = day
-WHERE
-    day IS NOT NULL
-    AND (insight_date IS NULL OR definition_version < :definition_version::int)
+FROM
+    (
+        SELECT search_date AS day, FALSE AS changed FROM search_days
+        WHERE search_date BETWEEN :since::date AND :until::date
+        UNION ALL
+        SELECT search_date, TRUE FROM search_changed_days
+        WHERE search_date BETWEEN :since::date AND :until::date
+    ) AS searched
+    LEFT JOIN search_insights ON insight_date = day
+GROUP BY day
+HAVING
+    bool_or(insight_date IS NULL)
+    OR bool_or(definition_version < :definition_version::int)
+    OR bool_or(changed AND definition_version IS NOT NULL)
 ORDER BY day;

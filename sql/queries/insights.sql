@@ -2,6 +2,10 @@
 -- that are shown often and clicked rarely. docs/explanation/insights.md tells why they are defined so,
 -- and docs/how-to/insights-by-hand.md how to run this file in psql.
 --
+-- They read two views of sql/schema.sql, `search_day_figures` and `search_query_figures`: the rows of
+-- search_clicks, added up by day and by query, right at any time. What a row counts for is said there,
+-- in the function `searches_of_day`.
+--
 -- In all of them:
 --   * a day is a UTC day, and :from_date and :to_date are both included;
 --   * queries meet under `query_norm`: NFKC, lower case, single spaces, trimmed;
@@ -15,47 +19,11 @@
 --    average_ctr weighs each row the same, overall_ctr each impression: of the rows 1/1 and 0/999 the
 --    first makes 0.5, the second 0.001.
 -- name: average_ctr_by_day
-WITH source AS (
-    SELECT
-        search_date,
-        query_norm,
-        clicks,
-        impressions,
-        coalesce(query_norm, '') = ''                      AS blank,
-        coalesce(clicks BETWEEN 0 AND impressions, FALSE)  AS possible,
-        -- Added up in parts of 10^12, as integers: no order of rows changes such a sum.
-        CASE
-            WHEN clicks BETWEEN 0 AND impressions
-            THEN round(clicks / nullif(impressions, 0)::float8 * 1e12)::bigint
-        END AS parts,
-        CASE
-            WHEN click_through_rate IS NULL THEN FALSE
-            WHEN impressions = 0 THEN TRUE
-            ELSE abs(click_through_rate - clicks / impressions::float8) > 0.005
-        END AS contradicts
-    FROM search_clicks
-    WHERE search_date BETWEEN :from_date::date AND :to_date::date
-),
-by_day AS (
-    SELECT
-        search_date,
-        sum(clicks) FILTER (WHERE possible AND NOT blank)                     AS clicks,
-        sum(impressions) FILTER (WHERE possible AND NOT blank)                AS impressions,
-        sum(parts) FILTER (WHERE possible AND NOT blank)                      AS parts,
-        count(*) FILTER (WHERE possible AND NOT blank)                        AS source_rows,
-        count(parts) FILTER (WHERE possible AND NOT blank)                    AS rated_rows,
-        count(DISTINCT query_norm) FILTER (WHERE possible AND NOT blank)      AS distinct_queries,
-        count(*) FILTER (WHERE blank)                                         AS blank_rows,
-        count(*) FILTER (WHERE NOT possible AND NOT blank)                    AS impossible_rows,
-        count(*) FILTER (WHERE possible AND NOT blank AND contradicts)        AS contradicting_rows
-    FROM source
-    GROUP BY search_date
-)
 SELECT
     day,
     coalesce(clicks, 0)                                          AS clicks,
     coalesce(impressions, 0)                                     AS impressions,
-    round(parts / nullif(rated_rows, 0) / 1e12, 12)::float8      AS average_ctr,
+    round(ctr_sum / nullif(rated_rows, 0), 12)::float8           AS average_ctr,
     clicks / nullif(impressions, 0)::float8                      AS overall_ctr,
     coalesce(source_rows, 0)                                     AS source_rows,
     coalesce(rated_rows, 0)                                      AS rated_rows,
@@ -65,7 +33,8 @@ SELECT
     coalesce(contradicting_rows, 0)                              AS contradicting_rows
 FROM
     (SELECT :from_date::date + n AS day FROM generate_series(0, :to_date::date - :from_date::date) AS n) AS days
-    LEFT JOIN by_day ON search_date = day
+    LEFT JOIN search_day_figures
+        ON search_date = day AND search_date BETWEEN :from_date::date AND :to_date::date
 ORDER BY day;
 
 
@@ -74,12 +43,10 @@ ORDER BY day;
 --    clicks of 1000 stand above 20 of 20. Ties go to more clicks, then to the query that sorts first.
 -- name: top_queries
 WITH totals AS (
-    SELECT query_norm AS query, sum(clicks) AS clicks, sum(impressions) AS impressions
-    FROM search_clicks
-    WHERE
-        search_date BETWEEN :from_date::date AND :to_date::date
-        AND query_norm <> ''
-        AND clicks BETWEEN 0 AND impressions
+    SELECT
+        query_norm AS query, sum(clicks)::bigint AS clicks, sum(impressions)::bigint AS impressions
+    FROM search_query_figures
+    WHERE search_date BETWEEN :from_date::date AND :to_date::date
     GROUP BY query_norm
     HAVING sum(impressions) >= greatest(:min_impressions::bigint, 1)
 ),
@@ -101,7 +68,7 @@ SELECT
         ORDER BY
             CASE :rank_by::text WHEN 'ctr_low' THEN ctr_low ELSE ctr END DESC,
             clicks DESC,
-            query COLLATE "C"
+            query
     ) AS rank,
     query, clicks, impressions, ctr, ctr_low, ctr_high
 FROM intervals
@@ -116,12 +83,10 @@ LIMIT :top::bigint;
 --    those that the baseline would have brought beyond the clicks that came.
 -- name: low_performance_queries
 WITH totals AS (
-    SELECT query_norm AS query, sum(clicks) AS clicks, sum(impressions) AS impressions
-    FROM search_clicks
-    WHERE
-        search_date BETWEEN :from_date::date AND :to_date::date
-        AND query_norm <> ''
-        AND clicks BETWEEN 0 AND impressions
+    SELECT
+        query_norm AS query, sum(clicks)::bigint AS clicks, sum(impressions)::bigint AS impressions
+    FROM search_query_figures
+    WHERE search_date BETWEEN :from_date::date AND :to_date::date
     GROUP BY query_norm
     HAVING sum(impressions) > 0
 ),
@@ -148,7 +113,7 @@ intervals AS (
     FROM rates
 )
 SELECT
-    row_number() OVER (ORDER BY n * baseline - clicks DESC, query COLLATE "C") AS rank,
+    row_number() OVER (ORDER BY n * baseline - clicks DESC, query) AS rank,
     query, clicks, impressions, ctr, ctr_low, ctr_high,
     n * baseline - clicks AS lost_clicks
 FROM intervals, whole
@@ -160,31 +125,24 @@ ORDER BY rank
 LIMIT :low_limit::bigint;
 
 
--- 4. Each day of a period for one query, in whatever spelling; days without it included.
+-- 4. Each day of a period for one query, given by its key; days without it included.
 -- name: query_history
-WITH by_day AS (
+WITH days AS (
     SELECT
-        search_date,
-        count(*)                      AS searches,
-        sum(clicks)                   AS clicks,
-        sum(impressions)              AS impressions,
-        sum(impressions)::float8      AS n,
-        sum(clicks) / nullif(sum(impressions), 0)::float8 AS ctr,
-        :z::float8                    AS z
-    FROM search_clicks
-    WHERE
-        search_date BETWEEN :from_date::date AND :to_date::date
-        AND query_norm = :query::text
-        AND clicks BETWEEN 0 AND impressions
-    GROUP BY search_date
+        day,
+        coalesce(searches, 0)                                    AS searches,
+        coalesce(clicks, 0)                                      AS clicks,
+        coalesce(impressions, 0)                                 AS impressions,
+        nullif(impressions, 0)::float8                           AS n,
+        clicks / nullif(impressions, 0)::float8                  AS ctr,
+        :z::float8                                               AS z
+    FROM
+        (SELECT :from_date::date + n AS day FROM generate_series(0, :to_date::date - :from_date::date) AS n) AS days
+        LEFT JOIN search_query_figures ON search_date = day AND query_norm = :query::text
 )
 SELECT
-    day,
-    coalesce(searches, 0)             AS searches,
-    coalesce(clicks, 0)               AS clicks,
-    coalesce(impressions, 0)          AS impressions,
-    ctr,
-    -- greatest and least would take NULL, the rate without impressions, for a bound.
+    day, searches, clicks, impressions, ctr,
+    -- greatest and least would take NULL, the rate without impressions, for no bound at all.
     CASE WHEN n > 0 THEN
         greatest(0, (ctr + z * z / (2 * n) - z * sqrt(ctr * (1 - ctr) / n + z * z / (4 * n * n)))
             / (1 + z * z / n))
@@ -193,7 +151,5 @@ SELECT
         least(1, (ctr + z * z / (2 * n) + z * sqrt(ctr * (1 - ctr) / n + z * z / (4 * n * n)))
             / (1 + z * z / n))
     END AS ctr_high
-FROM
-    (SELECT :from_date::date + n AS day FROM generate_series(0, :to_date::date - :from_date::date) AS n) AS days
-    LEFT JOIN by_day ON search_date = day
+FROM days
 ORDER BY day;

@@ -45,6 +45,9 @@ class SearchInsightStore(Protocol):
 
         Args:
             now: aware UTC; becomes `computed_at` where the figures changed.
+
+        Raises:
+            ChangesCollided: rows of the day are being written by a transaction that takes long.
         """
         ...
 

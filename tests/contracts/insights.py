@@ -300,11 +300,19 @@ class AnalysisContract(SearchesContract):
                 row("rare and bad", 1, 50),
             ]
         )
-        (low,) = (await analysed(searches)).low_performance_queries
+        found = await analysed(searches)
+        (low,) = found.low_performance_queries
         assert (low.rank, low.query, low.clicks, low.impressions) == (1, "bad", 1, 1000)
         assert low.ctr == 0.001
         assert low.lost_clicks == pytest.approx(151.0)
         assert low.ctr_high < 0.152
+        (day,) = found.days
+        (at,) = (await searches.analysis.history("bad", found.period)).days
+        counts = [low.rank, low.clicks, low.impressions, day.clicks, day.source_rows, at.clicks]
+        counts += [at.impressions, found.top_queries[0].clicks, found.undated_rows]
+        assert {type(count) for count in counts} == {int}
+        rates = [low.ctr, low.lost_clicks, low.ctr_low, day.average_ctr, day.overall_ctr, at.ctr]
+        assert {type(rate) for rate in rates} == {float}
 
     async def test_a_low_rate_that_may_be_chance_is_no_low_performer(
         self, searches: Searches
@@ -458,6 +466,20 @@ class InsightStoreContract(SearchesContract):
         assert await searches.insights.days_to_compute(until) == [days[0], days[2], days[3]]
         assert await searches.insights.days_to_compute(until, since=days[2]) == days[2:4]
         assert await searches.insights.days_to_compute(days[0] - timedelta(days=1)) == []
+
+    async def test_a_day_whose_rows_have_changed_since_is_due_again(
+        self, searches: Searches
+    ) -> None:
+        days = [DAY - timedelta(days=n) for n in (2, 1, 0)]
+        await searches.write_rows([row("lamp", 1, 2, day) for day in days])
+        await searches.write_insight(foreign(days[2]))
+        for day in days[:2]:
+            await searches.insights.compute(day, Rules(), now=NOW)
+        assert await searches.insights.days_to_compute(DAY) == []
+        await searches.write_rows([row(None, 0, 0, days[0]), row("sofa", 0, 9, days[2])])
+        assert await searches.insights.days_to_compute(DAY) == [days[0]]
+        await searches.insights.compute(days[0], Rules(), now=NOW)
+        assert await searches.insights.days_to_compute(DAY) == []
 
     async def test_the_latest_computation_of_a_period_is_told(self, searches: Searches) -> None:
         later = NOW + timedelta(hours=1)

@@ -42,6 +42,11 @@ _QUERIES = {
         WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')
         ORDER BY relname
     """,
+    "views": """
+        SELECT relname, pg_get_viewdef(oid), reloptions FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'v'
+        ORDER BY relname
+    """,
     "triggers": """
         SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid), tgenabled::text
         FROM pg_trigger WHERE NOT tgisinternal
@@ -59,7 +64,7 @@ Catalog = Mapping[str, Sequence[tuple[object, ...]]]
 
 
 async def catalog_of(url: str) -> Catalog:
-    """Columns, constraints, indexes, sequences, options, triggers and functions of `public`."""
+    """Columns, constraints, indexes, sequences, options, views, triggers, functions of `public`."""
     connection = await asyncpg.connect(url)
     try:
         found = {}

@@ -15,7 +15,12 @@ from domain.insights.model import SearchClick
 from domain.insights.stored import StoredInsight
 from tests.contracts.insights import Searches
 
-_EMPTY = "TRUNCATE users, orders, search_clicks, search_insights RESTART IDENTITY"
+_EMPTY = """
+TRUNCATE
+    users, orders, search_clicks, search_insights, search_query_days, search_days,
+    search_changed_days
+RESTART IDENTITY
+"""
 _CLICK_COLUMNS = ("search_query", "clicks", "impressions", "search_date", "click_through_rate")
 _INSIGHT = """
 INSERT INTO search_insights (insight_date, average_ctr, definition_version) VALUES ($1, $2, $3)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
@@ -16,7 +14,8 @@ from hypothesis import strategies as st
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.queries import load_queries
-from domain.insights.model import Analysis, Period, RankBy, Rules, SearchClick
+from domain.errors import ChangesCollided
+from domain.insights.model import Period, RankBy, Rules, SearchClick
 from domain.insights.rates import normalised_query
 from tests.contracts.insights import (
     DAY,
@@ -99,29 +98,8 @@ async def test_sql_and_arithmetic_give_the_same_answers(
         await searches.write_rows(rows)
         stored.append(await searches.insights.compute(DAY, rules, now=NOW))
     found = await in_sql.analysis.analyse(period, rules)
-    assert _rounded(found) == _rounded(await in_python.analysis.analyse(period, rules))
-    means = [each.average_ctr for each in stored]
-    assert _close(means[0], means[1])
-    assert replace(stored[0], average_ctr=None) == replace(stored[1], average_ctr=None)
-
-
-def _rounded(found: Analysis) -> Analysis:
-    """The mean of rows is rounded in two ways; all other figures are equal to the last bit."""
-    return replace(
-        found,
-        days=[
-            replace(
-                day, average_ctr=None if day.average_ctr is None else round(day.average_ctr, 10)
-            )
-            for day in found.days
-        ],
-    )
-
-
-def _close(one: float | None, other: float | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return math.isclose(one, other, abs_tol=1e-11)
+    assert found == await in_python.analysis.analyse(period, rules)
+    assert stored[0] == stored[1]
 
 
 @given(query=st.text(alphabet=_LETTERS, max_size=12))
@@ -174,21 +152,35 @@ async def test_the_columns_defaults_and_a_short_insert_of_another_program_are_co
     assert (day.source_rows, day.impressions, day.average_ctr) == (1, 0, None)
 
 
-async def test_an_older_state_of_the_log_never_overwrites_a_newer_one(database: Database) -> None:
+_INSERT = "INSERT INTO search_clicks (search_query, clicks, impressions, search_date)"
+_WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
+
+
+async def test_a_day_is_computed_after_those_who_write_to_it_are_done(database: Database) -> None:
     searches = searches_in(database)
     await searches.log.append([row("lamp", 1, 2)])
-    lock = load_queries("insight_store")["lock_day"]
-    async with database.transaction() as slow:
-        await slow.execute(lock.sql, *lock.args(day=DAY))
+    async with database.transaction() as writer:
+        await writer.execute(f"{_INSERT} VALUES ('lamp', 1, 2, $1)", DAY)
         other = asyncio.create_task(searches.insights.compute(DAY, Rules(), now=NOW))
-        while not await database.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
-        ):
+        while not await database.fetchval(_WAITING):
             await asyncio.sleep(0.01)
-        await searches.log.append([row("lamp", 1, 2)])
         assert not other.done()
     # It waited for the lock before it looked, so it saw the row that came meanwhile.
     assert (await other).clicks == 2
+
+
+async def test_one_who_writes_for_long_keeps_the_day_from_being_computed_and_nothing_else(
+    database: Database,
+) -> None:
+    searches = searches_in(database)
+    next_day = DAY + timedelta(days=1)
+    async with database.transaction() as writer:
+        await writer.execute(f"{_INSERT} VALUES ('lamp', 1, 2, $1)", DAY)
+        with pytest.raises(ChangesCollided, match="2026-11-20 are being written"):
+            await searches.insights.compute(DAY, Rules(), now=NOW)
+        await searches.log.append([row("lamp", 1, 2), row("lamp", 1, 2, next_day)])
+        assert (await searches.insights.compute(next_day, Rules(), now=NOW)).clicks == 1
+    assert (await searches.insights.compute(DAY, Rules(), now=NOW)).clicks == 2
 
 
 async def test_the_three_queries_run_alone_with_named_parameters(database: Database) -> None:

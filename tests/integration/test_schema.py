@@ -115,7 +115,7 @@ async def test_migrations_from_empty_make_what_schema_sql_says(
     for kind in made:
         assert said[kind] == made[kind], kind
     assert len(made["columns"]) > 50
-    assert {row[0] for row in made["triggers"]} == {"users", "orders"}
+    assert {row[0] for row in made["triggers"]} == {"users", "orders", "search_clicks"}
 
 
 async def test_the_metadata_says_the_same(empty_database_url: str, database_url: str) -> None:
@@ -274,3 +274,20 @@ async def test_postgres_15_takes_over_the_owners_tables(oldest_server: str) -> N
     url = urlunsplit(urlsplit(oldest_server)._replace(path="/owned"))
     await execute(url, OWNERS_TABLES, OWNERS_ROWS)
     assert await migrate(url) == NAMES
+
+
+async def test_one_who_may_write_searches_and_nothing_else_marks_their_days(
+    oldest_url: str,
+) -> None:
+    await execute(
+        oldest_url,
+        "CREATE ROLE searcher",
+        "GRANT INSERT ON search_clicks TO searcher",
+        "GRANT USAGE ON SEQUENCE search_clicks_search_id_seq TO searcher",
+        """
+        SET ROLE searcher;
+        INSERT INTO search_clicks (search_query, search_date) VALUES ('lamp', '2026-11-20');
+        """,
+    )
+    marks = "SELECT count(*) FROM search_changed_days WHERE search_date = '2026-11-20'"
+    assert await ask(oldest_url, marks) == 1

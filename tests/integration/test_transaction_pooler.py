@@ -11,8 +11,12 @@ import httpx2
 import pytest
 
 from adapters.postgres.migrations import migrate
+from adapters.postgres.pool import PoolOptions, open_database
+from domain.insights.model import Rules
+from tests.contracts.insights import DAY, NOW, row
 from tests.integration.answers import created, sound_api
 from tests.integration.api import settings_for
+from tests.integration.insights import searches_in
 from tests.integration.servers import transaction_pooler
 
 
@@ -55,3 +59,20 @@ async def test_two_hundred_concurrent_requests_through_a_pooler_all_succeed(
         ready = await api.get("/health/ready")
         assert ready.json()["checks"]["database"] == "ok"
         assert len((await api.get("/orders?limit=200")).json()["items"]) == 200
+
+
+async def test_days_are_marked_and_added_up_through_a_pooler(pooled_url: str) -> None:
+    async with open_database(pooled_url, PoolOptions(transaction_pooler=True)) as database:
+        searches = searches_in(database)
+
+        async def write_and_compute(number: int) -> None:
+            await searches.log.append([row(f"lamp {number}", 1, 2)])
+            if number % 10 == 0:
+                await searches.insights.compute(DAY, Rules(), now=NOW)
+
+        await asyncio.gather(*(write_and_compute(number) for number in range(100)))
+        assert await searches.insights.days_to_compute(DAY) in ([], [DAY])
+        assert (await searches.insights.compute(DAY, Rules(), now=NOW)).clicks == 100
+        assert await searches.insights.days_to_compute(DAY) == []
+        locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        assert await database.fetchval(locks) == 0

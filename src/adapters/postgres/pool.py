@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
@@ -134,10 +134,19 @@ class Database:
             await self._pool.release(connection)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """One transaction: committed when the block ends, undone when it raises."""
+    async def transaction(
+        self, *, isolation: Literal["read_committed"] | None = None
+    ) -> AsyncIterator[Connection]:
+        """One transaction: committed when the block ends, undone when it raises.
+
+        Args:
+            isolation: what it needs, whatever the database's default is; None for the default.
+        """
         with translated():
-            async with self.connection() as connection, connection.transaction():
+            async with (
+                self.connection() as connection,
+                connection.transaction(isolation=isolation),
+            ):
                 yield connection
 
     async def _run(self, operation: Callable[[Connection], Awaitable[T]]) -> T:

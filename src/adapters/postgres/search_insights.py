@@ -12,7 +12,7 @@ import asyncpg
 from adapters.postgres.errors import translated
 from adapters.postgres.pool import Database
 from adapters.postgres.queries import load_queries
-from domain.errors import NotFound
+from domain.errors import ChangesCollided, NotFound
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
@@ -74,21 +74,38 @@ class PostgresSearchAnalysis(SearchAnalysis):
 
 
 class PostgresSearchInsightStore(SearchInsightStore):
-    """Rows of `search_insights`."""
+    """Rows of `search_insights`.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: the pool.
+        lock_timeout_s: how long a day's computation waits for those who write to the day. While it
+            waits, it keeps others from writing to the day.
+    """
+
+    def __init__(self, database: Database, *, lock_timeout_s: float = 2.0) -> None:
         self._database = database
+        self._bounded_wait = f"SET LOCAL lock_timeout = {round(lock_timeout_s * 1000)}"
 
     async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
         """Compute one day and store it in one transaction; see the port."""
-        lock, store, select = _SQL["lock_day"], _SQL["store_day"], _SQL["select_day"]
+        lock, add_up, store, select = (
+            _SQL[name] for name in ("lock_day", "add_up_day", "store_day", "select_day")
+        )
         given = {
             **parameters(Period.of_day(day), rules),
             "definition_version": DEFINITION_VERSION,
             "now": now,
         }
-        async with self._database.transaction() as connection:
-            await connection.execute(lock.sql, *lock.args(day=day))
+        async with self._database.transaction(isolation="read_committed") as connection:
+            await connection.execute(self._bounded_wait)
+            try:
+                await connection.execute(lock.sql, *lock.args(day=day))
+            except asyncpg.LockNotAvailableError as error:
+                detail = (
+                    f"The searches of {day} are being written; they can be computed after that."
+                )
+                raise ChangesCollided(detail, retry_after_s=10) from error
+            await connection.execute(add_up.sql, *add_up.args(day=day))
             await connection.execute(store.sql, *store.args(**given))
             row = await connection.fetchrow(select.sql, *select.args(day=day))
         assert row is not None, "the statement before has stored it"

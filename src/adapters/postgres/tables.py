@@ -154,6 +154,37 @@ search_insights = Table(
 )
 Index("search_insights_insight_date_key", search_insights.c.insight_date, unique=True)
 
+search_query_days = Table(
+    "search_query_days",
+    metadata,
+    Column("search_date", Date, primary_key=True),
+    Column("query_norm", Text(collation="C"), primary_key=True),
+    Column("searches", BigInteger, nullable=False),
+    Column("clicks", BigInteger, nullable=False),
+    Column("impressions", BigInteger, nullable=False),
+    Column("ctr_sum", Numeric, nullable=False),
+)
+
+search_days = Table(
+    "search_days",
+    metadata,
+    Column("search_date", Date, primary_key=True),
+    Column("source_rows", BigInteger, nullable=False),
+    Column("rated_rows", BigInteger, nullable=False),
+    Column("distinct_queries", BigInteger, nullable=False),
+    Column("clicks", BigInteger, nullable=False),
+    Column("impressions", BigInteger, nullable=False),
+    Column("ctr_sum", Numeric, nullable=False),
+    Column("blank_rows", BigInteger, nullable=False),
+    Column("impossible_rows", BigInteger, nullable=False),
+    Column("contradicting_rows", BigInteger, nullable=False),
+)
+
+search_changed_days = Table(
+    "search_changed_days", metadata, Column("search_date", Date, nullable=False)
+)
+Index("search_changed_days_search_date_idx", search_changed_days.c.search_date)
+
 extraction_schemas = Table(
     "extraction_schemas",
     metadata,

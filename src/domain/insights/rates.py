@@ -90,7 +90,8 @@ def daily_ctr(day: date, rows: Iterable[SearchClick]) -> DailyCtr:
         day=day,
         clicks=clicks,
         impressions=impressions,
-        average_ctr=round(sum(parts) / len(parts) / _UNIT, 12) if parts else None,
+        # The nearest part to the mean, the upper one of two.
+        average_ctr=(2 * sum(parts) + len(parts)) // (2 * len(parts)) / _UNIT if parts else None,
         overall_ctr=clicks / impressions if impressions else None,
         source_rows=len(usable),
         rated_rows=len(parts),
