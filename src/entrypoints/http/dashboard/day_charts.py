@@ -91,7 +91,13 @@ def _by_day(rows: Sequence[Mapping[str, Any]], layers: list[Any], place: Place) 
         },
     }
     bars = {
-        "mark": {"type": "bar", "fill": "var(--chart-quiet)", **_bar_width(len(rows))},
+        "mark": {
+            "type": "bar",
+            "fill": "var(--chart-quiet)",
+            "stroke": "var(--chart-axis)",  # the fill alone is too faint for some eyes
+            "strokeWidth": 0.75,
+            **_bar_width(len(rows)),
+        },
         "encoding": {
             "y": {
                 "field": "impressions",
