@@ -54,6 +54,8 @@ def p_value(value: float) -> str:
 
 def unbroken(sentence: str) -> str:
     """With signs on the line of their numbers."""
+    for sign in ("<", "="):
+        sentence = sentence.replace(f"p {sign} ", f"p\u00a0{sign}\u00a0")
     return sentence.replace(" %", "\u202f%")
 
 

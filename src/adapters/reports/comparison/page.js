@@ -180,7 +180,11 @@
     next.disabled = at >= found.length - 1;
     count.textContent = found.length ? `${at + 1} of ${found.length}` : "none";
     article.replaceChildren();
-    [...list.children].forEach((button, place) => button.setAttribute("aria-current", String(place === at)));
+    // One stop of the keyboard for the whole list; the arrows move within it.
+    [...list.children].forEach((button, place) => {
+      button.setAttribute("aria-current", String(place === at));
+      button.tabIndex = place === at ? 0 : -1;
+    });
     if (!item) { article.append(el("p", { class: "empty" }, "No text fits these filters.")); remember(); return; }
     article.append(el("h3", {}, el("bdi", {}, item.id)), chipsOf(item), textOf(item), tableOf(item), ...remarksOf(item));
     const current = list.children[at];
