@@ -29,19 +29,32 @@ gone AS (
         AND NOT EXISTS (SELECT FROM fresh WHERE fresh.query_norm = old.query_norm AND searches > 0)
 ),
 changed AS (
-    INSERT INTO search_query_days (search_date, query_norm, searches, clicks, impressions, ctr_sum)
-    SELECT :day::date, fresh.query_norm, fresh.searches, fresh.clicks, fresh.impressions, fresh.ctr_sum
-    FROM fresh LEFT JOIN search_query_days AS old
-        ON old.search_date = :day::date AND old.query_norm = fresh.query_norm
+    UPDATE search_query_days AS old
+    SET
+        searches    = fresh.searches,
+        clicks      = fresh.clicks,
+        impressions = fresh.impressions,
+        ctr_sum     = fresh.ctr_sum
+    FROM fresh
     WHERE
-        fresh.searches > 0
+        old.search_date = :day::date
+        AND old.query_norm = fresh.query_norm
         AND (old.searches, old.clicks, old.impressions, old.ctr_sum)
             IS DISTINCT FROM (fresh.searches, fresh.clicks, fresh.impressions, fresh.ctr_sum)
-    ON CONFLICT (search_date, query_norm) DO UPDATE SET
-        searches    = excluded.searches,
-        clicks      = excluded.clicks,
-        impressions = excluded.impressions,
-        ctr_sum     = excluded.ctr_sum
+),
+-- Nobody else can have added one, under the lock; ON CONFLICT would cost twice as much. In the order
+-- of the key, so that the index is filled from one side.
+added AS (
+    INSERT INTO search_query_days (search_date, query_norm, searches, clicks, impressions, ctr_sum)
+    SELECT :day::date, query_norm, searches, clicks, impressions, ctr_sum
+    FROM fresh
+    WHERE
+        searches > 0
+        AND NOT EXISTS (
+            SELECT FROM search_query_days AS old
+            WHERE old.search_date = :day::date AND old.query_norm = fresh.query_norm
+        )
+    ORDER BY query_norm
 ),
 total AS (
     SELECT
@@ -84,11 +97,41 @@ ON CONFLICT (search_date) DO UPDATE SET
     contradicting_rows = excluded.contradicting_rows;
 
 
--- Stores what the three queries of insights.sql say of one day (:from_date = :to_date); each
--- `@insights.name` stands for that query. All in one statement, so all over the same rows. A row that
--- would not change is left.
+-- Both lists of insights.sql at once; each `@insights.name` stands for that query. They read
+-- `search_query_figures`, and here that name stands for the view's rows of the period, added up by query
+-- once for both.
+-- name: query_lists
+WITH search_query_figures AS MATERIALIZED (
+    SELECT
+        :from_date::date AS search_date,
+        query_norm,
+        sum(clicks)::bigint AS clicks,
+        sum(impressions)::bigint AS impressions
+    FROM search_query_figures
+    WHERE search_date BETWEEN :from_date::date AND :to_date::date
+    GROUP BY query_norm
+),
+top AS (
+    @insights.top_queries
+),
+low AS (
+    @insights.low_performance_queries
+)
+SELECT 'top' AS list, *, NULL AS lost_clicks FROM top
+UNION ALL
+SELECT 'low', * FROM low
+ORDER BY list, rank;
+
+
+-- Stores what the three queries of insights.sql say of one day (:from_date = :to_date), which has just
+-- been added up. All in one statement, so all over the same rows. A row that would not change is left.
 -- name: store_day
-WITH daily AS (
+WITH search_query_figures AS NOT MATERIALIZED (
+    SELECT search_date, query_norm, clicks, impressions
+    FROM search_query_days
+    WHERE search_date = :from_date::date
+),
+daily AS (
     @insights.average_ctr_by_day
 ),
 top AS (

@@ -62,18 +62,18 @@ intervals AS (
         least(1, (ctr + z * z / (2 * n) + z * sqrt(ctr * (1 - ctr) / n + z * z / (4 * n * n)))
             / (1 + z * z / n)) AS ctr_high
     FROM rates
+),
+best AS (
+    SELECT *, CASE :rank_by::text WHEN 'ctr_low' THEN ctr_low ELSE ctr END AS score
+    FROM intervals
+    ORDER BY score DESC, clicks DESC, query
+    LIMIT :top::bigint
 )
 SELECT
-    row_number() OVER (
-        ORDER BY
-            CASE :rank_by::text WHEN 'ctr_low' THEN ctr_low ELSE ctr END DESC,
-            clicks DESC,
-            query
-    ) AS rank,
+    row_number() OVER (ORDER BY score DESC, clicks DESC, query) AS rank,
     query, clicks, impressions, ctr, ctr_low, ctr_high
-FROM intervals
-ORDER BY rank
-LIMIT :top::bigint;
+FROM best
+ORDER BY rank;
 
 
 -- 3. Queries with many impressions and few clicks.
@@ -90,7 +90,8 @@ WITH totals AS (
     GROUP BY query_norm
     HAVING sum(impressions) > 0
 ),
-whole AS (
+-- MATERIALIZED, so that it is added up once whatever the planner thinks of the number of queries.
+whole AS MATERIALIZED (
     SELECT
         sum(clicks) / sum(impressions)::float8 AS baseline,
         greatest(

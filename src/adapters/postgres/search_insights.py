@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import Any, Final
 
 import asyncpg
 
 from adapters.postgres.errors import translated
-from adapters.postgres.pool import Database
+from adapters.postgres.pool import Connection, Database
 from adapters.postgres.queries import load_queries
 from domain.errors import ChangesCollided, NotFound
 from domain.insights.model import (
@@ -31,11 +32,11 @@ from domain.statistics import Z_95
 from ports.search_insights import SearchAnalysis, SearchInsightStore
 
 _ANALYSES: Final = load_queries("insights")
-_CTR, _TOP, _LOW, _HISTORY = (
-    _ANALYSES[name]
-    for name in ("average_ctr_by_day", "top_queries", "low_performance_queries", "query_history")
-)
+_CTR, _HISTORY = (_ANALYSES[name] for name in ("average_ctr_by_day", "query_history"))
 _SQL: Final = load_queries("insight_store")
+_LISTS: Final = _SQL["query_lists"]
+_ROOM_TO_ADD_UP: Final = "SET LOCAL work_mem = '16MB'"
+"""For the sums of about 50,000 queries, which would go through files with PostgreSQL's default."""
 
 
 class PostgresSearchAnalysis(SearchAnalysis):
@@ -53,15 +54,15 @@ class PostgresSearchAnalysis(SearchAnalysis):
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 days = await connection.fetch(_CTR.sql, *_CTR.args(**given))
-                top = await connection.fetch(_TOP.sql, *_TOP.args(**given))
-                low = await connection.fetch(_LOW.sql, *_LOW.args(**given))
+                await connection.execute(_ROOM_TO_ADD_UP)
+                ranked = await connection.fetch(_LISTS.sql, *_LISTS.args(**given))
                 undated = await connection.fetchval(_SQL["undated_rows"].sql)
         return Analysis(
             period=period,
             rules=rules,
             days=[DailyCtr(**row) for row in days],
-            top_queries=[TopQuery(**row) for row in top],
-            low_performance_queries=[LowPerformer(**row) for row in low],
+            top_queries=[TopQuery(**each) for each in _of_list("top", ranked)],
+            low_performance_queries=[LowPerformer(**each) for each in _of_list("low", ranked)],
             undated_rows=undated,
         )
 
@@ -88,14 +89,17 @@ class PostgresSearchInsightStore(SearchInsightStore):
 
     async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
         """Compute one day and store it in one transaction; see the port."""
-        lock, add_up, store, select = (
-            _SQL[name] for name in ("lock_day", "add_up_day", "store_day", "select_day")
-        )
-        given = {
-            **parameters(Period.of_day(day), rules),
-            "definition_version": DEFINITION_VERSION,
-            "now": now,
-        }
+        async with self.day_alone(day) as connection:
+            return await self.compute_on(connection, day, rules, now=now)
+
+    @asynccontextmanager
+    async def day_alone(self, day: date) -> AsyncIterator[Connection]:
+        """A transaction during which nobody else changes rows of `day`.
+
+        Raises:
+            ChangesCollided: rows of the day are being written by a transaction that takes long.
+        """
+        lock = _SQL["lock_day"]
         async with self._database.transaction(isolation="read_committed") as connection:
             await connection.execute(self._bounded_wait)
             try:
@@ -105,9 +109,21 @@ class PostgresSearchInsightStore(SearchInsightStore):
                     f"The searches of {day} are being written; they can be computed after that."
                 )
                 raise ChangesCollided(detail, retry_after_s=10) from error
-            await connection.execute(add_up.sql, *add_up.args(day=day))
-            await connection.execute(store.sql, *store.args(**given))
-            row = await connection.fetchrow(select.sql, *select.args(day=day))
+            yield connection
+
+    async def compute_on(
+        self, connection: Connection, day: date, rules: Rules, *, now: datetime
+    ) -> StoredInsight:
+        """Compute one day and store it, in a transaction of `day_alone`."""
+        add_up, store, select = (_SQL[name] for name in ("add_up_day", "store_day", "select_day"))
+        given = {
+            **parameters(Period.of_day(day), rules),
+            "definition_version": DEFINITION_VERSION,
+            "now": now,
+        }
+        await connection.execute(add_up.sql, *add_up.args(day=day))
+        await connection.execute(store.sql, *store.args(**given))
+        row = await connection.fetchrow(select.sql, *select.args(day=day))
         assert row is not None, "the statement before has stored it"
         return _insight(row)
 
@@ -176,3 +192,13 @@ def _insight(row: asyncpg.Record) -> StoredInsight:
 
 def _parsed(document: str | None) -> object:
     return None if document is None else json.loads(document)
+
+
+def _of_list(name: str, ranked: Sequence[asyncpg.Record]) -> Sequence[Mapping[str, Any]]:
+    """The rows of one of the two lists; only low performers have lost clicks."""
+    without = {"list"} if name == "low" else {"list", "lost_clicks"}
+    return [
+        {key: value for key, value in row.items() if key not in without}
+        for row in ranked
+        if row["list"] == name
+    ]
