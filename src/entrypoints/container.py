@@ -60,6 +60,7 @@ from adapters.postgres.search_insights import (
     PostgresSearchAnalysis,
     PostgresSearchInsightStore,
 )
+from adapters.postgres.search_retention import PostgresSearchRetention
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from adapters.postgres.users import PostgresUserRepository
 from adapters.reports.clicks import CsvClickFormat, NdjsonClickFormat, ParquetClickFormat
@@ -77,6 +78,7 @@ from domain.extraction.single import SingleExtraction
 from domain.insights.examination import InsightExamination
 from domain.insights.importing import ClickImportService
 from domain.insights.refreshing import InsightRefresher
+from domain.insights.retention import RetentionService
 from domain.insights.service import InsightService
 from domain.jobs.batch_desk import BatchDesk
 from domain.jobs.batch_pace import BatchPace
@@ -170,6 +172,11 @@ class Container(containers.DeclarativeContainer):
         insights=search_insights,
         runs=scheduled_runs,
         schedule=insight_schedule,
+        clock=clock,
+    )
+    retention_service = providers.Singleton(
+        RetentionService,
+        log=providers.Singleton(PostgresSearchRetention, database, search_insights),
         clock=clock,
     )
     chart_renderer = providers.Dependency(instance_of=VegaChartRenderer)

@@ -21,6 +21,7 @@ from domain.insights.model import (
 from domain.insights.stored import StoredInsight
 from ports.search_clicks import SearchClickLog
 from ports.search_insights import SearchAnalysis, SearchInsightStore
+from ports.search_retention import SearchRetention
 from tests.contracts.contract import Contract
 
 DAY = date(2026, 11, 20)
@@ -39,6 +40,7 @@ class Searches:
     log: SearchClickLog
     analysis: SearchAnalysis
     insights: SearchInsightStore
+    retention: SearchRetention
     write_rows: Callable[[Sequence[SearchClick]], Awaitable[None]]
     write_insight: Callable[[StoredInsight], Awaitable[None]]
 
@@ -523,3 +525,57 @@ class ClickLogContract(SearchesContract):
             await searches.log.append([row(query, 1, 10)])
         found = await analysed(searches)
         assert len(found.top_queries) == 5
+
+
+class RetentionContract(SearchesContract):
+    async def test_every_figure_stays_when_the_rows_go(self, searches: Searches) -> None:
+        after = DAY + timedelta(days=1)
+        await searches.log.append([row("good", 300, 1000), row("Bad", 1, 1000), row("good", 0, 0)])
+        await searches.log.append([row("good", 4, 9, after)])
+        await searches.write_rows([row(None, 1, 1), row("bad", 9, 1), row("bad", 1, 10, rate=0.9)])
+        period = Period(first=DAY, last=after)
+        stored = await searches.insights.compute(DAY, Rules(), now=NOW)
+        found = await analysed(searches, period=period)
+        history = await searches.analysis.history("bad", period)
+        late = NOW + timedelta(days=1)
+        assert await searches.retention.days_with_rows(after) == [DAY]
+        assert await searches.retention.prune(DAY, Rules(), now=late) == 6
+        assert await searches.retention.days_with_rows(after + timedelta(days=1)) == [after]
+        assert await analysed(searches, period=period) == found
+        assert await searches.analysis.history("bad", period) == history
+        assert await searches.insights.get(DAY) == stored
+        assert await searches.insights.days_to_compute(DAY) == []
+        assert await searches.insights.compute(DAY, Rules(), now=late) == stored
+
+    async def test_rows_that_come_later_are_counted_beside_those_that_are_gone(
+        self, searches: Searches
+    ) -> None:
+        await searches.log.append([row("lamp", 1, 2)])
+        await searches.retention.prune(DAY, Rules(), now=NOW)
+        await searches.log.append([row("LAMP", 1, 2), row("sofa", 0, 4)])
+        assert await searches.insights.days_to_compute(DAY) == [DAY]
+        (day,) = (await analysed(searches)).days
+        assert (day.clicks, day.impressions, day.distinct_queries) == (2, 8, 2)
+        late = NOW + timedelta(days=1)
+        assert (await searches.insights.compute(DAY, Rules(), now=late)).clicks == 2
+        assert await searches.retention.days_with_rows(DAY + timedelta(days=1)) == [DAY]
+        assert await searches.retention.prune(DAY, Rules(), now=late) == 2
+        assert await searches.retention.prune(DAY, Rules(), now=late) == 0
+        (day,) = (await analysed(searches)).days
+        assert (day.clicks, day.impressions, day.distinct_queries) == (2, 8, 2)
+        assert [query.query for query in (await analysed(searches)).top_queries] == ["lamp", "sofa"]
+
+    async def test_a_day_that_was_not_computed_is_computed_before_its_rows_go(
+        self, searches: Searches
+    ) -> None:
+        await searches.log.append([row("lamp", 1, 2)])
+        await searches.retention.prune(DAY, Rules(), now=NOW)
+        assert (await searches.insights.get(DAY)).clicks == 1
+        assert await searches.insights.days_to_compute(DAY) == []
+
+    async def test_a_day_without_rows_gives_up_none(self, searches: Searches) -> None:
+        await searches.write_rows([row("lamp", 1, 2, None), row("lamp", 1, 2, date.min)])
+        assert await searches.retention.days_with_rows(date.max) == []
+        assert await searches.retention.prune(DAY, Rules(), now=NOW) == 0
+        assert (await searches.insights.get(DAY)).source_rows == 0
+        assert (await analysed(searches)).undated_rows == 1

@@ -11,6 +11,7 @@ from adapters.postgres.search_insights import (
     PostgresSearchAnalysis,
     PostgresSearchInsightStore,
 )
+from adapters.postgres.search_retention import PostgresSearchRetention
 from domain.insights.model import SearchClick
 from domain.insights.stored import StoredInsight
 from tests.contracts.insights import Searches
@@ -18,7 +19,7 @@ from tests.contracts.insights import Searches
 _EMPTY = """
 TRUNCATE
     users, orders, search_clicks, search_insights, search_query_days, search_days,
-    search_changed_days
+    search_changed_days, search_pruned_days
 RESTART IDENTITY
 """
 _CLICK_COLUMNS = ("search_query", "clicks", "impressions", "search_date", "click_through_rate")
@@ -55,10 +56,12 @@ def searches_in(database: Database) -> Searches:
             insight.definition_version,
         )
 
+    insights = PostgresSearchInsightStore(database)
     return Searches(
         log=PostgresSearchClickLog(database),
         analysis=PostgresSearchAnalysis(database),
-        insights=PostgresSearchInsightStore(database),
+        insights=insights,
+        retention=PostgresSearchRetention(database, insights),
         write_rows=write,
         write_insight=write_insight,
     )

@@ -23,6 +23,7 @@ from tests.contracts.insights import (
     AnalysisContract,
     ClickLogContract,
     InsightStoreContract,
+    RetentionContract,
     Searches,
     row,
 )
@@ -51,6 +52,10 @@ class TestPostgresInsightStore(InPostgres, InsightStoreContract):
 
 
 class TestPostgresClickLog(InPostgres, ClickLogContract):
+    pass
+
+
+class TestPostgresRetention(InPostgres, RetentionContract):
     pass
 
 

@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 from adapters.memory.insights import MemorySearchAnalysis
 from adapters.postgres.pool import Database
 from adapters.postgres.search_insights import PostgresSearchAnalysis, PostgresSearchInsightStore
+from adapters.postgres.search_retention import PostgresSearchRetention
 from domain.errors import ChangesCollided
 from domain.insights.model import Period, Rules, SearchClick
 from domain.insights.rates import daily_ctr, is_usable, normalised_query
@@ -61,13 +62,13 @@ async def rows_in(
     return [SearchClick(**row) for row in await connection.fetch(_RAW)]
 
 
-async def check(database: Database) -> None:
-    """In one snapshot, every day without a mark is added up as its rows are."""
+async def check(database: Database, pruned: Sequence[SearchClick] = ()) -> None:
+    """In one snapshot, a day without a mark is added up as its rows are, with the pruned ones."""
     async with (
         database.connection() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        raw = await rows_in(connection)
+        raw = [*await rows_in(connection), *pruned]
         marked = {row[0] for row in await connection.fetch("SELECT * FROM search_changed_days")}
         by_query = await connection.fetch("SELECT * FROM search_query_days ORDER BY 1, 2")
         by_day = {row[0]: row for row in await connection.fetch("SELECT * FROM search_days")}
@@ -119,8 +120,10 @@ class Writing(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.open: list[asyncpg.transaction.Transaction | None] = [None, None]
+        self.pruned: list[SearchClick] = []
         self.store = PostgresSearchInsightStore(self.database, lock_timeout_s=0.02)
-        self.run(self.database.execute("TRUNCATE search_clicks"))
+        self.retention = PostgresSearchRetention(self.database, self.store)
+        self.run(self.database.execute("TRUNCATE search_clicks, search_pruned_days"))
         self.run(self.database.execute("TRUNCATE search_insights, search_query_days, search_days"))
         self.run(self.database.execute("TRUNCATE search_changed_days"))
         # So that every history finds rows to change, and days that are added up.
@@ -242,13 +245,26 @@ class Writing(RuleBasedStateMachine):
         except ChangesCollided:  # a writer holds the day
             assert any(self.open)
             return
-        raw = self.run(self.committed_rows())
-        truth = daily_ctr(day, raw)
+        truth = daily_ctr(day, self.run(self.counted_rows()))
         assert (stored.clicks, stored.source_rows) == (truth.clicks, truth.source_rows)
+
+    @rule(day=days)
+    def prune(self, day: date) -> None:
+        of_day = [row for row in self.run(self.committed_rows()) if row.search_date == day]
+        try:
+            deleted = self.run(self.retention.prune(day, ALL, now=NOW))
+        except ChangesCollided:  # a writer holds the day
+            assert any(self.open)
+            return
+        assert deleted == len(of_day)
+        self.pruned += of_day
 
     async def committed_rows(self) -> list[SearchClick]:
         async with self.database.connection() as connection:
             return await rows_in(connection)
+
+    async def counted_rows(self) -> list[SearchClick]:
+        return [*await self.committed_rows(), *self.pruned]
 
     @precondition(lambda self: not any(self.open))
     @rule()
@@ -259,12 +275,12 @@ class Writing(RuleBasedStateMachine):
 
     @invariant()
     def every_day_without_a_mark_is_added_up_right(self) -> None:
-        self.run(check(self.database))
+        self.run(check(self.database, self.pruned))
 
     @invariant()
     def the_analyses_are_right_at_any_time(self) -> None:
         found = self.run(PostgresSearchAnalysis(self.database).analyse(PERIOD, ALL))
-        raw = self.run(self.committed_rows())
+        raw = self.run(self.counted_rows())
         assert found == self.run(MemorySearchAnalysis(raw).analyse(PERIOD, ALL))
 
     def teardown(self) -> None:

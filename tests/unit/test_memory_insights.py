@@ -11,6 +11,7 @@ from adapters.memory.insights import (
     MemorySearchAnalysis,
     MemorySearchClickLog,
     MemorySearchInsightStore,
+    MemorySearchRetention,
 )
 from domain.insights.model import SearchClick
 from domain.insights.stored import StoredInsight
@@ -18,6 +19,7 @@ from tests.contracts.insights import (
     AnalysisContract,
     ClickLogContract,
     InsightStoreContract,
+    RetentionContract,
     Searches,
 )
 
@@ -37,6 +39,7 @@ def searches_in_memory() -> Searches:
         log=MemorySearchClickLog(StandingClock(), rows),
         analysis=MemorySearchAnalysis(rows),
         insights=store,
+        retention=MemorySearchRetention(rows, store),
         write_rows=write_rows,
         write_insight=write_insight,
     )
@@ -57,4 +60,8 @@ class TestMemoryInsightStore(InMemory, InsightStoreContract):
 
 
 class TestMemoryClickLog(InMemory, ClickLogContract):
+    pass
+
+
+class TestMemoryRetention(InMemory, RetentionContract):
     pass

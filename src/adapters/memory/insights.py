@@ -28,6 +28,7 @@ from domain.insights.stored import StoredInsight
 from ports.clock import Clock
 from ports.search_clicks import SearchClickLog
 from ports.search_insights import SearchAnalysis, SearchInsightStore
+from ports.search_retention import SearchRetention
 
 
 class MemorySearchClickLog(SearchClickLog):
@@ -172,3 +173,26 @@ class MemorySearchInsightStore(SearchInsightStore):
 
     def _rows_of(self, day: date) -> Counter[SearchClick]:
         return Counter(row for row in self._rows if row.search_date == day)
+
+
+class MemorySearchRetention(SearchRetention):
+    """Rows that are gone stay in the list, so that they add up, and are no longer found."""
+
+    def __init__(self, rows: list[SearchClick], insights: MemorySearchInsightStore) -> None:
+        self._rows = rows
+        self._insights = insights
+        self._gone: Counter[SearchClick] = Counter()
+
+    async def days_with_rows(self, before: date) -> Sequence[date]:
+        """Days with rows, oldest first; see the port."""
+        present = Counter(self._rows) - self._gone
+        days = {row.search_date for row in present if row.search_date is not None}
+        return sorted(day for day in days if FIRST_DAY <= day < before)
+
+    async def prune(self, day: date, rules: Rules, *, now: datetime) -> int:
+        """Have the rows of a day gone; see the port."""
+        of_day = Counter(row for row in self._rows if row.search_date == day)
+        gone = of_day - self._gone
+        self._gone += gone
+        await self._insights.compute(day, rules, now=now)
+        return gone.total()

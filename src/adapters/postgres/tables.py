@@ -185,6 +185,21 @@ search_changed_days = Table(
 )
 Index("search_changed_days_search_date_idx", search_changed_days.c.search_date)
 
+search_pruned_days = Table(
+    "search_pruned_days",
+    metadata,
+    Column("search_date", Date, primary_key=True),
+    Column("query_norm", ARRAY(Text(collation="C")), nullable=False),
+    Column("searches", ARRAY(BigInteger), nullable=False),
+    Column("rated", ARRAY(BigInteger), nullable=False),
+    Column("clicks", ARRAY(BigInteger), nullable=False),
+    Column("impressions", ARRAY(BigInteger), nullable=False),
+    Column("ctr_sum", ARRAY(Numeric), nullable=False),
+    Column("blank", ARRAY(BigInteger), nullable=False),
+    Column("impossible", ARRAY(BigInteger), nullable=False),
+    Column("contradicting", ARRAY(BigInteger), nullable=False),
+)
+
 extraction_schemas = Table(
     "extraction_schemas",
     metadata,

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from domain.errors import DependencyError
 from domain.insights.bulk import COLUMNS, StoredRecord
 from domain.insights.imports import ClickImport
+from entrypoints.cli.clicks_prune import command as prune
 from entrypoints.cli.running import over_the_database
 from entrypoints.container import ClickColumns, ClickFile, Container, RejectsFile
 from entrypoints.logs import configure_logging
@@ -36,7 +37,10 @@ _STOPPED: Final = 130
 
 @click.group("clicks")
 def command() -> None:
-    """Bring the log of searches in from files, or out into files."""
+    """Bring the log of searches in from files or out into files, and keep it small."""
+
+
+command.add_command(prune)
 
 
 @command.command("import")
