@@ -35,12 +35,15 @@ class Options:
         repeats: of each comparison.
         outage_s: how long the provider is dead.
         documents: of the largest job.
+        rows, days: of the longest log of searches.
     """
 
     quick: bool
     repeats: int
     outage_s: float
     documents: int
+    rows: int
+    days: int
 
     def pick(self, full: int, quick: int) -> int:
         """The number for this kind of run."""

@@ -42,8 +42,8 @@ def valkey() -> Iterator[str]:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """URL of a migrated, empty PostgreSQL that writes to disk as in production."""
+def postgres_server() -> Iterator[EmbeddedPostgres]:
+    """A running, empty PostgreSQL that writes to disk as in production."""
     with _folder() as folder, asyncio.Runner() as runner:
         server = EmbeddedPostgres(
             directory=folder / "postgres",
@@ -54,7 +54,14 @@ def postgres() -> Iterator[str]:
         )
         runner.run(server.start())
         try:
-            runner.run(migrate(server.url))
-            yield server.url
+            yield server
         finally:
             runner.run(server.stop())
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """URL of a migrated, empty PostgreSQL that writes to disk as in production."""
+    with postgres_server() as server:
+        asyncio.run(migrate(server.url))
+        yield server.url

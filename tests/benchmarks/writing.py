@@ -14,14 +14,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from tests.benchmarks.groups import Group
 from tests.benchmarks.harness import ROOT, Options
 from tests.benchmarks.results import Report, Target
 
-PAGE: Final = ROOT / "docs" / "reference" / "benchmarks.md"
+_PAGES: Final = ROOT / "docs" / "reference"
 _BEGIN: Final = "<!-- measured: begin -->"
 _END: Final = "<!-- measured: end -->"
-_OURS: Final = ("openai", "pydantic", "httpx2")
-_THEIRS: Final = ("instructor", "pydantic-ai-slim")
 
 
 def as_text(report: Report) -> str:
@@ -53,34 +52,39 @@ def as_markdown(reports: Sequence[Report], conditions: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def write_files(reports: Sequence[Report], conditions: dict[str, Any], folder: Path) -> None:
-    """`benchmarks.json` with every figure, and `benchmarks.md`."""
+def write_files(
+    group: Group, reports: Sequence[Report], conditions: dict[str, Any], folder: Path
+) -> None:
+    """Every figure as JSON, and the page's measured part."""
     folder.mkdir(parents=True, exist_ok=True)
     everything = {"conditions": conditions, "reports": [asdict(report) for report in reports]}
-    (folder / "benchmarks.json").write_text(json.dumps(everything, indent=1), encoding="utf-8")
-    (folder / "benchmarks.md").write_text(as_markdown(reports, conditions), encoding="utf-8")
+    page = folder / f"{group.page}.md"
+    page.write_text(as_markdown(reports, conditions), encoding="utf-8")
+    page.with_suffix(".json").write_text(json.dumps(everything, indent=1), encoding="utf-8")
 
 
-def write_page(reports: Sequence[Report], conditions: dict[str, Any]) -> None:
+def write_page(group: Group, reports: Sequence[Report], conditions: dict[str, Any]) -> None:
     """Put the measured part into the documentation page, in the place of the last one."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(_BEGIN)
+    page = _PAGES / f"{group.page}.md"
+    before, rest = page.read_text(encoding="utf-8").split(_BEGIN)
     _, after = rest.split(_END)
     measured = f"{_BEGIN}\n\n{as_markdown(reports, conditions)}\n{_END}"
-    PAGE.write_text(before + measured + after, encoding="utf-8")
+    page.write_text(before + measured + after, encoding="utf-8")
 
 
-def conditions_of(options: Options, command: str, load_before: float) -> dict[str, Any]:
+def conditions_of(
+    group: Group, options: Options, command: str, load_before: float
+) -> dict[str, Any]:
     """Machine, versions, command and date."""
     return {
         "command": command,
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "machine": f"{os.cpu_count()} x {_processor()}, {_memory_gb():.0f} GB, {platform.system()}",
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in _OURS} | _locked(_THEIRS),
+        "versions": {name: version(name) for name in group.installed} | _locked(group.locked),
         "load_before": round(load_before, 2),
         "commit": _commit(),
-        "options": asdict(options),
+        "options": {name: getattr(options, name) for name in group.options},
     }
 
 

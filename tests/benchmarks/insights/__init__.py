@@ -1,0 +1,1 @@
+"""Benchmarks of the search insights: a log of ten million rows in PostgreSQL."""
