@@ -153,3 +153,16 @@ async def test_the_document_of_a_run_that_failed_names_the_reason() -> None:
     found: dict[str, Any] = json.loads(told.stdout)
     assert (found["outcome"], found["days"]) == ("failed", [])
     assert found["error"] == "The database cannot be reached."
+
+
+async def test_a_day_that_another_program_is_writing_is_told_and_does_not_stop_the_others(
+    database: Database, prompt: Prompt, fresh_database_url: str
+) -> None:
+    holder = await asyncpg.connect(fresh_database_url)
+    await holder.execute("BEGIN")
+    await holder.execute("INSERT INTO search_insights (insight_date) VALUES ($1)", ago(2))
+    told = await prompt.types("catch-up")
+    await holder.close()
+    assert told.exit_code == 3
+    reason = "Too many changes to the same rows."
+    assert f"{ago(2)}  failed: {reason}" in told.stdout.splitlines()

@@ -42,7 +42,8 @@ def translated() -> Iterator[None]:
     Raises:
         DatabaseReadOnly: the server takes no writes (standby, or a full disk quota).
         StatementTimedOut: the statement timeout struck.
-        ChangesCollided: serialization failed or a deadlock struck, after the caller's retries.
+        ChangesCollided: serialization failed or a deadlock struck, after the caller's retries; or
+            a lock was not free in the time that the transaction gives it.
         DatabaseUnavailable: the server is down, starting, or has no connection left.
     """
     try:
@@ -55,7 +56,7 @@ def translated() -> Iterator[None]:
         raise DatabaseUnavailable(
             "The database is not migrated to this version.", retry_after_s=30
         ) from error
-    except RETRYABLE as error:
+    except (*RETRYABLE, asyncpg.LockNotAvailableError) as error:
         raise ChangesCollided("Too many changes to the same rows.", retry_after_s=1) from error
     except _DOWN as error:
         raise _down() from error
