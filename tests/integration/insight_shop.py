@@ -106,6 +106,11 @@ class Shop:
         await write_rows(self.database, rows)
         self.rows += rows
 
+    async def forget(self, day: date) -> None:
+        """The searches of a day are deleted."""
+        await self.database.execute("DELETE FROM search_clicks WHERE search_date = $1", day)
+        self.rows = [each for each in self.rows if each.search_date != day]
+
     async def worker(self, *, with_clock: bool = False, **settings: str) -> Process:
         """One more `storekeeper worker`; ended with the test.
 

@@ -161,7 +161,7 @@ async def the_clock_is_set_back(shop: Shop) -> None:
     await shop.worker(with_clock=True, INSIGHTS_SCAN_S=SOON)
     await shop.until_right(DAYS)
     shop.set_clock(MIDNIGHT + timedelta(hours=12))
-    await shop.search(ago(4))
+    await shop.search(ago(4), MIDDLE)
 
 
 async def nobody_works_for_thirty_days(shop: Shop) -> None:
@@ -171,10 +171,12 @@ async def nobody_works_for_thirty_days(shop: Shop) -> None:
     await shop.until_right([ago(back) for back in range(1, 31)])
 
 
-async def rows_come_late(shop: Shop) -> None:
+async def rows_come_late_and_are_taken_away(shop: Shop) -> None:
     await shop.worker(INSIGHTS_SCAN_S=SOON)
     await shop.until_right(DAYS)
-    await shop.search(ago(20))
+    await shop.search(ago(20), MIDDLE)
+    await shop.forget(DAYS[0])
+    await shop.until_right([DAYS[0]])
 
 
 async def a_day_takes_too_long(shop: Shop) -> None:
@@ -205,7 +207,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     the_clock_jumps_ahead,
     the_clock_is_set_back,
     nobody_works_for_thirty_days,
-    rows_come_late,
+    rows_come_late_and_are_taken_away,
     a_day_takes_too_long,
 )
 
