@@ -40,11 +40,16 @@ _ENVIRONMENT = {"STATE_DIR": "none", "LLM_PROVIDER": "local", "REDIS_URL": "", "
             1,
             "fields is missing",
         ),
+        (
+            ("--providers=regex", "--dataset=orders.ndjson", "--schema=none.json"),
+            1,
+            "No such file or directory: 'none.json'",
+        ),
         (("--replay=orders.ndjson",), 1, "line 1: is none of a results file"),
         (
             ("--replay=orders.ndjson", "--dataset=orders.ndjson"),
             2,
-            "--replay reads its texts from the results file",
+            "--replay has no use for --dataset: the results file says what was asked",
         ),
     ],
 )

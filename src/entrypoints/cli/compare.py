@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from domain.comparison.choosing import chosen
@@ -23,9 +24,9 @@ from domain.errors import InvalidInput, Violation
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.schema import Schema
 from entrypoints.cli.compare_progress import ComparisonProgress
-from entrypoints.cli.compare_schema import find_schema
 from entrypoints.cli.reading import model_settings_or_exit
 from entrypoints.cli.running import or_exit
+from entrypoints.cli.schema_files import find_schema
 from entrypoints.comparison.container import (
     Cast,
     FileComparisonLog,
@@ -146,8 +147,7 @@ def command(
     )
     if replay is not None:
         names = None if providers is None else tuple(each.strip() for each in providers.split(","))
-        if dataset is not None:
-            raise click.UsageError("--replay reads its texts from the results file, not --dataset")
+        _refuse_what_is_asked_already()
         sys.exit(or_exit("compare", lambda: _replayed(replay, names, Files.at(out), wishes)))
     if providers is None or dataset is None:
         raise click.UsageError("give --providers and --dataset, or --replay")
@@ -163,6 +163,24 @@ def command(
         files=Files.at(out),
     )
     sys.exit(or_exit("compare", lambda: _run(wish)))
+
+
+def _refuse_what_is_asked_already() -> None:
+    """What a replay cannot change any more.
+
+    Raises:
+        UsageError: names the options.
+    """
+    context = click.get_current_context()
+    given = [
+        f"--{name}"
+        for name in ("dataset", "schema", "split", "limit", "seed", "repeat", "concurrency")
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(
+            f"--replay has no use for {', '.join(given)}: the results file says what was asked"
+        )
 
 
 async def _run(wish: Wish) -> int:

@@ -33,7 +33,8 @@ class _Standing:
         if self.since_s is not None and self.asked and self.done < self.total:
             each_s = (time.monotonic() - self.since_s) / self.asked
             left = timedelta(seconds=round(each_s * (self.total - self.done)))
-            parts += [f"{1 / max(each_s, 1e-9):.1f}/s", f"{left} left"]
+            pace = f"{each_s:.0f} s a text" if each_s > 2 else f"{1 / max(each_s, 1e-9):.1f}/s"
+            parts += [pace, f"{left} left"]
         return ", ".join(parts)
 
 

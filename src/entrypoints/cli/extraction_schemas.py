@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 import yaml
 
-from domain.errors import AppError, InvalidInput, Violation
-from domain.extraction.definition import definition_of, schema_from
+from domain.errors import AppError, InvalidInput
+from domain.extraction.definition import definition_of
 from domain.extraction.registry import is_built_in
 from domain.extraction.schema import Schema
 from entrypoints.cli.reading import settings_or_exit
+from entrypoints.cli.schema_files import read_schema
 from entrypoints.container import Container, open_container
 
 
@@ -91,26 +91,9 @@ def delete_command(*, name: str) -> None:
 def _read(file: Path) -> Schema:
     """The schema in a file; ends the process (2) with every fault of a bad one."""
     try:
-        document = _parse(file)
-        name = document.get("name") if isinstance(document, dict) else None
-        if not isinstance(name, str):
-            raise InvalidInput.of([Violation(pointer="/name", detail="is missing")])
-        return schema_from(name, document)
+        return read_schema(file)
     except InvalidInput as error:
         _fail(f"{file} cannot be used", error)
-
-
-def _parse(file: Path) -> Any:
-    """The document in a file.
-
-    Raises:
-        InvalidInput: not UTF-8, or neither YAML nor JSON.
-    """
-    try:
-        text = file.read_text(encoding="utf-8")
-        return json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
-    except (UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
-        raise InvalidInput(f"it cannot be parsed: {error}") from error
 
 
 def _run(work: Callable[[Container], Awaitable[None]]) -> None:
