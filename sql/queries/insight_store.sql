@@ -21,39 +21,51 @@ fresh AS MATERIALIZED (
     FROM searches_of_day(:day::date)
     WHERE EXISTS (SELECT FROM unmarked)
 ),
+-- A full join, because no guess of the planner can turn it into one loop within another.
+differing AS MATERIALIZED (
+    SELECT
+        query_norm, fresh.searches, fresh.clicks, fresh.impressions, fresh.ctr_sum,
+        old.searches IS NOT NULL            AS was_there,
+        coalesce(fresh.searches, 0) > 0     AS is_there
+    FROM
+        fresh
+        FULL JOIN (
+            SELECT query_norm, searches, clicks, impressions, ctr_sum
+            FROM search_query_days
+            WHERE search_date = :day::date AND EXISTS (SELECT FROM unmarked)
+        ) AS old USING (query_norm)
+    WHERE
+        (old.searches, old.clicks, old.impressions, old.ctr_sum)
+        IS DISTINCT FROM (fresh.searches, fresh.clicks, fresh.impressions, fresh.ctr_sum)
+),
 gone AS (
     DELETE FROM search_query_days AS old
+    USING differing
     WHERE
-        search_date = :day::date
-        AND EXISTS (SELECT FROM unmarked)
-        AND NOT EXISTS (SELECT FROM fresh WHERE fresh.query_norm = old.query_norm AND searches > 0)
+        old.search_date = :day::date
+        AND old.query_norm = differing.query_norm
+        AND was_there AND NOT is_there
 ),
 changed AS (
     UPDATE search_query_days AS old
     SET
-        searches    = fresh.searches,
-        clicks      = fresh.clicks,
-        impressions = fresh.impressions,
-        ctr_sum     = fresh.ctr_sum
-    FROM fresh
+        searches    = differing.searches,
+        clicks      = differing.clicks,
+        impressions = differing.impressions,
+        ctr_sum     = differing.ctr_sum
+    FROM differing
     WHERE
         old.search_date = :day::date
-        AND old.query_norm = fresh.query_norm
-        AND (old.searches, old.clicks, old.impressions, old.ctr_sum)
-            IS DISTINCT FROM (fresh.searches, fresh.clicks, fresh.impressions, fresh.ctr_sum)
+        AND old.query_norm = differing.query_norm
+        AND was_there AND is_there
 ),
 -- Nobody else can have added one, under the lock; ON CONFLICT would cost twice as much. In the order
 -- of the key, so that the index is filled from one side.
 added AS (
     INSERT INTO search_query_days (search_date, query_norm, searches, clicks, impressions, ctr_sum)
     SELECT :day::date, query_norm, searches, clicks, impressions, ctr_sum
-    FROM fresh
-    WHERE
-        searches > 0
-        AND NOT EXISTS (
-            SELECT FROM search_query_days AS old
-            WHERE old.search_date = :day::date AND old.query_norm = fresh.query_norm
-        )
+    FROM differing
+    WHERE is_there AND NOT was_there
     ORDER BY query_norm
 ),
 total AS (
