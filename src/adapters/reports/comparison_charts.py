@@ -22,7 +22,7 @@ _JUDGEMENTS: Final = {
     "wrong": ("wrong", "var(--chart-bad)"),
     "omitted": ("omitted", "var(--chart-omitted)"),
     "hallucinated": ("hallucinated", "var(--chart-hallucinated)"),
-    "no record": ("no_record", "var(--chart-quiet)"),
+    "no record": ("no_record", "var(--chart-axis)"),
 }
 
 

@@ -21,6 +21,7 @@ from adapters.reports.comparison_charts import (
     cost_per_1000,
 )
 from domain.comparison.report import Case, ComparisonReport
+from domain.extraction.model import Flag
 from ports.chart_renderer import Chart, ChartRenderer
 from ports.comparison_writer import ComparisonWriter, Provenance
 
@@ -123,7 +124,7 @@ def _case(case: Case) -> dict[str, Any]:
                 "status": reply.status,
                 "failure": reply.failure,
                 "perfect": reply.perfect,
-                "warnings": sorted({warning.detail for warning in reply.warnings}),
+                "warnings": sorted({_said(warning) for warning in reply.warnings}),
                 "cells": [
                     {
                         "value": cell.value,
@@ -137,6 +138,10 @@ def _case(case: Case) -> dict[str, Any]:
             for reply in case.replies
         ],
     }
+
+
+def _said(flag: Flag) -> str:
+    return flag.detail if flag.field is None else f"{flag.field}: {flag.detail}"
 
 
 def _embedded(document: object) -> str:
