@@ -10,25 +10,33 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput, NotFound, Violation
 from domain.insights.model import Period
+from domain.insights.rates import normalised_query
 from domain.insights.service import InsightService
 from entrypoints.http.answers import json_response, page_response
 from entrypoints.http.cursors import Cursors
+from entrypoints.http.live_insight_views import (
+    ANALYSIS_EXAMPLE,
+    HISTORY_EXAMPLE,
+    AnalysisView,
+    ComparedQuery,
+    HistoryQuery,
+    QueryHistoryView,
+    analysis_view,
+    history_view,
+    overview_view,
+    rules_of,
+)
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.reading import read_query
 from entrypoints.http.search_insight_views import (
-    ANALYSIS_EXAMPLE,
     INSIGHT_EXAMPLE,
-    AnalysisView,
     Day,
     InsightPage,
     InsightQuery,
     InsightView,
-    LiveQuery,
-    analysis_view,
     insight_view,
-    rules_of,
 )
 from ports.search_insights import SearchAnalysis, SearchInsightStore
 
@@ -86,7 +94,7 @@ class SearchInsightController(Controller):
             tag="insights",
             returns=AnalysisView,
             example=ANALYSIS_EXAMPLE,
-            query=LiveQuery,
+            query=ComparedQuery,
             errors=DATABASE_ERRORS,
         ),
     )
@@ -97,10 +105,35 @@ class SearchInsightController(Controller):
         insight_service: Service,
     ) -> Response[bytes]:
         """Analyse a period."""
-        query = read_query(request, LiveQuery)
+        query = read_query(request, ComparedQuery)
+        period, rules = insight_service.period(query.first, query.last), rules_of(query)
+        if query.compare is not None:
+            return json_response(overview_view(await insight_service.overview(period, rules)))
+        return json_response(analysis_view(await search_analysis.analyse(period, rules)))
+
+    @get(
+        "/history",
+        opt=contract(
+            summary="Follow one query through a period, day by day",
+            tag="insights",
+            returns=QueryHistoryView,
+            example=HISTORY_EXAMPLE,
+            query=HistoryQuery,
+            errors=DATABASE_ERRORS,
+        ),
+    )
+    async def follow_search_query(
+        self,
+        request: Request[Any, Any, Any],
+        search_analysis: Live,
+        insight_service: Service,
+    ) -> Response[bytes]:
+        """Follow one."""
+        query = read_query(request, HistoryQuery)
+        if not normalised_query(query.query):
+            raise InvalidInput.of([Violation(pointer="query", detail="must not be blank")])
         period = insight_service.period(query.first, query.last)
-        found = await search_analysis.analyse(period, rules_of(query))
-        return json_response(analysis_view(found))
+        return json_response(history_view(await search_analysis.history(query.query, period)))
 
     @get(
         "/{insight_date:str}",

@@ -25,9 +25,9 @@ from entrypoints.http.dashboard.overview_view import OVERVIEW_EXAMPLE, OverviewV
 from entrypoints.http.dashboard.problem_page import on_dashboard_error
 from entrypoints.http.dashboard.query_page import query_page
 from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, page
+from entrypoints.http.live_insight_views import LiveQuery, rules_of
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.reading import query_pairs, read_query
-from entrypoints.http.search_insight_views import LiveQuery, rules_of
 from ports.chart_renderer import ChartRenderer
 from ports.search_insights import SearchAnalysis
 

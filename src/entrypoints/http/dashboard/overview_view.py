@@ -8,8 +8,13 @@ from typing import Final
 
 from msgspec import Struct, convert
 
-from domain.insights.trend import Change, Overview
-from entrypoints.http.search_insight_views import ANALYSIS_EXAMPLE, AnalysisView, analysis_view
+from domain.insights.trend import Overview
+from entrypoints.http.live_insight_views import (
+    ANALYSIS_EXAMPLE,
+    AnalysisView,
+    RankChangeView,
+    analysis_view,
+)
 
 _CHANGES_EXAMPLE: Final = [
     {"query": "wool blanket", "change": "moved", "rank": 1, "previous_rank": 3},
@@ -21,15 +26,6 @@ OVERVIEW_EXAMPLE: Final = {
     "trend": {"top_queries": _CHANGES_EXAMPLE, "low_performance_queries": []},
     "freshness": {"pending_days": ["2026-11-21"], "computed_at": "2026-11-21T00:20:00Z"},
 }
-
-
-class RankChangeView(Struct):
-    """What a query did in a list since the period before; a rank is null where it was not in it."""
-
-    query: str
-    change: Change
-    rank: int | None
-    previous_rank: int | None
 
 
 class TrendView(Struct):
