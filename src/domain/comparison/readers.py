@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -23,6 +24,7 @@ _VERSION: Final = "regex-1"
 class Reader(Protocol):
     """One contestant at work."""
 
+    @abstractmethod
     async def read(self, text: LabelledText, repeat: int) -> tuple[Outcome, Failure | None]:
         """What it makes of a text, and why there is no record if there is none."""
         ...

@@ -30,7 +30,7 @@ from entrypoints.cli.schema_files import find_schema
 from entrypoints.comparison.container import (
     Cast,
     FileComparisonLog,
-    Wishes,
+    Terms,
     now,
     open_cast,
     read_recording,
@@ -54,7 +54,7 @@ class Wish:
     limit: int | None
     seed: int
     repeat: int
-    wishes: Wishes
+    terms: Terms
     files: Files
 
 
@@ -142,13 +142,13 @@ def command(
     Exit code 3: answers are missing; the line on standard error says why.
     """
     configure_logging("warning", "text")
-    wishes = Wishes(
+    terms = Terms(
         concurrency=concurrency, machine_usd_per_hour=machine_usd_per_hour, simulated=simulated
     )
     if replay is not None:
         names = None if providers is None else tuple(each.strip() for each in providers.split(","))
         _refuse_what_is_asked_already()
-        sys.exit(or_exit("compare", lambda: _replayed(replay, names, Files.at(out), wishes)))
+        sys.exit(or_exit("compare", lambda: _replayed(replay, names, Files.at(out), terms)))
     if providers is None or dataset is None:
         raise click.UsageError("give --providers and --dataset, or --replay")
     wish = Wish(
@@ -159,7 +159,7 @@ def command(
         limit=limit,
         seed=seed,
         repeat=repeat,
-        wishes=wishes,
+        terms=terms,
         files=Files.at(out),
     )
     sys.exit(or_exit("compare", lambda: _run(wish)))
@@ -194,7 +194,7 @@ async def _run(wish: Wish) -> int:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
-    async with open_cast(settings, wish.providers, schema, wish.wishes) as cast:
+    async with open_cast(settings, wish.providers, schema, wish.terms) as cast:
         run = Run(
             dataset=wish.dataset.name,
             schema=schema,
@@ -239,20 +239,18 @@ async def _answered(
             return await service.answer(run, before, stop=stop, heard=progress.heard)
 
 
-async def _replayed(
-    results: Path, names: Sequence[str] | None, files: Files, wishes: Wishes
-) -> int:
+async def _replayed(results: Path, names: Sequence[str] | None, files: Files, terms: Terms) -> int:
     """The exit code."""
     recording = read_recording(results)
     known = [each.name for each in recording.run.contestants]
-    unknown = [name for name in (*(names or ()), *wishes.simulated) if name not in known]
+    unknown = [name for name in (*(names or ()), *terms.simulated) if name not in known]
     if unknown:
         detail = f"names {unknown[0]!r}; {results} holds {', '.join(known)}"
         raise InvalidInput.of([Violation(pointer="providers", detail=detail)])
     stated = restated(
         recording,
-        machine_usd_per_hour=wishes.machine_usd_per_hour,
-        simulated=wishes.simulated,
+        machine_usd_per_hour=terms.machine_usd_per_hour,
+        simulated=terms.simulated,
     )
     await _report(stated, names or known, files)
     return 0
@@ -289,8 +287,8 @@ def _command(wish: Wish) -> str:
         "limit": wish.limit,
         "seed": wish.seed,
         "repeat": wish.repeat,
-        "concurrency": wish.wishes.concurrency,
-        "machine-usd-per-hour": wish.wishes.machine_usd_per_hour,
+        "concurrency": wish.terms.concurrency,
+        "machine-usd-per-hour": wish.terms.machine_usd_per_hour,
     }
     given = [f"--{name}={value}" for name, value in options.items() if value is not None]
     return shlex.join(["storekeeper", "compare", *given])

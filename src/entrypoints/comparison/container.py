@@ -37,7 +37,7 @@ __all__ = [
     "Cast",
     "FileComparisonLog",
     "ScipyStatistics",
-    "Wishes",
+    "Terms",
     "now",
     "open_cast",
     "open_writers",
@@ -49,7 +49,7 @@ _LOCAL_SLOTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class Terms:
     """How the contestants are asked.
 
     Attributes:
@@ -74,7 +74,7 @@ class Cast:
 
 @asynccontextmanager
 async def open_cast(
-    settings: ModelSettings, providers: str, schema: Schema, wishes: Wishes
+    settings: ModelSettings, providers: str, schema: Schema, terms: Terms
 ) -> AsyncIterator[Cast]:
     """The contestants of a list, for as long as the block runs.
 
@@ -83,7 +83,7 @@ async def open_cast(
     """
     configured = {config.provider: config for config in model_configs(settings)}
     entries = read_entries(providers, configured, "providers")
-    _check_declared(entries, wishes.simulated)
+    _check_declared(entries, terms.simulated)
     PydanticRecordValidator().check(schema)
     configs = [
         _variant(configured[entry.provider], entry)
@@ -95,7 +95,7 @@ async def open_cast(
             open_language_models(
                 configs,
                 call_timeout_s=settings.llm_timeout_s,
-                concurrency=wishes.concurrency or settings.llm_concurrency,
+                concurrency=terms.concurrency or settings.llm_concurrency,
             )
         )
         _check_servable(schema, models)
@@ -129,9 +129,9 @@ async def open_cast(
                     entry,
                     models[entry.name].profile,
                     schema,
-                    concurrency=wishes.concurrency or min(most, settings.llm_concurrency),
-                    machine_usd_per_hour=wishes.machine_usd_per_hour,
-                    simulated=stand_in or entry.name in wishes.simulated,
+                    concurrency=terms.concurrency or min(most, settings.llm_concurrency),
+                    machine_usd_per_hour=terms.machine_usd_per_hour,
+                    simulated=stand_in or entry.name in terms.simulated,
                 )
             )
         yield Cast(contestants=tuple(contestants), readers=readers)
