@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 import pytest
+from click.testing import CliRunner
 
 from adapters.postgres.insight_procedures import insight_procedures
 from adapters.postgres.pool import Database, PoolOptions, open_database
@@ -16,6 +17,7 @@ from adapters.postgres.search_insights import PostgresSearchInsightStore
 from domain.insights.model import Rules
 from domain.insights.refreshing import CATCH_UP, NIGHTLY
 from domain.scheduling.model import Outcome, Run
+from entrypoints.cli.insights import command
 from tests.integration.insight_shop import searches_of
 from tests.integration.insights import write_rows
 
@@ -90,6 +92,11 @@ async def test_a_day_that_fails_does_not_stop_the_others_and_the_run_says_so(
     assert await stored_days(database) == [ago(3), ago(1)]
     run = (await PostgresScheduledRuns(database).histories())[NIGHTLY].newest[Outcome.PARTLY_FAILED]
     assert str(ago(2)) in (run.error or "")
+
+
+def test_the_command_prints_them_without_any_setting() -> None:
+    told = CliRunner().invoke(command, ["sql"])
+    assert (told.exit_code, told.output.rstrip()) == (0, insight_procedures().rstrip())
 
 
 async def test_nobody_else_may_call_them(database: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 import msgspec
@@ -51,7 +51,6 @@ def run_command(
     start, end = (day, day) if day else (first, last)
     if start is None or end is None:
         _carry_out("run", lambda refresher, tell: refresher.refresh(tell), as_json=as_json)
-        return
 
     async def these(refresher: InsightRefresher, tell: Tell) -> RunReport:
         period = Period(first=start.date(), last=end.date())
@@ -87,7 +86,7 @@ def _carry_out(
     work: Callable[[InsightRefresher, Tell], Awaitable[RunReport]],
     *,
     as_json: bool,
-) -> None:
+) -> NoReturn:
     """Do the work and say what became of each day; ends the process with the code for it."""
 
     async def over(container: Container) -> RunReport:
