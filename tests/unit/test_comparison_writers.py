@@ -115,6 +115,12 @@ def test_charts_without_data_are_left_out(bare: ComparisonReport, report: Compar
         )
 
 
+def test_what_costs_nothing_is_not_drawn_beside_what_costs_nothing() -> None:
+    free = (replace(CONTESTANTS[1], machine_usd_per_hour=None), CONTESTANTS[2])
+    report = sample_report(12, contestants=free, draws=50)
+    assert ComparisonCharts(report, 760).cost() is None
+
+
 def test_differences_are_those_of_the_reference(report: ComparisonReport) -> None:
     pairs = against(report.pairs, "local")
     assert list(pairs) == ["openai", "regex"]

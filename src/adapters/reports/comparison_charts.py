@@ -138,7 +138,7 @@ class ComparisonCharts:
         spec = {
             "data": {"values": rows},
             "width": self._width,
-            "height": len(what) * (_ROW_PX + 3) + _FRAME_PX + 20 * self._is_narrow,
+            "height": len(what) * (_ROW_PX + 3) + _FRAME_PX + 36 * self._is_narrow,
             "mark": {"type": "bar", "stroke": "var(--chart-surface)", "strokeWidth": 1},
             "encoding": {
                 "y": self._band(what),
@@ -152,7 +152,7 @@ class ComparisonCharts:
                 "color": {
                     "field": "kind",
                     "scale": {"domain": list(_JUDGEMENTS), "range": colours},
-                    "legend": {"title": None, "columns": 3 if self._is_narrow else 6},
+                    "legend": {"title": None, "columns": 2 if self._is_narrow else 6},
                 },
                 "order": {"field": "order"},
             },
@@ -169,18 +169,18 @@ class ComparisonCharts:
                 batch = score.operations.batch_usd_per_1000
                 row = {"who": score.contestant.name, "usd": usd, **_percent(score.perfect)}
                 rows.append(row | {"batch": usd if batch is None else batch})
-        if len(rows) < 2:
-            return None
-        most = max(row["usd"] for row in rows)
+        most = max((row["usd"] for row in rows), default=0.0)
+        if len(rows) < 2 or most == 0:
+            return None  # what costs nothing has no place beside what costs nothing
         x = {
             "type": "quantitative",
             "title": "US dollars for 1,000 texts",
-            "scale": {"type": "sqrt", "domain": [0, most * 1.15 or 1], "nice": False},
+            "scale": {"type": "sqrt", "domain": [0, most * 1.15], "nice": False},
             "axis": {"grid": True, "tickCount": 5},
         }
         y = {"type": "quantitative", "title": "perfect records, %", "axis": {"grid": True}}
         zoomed = {"scale": {"zero": False, "nice": True}}
-        colour = self._colour(legend=False)
+        colour = self._colour(names=[row["who"] for row in rows])
         layers: list[dict[str, Any]] = [
             {
                 "mark": {"type": "rule", "strokeWidth": 1.5},
@@ -209,16 +209,6 @@ class ComparisonCharts:
                     "x": {**x, "field": "usd"},
                     "y": {**y, "field": "value"},
                     "fill": self._colour(legend=False),
-                },
-            },
-            {
-                "mark": {"type": "text", "align": "left", "dx": 9, "dy": -9, "fontWeight": 600},
-                "encoding": {
-                    "x": {**x, "field": "usd"},
-                    "y": {**y, "field": "value"},
-                    "text": {"field": "who"},
-                    "fill": self._colour(legend=False),
-                    "color": None,
                 },
             },
         ]
