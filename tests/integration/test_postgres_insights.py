@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import unicodedata
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -116,6 +118,23 @@ async def test_the_stored_key_is_the_normalised_query(database: Database, query:
         "INSERT INTO search_clicks (search_query) VALUES ($1) RETURNING query_norm", query
     )
     assert stored == normalised_query(query)
+
+
+async def test_every_character_has_the_same_key_in_sql_and_in_python(database: Database) -> None:
+    """Each that this Python's Unicode knows, between two letters; a later Unicode may know more."""
+    said = await database.fetchval(
+        "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute"
+        " ON attrelid = adrelid AND attnum = adnum AND attname = 'query_norm'"
+    )
+    known = (chr(n) for n in range(1, sys.maxunicode + 1) if not 0xD800 <= n <= 0xDFFF)
+    queries = [f"a{each}B" for each in known if unicodedata.category(each) != "Cn"]
+    rows = await database.fetch(
+        f"SELECT search_query, {said} FROM unnest($1::text[]) AS given (search_query)",  # noqa: S608
+        queries,
+    )
+    assert len(rows) > 280_000
+    assert [query for query, key in rows if key != normalised_query(query)] == []
+    assert [query for query, key in rows if normalised_query(key) != key] == []
 
 
 async def test_the_rate_of_a_row_is_stored_and_never_read(database: Database) -> None:

@@ -132,4 +132,4 @@ async def test_queries_that_climbed_stayed_and_left_are_told() -> None:
     text = printed(*analysis_tables(await overview(rows, Rules())))
     assert "↑ 3" in text
     assert " = " in text
-    assert "Left: lamp, chair" in text
+    assert "Left: lamp; chair" in text

@@ -152,7 +152,7 @@ def _queries(
         )
     gone = [each.query for each in changes if each.change is Change.LEFT]
     if gone:
-        table.caption = Text(f"Left: {', '.join(gone)}", justify="left")
+        table.caption = Text(f"Left: {'; '.join(gone)}", justify="left")
     return table
 
 
