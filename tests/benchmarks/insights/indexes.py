@@ -1,4 +1,4 @@
-"""(m) Indexes of the log by day: what each costs and brings. ADR 0015 draws the conclusion."""
+"""(m) Indexes of the log by day: what each costs and brings. ADR 0021 draws the conclusion."""
 
 from __future__ import annotations
 
