@@ -90,6 +90,16 @@ async def test_every_list_is_there_and_nothing_of_it_is_an_element(
     assert "img" not in {name for name, _ in elements.tags}
 
 
+@pytest.mark.parametrize("path", [f"/dashboard?{LOW}", f"/dashboard/query?query=rug&{LOW}"])
+async def test_every_link_of_a_page_leads_somewhere(client: httpx2.AsyncClient, path: str) -> None:
+    elements = Elements((await client.get(path)).text).tags
+    links = {str(each["href"]) for name, each in elements if name == "a"}
+    assert len(links) > 5
+    for link in sorted(links):
+        target = link if link.startswith("/") else f"{path}{link}"
+        assert (await client.get(target)).status_code == 200, link
+
+
 async def test_without_parameters_it_is_the_last_28_days(client: httpx2.AsyncClient) -> None:
     html = (await client.get("/dashboard")).text
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
