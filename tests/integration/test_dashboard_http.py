@@ -186,11 +186,16 @@ async def test_the_json_has_what_the_page_shows_and_the_api_says(
         'attachment; filename="search-insights-overview-2026-11-01-2026-11-14.json"'
     )
     body = answer.json()
-    api = (await client.get(f"/search-insights/live?{LOW}")).json()
-    assert body["current"] == {name: api[name] for name in body["current"]}
-    assert (body["previous"]["from"], body["previous"]["to"]) == ("2026-10-18", "2026-10-31")
-    gone = [each for each in body["trend"]["top_queries"] if each["change"] == "left"]
-    assert gone == [{"query": "candle holder", "change": "left", "rank": None, "previous_rank": 1}]
+    live = await client.get(f"/search-insights/live?{LOW}&compare=previous")
+    assert body["current"] == live.json()
+    before = await client.get(
+        "/search-insights/live?from=2026-10-18&to=2026-10-31&low_percentile=0"
+    )
+    assert body["previous"] == before.json()
+    trend = body["current"]["trend"]
+    assert [each for each in trend["top_queries"] if each["change"] == "left"] == [
+        {"query": "candle holder", "change": "left", "rank": None, "previous_rank": 1}
+    ]
     assert len(body["freshness"]["pending_days"]) == 11
     assert body["freshness"]["computed_at"] is None
 

@@ -19,13 +19,17 @@ from domain.insights.service import MAX_PERIOD_DAYS, InsightService
 from entrypoints.http.answers import json_response
 from entrypoints.http.dashboard import day_charts, exports, list_charts
 from entrypoints.http.dashboard.charts import HALF, PHONE, WIDE
+from entrypoints.http.dashboard.dashboard_view import (
+    DASHBOARD_EXAMPLE,
+    DashboardView,
+    dashboard_view,
+)
 from entrypoints.http.dashboard.links import Links
 from entrypoints.http.dashboard.overview_page import overview_page
-from entrypoints.http.dashboard.overview_view import OVERVIEW_EXAMPLE, OverviewView, overview_view
 from entrypoints.http.dashboard.problem_page import on_dashboard_error
 from entrypoints.http.dashboard.query_page import query_page
 from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, page
-from entrypoints.http.live_insight_views import LiveQuery, rules_of
+from entrypoints.http.live_insight_views import MAX_KEY, LiveQuery, rules_of
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.reading import query_pairs, read_query
 from ports.chart_renderer import ChartRenderer
@@ -62,7 +66,7 @@ class DrillDownQuery(DashboardQuery, forbid_unknown_fields=True, kw_only=True):
     """The same for one query; the rules are those of the page to go back to."""
 
     query: Annotated[
-        str, Meta(min_length=1, max_length=1000, description="In any spelling", examples=["rug"])
+        str, Meta(min_length=1, max_length=MAX_KEY, description="In any spelling", examples=["rug"])
     ]
 
 
@@ -149,8 +153,8 @@ class DashboardController(Controller):
         opt=contract(
             summary="Save what the dashboard shows",
             tag="insights",
-            returns=OverviewView,
-            example=OVERVIEW_EXAMPLE,
+            returns=DashboardView,
+            example=DASHBOARD_EXAMPLE,
             more_media={exports.CSV: exports.DAYS_EXAMPLE},
             path={
                 "name": Literal[
@@ -174,7 +178,7 @@ class DashboardController(Controller):
             table = exports.TABLES[name](found)
             return exports.csv_file(table, name.removesuffix(".csv"), period)
         headers = exports.saved_as(name, period)
-        return json_response(overview_view(found), headers=headers)
+        return json_response(dashboard_view(found), headers=headers)
 
     @get("/assets/{name:str}")
     async def file(self, name: FromPath[str], chart_renderer: Renderer) -> Response[bytes]:

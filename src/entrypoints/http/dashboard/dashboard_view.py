@@ -12,27 +12,15 @@ from domain.insights.trend import Overview
 from entrypoints.http.live_insight_views import (
     ANALYSIS_EXAMPLE,
     AnalysisView,
-    RankChangeView,
     analysis_view,
+    overview_view,
 )
 
-_CHANGES_EXAMPLE: Final = [
-    {"query": "wool blanket", "change": "moved", "rank": 1, "previous_rank": 3},
-    {"query": "candle holder", "change": "left", "rank": None, "previous_rank": 1},
-]
-OVERVIEW_EXAMPLE: Final = {
+DASHBOARD_EXAMPLE: Final = {
     "current": ANALYSIS_EXAMPLE,
     "previous": {**ANALYSIS_EXAMPLE, "from": "2026-11-20", "to": "2026-11-20"},
-    "trend": {"top_queries": _CHANGES_EXAMPLE, "low_performance_queries": []},
     "freshness": {"pending_days": ["2026-11-21"], "computed_at": "2026-11-21T00:20:00Z"},
 }
-
-
-class TrendView(Struct):
-    """What changed in the two lists."""
-
-    top_queries: list[RankChangeView]
-    low_performance_queries: list[RankChangeView]
 
 
 class FreshnessView(Struct):
@@ -42,20 +30,18 @@ class FreshnessView(Struct):
     computed_at: datetime | None
 
 
-class OverviewView(Struct):
-    """The whole page."""
+class DashboardView(Struct):
+    """The whole page; `current` is what `/search-insights/live` answers to `compare=previous`."""
 
     current: AnalysisView
     previous: AnalysisView
-    trend: TrendView
     freshness: FreshnessView
 
 
-def overview_view(found: Overview) -> OverviewView:
+def dashboard_view(found: Overview) -> DashboardView:
     """As JSON."""
-    return OverviewView(
-        current=analysis_view(found.current),
+    return DashboardView(
+        current=overview_view(found),
         previous=analysis_view(found.previous),
-        trend=convert(asdict(found.trend), TrendView),
         freshness=convert(asdict(found.freshness), FreshnessView),
     )
