@@ -1,7 +1,7 @@
 """`python -m adapters.charts.drawing`: a line with a chart in, a line with its SVG out.
 
 A process of its own, because the library that draws holds Python's lock for as long as it draws,
-takes 70 MB, and is of no use after an error.
+takes some 130 MB, and is of no use after an error.
 """
 
 from __future__ import annotations
