@@ -16,8 +16,8 @@ from domain.insights.bulk import Reject
 
 LONGEST_LINE: Final = 1_048_576
 """Bytes; no row of searches comes near."""
-BLOCK_BYTES: Final = 262_144
-"""Fits a processor's cache: with larger blocks, reading took half as long again."""
+BLOCK_BYTES: Final = 65_536
+"""Stays in a processor's cache: in blocks of 1 MiB, reading took half as long again."""
 _SHOWN: Final = 4_096
 
 
