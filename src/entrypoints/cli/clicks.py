@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -32,18 +33,28 @@ _SUFFIXES: Final = {".csv": "csv", ".parquet": "parquet", ".ndjson": "ndjson", "
 _STDIN: Final = "-"
 _PIECE_BYTES: Final = 1_048_576
 _SOME_REJECTED: Final = 3
+_TRY_AGAIN: Final = 75
 _STOPPED: Final = 130
+_CODES: Final = """\b
+Exit code: 0 every row is in the log, 1 the file was refused, 2 bad usage or
+settings, 3 some rows were rejected and the others are in the log, 75 the
+database was away and 130 it was interrupted: the same command goes on.
+"""
+_GO_ON: Final = "Give the same command again: it goes on from there."
 
 
 @click.group("clicks")
 def command() -> None:
     """Bring the log of searches in from files or out into files, and keep it small."""
+    # All that is loaded by now stays: looking through it again and again while millions of rows
+    # are made cost as much as reading them.
+    gc.freeze()
 
 
 command.add_command(prune)
 
 
-@command.command("import")
+@command.command("import", epilog=_CODES)
 @click.argument("file")
 @click.option("--format", "form", type=click.Choice(_FORMS), help="[default: by ending]")
 @click.option(
@@ -74,8 +85,8 @@ def import_command(
     """Put the rows of FILE into the log (`-` for standard input), each of them once.
 
     CSV, NDJSON (either may be gzipped) or Parquet. What is wrong with a row goes with it into a
-    file of rejected rows, and the exit code is 3 then. An import that was cut short, in whatever
-    way, goes on where it stopped when the same command is given again.
+    file of rejected rows. An import that was cut short, in whatever way, goes on where it stopped
+    when the same command is given again.
     """
     delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
     if len(delimiter) != 1 or delimiter in '"\r\n':
@@ -115,7 +126,11 @@ async def _import(
         click.echo(f"Not read: {', '.join(unread)}.", err=True)
     service = container.click_import_service()
     sink = RejectsFile(rejects)
-    current = await service.start(source, sink, day=day, again=again)
+    try:
+        current = await service.start(source, sink, day=day, again=again)
+    except DependencyError as error:
+        click.echo(f"{error} Nothing has been read; give the same command again.", err=True)
+        return _TRY_AGAIN
     if current.position.line:
         click.echo(f"Going on after line {current.position.line:,}.", err=True)
     columns = (TextColumn("{task.fields[rows]:,} rows"), BarColumn(), TaskProgressColumn())
@@ -132,13 +147,11 @@ async def _import(
     try:
         with bar:
             current = await service.run(current, source, sink, day=day, progress=show, stop=stop)
-    except DependencyError:
-        click.echo(_so_far(current, rejects), err=True)
-        click.echo("Give the same command again: it goes on from there.", err=True)
-        raise
+    except DependencyError as error:
+        click.echo(f"{error} {_so_far(current, rejects)} {_GO_ON}", err=True)
+        return _TRY_AGAIN
     if current.finished_at is None:
-        click.echo(f"Stopped. {_so_far(current, rejects)}", err=True)
-        click.echo("Give the same command again: it goes on from there.", err=True)
+        click.echo(f"Stopped. {_so_far(current, rejects)} {_GO_ON}", err=True)
         return _STOPPED
     click.echo(_so_far(current, rejects), err=True)
     return _SOME_REJECTED if current.rejected else 0
@@ -147,7 +160,8 @@ async def _import(
 def _so_far(current: ClickImport, rejects: Path) -> str:
     more = f", {current.rejected:,} rejected: see {rejects}" if current.rejected else ""
     end = "" if current.finished_at else f" up to line {current.position.line:,}"
-    return f"{current.accepted:,} rows are in the log{end}{more}."
+    rows = "1 row is" if current.accepted == 1 else f"{current.accepted:,} rows are"
+    return f"{rows} in the log{end}{more}."
 
 
 @command.command("export")
@@ -189,7 +203,8 @@ def export_command(
         return count
 
     count = over_the_database("clicks export", run)
-    click.echo(f"Exported {count:,} rows{'' if out == _STDIN else f': {out}'}.", err=True)
+    rows = "1 row" if count == 1 else f"{count:,} rows"
+    click.echo(f"Exported {rows}{'' if out == _STDIN else f': {out}'}.", err=True)
 
 
 @contextmanager
