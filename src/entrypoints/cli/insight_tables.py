@@ -133,12 +133,11 @@ def _queries(
     """Ranked queries with, where `changes` are given, what each did; then those that left."""
     lost = any(isinstance(query, LowPerformer) for query in queries)
     table = Table(title=title, title_justify="left")
-    for name in ("query", "clicks", "impressions", "CTR", "95 % interval"):
-        table.add_column(name, justify="left" if name == "query" else "right")
-    if lost:
-        table.add_column("clicks lost", justify="right")
+    table.add_column("query", overflow="fold")  # the one that may take several lines
+    for name in ("clicks", "impressions", "CTR", "95 % within", *(["lost"] if lost else [])):
+        table.add_column(name, justify="right", no_wrap=True)
     if changes:
-        table.add_column("before")
+        table.add_column("before", no_wrap=True)
     for query in queries:
         change = next((each for each in changes if each.query == query.query), None)
         table.add_row(
@@ -146,7 +145,7 @@ def _queries(
             _number(query.clicks),
             _number(query.impressions),
             _percent(query.ctr),
-            f"{_percent(query.ctr_low)} .. {_percent(query.ctr_high)}",
+            f"{query.ctr_low * 100:.1f}..{_percent(query.ctr_high)}",
             *([_number(query.lost_clicks)] if isinstance(query, LowPerformer) else []),
             *([] if change is None else [_told(change)]),
         )
