@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from domain.insights.model import FIRST_DAY, Analysis, Period, QueryHistory, Rules
+from domain.insights.history import QueryHistory
+from domain.insights.model import FIRST_DAY, Analysis, Period, Rules
 from domain.insights.stored import StoredInsight
 
 

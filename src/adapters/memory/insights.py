@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from domain.errors import NotFound
+from domain.insights.history import QueryHistory
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
     Analysis,
     Period,
-    QueryHistory,
     Rules,
     SearchClick,
 )

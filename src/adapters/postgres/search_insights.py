@@ -14,6 +14,7 @@ from adapters.postgres.errors import translated
 from adapters.postgres.pool import Connection, Database
 from adapters.postgres.queries import load_queries
 from domain.errors import ChangesCollided, NotFound
+from domain.insights.history import QueryDay, QueryHistory
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
@@ -21,8 +22,6 @@ from domain.insights.model import (
     DailyCtr,
     LowPerformer,
     Period,
-    QueryDay,
-    QueryHistory,
     Rules,
     TopQuery,
 )

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from domain.insights.model import Analysis, QueryHistory
+from domain.insights.history import QueryHistory
+from domain.insights.model import Analysis
 from entrypoints.http.dashboard.charts import PERCENT_AXIS, Place, layered
 from entrypoints.http.dashboard.figures import clicked, day, percent, span, weekday
 from ports.chart_renderer import Chart

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from litestar import Response
 
-from domain.insights.model import LowPerformer, Period, QueryHistory, TopQuery
+from domain.insights.history import QueryHistory
+from domain.insights.model import LowPerformer, Period, TopQuery
 from domain.insights.trend import Overview, RankChange
 from domain.text import inert_cell
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from domain.insights.model import Period, QueryHistory
+from domain.insights.history import QueryHistory
+from domain.insights.model import Period
 from domain.statistics import wilson_interval
 from entrypoints.http.dashboard.figures import count, percent
 from entrypoints.http.dashboard.links import Links
