@@ -225,6 +225,7 @@ class Stack:
         lines = [
             "",
             f"Storekeeper is ready: {url}",
+            f"  dashboard  {url}/dashboard",
             f"  API docs   {url}/docs",
             *([f"  CA file    {ca_file}"] if local else []),
             f"  try        curl {trust}{url}/health/ready",
