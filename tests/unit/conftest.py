@@ -1,0 +1,15 @@
+"""Unit tests wait for nothing outside: the pauses of the jobs are short here."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.jobs import batch_runner, questions, writing
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows on a pause is tested, not how long it is."""
+    monkeypatch.setattr(batch_runner, "_GRACE_S", 0.2)
+    monkeypatch.setattr(questions, "_ELSEWHERE_S", 0.02)
+    monkeypatch.setattr(writing, "_PAUSE_S", 0.02)
