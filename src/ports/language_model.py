@@ -93,6 +93,8 @@ class ModelProfile:
         shots: how many of the schema's own examples are shown, the nearest to the text.
         reasks: how often an unusable answer is asked again with the error.
         parameters: sampling parameters that are sent, such as `{"temperature": 0}`.
+        numbers_from_text: its bare numbers are held to those that the text names, for models that
+            copy badly; its server has to enforce choices.
     """
 
     provider: str
@@ -106,6 +108,7 @@ class ModelProfile:
     reasks: int
     parameters: Mapping[str, float | int]
     reasoning_tokens: int = 0
+    numbers_from_text: bool = False
 
 
 class LanguageModel(Protocol):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from domain.extraction.parsing import UnreadableAnswer, loops, parse_answer
 from domain.extraction.prompting import answer_tokens, build_prompt, prompt_hash, unservable
 from domain.extraction.schema import Example, Field, FieldType, Schema
 from domain.extraction.wire import AnswerStyle, wire_schema
+from ports.language_model import ModelProfile
 
 JSON = st.recursive(
     st.none()
@@ -334,3 +337,54 @@ def test_the_text_is_sent_whole_and_fenced(schema: Schema, text: str) -> None:
     assert content.startswith(f"<text-{mark}>\n{text}\n</text-{mark}>")
     assert mark not in text
     assert prompt.max_output_tokens >= min(answer_tokens(schema, profile.style), 96)
+
+
+@pytest.mark.parametrize(
+    ("changes", "given", "wanted"),
+    [
+        ({}, (24.0, 1.5), {"type": ["integer", "null"], "enum": [24, None]}),
+        ({"nullable": False}, (24.0, 3.0), {"type": "integer", "enum": [24, 3]}),
+        (
+            {"minimum": 2, "maximum": 9},
+            (1.0, 3.0, 10.0),
+            {"type": ["integer", "null"], "enum": [3, None]},
+        ),
+        (
+            {"type": FieldType.NUMBER},
+            (1.5, 2.0),
+            {"type": ["number", "null"], "enum": [1.5, 2.0, None]},
+        ),
+        ({"type": FieldType.BOOLEAN}, (1.0,), {"type": ["boolean", "null"]}),
+        ({"minimum": 5}, (1.0,), {"type": ["integer", "null"]}),
+        ({}, None, {"type": ["integer", "null"]}),
+    ],
+    ids=["whole", "required", "bounds", "number", "no number", "none fits", "not held"],
+)
+def test_bare_numbers_can_be_held_to_those_of_the_text(
+    changes: dict[str, Any], given: tuple[float, ...] | None, wanted: dict[str, object]
+) -> None:
+    field = replace(Field(name="count", type=FieldType.INTEGER, description="how many"), **changes)
+    schema = Schema(name="s", version=1, description="", fields=(field,))
+    shape = wire_schema(schema, AnswerStyle.VALUES, bounded=True, numbers=given)
+    assert shape["properties"] == {"count": wanted}
+
+
+def test_a_model_that_copies_badly_chooses_among_the_numbers_of_the_text() -> None:
+    held = replace(profile_of("local", "smollm2-135m"), numbers_from_text=True)
+    free = replace(held, numbers_from_text=False)
+    assert prompt_hash(ORDER_MESSAGE, held) != prompt_hash(ORDER_MESSAGE, free)
+
+    def quantity(text: str, profile: ModelProfile) -> object:
+        shape = build_prompt(ORDER_MESSAGE, text, profile, new_mark=lambda: "m").json_schema
+        members = shape["properties"]
+        assert isinstance(members, dict)
+        return members["quantity"]
+
+    assert quantity("two dozen mugs, 24 in all, to floor 3", held) == {
+        "type": ["integer", "null"],
+        "enum": [24, 3, None],
+    }
+    free_number = {"type": ["integer", "null"]}
+    assert quantity("two dozen mugs", free) == free_number
+    many = ", ".join(str(number) for number in range(1, 62))
+    assert quantity(many, held) == free_number

@@ -25,6 +25,7 @@ class Capabilities:
     reasks: int = 2
     temperature: float | None = None
     seed: int | None = None
+    numbers_from_text: bool = False
 
 
 _TABLE: Final[tuple[tuple[str, str, Capabilities], ...]] = (
@@ -68,6 +69,7 @@ _TABLE: Final[tuple[tuple[str, str, Capabilities], ...]] = (
             reasks=1,
             temperature=0.0,
             seed=7,
+            numbers_from_text=True,
         ),
     ),
     ("vllm", "*", Capabilities(bounded=True, context_tokens=8_192, temperature=0.0, seed=7)),
@@ -103,5 +105,6 @@ def profile_of(provider: str, model: str) -> ModelProfile:
         max_choices=row.max_choices,
         shots=row.shots,
         reasks=row.reasks,
+        numbers_from_text=row.numbers_from_text,
         parameters={name: value for name, value in parameters.items() if value is not None},
     )

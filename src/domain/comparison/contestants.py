@@ -59,6 +59,7 @@ _OVERRIDES: Final[Mapping[str, tuple[Callable[[str], Override | None], str]]] = 
     "temperature": (_number, "a number such as 0.2"),
     "seed": (_whole(0), "a whole number >= 0"),
     "bounded": (_truth, "true or false"),
+    "numbers_from_text": (_truth, "true or false"),
     "context_tokens": (_whole(1), "a whole number >= 1"),
     "max_output_tokens": (_whole(1), "a whole number >= 1"),
     "reasoning_tokens": (_whole(0), "a whole number >= 0"),

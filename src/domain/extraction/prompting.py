@@ -9,6 +9,7 @@ from typing import Final
 
 from domain.extraction.chunking import estimate_tokens
 from domain.extraction.matching import folded
+from domain.extraction.numbers import numbers_in
 from domain.extraction.schema import (
     Example,
     Field,
@@ -45,6 +46,7 @@ Answer: {"room":{"quote":"Room 12","value":12},"doctor":{"quote":"Dr. Osei","val
 "beds":{"quote":"two beds","value":2},"floor":{"quote":null,"value":null}}"""
 
 _LEAST_TEXT_TOKENS: Final = 256
+_MOST_NUMBERS: Final = 60
 _REMINDER: Final = (
     "Fill the record from the text between the tags only. Answer with the JSON object."
 )
@@ -61,6 +63,7 @@ def prompt_hash(schema: Schema, profile: ModelProfile) -> str:
         json.dumps(wire_schema(schema, profile.style, bounded=profile.bounded)),
         json.dumps([[example.text, example.values()] for example in schema.examples]),
         f"{profile.shots} {profile.model} {json.dumps(dict(profile.parameters), sort_keys=True)}",
+        *(["numbers_from_text"] if profile.numbers_from_text else []),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -84,7 +87,12 @@ def build_prompt(
         correction: the answer to correct and what is wrong with it.
         room: factor on the length of the answer, for a second try after a cut answer.
     """
-    shape = wire_schema(_ordered(schema, profile.style), profile.style, bounded=profile.bounded)
+    shape = wire_schema(
+        _ordered(schema, profile.style),
+        profile.style,
+        bounded=profile.bounded,
+        numbers=_numbers(text) if profile.numbers_from_text else None,
+    )
     messages = [Message(role="system", content=_system(schema, profile))]
     if profile.style is AnswerStyle.VALUES:
         ordered = _ordered(schema, profile.style)
@@ -192,6 +200,12 @@ def _ordered(schema: Schema, style: AnswerStyle) -> Schema:
         fields=tuple(fields),
         examples=schema.examples,
     )
+
+
+def _numbers(text: str) -> Sequence[float] | None:
+    """Those that `text` names, once each; None where there are too many to choose from."""
+    found = dict.fromkeys(number.value for number in numbers_in(text))
+    return tuple(found) if len(found) <= _MOST_NUMBERS else None
 
 
 def _field_tokens(field: Field, style: AnswerStyle) -> int:

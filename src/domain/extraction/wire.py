@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from domain.extraction.schema import Field, FieldType, Schema
@@ -20,7 +20,9 @@ class AnswerStyle(StrEnum):
     VALUES = "values"
 
 
-def wire_schema(schema: Schema, style: AnswerStyle, *, bounded: bool) -> Mapping[str, object]:
+def wire_schema(
+    schema: Schema, style: AnswerStyle, *, bounded: bool, numbers: Sequence[float] | None = None
+) -> Mapping[str, object]:
     """The JSON schema of an answer, in the subset that every provider enforces.
 
     All members are required, absence is null, nothing additional is allowed. Patterns, sizes and
@@ -31,11 +33,12 @@ def wire_schema(schema: Schema, style: AnswerStyle, *, bounded: bool) -> Mapping
         style: bare values, or each behind its quote.
         bounded: add lengths, list sizes and date formats, for servers that turn the schema into a
             grammar: without them small models ramble until the token limit.
+        numbers: those that the text names, for bare values that have to be one of them.
     """
     properties = {
         field.name: _quoted(field, bounded=bounded)
         if style is AnswerStyle.QUOTED
-        else _value(field, bounded=bounded)
+        else _value(field, bounded=bounded, numbers=numbers)
         for field in schema.fields
     }
     return _object(properties)
@@ -67,8 +70,10 @@ def _quoted(field: Field, *, bounded: bool) -> dict[str, object]:
     return _object({"quote": quote, "value": _value(field, bounded=bounded)})
 
 
-def _value(field: Field, *, bounded: bool) -> dict[str, object]:
-    one = _scalar(field, bounded=bounded)
+def _value(
+    field: Field, *, bounded: bool, numbers: Sequence[float] | None = None
+) -> dict[str, object]:
+    one = _scalar(field, bounded=bounded, numbers=numbers)
     if field.many:
         many: dict[str, object] = {"type": "array", "items": one}
         if bounded:
@@ -76,17 +81,32 @@ def _value(field: Field, *, bounded: bool) -> dict[str, object]:
         return many
     if not field.nullable:
         return one
-    if "enum" in one:
-        return {**one, "type": ["string", "null"], "enum": [*field.choices, None]}
+    choices = one.get("enum")
+    if isinstance(choices, list):
+        return {**one, "type": [one["type"], "null"], "enum": [*choices, None]}
     return {**one, "type": [one["type"], "null"]}
 
 
-def _scalar(field: Field, *, bounded: bool) -> dict[str, object]:
+def _scalar(
+    field: Field, *, bounded: bool, numbers: Sequence[float] | None = None
+) -> dict[str, object]:
     if field.type is FieldType.ENUM:
         return {"type": "string", "enum": list(field.choices)}
     if field.type is FieldType.DATE:
         return {"type": "string", "format": "date"} if bounded else {"type": "string"}
     one: dict[str, object] = {"type": field.type.value}
+    choices = _fitting(field, numbers or ()) if field.type.numeric else []
+    if choices:
+        return {**one, "enum": choices}
     if bounded and field.type is FieldType.STRING:
         one["maxLength"] = field.max_length
     return one
+
+
+def _fitting(field: Field, numbers: Sequence[float]) -> Sequence[int | float]:
+    low = float("-inf") if field.minimum is None else field.minimum
+    high = float("inf") if field.maximum is None else field.maximum
+    fits = [number for number in numbers if low <= number <= high]
+    if field.type is FieldType.INTEGER:
+        return [int(number) for number in fits if number.is_integer()]
+    return fits
