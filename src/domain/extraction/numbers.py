@@ -15,6 +15,9 @@ from domain.extraction.words import CONNECTORS, MULTIPLIERS, UNITS
 _TOKEN: Final = re.compile(r"(?P<digits>\d+(?:[.,'’\u00a0\u202f ]\d+)*)|(?P<word>[^\W\d_]+)")
 _LONGEST_WORD: Final = 24
 _CJK: Final = re.compile(r"[〇零一二两兩三四五六七八九十百千万萬]+")
+_CJK_DOZENS: Final = re.compile(
+    r"(?P<count>\d{1,6}|[〇零一二两兩三四五六七八九十百千万萬]{1,8}|半)\s?(?:ダース|打)"
+)
 _CJK_DIGITS: Final = {c: i for i, c in enumerate("零一二三四五六七八九")} | {
     "〇": 0,
     "两": 2,
@@ -40,7 +43,7 @@ class Number:
 
 def numbers_in(text: str) -> list[Number]:
     """Every number in `text`, in order, each with all its readings."""
-    found = [*_latin(text), *_cjk(text)]
+    found = [*_latin(text), *_cjk(text), *_cjk_dozens(text)]
     return sorted(found, key=lambda number: (number.start, -number.end))
 
 
@@ -93,6 +96,8 @@ def _continues(gap: str, before: _Piece, piece: _Piece) -> bool:
         return True
     if before.factor:
         return before.values[0] >= 100 and piece.values[0] < before.values[0]
+    if piece.values[0] == 0.5:  # "two and a half", "one and a half dozen"
+        return words == ["and", "a"] and before.values[0] >= 1
     # "twenty five", but not "five six" nor "3 4"
     return before.values[0] in {20, 30, 40, 50, 60, 70, 80, 90} and 0 < piece.values[0] < 10
 
@@ -160,6 +165,15 @@ def _cjk(text: str) -> Iterator[Number]:
         value = _cjk_value(match.group())
         if value is not None:
             yield Number(value=value, start=match.start(), end=match.end())
+
+
+def _cjk_dozens(text: str) -> Iterator[Number]:
+    """`2ダース`, `两打`, `半ダース`: the count before is read too, as a number of its own."""
+    for match in _CJK_DOZENS.finditer(text):
+        count = unicodedata.normalize("NFKC", match["count"])
+        dozens = 0.5 if count == "半" else float(count) if count.isdecimal() else _cjk_value(count)
+        if dozens is not None:
+            yield Number(value=12 * dozens, start=match.start(), end=match.end())
 
 
 def _cjk_value(numeral: str) -> float | None:

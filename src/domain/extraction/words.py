@@ -1,8 +1,8 @@
 """Number words and month names of the languages that customers of a shop write in.
 
-Plain data: English, German, French, Spanish, Italian, Portuguese, Dutch. A word that means another
-thing elsewhere (French `six` is English `six`; Spanish `once` is English `once`) is listed only
-where the collision does no harm.
+Plain data: English, German, French, Spanish, Italian, Portuguese, Dutch, Polish. A word that means
+another thing elsewhere (French `six` is English `six`; Spanish `once` is English `once`) is listed
+only where the collision does no harm.
 """
 
 from __future__ import annotations
@@ -13,46 +13,79 @@ UNITS: Final[dict[str, float]] = {
     word: value
     for value, words in {
         0: "zero null nul",
-        0.5: "half halbe halber halbes demi demie medio media mezzo mezza meia meio halve",
-        1: "one ein eine einen einem einer eins un une uno una um uma een één",
-        2: "two zwei deux dos due dois duas twee couple pair paar paire",
-        3: "three drei trois tres tre três drie",
-        4: "four vier quatre cuatro quattro quatro",
-        5: "five fünf cinq cinco cinque vijf",
-        6: "six sechs seis sei zes",
-        7: "seven sieben sept siete sette sete zeven",
-        8: "eight acht huit ocho otto oito",
-        9: "nine neun neuf nueve nove negen",
-        10: "ten zehn dix diez dieci dez tien",
-        11: "eleven elf onze undici",
-        12: "twelve zwölf douze doce dodici doze twaalf",
-        13: "thirteen dreizehn treize trece tredici treze dertien",
-        14: "fourteen vierzehn quatorze catorce quattordici catorze veertien",
-        15: "fifteen fünfzehn quinze quince quindici vijftien",
-        16: "sixteen sechzehn seize dieciséis sedici dezesseis zestien",
-        17: "seventeen siebzehn diecisiete diciassette dezessete zeventien",
-        18: "eighteen achtzehn dieciocho diciotto dezoito achttien",
-        19: "nineteen neunzehn diecinueve diciannove dezenove negentien",
-        20: "twenty zwanzig vingt veinte venti vinte twintig",
-        25: "veinticinco venticinque",
-        30: "thirty dreißig dreissig trente treinta trenta trinta dertig",
-        40: "forty vierzig quarante cuarenta quaranta quarenta veertig",
-        50: "fifty fünfzig cinquante cincuenta cinquanta cinquenta vijftig",
-        60: "sixty sechzig soixante sesenta sessanta sessenta zestig",
-        70: "seventy siebzig septante setenta settanta zeventig",
-        80: "eighty achtzig huitante ochenta ottanta oitenta tachtig",
-        90: "ninety neunzig nonante noventa novanta negentig",
+        0.5: "half halbe halber halbes demi demie medio media mezzo mezza meia meio halve pół",
+        1: "one ein eine einen einem einer eins un une uno una um uma een één jeden",
+        2: "two zwei deux dos due dois duas twee couple pair paar paire dwa dwie",
+        3: "three drei trois tres tre três drie trzy",
+        4: "four vier quatre cuatro quattro quatro cztery",
+        5: "five fünf cinq cinco cinque vijf pięć",
+        6: "six sechs seis sei zes sześć",
+        7: "seven sieben sept siete sette sete zeven siedem",
+        8: "eight acht huit ocho otto oito osiem",
+        9: "nine neun neuf nueve nove negen dziewięć",
+        10: "ten zehn dix diez dieci dez tien dziesięć",
+        11: "eleven elf onze undici jedenaście",
+        12: "twelve zwölf douze doce dodici doze twaalf dwanaście",
+        13: "thirteen dreizehn treize trece tredici treze dertien trzynaście",
+        14: "fourteen vierzehn quatorze catorce quattordici catorze veertien czternaście",
+        15: "fifteen fünfzehn quinze quince quindici vijftien piętnaście",
+        16: "sixteen sechzehn seize dieciséis sedici dezesseis zestien szesnaście",
+        17: "seventeen siebzehn diecisiete diciassette dezessete zeventien siedemnaście",
+        18: "eighteen achtzehn dieciocho diciotto dezoito achttien osiemnaście",
+        19: "nineteen neunzehn diecinueve diciannove dezenove negentien dziewiętnaście",
+        20: "twenty zwanzig vingt veinte venti vinte twintig dwadzieścia",
+        21: "veintiuno",
+        22: "veintidós",
+        23: "veintitrés",
+        24: "veinticuatro",
+        25: "veinticinco",
+        26: "veintiséis",
+        27: "veintisiete",
+        28: "veintiocho",
+        29: "veintinueve",
+        30: "thirty dreißig dreissig trente treinta trenta trinta dertig trzydzieści",
+        40: "forty vierzig quarante cuarenta quaranta quarenta veertig czterdzieści",
+        50: "fifty fünfzig cinquante cincuenta cinquanta cinquenta vijftig pięćdziesiąt",
+        60: "sixty sechzig soixante sesenta sessanta sessenta zestig sześćdziesiąt",
+        70: "seventy siebzig septante setenta settanta zeventig siedemdziesiąt",
+        80: "eighty achtzig huitante ochenta ottanta oitenta tachtig osiemdziesiąt",
+        90: "ninety neunzig nonante noventa novanta negentig dziewięćdziesiąt",
     }.items()
     for word in words.split()
 }
+
+_TENS: Final = {
+    20: "venti",
+    30: "trenta",
+    40: "quaranta",
+    50: "cinquanta",
+    60: "sessanta",
+    70: "settanta",
+    80: "ottanta",
+    90: "novanta",
+}
+_ONES: Final = {1: "uno", 2: "due", 3: "tre", 4: "quattro", 5: "cinque", 6: "sei", 7: "sette"} | {
+    8: "otto",
+    9: "nove",
+}
+# Italian writes 21 to 99 as one word, and leaves a vowel out before another: ventuno, trentadue.
+UNITS.update(
+    {
+        (tens[:-1] if one[0] in "uo" else tens) + one: ten + number
+        for ten, tens in _TENS.items()
+        for number, one in _ONES.items()
+    }
+)
+UNITS.update({f"{tens}tré": ten + 3 for ten, tens in _TENS.items()})
 
 MULTIPLIERS: Final[dict[str, float]] = {
     word: value
     for value, words in {
         12: "dozen dozens dutzend douzaine douzaines docena docenas dozzina dozzine dúzia dúzias"
-        " dozijn",
-        100: "hundred hundreds hundert cent cents cien ciento cientos cento cem honderd",
-        1000: "thousand thousands tausend mille mil mila duizend",
+        " dozijn tuzin tuzina tuziny tuzinów",
+        20: "score",
+        100: "hundred hundreds hundert cent cents cien ciento cientos cento cem honderd sto",
+        1000: "thousand thousands tausend mille mil mila duizend tysiąc tysiące tysięcy",
         1_000_000: "million millions millionen millones milioni milhões miljoen",
     }.items()
     for word in words.split()
