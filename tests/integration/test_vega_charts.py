@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from domain.errors import ChartFailed
 from ports.chart_renderer import Chart
 from tests.contracts.charts import HOSTILE, ChartRendererContract, Elements, bars
-from tests.integration.stack import processes
+from tests.integration.stack import descendants
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,8 @@ async def renderer() -> AsyncIterator[VegaChartRenderer]:
 
 
 def drawing_processes() -> list[int]:
-    return [each.pid for each in processes() if "adapters.charts.drawing" in each.args]
+    """Those of this run: other programs on the machine may draw too."""
+    return [each.pid for each in descendants(os.getpid()) if "adapters.charts.drawing" in each.args]
 
 
 class TestVegaChartRenderer(ChartRendererContract):
