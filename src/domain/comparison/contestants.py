@@ -157,6 +157,7 @@ def contestant_of(
             "context_tokens": profile.context_tokens,
             "max_output_tokens": profile.max_output_tokens,
             "reasoning_tokens": profile.reasoning_tokens,
+            "numbers_from_text": profile.numbers_from_text,
             **profile.parameters,
         },
         simulated=simulated,
