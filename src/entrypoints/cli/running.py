@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -47,9 +48,14 @@ def or_exit(name: str, work: Callable[[], Awaitable[T]]) -> T:
     try:
         return asyncio.run(run())
     except InvalidInput as error:
-        lines = [f"{each.pointer.lstrip('/')} {each.detail}" for each in error.violations]
+        lines = [f"{_place(each.pointer)} {each.detail}" for each in error.violations]
         reason = "\n".join(lines or [str(error)])
     except (AppError, OSError) as error:
         reason = str(error)
     click.echo(f"storekeeper {name}: {reason}", err=True)
     sys.exit(1)
+
+
+def _place(pointer: str) -> str:
+    """A member without its slash; a file by the path that was given."""
+    return pointer if Path(pointer).is_file() else pointer.lstrip("/")
