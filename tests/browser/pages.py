@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, Request, async_playwright
+from playwright.async_api import Browser, Page, Request, async_playwright, expect
 
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
@@ -24,6 +24,11 @@ _FLAGS = (
     "--disable-sync",
     "--ignore-certificate-errors",  # the CA is this run's own
 )
+
+
+# What a page does follows on what a person does, at once or on a busy machine later: tests wait for
+# the state that they want, never for a moment.
+expect.set_options(timeout=30_000)
 
 
 def chromium() -> str:

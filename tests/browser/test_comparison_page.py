@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from adapters.charts.vega import open_chart_renderer
 from adapters.reports.comparison_page import HtmlComparison
@@ -49,8 +49,15 @@ def longest(report: ComparisonReport) -> Case:
     return max(report.cases, key=lambda case: len(case.text))
 
 
-async def shown(page: Page) -> str:
-    return await page.locator("#count").inner_text()
+async def expect_count(page: Page, said: str) -> None:
+    """Wait until the page says which of how many texts it shows."""
+    await expect(page.locator("#count")).to_have_text(said)
+
+
+async def expect_case(page: Page, case: Case) -> None:
+    """Wait until the page shows this text, each character of it."""
+    await expect(page.locator("#case h3")).to_have_text(case.text_id)
+    assert await page.locator("#case .text").inner_text() == case.text
 
 
 @pytest.mark.parametrize(
@@ -66,7 +73,7 @@ async def test_the_page_is_accessible_and_fits_the_screen(
         assert await accessibility_problems(page) == []
         assert await overflow_px(page) == 0
         width = "wide" if size == DESKTOP else "narrow"
-        assert await page.locator(f".{width} svg.chart:visible").count() == 6
+        await expect(page.locator(f".{width} svg.chart:visible")).to_have_count(6)
 
 
 async def test_the_verdict_and_the_scores_are_those_of_the_report(
@@ -84,10 +91,10 @@ async def test_the_verdict_and_the_scores_are_those_of_the_report(
 async def test_hostile_texts_stay_texts(page: Page) -> None:
     assert await page.title() == "openai, local and regex on 60 texts"
     await page.get_by_label("Words of the text").fill("onerror")
-    assert await shown(page) == "1 of 1"
-    text = await page.locator("#case .text").inner_text()
-    assert text == HOSTILE.replace("\u202e", "U+202E").replace("\u202c", "U+202C")
-    assert await page.locator("#case img, #case script").count() == 0
+    await expect_count(page, "1 of 1")
+    text = HOSTILE.replace("\u202e", "U+202E").replace("\u202c", "U+202C")
+    await expect(page.locator("#case .text")).to_have_text(text)
+    await expect(page.locator("#case img, #case script")).to_have_count(0)
     assert await page.title() == "openai, local and regex on 60 texts"
 
 
@@ -95,7 +102,7 @@ async def test_filters_narrow_the_texts_and_can_be_cleared(
     page: Page, report: ComparisonReport
 ) -> None:
     every = len(report.cases)
-    assert await shown(page) == f"1 of {every}"
+    await expect_count(page, f"1 of {every}")
     await page.locator("select[name=contestant]").select_option("local")
     await page.locator("select[name=field]").select_option("field_3")
     await page.locator("select[name=error]").select_option("omitted")
@@ -109,16 +116,15 @@ async def test_filters_narrow_the_texts_and_can_be_cleared(
         )
     ]
     assert 0 < len(wanted) < every
-    assert await shown(page) == f"1 of {len(wanted)}"
-    names = await page.locator("#list button bdi").all_inner_texts()
-    assert names == wanted
+    await expect_count(page, f"1 of {len(wanted)}")
+    await expect(page.locator("#list button bdi")).to_have_text(wanted)
     await page.locator("select[name=stratum]").select_option("injection")
     await page.locator("select[name=show]").select_option("one wrong, another right")
     await page.get_by_label("Words of the text").fill("no text says this")
-    assert await shown(page) == "none"
-    assert await page.locator("#case").inner_text() == "No text fits these filters."
+    await expect_count(page, "none")
+    await expect(page.locator("#case")).to_have_text("No text fits these filters.")
     await page.get_by_role("button", name="Clear").click()
-    assert await shown(page) == f"1 of {every}"
+    await expect_count(page, f"1 of {every}")
 
 
 async def test_evidence_is_marked_where_it_stands(page: Page, report: ComparisonReport) -> None:
@@ -132,7 +138,7 @@ async def test_evidence_is_marked_where_it_stands(page: Page, report: Comparison
     )
     await page.get_by_label("Words of the text").fill(case.text_id)
     await page.locator("#list button").first.click()
-    assert await page.locator("#case .text").inner_text() == case.text
+    await expect_case(page, case)
     for name, (start, end) in case.spans.items():
         marks = page.locator(f'#case mark[data-keys~="-1:{name}"]')
         assert "".join(await marks.all_inner_texts()) == case.text[start:end]
@@ -141,6 +147,7 @@ async def test_evidence_is_marked_where_it_stands(page: Page, report: Comparison
     await (
         page.locator("#case tbody tr").nth(place).locator("td").nth(1).get_by_role("button").click()
     )
+    await expect(page.locator("#case mark.lit").first).to_be_visible()
     lit = await page.locator("#case mark.lit").all_inner_texts()
     assert "".join(lit) == "".join(case.text[start:end] for start, end in cell.spans)
 
@@ -148,37 +155,40 @@ async def test_evidence_is_marked_where_it_stands(page: Page, report: Comparison
 async def test_the_keyboard_steps_through_the_texts(page: Page, report: ComparisonReport) -> None:
     await page.get_by_role("button", name="Next text").focus()
     await page.keyboard.press("Enter")
-    assert await shown(page) == f"2 of {len(report.cases)}"
+    await expect_count(page, f"2 of {len(report.cases)}")
     await page.locator("#list button").nth(1).focus()
     await page.keyboard.press("ArrowDown")
-    assert await shown(page) == f"3 of {len(report.cases)}"
-    focused = await page.evaluate("document.activeElement.getAttribute('aria-current')")
-    assert focused == "true"
+    await expect_count(page, f"3 of {len(report.cases)}")
+    await expect(page.locator(":focus")).to_have_attribute("aria-current", "true")
     await page.get_by_role("button", name="Previous text").click()
-    assert await page.locator("#case h3").inner_text() == report.cases[1].text_id
+    await expect(page.locator("#case h3")).to_have_text(report.cases[1].text_id)
 
 
 async def test_the_address_leads_back_to_a_finding(
     browser: Browser, page: Page, file: Path
 ) -> None:
     await page.locator("select[name=error]").select_option("omitted")
+    first = await page.locator("#case h3").inner_text()
     await page.get_by_role("button", name="Next text").click()
+    await expect(page.locator("#case h3")).not_to_have_text(first)
     name = await page.locator("#case h3").inner_text()
     async with watched_page(browser, _DISK) as again:
         await again.goto(page.url)
-        assert await again.locator("#case h3").inner_text() == name
-        assert await shown(again) == await shown(page)
+        await expect(again.locator("#case h3")).to_have_text(name)
+        await expect_count(again, await page.locator("#count").inner_text())
 
 
 async def test_a_long_text_is_folded_and_opens(page: Page, report: ComparisonReport) -> None:
     case = longest(report)
     assert len(case.text) > 5_000
     await page.get_by_label("Words of the text").fill(case.text_id)
+    await expect(page.locator("#case h3")).to_have_text(case.text_id)
     folded = await page.locator("#case .text").inner_text()
     assert len(folded) < len(case.text) / 2
-    for _ in range(await page.locator("#case .more").count()):
+    for left in reversed(range(await page.locator("#case .more").count())):
         await page.locator("#case .more").first.click()
-    assert await page.locator("#case .text").inner_text() == case.text
+        await expect(page.locator("#case .more")).to_have_count(left)
+    await expect_case(page, case)
 
 
 async def test_without_scripts_the_first_texts_are_listed(
@@ -186,9 +196,9 @@ async def test_without_scripts_the_first_texts_are_listed(
 ) -> None:
     async with watched_page(browser, _DISK, javascript=False) as page:
         await page.goto(file.as_uri())
-        names = await page.locator("#plain h3 bdi").all_inner_texts()
-        assert names == [case.text_id for case in report.cases[:12]]
-        assert await page.locator("#app").is_hidden()
+        names = [case.text_id for case in report.cases[:12]]
+        await expect(page.locator("#plain h3 bdi")).to_have_text(names)
+        await expect(page.locator("#app")).to_be_hidden()
 
 
 async def test_no_script_but_its_own_runs(browser: Browser, file: Path, tmp_path: Path) -> None:
