@@ -254,6 +254,7 @@ async def test_a_database_that_goes_away_ends_the_import_with_how_to_go_on(
             await database.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " AND backend_type = 'client backend'"
             )
             await asyncio.sleep(0.005)
         _, said = await ended

@@ -142,6 +142,7 @@ async def test_a_connection_that_the_server_ended_is_replaced(
             ended = await connection.fetchval(
                 "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " AND backend_type = 'client backend'"
             )
         assert ended >= 1
         for response in await asyncio.gather(*(api.get("/users") for _ in range(20))):
@@ -278,7 +279,8 @@ async def test_clients_that_leave_take_no_connection_along(
         await until(
             other,
             "SELECT count(*) <= 4 AND bool_and(state = 'idle') FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'",
         )
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
 

@@ -28,8 +28,18 @@ _DOWN = (
     asyncpg.exceptions.ConnectionRejectionError,
 )
 _POOLER_IS_FULL = "MAXCONN"  # Supavisor answers XX000 with (EMAXCONN...) or (EMAXCONNSESSION)
-# Of a connection that is closed, or that breaks between two messages of one statement.
-_CONNECTION_DIED = ("closed", "cannot switch to state")
+# What an InterfaceError says of a connection that is closed, or that breaks between two messages of
+# one statement or while it idles in the pool. "Another operation is in progress" stands for two
+# coroutines on one connection as well, and there are none: a connection belongs to one block.
+_CONNECTION_DIED = ("closed", "closing", "another operation")
+
+CONNECTION_FAULTS = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""All that a call over a connection that breaks may raise (`TimeoutError` is an `OSError`)."""
 
 
 @contextmanager
@@ -65,10 +75,19 @@ def translated() -> Iterator[None]:
             raise
         raise _down() from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        # asyncpg says this of a connection that died as well as of a misuse of its API.
-        if not any(words in str(error) for words in _CONNECTION_DIED):
+        if not connection_died(error):
             raise
         raise _down() from error
+
+
+def connection_died(error: Exception) -> bool:
+    """Whether the driver says by `error` that its connection is of no more use.
+
+    It raises the same classes when its API is misused, which is a defect of ours.
+    """
+    return isinstance(error, asyncpg.InternalClientError) or any(
+        words in str(error) for words in _CONNECTION_DIED
+    )
 
 
 @contextmanager

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import asyncpg
 
+from adapters.postgres.errors import CONNECTION_FAULTS
 from adapters.postgres.migrations import MigrationError, status
 from adapters.postgres.pool import PoolOptions, connect_arguments
+from domain.errors import AppError
 from ports.examination import Examination, Finding
 
 _OLDEST: Final = 150_000
@@ -30,15 +33,16 @@ class PostgresExamination(Examination):
         """See the port."""
         try:
             connection = await asyncpg.connect(**connect_arguments(self._url, self._options))
-        except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (ValueError, *CONNECTION_FAULTS) as error:
             why = str(error) or type(error).__name__
             return [_finding("database", bad=f"cannot be reached: {why}. Look at DATABASE_URL.")]
         try:
             return [*await self._server(connection), await self._migrations()]
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (AppError, *CONNECTION_FAULTS) as error:
             return [_finding("database", bad=f"was lost while it was examined: {error}")]
         finally:
-            await connection.close(timeout=self._options.acquire_timeout_s)
+            with suppress(*CONNECTION_FAULTS):
+                await connection.close(timeout=self._options.acquire_timeout_s)
 
     async def _server(self, connection: asyncpg.Connection) -> Sequence[Finding]:
         row = await connection.fetchrow(

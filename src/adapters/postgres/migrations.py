@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 
+from adapters.postgres.errors import CONNECTION_FAULTS, translated
 from adapters.postgres.files import SQL_DIR
 from adapters.postgres.pool import PoolOptions, connect_arguments
 
@@ -62,6 +63,7 @@ async def status(url: str) -> Sequence[Migration]:
         MigrationError: the database holds a migration that this version does not know, or one
             whose text was changed after it was applied; or it refuses the connection.
         OSError: the database cannot be reached.
+        DatabaseUnavailable: it went away in the meantime; and all else of `translated`.
     """
     async with _connection(url) as connection:
         return await _compare(connection)
@@ -76,6 +78,7 @@ async def migrate(url: str) -> Sequence[str]:
     Raises:
         MigrationError: as `status`, or a file failed (it and what follows are not applied).
         OSError: the database cannot be reached.
+        DatabaseUnavailable: it went away in the meantime; and all else of `translated`.
     """
     done = []
     async with _connection(url) as connection:
@@ -143,6 +146,8 @@ async def _connection(url: str) -> AsyncIterator[asyncpg.Connection]:
         why = str(error).rstrip(".")
         raise MigrationError(f"the database refuses: {why}. Look at DATABASE_URL.") from error
     try:
-        yield connection
+        with translated():
+            yield connection
     finally:
-        await connection.close()
+        with suppress(*CONNECTION_FAULTS):
+            await connection.close(timeout=arguments["timeout"])

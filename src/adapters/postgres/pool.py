@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from asyncpg.transaction import Transaction
 
-from adapters.postgres.errors import RETRYABLE, translated
+from adapters.postgres.errors import CONNECTION_FAULTS, RETRYABLE, connection_died, translated
 from domain.errors import DatabaseBusy
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 Connection = PoolConnectionProxy
 _TRIES: Final = 3
@@ -130,8 +133,12 @@ class Database:
             raise DatabaseBusy("No database connection was free.", retry_after_s=1) from error
         try:
             yield connection
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            if connection_died(error):
+                _terminate(connection)
+            raise
         finally:
-            await self._pool.release(connection)
+            await self._release(connection)
 
     @asynccontextmanager
     async def transaction(
@@ -143,11 +150,22 @@ class Database:
             isolation: what it needs, whatever the database's default is; None for the default.
         """
         with translated():
-            async with (
-                self.connection() as connection,
-                connection.transaction(isolation=isolation),
-            ):
-                yield connection
+            async with self.connection() as connection:
+                transaction = connection.transaction(isolation=isolation)
+                await transaction.start()
+                try:
+                    yield connection
+                except BaseException:
+                    await roll_back(connection, transaction)
+                    raise
+                await transaction.commit()
+
+    async def _release(self, connection: Connection) -> None:
+        """Give a connection back; asyncpg closes one that it cannot clean."""
+        try:
+            await self._pool.release(connection)
+        except CONNECTION_FAULTS as error:
+            _log.info("a database connection was closed: %s", error)
 
     async def _run(self, operation: Callable[[Connection], Awaitable[T]]) -> T:
         with translated():
@@ -159,6 +177,23 @@ class Database:
                     continue
             async with self.connection() as connection:
                 return await operation(connection)
+
+
+async def roll_back(connection: Connection, transaction: Transaction) -> None:
+    """Undo a transaction; where that fails, close the connection, upon which the server undoes it.
+
+    Raises nothing but cancellation, so that the error that led here stays the one that is told.
+    """
+    try:
+        await transaction.rollback()
+    except CONNECTION_FAULTS:
+        _terminate(connection)
+
+
+def _terminate(connection: Connection) -> None:
+    """Close a connection at once, or the pool takes it for a sound one."""
+    with suppress(asyncpg.InterfaceError):  # it died, and the pool has seen it
+        connection.terminate()
 
 
 @asynccontextmanager
@@ -175,7 +210,7 @@ async def open_database(url: str, options: PoolOptions) -> AsyncIterator[Databas
     finally:
         try:
             await asyncio.wait_for(pool.close(), options.acquire_timeout_s)
-        except (TimeoutError, OSError):
+        except CONNECTION_FAULTS:
             pool.terminate()
 
 

@@ -13,7 +13,7 @@ from adapters.postgres.extraction_jobs import PostgresExtractionJobIntake
 from adapters.postgres.extractions import PostgresExtractionRepository
 from adapters.postgres.idempotency import PostgresIdempotencyStore
 from adapters.postgres.orders import PostgresOrderRepository
-from adapters.postgres.pool import Connection, Database
+from adapters.postgres.pool import Connection, Database, roll_back
 from adapters.postgres.search_clicks import PostgresSearchClickLog
 from adapters.postgres.users import PostgresUserRepository
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
@@ -64,8 +64,8 @@ class PostgresUnitOfWork(UnitOfWork):
 
     async def commit(self) -> None:
         """Commit; the last call on a unit."""
+        self.ended = True  # whatever comes of it, there is nothing left to undo
         await self._transaction.commit()
-        self.ended = True
 
 
 class PostgresUnitOfWorkFactory(UnitOfWorkFactory):
@@ -88,5 +88,5 @@ class PostgresUnitOfWorkFactory(UnitOfWorkFactory):
                 try:
                     yield unit
                 finally:
-                    if not unit.ended and not connection.is_closed():
-                        await transaction.rollback()
+                    if not unit.ended:
+                        await roll_back(connection, transaction)
