@@ -40,10 +40,15 @@ class MemoryUserRepository(UserRepository):
             raise NotFound(f"There is no user {user_id}.") from None
 
     async def change(
-        self, user_id: UserId, changes: UserChanges, *, if_version: Set[int] | None = None
+        self,
+        user_id: UserId,
+        changes: UserChanges,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
     ) -> User:
         """See the port."""
-        old = await self._current(user_id, if_version)
+        old = await self._current(user_id, if_version, unless_version)
         new = replace(old, name=changes.name or old.name, email=changes.email or old.email)
         if new == old:
             return old
@@ -52,9 +57,15 @@ class MemoryUserRepository(UserRepository):
         self._write(new)
         return new
 
-    async def delete(self, user_id: UserId, *, if_version: Set[int] | None = None) -> None:
+    async def delete(
+        self,
+        user_id: UserId,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
+    ) -> None:
         """See the port."""
-        old = await self._current(user_id, if_version)
+        old = await self._current(user_id, if_version, unless_version)
         if any(order.user_id == user_id for order in self._tables.orders.values()):
             raise UserHasOrders("The user has orders; delete them first.")
         del self._tables.users[user_id]
@@ -73,10 +84,13 @@ class MemoryUserRepository(UserRepository):
         )
         return list(islice(found, limit))
 
-    async def _current(self, user_id: UserId, if_version: Set[int] | None) -> User:
+    async def _current(
+        self, user_id: UserId, if_version: Set[int] | None, unless_version: Set[int]
+    ) -> User:
         user = await self.get(user_id)
-        if if_version is not None and user.version not in if_version:
-            raise PreconditionFailed(f"User {user_id} has changed.")
+        stale = if_version is not None and user.version not in if_version
+        if stale or user.version in unless_version:
+            raise PreconditionFailed(f"User {user_id} is now in version {user.version}.")
         return user
 
     def _refuse_taken(self, email: str, but: UserId | None) -> None:

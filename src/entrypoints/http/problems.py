@@ -74,7 +74,9 @@ KINDS: Final[Mapping[type[AppError], Kind]] = {
     EmailTaken: Kind(HTTPStatus.CONFLICT, "The e-mail address is taken"),
     UserHasOrders: Kind(HTTPStatus.CONFLICT, "The user has orders"),
     RequestInProgress: Kind(HTTPStatus.CONFLICT, "The same request is still running"),
-    PreconditionFailed: Kind(HTTPStatus.PRECONDITION_FAILED, "The resource has changed"),
+    PreconditionFailed: Kind(
+        HTTPStatus.PRECONDITION_FAILED, "A condition of the request does not hold"
+    ),
     Unavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Try again later"),
     StatementTimedOut: Kind(HTTPStatus.GATEWAY_TIMEOUT, "The database did not finish in time"),
     BadAnswer: Kind(HTTPStatus.BAD_GATEWAY, "The provider's answer is unusable"),
