@@ -7,7 +7,7 @@ AppError
 │   └── TextRefused                 a language model refused the text on content grounds
 ├── NotFound                    the named thing does not exist
 ├── Conflict                    right in itself, but not against the stored state
-│   ├── EmailTaken                  another user has this e-mail, whatever its letter case
+│   ├── EmailTaken                  another user has this mailbox, however spelt
 │   ├── UserHasOrders               a user cannot go while orders refer to it
 │   ├── SchemaInUse                 an extraction schema cannot go or change while results name it
 │   └── RequestInProgress           a request with the same idempotency key is still running
@@ -104,7 +104,7 @@ class Conflict(AppError):
 
 
 class EmailTaken(Conflict):
-    """Another user has this e-mail, whatever its letter case."""
+    """Another user has this mailbox, however its address is spelt."""
 
     code = "email_taken"
 

@@ -25,7 +25,7 @@ class UserRepository(Protocol):
         """Store a new user.
 
         Raises:
-            EmailTaken: a user has this e-mail, whatever its letter case.
+            EmailTaken: a user has this mailbox (`domain.users.model.mailbox`).
         """
         ...
 
@@ -82,6 +82,6 @@ class UserRepository(Protocol):
         Args:
             limit: 1 and up.
             before: None starts at the newest.
-            email: only the user with this e-mail, whatever its letter case.
+            email: only the user with the mailbox that this address names.
         """
         ...

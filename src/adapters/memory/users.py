@@ -8,7 +8,7 @@ from itertools import islice
 
 from adapters.memory.tables import RecordTables, Undo, put
 from domain.errors import EmailTaken, NotFound, PreconditionFailed, UserHasOrders
-from domain.users.model import User, UserChanges, UserDraft, UserId
+from domain.users.model import User, UserChanges, UserDraft, UserId, mailbox
 from ports.users import UserRepository
 
 
@@ -80,7 +80,7 @@ class MemoryUserRepository(UserRepository):
             user
             for user in newest
             if (before is None or user.id < before)
-            and (email is None or _folded(user.email) == _folded(email))
+            and (email is None or mailbox(user.email) == mailbox(email))
         )
         return list(islice(found, limit))
 
@@ -95,13 +95,8 @@ class MemoryUserRepository(UserRepository):
 
     def _refuse_taken(self, email: str, but: UserId | None) -> None:
         others = (user for user in self._tables.users.values() if user.id != but)
-        if any(_folded(user.email) == _folded(email) for user in others):
+        if any(mailbox(user.email) == mailbox(email) for user in others):
             raise EmailTaken("Another user has this e-mail address.")
 
     def _write(self, user: User) -> None:
         put(self._tables.users, user.id, user, self._undo)
-
-
-def _folded(email: str) -> str:
-    """Lower case as PostgreSQL's `lower` gives it: each character by itself, to one character."""
-    return "".join(character.lower()[0] for character in email)

@@ -140,7 +140,7 @@ def _page(before: bool, email: bool) -> Statement:
         query = query.where(users.c.id < bindparam("before"))
     if email:
         query = query.where(
-            func.lower(users.c.email) == func.lower(bindparam("email", type_=String))
+            func.mailbox(users.c.email) == func.mailbox(bindparam("email", type_=String))
         )
     return Statement(query)
 
@@ -168,4 +168,4 @@ def _has_orders() -> UserHasOrders:
     return UserHasOrders("The user has orders; delete them first.")
 
 
-_EMAIL_CONSTRAINTS = {"users_email_key": _email_taken, "users_email_lower_key": _email_taken}
+_EMAIL_CONSTRAINTS = {"users_email_key": _email_taken, "users_mailbox_key": _email_taken}

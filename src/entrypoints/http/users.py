@@ -52,7 +52,7 @@ Email = Annotated[
     Meta(
         min_length=3,
         max_length=254,
-        description="Unique whatever its letter case",
+        description="Unique by the mailbox that it names, however it is spelt",
         examples=["ann@example.com"],
         extra_json_schema={"format": "email"},
     ),
@@ -116,7 +116,7 @@ class UserQuery(Struct, forbid_unknown_fields=True):
             Meta(
                 max_length=255,
                 pattern=r"^[^\x00]*$",
-                description="Only the user with this address, any letter case",
+                description="Only the user with this mailbox, however spelt",
             ),
         ]
         | None
