@@ -17,7 +17,7 @@ SELECT DISTINCT ON (name) name, version, definition
 FROM extraction_schemas
 ORDER BY name, version DESC;
 
--- Nothing when the newest version has this definition already.
+-- Nothing when the newest version has this definition already, or a condition does not hold.
 -- name: put_schema
 WITH newest AS (
     SELECT version, definition
@@ -28,7 +28,8 @@ WITH newest AS (
 )
 INSERT INTO extraction_schemas (name, version, definition)
 SELECT :name, coalesce((SELECT version FROM newest), 0) + 1, :definition::jsonb
-WHERE NOT EXISTS (SELECT FROM newest WHERE definition = :definition::jsonb)
+WHERE NOT EXISTS (SELECT FROM newest WHERE definition = :definition::jsonb OR :only_new::boolean)
+    AND (EXISTS (SELECT FROM newest) OR NOT :only_known::boolean)
 RETURNING version;
 
 -- name: delete_schema

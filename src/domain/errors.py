@@ -7,11 +7,11 @@ AppError
 │   └── TextRefused                 a language model refused the text on content grounds
 ├── NotFound                    the named thing does not exist
 ├── Conflict                    right in itself, but not against the stored state
-│   ├── EmailTaken                  another user has this e-mail, whatever its letter case
+│   ├── EmailTaken                  another user has this mailbox, however spelt
 │   ├── UserHasOrders               a user cannot go while orders refer to it
 │   ├── SchemaInUse                 an extraction schema cannot go or change while results name it
 │   └── RequestInProgress           a request with the same idempotency key is still running
-├── PreconditionFailed          the caller's version of the row is stale
+├── PreconditionFailed          not in the state that the request asks for
 └── DependencyError             an outside system failed; the caller did nothing wrong
     ├── Unavailable                 try again later (carries retry_after_s)
     │   ├── DatabaseUnavailable         down, restarting, refusing connections
@@ -104,7 +104,7 @@ class Conflict(AppError):
 
 
 class EmailTaken(Conflict):
-    """Another user has this e-mail, whatever its letter case."""
+    """Another user has this mailbox, however its address is spelt."""
 
     code = "email_taken"
 
@@ -128,7 +128,7 @@ class RequestInProgress(Conflict):
 
 
 class PreconditionFailed(AppError):
-    """The caller's version of the row is stale."""
+    """The resource is not in the state that the request asks for."""
 
     code = "version_mismatch"
 

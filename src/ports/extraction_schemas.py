@@ -27,11 +27,18 @@ class ExtractionSchemaRepository(Protocol):
         ...
 
     @abstractmethod
-    async def put(self, schema: Schema) -> tuple[Schema, bool]:
+    async def put(
+        self, schema: Schema, *, only_new: bool = False, only_known: bool = False
+    ) -> tuple[Schema, bool]:
         """Store a definition; returns it with its version, and whether that version is new.
 
         The version given is ignored: it becomes 1 for a new name, the newest version when that one
-        has the same definition, else the next.
+        has the same definition, else the next. The conditions are held in the statement that
+        writes.
+
+        Raises:
+            PreconditionFailed: `only_new`, and there is such a schema; `only_known`, and there is
+                none.
         """
         ...
 

@@ -12,8 +12,8 @@ from domain.orders.model import Order, OrderChanges, OrderDraft, OrderFilter, Or
 class OrderRepository(Protocol):
     """Orders; each method is atomic.
 
-    `if_version`: the versions of which the row must have one, checked in the statement that
-    writes; None writes whatever the version.
+    `if_version`, `unless_version`: the versions of which the row must have one (None: any), and
+    those that it must not have; checked in the statement that writes.
 
     Raises (each method):
         DatabaseUnavailable, DatabaseBusy, ChangesCollided, DatabaseReadOnly, StatementTimedOut:
@@ -40,25 +40,36 @@ class OrderRepository(Protocol):
 
     @abstractmethod
     async def change(
-        self, order_id: OrderId, changes: OrderChanges, *, if_version: Set[int] | None = None
+        self,
+        order_id: OrderId,
+        changes: OrderChanges,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
     ) -> Order:
         """Change the members that `changes` holds; returns the new state.
 
         Raises:
             NotFound: no such order.
-            PreconditionFailed: the version is none of `if_version`.
+            PreconditionFailed: the version is none of `if_version`, or one of `unless_version`.
             InvalidInput: `changes.order_date` is not the stored one.
             UnknownUser: no user has `changes.user_id`.
         """
         ...
 
     @abstractmethod
-    async def delete(self, order_id: OrderId, *, if_version: Set[int] | None = None) -> None:
+    async def delete(
+        self,
+        order_id: OrderId,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
+    ) -> None:
         """Remove one.
 
         Raises:
             NotFound: no such order.
-            PreconditionFailed: the version is none of `if_version`.
+            PreconditionFailed: the version is none of `if_version`, or one of `unless_version`.
         """
         ...
 

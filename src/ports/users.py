@@ -12,8 +12,8 @@ from domain.users.model import User, UserChanges, UserDraft, UserId
 class UserRepository(Protocol):
     """Users; each method is atomic.
 
-    `if_version`: the versions of which the row must have one, checked in the statement that
-    writes; None writes whatever the version.
+    `if_version`, `unless_version`: the versions of which the row must have one (None: any), and
+    those that it must not have; checked in the statement that writes.
 
     Raises (each method):
         DatabaseUnavailable, DatabaseBusy, ChangesCollided, DatabaseReadOnly, StatementTimedOut:
@@ -25,7 +25,7 @@ class UserRepository(Protocol):
         """Store a new user.
 
         Raises:
-            EmailTaken: a user has this e-mail, whatever its letter case.
+            EmailTaken: a user has this mailbox (`domain.users.model.mailbox`).
         """
         ...
 
@@ -40,24 +40,35 @@ class UserRepository(Protocol):
 
     @abstractmethod
     async def change(
-        self, user_id: UserId, changes: UserChanges, *, if_version: Set[int] | None = None
+        self,
+        user_id: UserId,
+        changes: UserChanges,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
     ) -> User:
         """Change the members that `changes` holds; returns the new state.
 
         Raises:
             NotFound: no such user.
-            PreconditionFailed: the version is none of `if_version`.
+            PreconditionFailed: the version is none of `if_version`, or one of `unless_version`.
             EmailTaken: another user has this e-mail.
         """
         ...
 
     @abstractmethod
-    async def delete(self, user_id: UserId, *, if_version: Set[int] | None = None) -> None:
+    async def delete(
+        self,
+        user_id: UserId,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
+    ) -> None:
         """Remove one.
 
         Raises:
             NotFound: no such user.
-            PreconditionFailed: the version is none of `if_version`.
+            PreconditionFailed: the version is none of `if_version`, or one of `unless_version`.
             UserHasOrders: orders refer to it.
         """
         ...
@@ -71,6 +82,6 @@ class UserRepository(Protocol):
         Args:
             limit: 1 and up.
             before: None starts at the newest.
-            email: only the user with this e-mail, whatever its letter case.
+            email: only the user with the mailbox that this address names.
         """
         ...

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from domain.errors import NotFound, SchemaInUse
+from domain.errors import NotFound, PreconditionFailed, SchemaInUse
 from domain.extraction.builtin import BUILT_IN, DEFAULT
 from domain.extraction.calls import Attempt, Failure, FailureKind, Usage
 from domain.extraction.model import (
@@ -126,6 +126,31 @@ class ExtractionsContract(Contract):
         for description in ("x", "y", "x"):
             await store.schemas.put(replace(NOTE, description=description))
         assert (await store.schemas.get("note")).version == 3
+
+    async def test_a_definition_may_be_for_a_new_name_alone_or_for_a_known_one(
+        self, store: Store
+    ) -> None:
+        with pytest.raises(PreconditionFailed):
+            await store.schemas.put(NOTE, only_known=True)
+        with pytest.raises(PreconditionFailed):
+            await store.schemas.put(NOTE, only_new=True, only_known=True)
+        assert await store.schemas.put(NOTE, only_new=True) == (NOTE, True)
+        other = replace(NOTE, description="Another note")
+        for schema in (NOTE, other):
+            for known in (False, True):
+                with pytest.raises(PreconditionFailed):
+                    await store.schemas.put(schema, only_new=True, only_known=known)
+        assert await store.schemas.put(NOTE, only_known=True) == (NOTE, False)
+        assert (await store.schemas.put(other, only_known=True))[1]
+
+    async def test_of_concurrent_definitions_of_a_new_name_one_is_made(self, store: Store) -> None:
+        schemas = [replace(NOTE, description=f"note {nth}") for nth in range(4)]
+        outcomes = await asyncio.gather(
+            *(store.schemas.put(schema, only_new=True) for schema in schemas),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(outcome, PreconditionFailed) for outcome in outcomes) == 3
+        assert (await store.schemas.get("note")).version == 1
 
     async def test_concurrent_definitions_each_get_a_version(self, store: Store) -> None:
         schemas = [replace(NOTE, description=f"note {nth}") for nth in range(4)]

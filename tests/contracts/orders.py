@@ -130,6 +130,19 @@ class OrdersContract(RecordsContract):
                 await records.orders.change(old.id, OrderChanges(quantity=4), if_version=stale)
         assert await records.orders.get(old.id) == new
 
+    async def test_a_change_never_happens_to_a_version_that_the_caller_excludes(
+        self, records: Records
+    ) -> None:
+        old = await stored_order(records)
+        for changes in (OrderChanges(quantity=3), OrderChanges(order_date=old.order_date)):
+            with pytest.raises(PreconditionFailed, match="version 1"):
+                await records.orders.change(old.id, changes, unless_version={1, 7})
+        with pytest.raises(PreconditionFailed):
+            await records.orders.delete(old.id, if_version={1}, unless_version={1})
+        assert await records.orders.get(old.id) == old
+        await records.orders.change(old.id, OrderChanges(quantity=3), unless_version={2})
+        await records.orders.delete(old.id, unless_version={1})
+
     async def test_of_ten_concurrent_changes_to_one_version_one_happens(
         self, records: Records
     ) -> None:

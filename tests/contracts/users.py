@@ -122,6 +122,20 @@ class UsersContract(RecordsContract):
                 await records.users.change(old.id, UserChanges(name="Cy"), if_version=stale)
         assert await records.users.get(old.id) == new
 
+    async def test_a_change_never_happens_to_a_version_that_the_caller_excludes(
+        self, records: Records
+    ) -> None:
+        old = await stored_user(records)
+        bo = UserChanges(name="Bo")
+        for allowed in (None, {1}):
+            with pytest.raises(PreconditionFailed, match="version 1"):
+                await records.users.change(old.id, bo, if_version=allowed, unless_version={1, 7})
+            with pytest.raises(PreconditionFailed):
+                await records.users.delete(old.id, if_version=allowed, unless_version={1})
+        assert await records.users.get(old.id) == old
+        new = await records.users.change(old.id, bo, if_version={1}, unless_version={2, 7})
+        await records.users.delete(new.id, unless_version={1})
+
     async def test_of_ten_concurrent_changes_to_one_version_one_happens(
         self, records: Records
     ) -> None:

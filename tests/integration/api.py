@@ -13,6 +13,7 @@ import trustme
 import uvicorn
 
 from entrypoints.http.app import build_app
+from entrypoints.http.protocol import HttpProtocol
 from entrypoints.settings import Settings, load_settings
 
 _SECRET = "a secret of forty characters, for the tests"
@@ -47,6 +48,8 @@ async def serving(settings: Settings, directory: Path) -> AsyncIterator[httpx2.A
             build_app(settings),
             host="127.0.0.1",
             port=0,
+            http=HttpProtocol,
+            ws="none",
             ssl_keyfile=str(key_file),
             ssl_certfile=str(chain_file),
             log_config=None,

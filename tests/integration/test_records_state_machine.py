@@ -38,7 +38,12 @@ from tests.integration.records import emptied
 names = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12
 )
-emails = st.sampled_from(["a@x.org", "A@x.org", "b@x.org", "é@x.org", "É@x.org", "İ@x.org", "Σ@x"])
+emails = st.sampled_from(
+    [
+        *("a@x.org", "A@x.org", "b@x.org", "é@x.org", "É@x.org", "İ@x.org", "Σ@x"),
+        *("e\u0301@x.org", "a@bü.x", "a@BU\u0308.x", "a@xn--b-eha.x", "a@\uff58.org", "a@xn--.x"),
+    ]
+)
 versions = st.none() | st.frozensets(st.integers(0, 4), max_size=3)
 quantities = st.integers(1, MAX_INT)
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.memory.users import MemoryUserRepository
 from adapters.system.email_syntax import EmailValidatorSyntax
 from domain.errors import EmailTaken, InvalidInput, NotFound, PreconditionFailed
-from domain.users.model import UserChanges, UserDraft, UserId, name_violations
+from domain.users.model import UserChanges, UserDraft, UserId, mailbox, name_violations
 from domain.users.service import UserService
 
 
@@ -26,6 +26,33 @@ def service(tables: RecordTables) -> UserService:
 
 def pointers(refusal: pytest.ExceptionInfo[InvalidInput]) -> list[str]:
     return [each.pointer for each in refusal.value.violations]
+
+
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("Ann@Example.COM", "ann@example.com"),
+        ("Kunde@BÜCHER.example", "kunde@bücher.example"),
+        ("kunde@XN--BCHER-kva.example", "kunde@bücher.example"),
+        ("JOSE\u0301@a\u3002b\uff0eexample", "josé@a.b.example"),
+        ("\uff41nn@\uff45xample.com", "\uff41nn@example.com"),
+        ("\u0130nfo@\u0130.example", "info@i.example"),
+        ("a@xn--abc-.example", "a@xn--abc-.example"),
+        ("a@xn--ü.example", "a@xn--ü.example"),
+        ("a@xn--99999999.example", "a@xn--99999999.example"),
+        ("nobody", "nobody"),
+        ("", ""),
+    ],
+)
+def test_a_mailbox_has_one_name_however_it_is_spelt(address: str, named: str) -> None:
+    assert mailbox(address) == named
+    assert mailbox(mailbox(address)) == named
+
+
+def test_an_address_that_idna_reads_otherwise_is_refused_with_its_usual_form() -> None:
+    problem = EmailValidatorSyntax().problem
+    assert problem("a@b\u00fcch.example") is None
+    assert "Write the address as a@büch.example" in (problem("a@b\ufe0füch.example") or "")
 
 
 async def test_a_registered_user_is_stored_as_typed(service: UserService) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from adapters.memory.tables import ExtractionTables, Undo
-from domain.errors import NotFound, SchemaInUse
+from domain.errors import NotFound, PreconditionFailed, SchemaInUse
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import Schema
 from ports.extraction_schemas import ExtractionSchemaRepository
@@ -34,8 +34,13 @@ class MemoryExtractionSchemaRepository(ExtractionSchemaRepository):
         """See the port."""
         return [versions[-1] for _, versions in sorted(self._tables.schemas.items())]
 
-    async def put(self, schema: Schema) -> tuple[Schema, bool]:
+    async def put(
+        self, schema: Schema, *, only_new: bool = False, only_known: bool = False
+    ) -> tuple[Schema, bool]:
         """See the port."""
+        known = schema.name in self._tables.schemas
+        if (only_new and known) or (only_known and not known):
+            raise PreconditionFailed(f"The schema {schema.name!r} is not as the request asks.")
         versions = self._tables.schemas.setdefault(schema.name, [])
         new = not versions or not versions[-1].same_definition(schema)
         if new:

@@ -51,10 +51,15 @@ class MemoryOrderRepository(OrderRepository):
             raise NotFound(f"There is no order {order_id}.") from None
 
     async def change(
-        self, order_id: OrderId, changes: OrderChanges, *, if_version: Set[int] | None = None
+        self,
+        order_id: OrderId,
+        changes: OrderChanges,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
     ) -> Order:
         """See the port."""
-        old = await self._current(order_id, if_version)
+        old = await self._current(order_id, if_version, unless_version)
         if changes.order_date is not None and changes.order_date != old.order_date:
             raise InvalidInput.of([ORDER_DATE_IS_FIXED])
         if changes.user_id is not None:
@@ -71,9 +76,15 @@ class MemoryOrderRepository(OrderRepository):
         put(self._tables.orders, order_id, new, self._undo)
         return new
 
-    async def delete(self, order_id: OrderId, *, if_version: Set[int] | None = None) -> None:
+    async def delete(
+        self,
+        order_id: OrderId,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
+    ) -> None:
         """See the port."""
-        old = await self._current(order_id, if_version)
+        old = await self._current(order_id, if_version, unless_version)
         del self._tables.orders[order_id]
         self._undo.append(lambda: self._tables.orders.__setitem__(order_id, old))
 
@@ -89,10 +100,13 @@ class MemoryOrderRepository(OrderRepository):
         )
         return list(islice(found, limit))
 
-    async def _current(self, order_id: OrderId, if_version: Set[int] | None) -> Order:
+    async def _current(
+        self, order_id: OrderId, if_version: Set[int] | None, unless_version: Set[int]
+    ) -> Order:
         order = await self.get(order_id)
-        if if_version is not None and order.version not in if_version:
-            raise PreconditionFailed(f"Order {order_id} has changed.")
+        stale = if_version is not None and order.version not in if_version
+        if stale or order.version in unless_version:
+            raise PreconditionFailed(f"Order {order_id} is now in version {order.version}.")
         return order
 
     def _refuse_unknown(self, user_id: UserId) -> None:

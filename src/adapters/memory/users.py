@@ -8,7 +8,7 @@ from itertools import islice
 
 from adapters.memory.tables import RecordTables, Undo, put
 from domain.errors import EmailTaken, NotFound, PreconditionFailed, UserHasOrders
-from domain.users.model import User, UserChanges, UserDraft, UserId
+from domain.users.model import User, UserChanges, UserDraft, UserId, mailbox
 from ports.users import UserRepository
 
 
@@ -40,10 +40,15 @@ class MemoryUserRepository(UserRepository):
             raise NotFound(f"There is no user {user_id}.") from None
 
     async def change(
-        self, user_id: UserId, changes: UserChanges, *, if_version: Set[int] | None = None
+        self,
+        user_id: UserId,
+        changes: UserChanges,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
     ) -> User:
         """See the port."""
-        old = await self._current(user_id, if_version)
+        old = await self._current(user_id, if_version, unless_version)
         new = replace(old, name=changes.name or old.name, email=changes.email or old.email)
         if new == old:
             return old
@@ -52,9 +57,15 @@ class MemoryUserRepository(UserRepository):
         self._write(new)
         return new
 
-    async def delete(self, user_id: UserId, *, if_version: Set[int] | None = None) -> None:
+    async def delete(
+        self,
+        user_id: UserId,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
+    ) -> None:
         """See the port."""
-        old = await self._current(user_id, if_version)
+        old = await self._current(user_id, if_version, unless_version)
         if any(order.user_id == user_id for order in self._tables.orders.values()):
             raise UserHasOrders("The user has orders; delete them first.")
         del self._tables.users[user_id]
@@ -69,25 +80,23 @@ class MemoryUserRepository(UserRepository):
             user
             for user in newest
             if (before is None or user.id < before)
-            and (email is None or _folded(user.email) == _folded(email))
+            and (email is None or mailbox(user.email) == mailbox(email))
         )
         return list(islice(found, limit))
 
-    async def _current(self, user_id: UserId, if_version: Set[int] | None) -> User:
+    async def _current(
+        self, user_id: UserId, if_version: Set[int] | None, unless_version: Set[int]
+    ) -> User:
         user = await self.get(user_id)
-        if if_version is not None and user.version not in if_version:
-            raise PreconditionFailed(f"User {user_id} has changed.")
+        stale = if_version is not None and user.version not in if_version
+        if stale or user.version in unless_version:
+            raise PreconditionFailed(f"User {user_id} is now in version {user.version}.")
         return user
 
     def _refuse_taken(self, email: str, but: UserId | None) -> None:
         others = (user for user in self._tables.users.values() if user.id != but)
-        if any(_folded(user.email) == _folded(email) for user in others):
+        if any(mailbox(user.email) == mailbox(email) for user in others):
             raise EmailTaken("Another user has this e-mail address.")
 
     def _write(self, user: User) -> None:
         put(self._tables.users, user.id, user, self._undo)
-
-
-def _folded(email: str) -> str:
-    """Lower case as PostgreSQL's `lower` gives it: each character by itself, to one character."""
-    return "".join(character.lower()[0] for character in email)

@@ -11,7 +11,7 @@ import asyncpg
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
 from adapters.postgres.queries import load_queries
-from domain.errors import Conflict, NotFound, SchemaInUse
+from domain.errors import Conflict, NotFound, PreconditionFailed, SchemaInUse
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.schema import Schema
 from ports.extraction_schemas import ExtractionSchemaRepository
@@ -44,18 +44,36 @@ class PostgresExtractionSchemaRepository(ExtractionSchemaRepository):
         """See the port."""
         return [_schema(row) for row in await self._executor.fetch(_QUERIES["newest_schemas"].sql)]
 
-    async def put(self, schema: Schema) -> tuple[Schema, bool]:
+    async def put(
+        self, schema: Schema, *, only_new: bool = False, only_known: bool = False
+    ) -> tuple[Schema, bool]:
         """See the port."""
         query = _QUERIES["put_schema"]
-        arguments = query.args(name=schema.name, definition=json.dumps(definition_of(schema)))
+        arguments = query.args(
+            name=schema.name,
+            definition=json.dumps(definition_of(schema)),
+            only_new=only_new,
+            only_known=only_known,
+        )
         for _ in range(_TRIES):
             try:
                 with on_constraint({"extraction_schemas_pkey": _same_moment}):
                     version = await self._executor.fetchval(query.sql, *arguments)
             except _SameMoment:
                 continue  # another writer took this version; ours is the next, or theirs
+            if version is None and (only_new or only_known):
+                await self._hold(schema.name, only_new=only_new)
             return await self.get(schema.name, version), version is not None
         raise Conflict(f"The schema {schema.name!r} is being changed by others; try again.")
+
+    async def _hold(self, name: str, *, only_new: bool) -> None:
+        """Say why a conditional definition was not stored, unless it was there already."""
+        try:
+            newest = await self.get(name)
+        except NotFound as error:
+            raise PreconditionFailed(str(error)) from None
+        if only_new:
+            raise PreconditionFailed(f"The schema {name!r} exists, in version {newest.version}.")
 
     async def delete(self, name: str) -> None:
         """See the port."""

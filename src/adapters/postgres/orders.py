@@ -12,6 +12,7 @@ from sqlalchemy import (
     DateTime,
     Integer,
     String,
+    all_,
     any_,
     bindparam,
     delete,
@@ -39,10 +40,12 @@ from domain.orders.model import (
 from ports.orders import OrderRepository
 
 _VERSIONS = bindparam("versions", type_=ARRAY(Integer))
+_NOT_VERSIONS = bindparam("not_versions", type_=ARRAY(Integer))
 _DATE = bindparam("order_date", type_=DateTime)
 _THIS = (
     orders.c.id == bindparam("order_id"),
     or_(_VERSIONS.is_(None), orders.c.version == any_(_VERSIONS)),
+    orders.c.version != all_(_NOT_VERSIONS),
 )
 _INSERT = Statement(
     insert(orders)
@@ -95,7 +98,12 @@ class PostgresOrderRepository(OrderRepository):
         return _order(row)
 
     async def change(
-        self, order_id: OrderId, changes: OrderChanges, *, if_version: Set[int] | None = None
+        self,
+        order_id: OrderId,
+        changes: OrderChanges,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
     ) -> Order:
         """See the port."""
         arguments = _UPDATE.args(
@@ -105,20 +113,29 @@ class PostgresOrderRepository(OrderRepository):
             new_quantity=changes.quantity,
             order_date=_naive_utc(changes.order_date),
             versions=None if if_version is None else list(if_version),
+            not_versions=list(unless_version),
         )
         with on_constraint(_USER_CONSTRAINT):
             row = await self._executor.fetchrow(_UPDATE.sql, *arguments)
         if row is None:
-            raise await self._why_not(order_id, if_version)
+            raise await self._why_not(order_id, if_version, unless_version, changes.order_date)
         return _order(row)
 
-    async def delete(self, order_id: OrderId, *, if_version: Set[int] | None = None) -> None:
+    async def delete(
+        self,
+        order_id: OrderId,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
+    ) -> None:
         """See the port."""
         arguments = _DELETE.args(
-            order_id=order_id, versions=None if if_version is None else list(if_version)
+            order_id=order_id,
+            versions=None if if_version is None else list(if_version),
+            not_versions=list(unless_version),
         )
         if await self._executor.fetchval(_DELETE.sql, *arguments) is None:
-            raise await self._why_not(order_id, if_version)
+            raise await self._why_not(order_id, if_version, unless_version)
 
     async def page(
         self, filtered: OrderFilter, *, limit: int, before: OrderId | None = None
@@ -136,16 +153,22 @@ class PostgresOrderRepository(OrderRepository):
         rows = await self._executor.fetch(statement.sql, *statement.args(limit=limit, **given))
         return [_order(row) for row in rows]
 
-    async def _why_not(self, order_id: OrderId, if_version: Set[int] | None) -> AppError:
+    async def _why_not(
+        self,
+        order_id: OrderId,
+        if_version: Set[int] | None,
+        unless_version: Set[int],
+        order_date: datetime | None = None,
+    ) -> AppError:
         """Why a conditional write touched no row."""
         row = await self._executor.fetchrow(_SELECT.sql, *_SELECT.args(order_id=order_id))
         if row is None:
             return _missing(order_id)
-        if if_version is not None and row["version"] not in if_version:
-            return PreconditionFailed(
-                f"Order {order_id} has changed; its version is {row['version']}."
-            )
-        return InvalidInput.of([ORDER_DATE_IS_FIXED])
+        version = row["version"]
+        allowed = (if_version is None or version in if_version) and version not in unless_version
+        if allowed and order_date is not None and row["order_date"] != _naive_utc(order_date):
+            return InvalidInput.of([ORDER_DATE_IS_FIXED])
+        return PreconditionFailed(f"Order {order_id} is now in version {version}.")
 
 
 @cache

@@ -48,7 +48,7 @@ users = Table(
     Column("created_at", DateTime, server_default=func.current_timestamp()),
     Column("version", Integer, nullable=False, server_default=text("1")),
 )
-Index("users_email_lower_key", func.lower(users.c.email), unique=True)
+Index("users_mailbox_key", func.mailbox(users.c.email), unique=True)
 
 orders = Table(
     "orders",
@@ -95,7 +95,8 @@ search_clicks = Table(
         "query_norm",
         Text,
         Computed(
-            "btrim(regexp_replace(normalize(lower(normalize(search_query, NFKC)), NFKC),"
+            "btrim(regexp_replace("
+            "normalize(lower(normalize(search_query, NFKC) COLLATE unicode_case), NFKC),"
             " '[ \\t\\n\\v\\f\\r\\u0085\\u1680\\u2028\\u2029]+', ' ', 'g'), ' ')",
             persisted=True,
         ),

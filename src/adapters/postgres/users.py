@@ -11,6 +11,7 @@ from sqlalchemy import (
     ARRAY,
     Integer,
     String,
+    all_,
     any_,
     bindparam,
     delete,
@@ -30,9 +31,11 @@ from domain.users.model import User, UserChanges, UserDraft, UserId
 from ports.users import UserRepository
 
 _VERSIONS = bindparam("versions", type_=ARRAY(Integer))
+_NOT_VERSIONS = bindparam("not_versions", type_=ARRAY(Integer))
 _THIS = (
     users.c.id == bindparam("user_id"),
     or_(_VERSIONS.is_(None), users.c.version == any_(_VERSIONS)),
+    users.c.version != all_(_NOT_VERSIONS),
 )
 _INSERT = Statement(
     insert(users).values(name=bindparam("name"), email=bindparam("email")).returning(users)
@@ -73,7 +76,12 @@ class PostgresUserRepository(UserRepository):
         return _user(row)
 
     async def change(
-        self, user_id: UserId, changes: UserChanges, *, if_version: Set[int] | None = None
+        self,
+        user_id: UserId,
+        changes: UserChanges,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
     ) -> User:
         """See the port."""
         arguments = _UPDATE.args(
@@ -81,6 +89,7 @@ class PostgresUserRepository(UserRepository):
             new_name=changes.name,
             new_email=changes.email,
             versions=None if if_version is None else list(if_version),
+            not_versions=list(unless_version),
         )
         with on_constraint(_EMAIL_CONSTRAINTS):
             row = await self._executor.fetchrow(_UPDATE.sql, *arguments)
@@ -88,10 +97,18 @@ class PostgresUserRepository(UserRepository):
             raise await self._why_not(user_id)
         return _user(row)
 
-    async def delete(self, user_id: UserId, *, if_version: Set[int] | None = None) -> None:
+    async def delete(
+        self,
+        user_id: UserId,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
+    ) -> None:
         """See the port."""
         arguments = _DELETE.args(
-            user_id=user_id, versions=None if if_version is None else list(if_version)
+            user_id=user_id,
+            versions=None if if_version is None else list(if_version),
+            not_versions=list(unless_version),
         )
         with on_constraint({"orders_user_id_fkey": _has_orders}):
             gone = await self._executor.fetchval(_DELETE.sql, *arguments)
@@ -113,7 +130,7 @@ class PostgresUserRepository(UserRepository):
         row = await self._executor.fetchrow(_SELECT.sql, *_SELECT.args(user_id=user_id))
         if row is None:
             return _missing(user_id)
-        return PreconditionFailed(f"User {user_id} has changed; its version is {row['version']}.")
+        return PreconditionFailed(f"User {user_id} is now in version {row['version']}.")
 
 
 @cache
@@ -123,7 +140,7 @@ def _page(before: bool, email: bool) -> Statement:
         query = query.where(users.c.id < bindparam("before"))
     if email:
         query = query.where(
-            func.lower(users.c.email) == func.lower(bindparam("email", type_=String))
+            func.mailbox(users.c.email) == func.mailbox(bindparam("email", type_=String))
         )
     return Statement(query)
 
@@ -151,4 +168,4 @@ def _has_orders() -> UserHasOrders:
     return UserHasOrders("The user has orders; delete them first.")
 
 
-_EMAIL_CONSTRAINTS = {"users_email_key": _email_taken, "users_email_lower_key": _email_taken}
+_EMAIL_CONSTRAINTS = {"users_email_key": _email_taken, "users_mailbox_key": _email_taken}

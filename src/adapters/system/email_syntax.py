@@ -5,6 +5,7 @@ from __future__ import annotations
 from email_validator import EmailNotValidError, validate_email
 
 from domain.text import storable_problem
+from domain.users.model import mailbox
 from ports.email_syntax import EmailSyntax
 
 
@@ -17,7 +18,10 @@ class EmailValidatorSyntax(EmailSyntax):
         if unstorable is not None:
             return unstorable
         try:
-            validate_email(address, check_deliverability=False)
+            normal = validate_email(address, check_deliverability=False).normalized
         except EmailNotValidError as error:
             return str(error)
+        if mailbox(normal) != mailbox(address):
+            # In letters that IDNA takes for others or for none. So that one mailbox has one user.
+            return f"The domain has letters that stand for others. Write the address as {normal}."
         return None

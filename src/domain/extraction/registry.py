@@ -33,7 +33,9 @@ class SchemaRegistry:
         self._validator = validator
         self._models = models
 
-    async def register(self, schema: Schema) -> tuple[Schema, bool]:
+    async def register(
+        self, schema: Schema, *, only_new: bool = False, only_known: bool = False
+    ) -> tuple[Schema, bool]:
         """Store a definition; returns it with its version, and whether that version is new.
 
         An unchanged definition keeps its version.
@@ -41,6 +43,7 @@ class SchemaRegistry:
         Raises:
             InvalidInput: the definition is wrong, or a configured provider cannot serve it.
             Conflict: the name belongs to a built-in schema.
+            PreconditionFailed: see `ExtractionSchemaRepository.put`.
         """
         if schema.name in _BUILT_IN_NAMES:
             raise Conflict(
@@ -56,7 +59,7 @@ class SchemaRegistry:
         ]
         if reasons:
             raise InvalidInput.of(reasons)
-        return await self._schemas.put(schema)
+        return await self._schemas.put(schema, only_new=only_new, only_known=only_known)
 
     async def remove(self, name: str) -> None:
         """Remove a schema with all its versions.

@@ -33,9 +33,14 @@ class OrderService:
         return await self.orders.add(draft)
 
     async def change(
-        self, order_id: OrderId, changes: OrderChanges, *, if_version: Set[int] | None = None
+        self,
+        order_id: OrderId,
+        changes: OrderChanges,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
     ) -> Order:
-        """Change what `changes` holds, if the version is one of `if_version`.
+        """Change what `changes` holds, as the versions allow.
 
         Raises:
             InvalidInput: names every bad member.
@@ -48,7 +53,9 @@ class OrderService:
                 "quantity": changes.quantity,
             }
         )
-        return await self.orders.change(order_id, changes, if_version=if_version)
+        return await self.orders.change(
+            order_id, changes, if_version=if_version, unless_version=unless_version
+        )
 
 
 def _check(members: Mapping[str, object]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NewType
+from typing import Literal, NewType
 
 from domain.errors import Violation
 from domain.text import label_problem
@@ -20,7 +21,7 @@ class User:
     Attributes:
         id: 1..2,147,483,647, given by the database.
         name: 1..255 characters, not blank, as typed.
-        email: as typed; unique without regard to case.
+        email: as typed; unique by its `mailbox`.
         created_at: aware UTC; None in a row that another program wrote without it.
         version: 1 and up, one more with every change.
     """
@@ -46,6 +47,34 @@ class UserChanges:
 
     name: str | None = None
     email: str | None = None
+
+
+def mailbox(address: str) -> str:
+    """The mailbox that an address names; the function `mailbox` of the database gives the same.
+
+    In lower case, each letter by itself, with composed letters; the domain in the letters of its
+    own script, whether it came so or as Punycode (RFC 3492).
+    """
+    local, at, domain = address.rpartition("@")
+    domain = _lower("NFKC", domain).replace("\u3002", ".")
+    return _lower("NFC", local) + at + ".".join(map(_label, domain.split(".")))
+
+
+def _label(label: str) -> str:
+    """One label of a domain name, in lower case, as people read it."""
+    if not label.startswith("xn--"):
+        return label
+    try:
+        decoded = label[4:].encode("ascii").decode("punycode")
+    except UnicodeError:
+        return label
+    return label if decoded.isascii() else _lower("NFC", decoded)
+
+
+def _lower(form: Literal["NFC", "NFKC"], text: str) -> str:
+    letters = unicodedata.normalize(form, text)
+    lowered = "".join("i" if letter == "\u0130" else letter.lower() for letter in letters)
+    return unicodedata.normalize(form, lowered)
 
 
 def name_violations(members: Mapping[str, object]) -> list[Violation]:

@@ -42,16 +42,23 @@ class UserService:
         return await self.users.add(draft)
 
     async def change(
-        self, user_id: UserId, changes: UserChanges, *, if_version: Set[int] | None = None
+        self,
+        user_id: UserId,
+        changes: UserChanges,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
     ) -> User:
-        """Change what `changes` holds, if the version is one of `if_version`.
+        """Change what `changes` holds, as the versions allow.
 
         Raises:
             InvalidInput: names every bad member.
             NotFound, PreconditionFailed, EmailTaken: see `UserRepository.change`.
         """
         self._check({"name": changes.name, "email": changes.email})
-        return await self.users.change(user_id, changes, if_version=if_version)
+        return await self.users.change(
+            user_id, changes, if_version=if_version, unless_version=unless_version
+        )
 
     def _check(self, members: Mapping[str, object]) -> None:
         found = self.violations(members)

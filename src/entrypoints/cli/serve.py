@@ -12,6 +12,7 @@ from entrypoints.addresses import AddressUnusable, refuse_busy_port
 from entrypoints.cli.reading import settings_or_exit
 from entrypoints.container import end_with_parent
 from entrypoints.http.app import build_app
+from entrypoints.http.protocol import HttpProtocol
 from entrypoints.http.workers import Workers
 from entrypoints.logs import configure_logging
 
@@ -44,6 +45,8 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
         build_app(settings),
         host=settings.host,
         port=settings.port,
+        http=HttpProtocol,
+        ws="none",
         ssl_certfile=settings.tls_cert_file if secure else None,
         ssl_keyfile=settings.tls_key_file if secure else None,
         log_config=None,

@@ -23,6 +23,7 @@ from domain.errors import (
     IdempotencyKeyReused,
     InvalidInput,
     NotFound,
+    PreconditionFailed,
     RequestInProgress,
     Violation,
 )
@@ -40,6 +41,7 @@ from entrypoints.http.comparison_views import (
     ReportQuery,
     comparison_view,
 )
+from entrypoints.http.conditional import existence
 from entrypoints.http.cursors import Cursors, read_page
 from entrypoints.http.idempotency import idempotency_key, once
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
@@ -221,14 +223,23 @@ class ComparisonController(Controller):
             tag="comparison",
             status=204,
             path={"comparison_id": Id},
-            errors=(NotFound, *DATABASE_ERRORS),
+            errors=(NotFound, PreconditionFailed, *DATABASE_ERRORS),
+            request_headers=("If-Match", "If-None-Match"),
         ),
     )
     async def delete_comparison(
-        self, comparison_id: FromPath[str], comparison_orders: Orders
+        self,
+        request: Request[Any, Any, Any],
+        comparison_id: FromPath[str],
+        comparisons: Store,
+        comparison_orders: Orders,
     ) -> None:
         """Remove one."""
-        await comparison_orders.remove(_id(comparison_id))
+        identity = _id(comparison_id)
+        if existence(request)["only_new"]:
+            await comparisons.get(identity)
+            raise PreconditionFailed(f"The comparison {identity} exists.")
+        await comparison_orders.remove(identity)
 
 
 async def _schema(body: ComparisonBody, schemas: ExtractionSchemaRepository) -> Schema:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from litestar.types import ASGIApp, Message, Receive, Send
 
-from entrypoints.http.problems import ASK_ALLOWED
+from entrypoints.http.problems import ASK_ALLOWED, REFUSAL, refuse
 from entrypoints.logs import request_id
 
 _log = logging.getLogger("storekeeper.access")
@@ -56,8 +56,11 @@ class Envelope:
 
         inner: Any = {**scope, "state": {**scope.get("state", {}), "request_id": identity}}
         inner["method"] = _INNER.get(scope["method"], scope["method"])
+        answer = refuse if REFUSAL in inner["state"] else self._app
+        if (scope["method"], scope["path"]) == ("OPTIONS", "*"):
+            answer = _allow_all
         try:
-            await self._app(inner, receive, send_wrapped)
+            await answer(inner, receive, send_wrapped)
         finally:
             if _log.isEnabledFor(logging.INFO):
                 milliseconds = round((time.perf_counter() - started) * 1000, 1)
@@ -65,6 +68,13 @@ class Envelope:
                     "%s %s %s", scope["method"], scope["path"], status, extra={"ms": milliseconds}
                 )
             request_id.reset(token)
+
+
+async def _allow_all(scope: Any, receive: Receive, send: Send) -> None:  # noqa: ARG001
+    """What the server as a whole takes (RFC 9110, 9.3.7)."""
+    headers = [(b"allow", b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _request_id(scope: Any) -> str:

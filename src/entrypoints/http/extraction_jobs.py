@@ -16,6 +16,7 @@ from domain.errors import (
     IdempotencyKeyReused,
     InvalidInput,
     NotFound,
+    PreconditionFailed,
     RequestInProgress,
     Violation,
 )
@@ -24,6 +25,7 @@ from domain.jobs.model import Caps, JobId, Order
 from domain.jobs.rows import record_of
 from domain.jobs.service import ExtractionJobService
 from entrypoints.http.answers import Id, json_response, page_response, path_id
+from entrypoints.http.conditional import existence
 from entrypoints.http.cursors import Cursors, read_page
 from entrypoints.http.idempotency import idempotency_key, once
 from entrypoints.http.job_bodies import NDJSON, JobBody, JobQuery, read_job
@@ -277,14 +279,23 @@ class ExtractionJobController(Controller):
             returns=JobView,
             example={**JOB, "status": "cancelled"},
             path={"job_id": Id},
-            errors=(NotFound, Conflict, *DATABASE_ERRORS),
+            errors=(NotFound, Conflict, PreconditionFailed, *DATABASE_ERRORS),
+            request_headers=("If-Match", "If-None-Match"),
         ),
     )
     async def cancel_extraction_job(
-        self, job_id: FromPath[str], extraction_job_service: Service
+        self,
+        request: Request[Any, Any, Any],
+        job_id: FromPath[str],
+        extraction_job_service: Service,
+        extraction_jobs: Jobs,
     ) -> Response[bytes]:
         """Cancel one."""
-        job = await extraction_job_service.order(_id(job_id), Order.CANCEL)
+        identity = _id(job_id)
+        if existence(request)["only_new"]:
+            await extraction_jobs.get(identity)
+            raise PreconditionFailed(f"The extraction job {identity} exists.")
+        job = await extraction_job_service.order(identity, Order.CANCEL)
         return json_response(job_view(job), status=202)
 
 

@@ -9,11 +9,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from domain.errors import Conflict, InvalidInput, NotFound, SchemaInUse
+from domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, SchemaInUse
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.registry import SchemaRegistry, is_built_in
 from domain.extraction.schema import Schema
 from entrypoints.http.answers import json_response
+from entrypoints.http.conditional import existence
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.reading import read_json
 from ports.extraction_schemas import ExtractionSchemaRepository
@@ -137,7 +138,8 @@ class ExtractionSchemaController(Controller):
             path={"name": Name},
             body=SchemaBody,
             body_example=_BODY,
-            errors=(InvalidInput, Conflict, *DATABASE_ERRORS),
+            errors=(InvalidInput, Conflict, PreconditionFailed, *DATABASE_ERRORS),
+            request_headers=("If-Match", "If-None-Match"),
             more={201: (SchemaView, "The schema is new")},
         ),
     )
@@ -146,7 +148,8 @@ class ExtractionSchemaController(Controller):
     ) -> Response[bytes]:
         """Define one."""
         definition = await read_json(request)
-        stored, new = await schema_registry.register(schema_from(name, definition))
+        schema = schema_from(name, definition)
+        stored, new = await schema_registry.register(schema, **existence(request))
         first = new and stored.version == 1
         return json_response(schema_view(stored), status=201 if first else 200)
 
@@ -157,13 +160,21 @@ class ExtractionSchemaController(Controller):
             tag="extraction",
             status=204,
             path={"name": Name},
-            errors=(NotFound, SchemaInUse, *DATABASE_ERRORS),
+            errors=(NotFound, SchemaInUse, PreconditionFailed, *DATABASE_ERRORS),
+            request_headers=("If-Match", "If-None-Match"),
         ),
     )
     async def delete_extraction_schema(
-        self, name: FromPath[str], schema_registry: Registry
+        self,
+        request: Request[Any, Any, Any],
+        name: FromPath[str],
+        schema_registry: Registry,
+        extraction_schemas: Schemas,
     ) -> None:
         """Delete one."""
+        if existence(request)["only_new"]:
+            await extraction_schemas.get(_known(name))
+            raise PreconditionFailed(f"The schema {name!r} exists.")
         await schema_registry.remove(_known(name))
 
 

@@ -42,12 +42,12 @@ DATABASE_ERRORS: Final = (
 
 REQUEST_HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "If-Match": (
-        "ETag that the resource must still have; else 412",
+        "ETags of which the resource must still have one, or `*`; else 412",
         {"type": "string", "examples": ['"1"']},
     ),
     "If-None-Match": (
-        "ETag that the caller holds; 304 when it is still right",
-        {"type": "string", "examples": ['"1"']},
+        "ETags that the resource must not have, or `*`; else a GET is 304, a write 412",
+        {"type": "string", "examples": ['"7"']},
     ),
     "Idempotency-Key": (
         "Makes a retry safe: the first answer is replayed for 24 hours",
@@ -201,7 +201,7 @@ def _operation(name: str, stated: Contract, found: Mapping[int, Any]) -> dict[st
             "headers": headers_of(("Retry-After",) if status == 503 else ()),
             "content": {JSON: _content(found[id(kind)], *(example or [stated.example]))},
         }
-    if "If-None-Match" in stated.request_headers:
+    if "If-None-Match" in stated.request_headers and stated.status == 200 and not stated.body:
         operation["responses"]["304"] = {
             "description": "The caller's copy is still right",
             "headers": headers_of(("ETag",)),

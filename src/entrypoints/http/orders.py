@@ -41,7 +41,7 @@ from entrypoints.http.answers import (
     path_id,
     utc,
 )
-from entrypoints.http.conditional import etag, if_match, not_modified
+from entrypoints.http.conditional import conditions, etag, not_modified
 from entrypoints.http.cursors import Cursors, read_page
 from entrypoints.http.idempotency import idempotency_key, once
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
@@ -240,8 +240,8 @@ class OrderController(Controller):
             returns=OrderView,
             example=_EXAMPLE,
             path={"order_id": Id},
-            errors=(NotFound, *DATABASE_ERRORS),
-            request_headers=("If-None-Match",),
+            errors=(NotFound, PreconditionFailed, *DATABASE_ERRORS),
+            request_headers=("If-Match", "If-None-Match"),
             response_headers=("ETag",),
         ),
     )
@@ -265,7 +265,7 @@ class OrderController(Controller):
             body=OrderReplacement,
             body_example=_BODY,
             errors=(NotFound, UnknownUser, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match",),
+            request_headers=("If-Match", "If-None-Match"),
             response_headers=("ETag",),
         ),
     )
@@ -281,7 +281,7 @@ class OrderController(Controller):
             quantity=body.quantity,
             order_date=utc(body.order_date),
         )
-        return _respond(await order_service.change(identity, changes, if_version=if_match(request)))
+        return _respond(await order_service.change(identity, changes, **conditions(request)))
 
     @patch(
         "/{order_id:str}",
@@ -295,7 +295,7 @@ class OrderController(Controller):
             body_types=(MERGE_PATCH, JSON),
             body_example={"quantity": 3},
             errors=(NotFound, UnknownUser, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match",),
+            request_headers=("If-Match", "If-None-Match"),
             response_headers=("ETag",),
         ),
     )
@@ -311,7 +311,7 @@ class OrderController(Controller):
             quantity=None if body.quantity is UNSET else body.quantity,
             order_date=utc(body.order_date),
         )
-        return _respond(await order_service.change(identity, changes, if_version=if_match(request)))
+        return _respond(await order_service.change(identity, changes, **conditions(request)))
 
     @delete(
         "/{order_id:str}",
@@ -321,14 +321,14 @@ class OrderController(Controller):
             status=204,
             path={"order_id": Id},
             errors=(NotFound, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match",),
+            request_headers=("If-Match", "If-None-Match"),
         ),
     )
     async def delete_order(
         self, request: Request[Any, Any, Any], order_id: FromPath[str], orders: Orders
     ) -> None:
         """Delete one."""
-        await orders.delete(_id(order_id), if_version=if_match(request))
+        await orders.delete(_id(order_id), **conditions(request))
 
 
 def _violations(members: Mapping[str, object]) -> list[Violation]:

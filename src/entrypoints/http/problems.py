@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.types import Receive, Send
 
 from domain.errors import (
     AppError,
@@ -73,7 +74,9 @@ KINDS: Final[Mapping[type[AppError], Kind]] = {
     EmailTaken: Kind(HTTPStatus.CONFLICT, "The e-mail address is taken"),
     UserHasOrders: Kind(HTTPStatus.CONFLICT, "The user has orders"),
     RequestInProgress: Kind(HTTPStatus.CONFLICT, "The same request is still running"),
-    PreconditionFailed: Kind(HTTPStatus.PRECONDITION_FAILED, "The resource has changed"),
+    PreconditionFailed: Kind(
+        HTTPStatus.PRECONDITION_FAILED, "A condition of the request does not hold"
+    ),
     Unavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Try again later"),
     StatementTimedOut: Kind(HTTPStatus.GATEWAY_TIMEOUT, "The database did not finish in time"),
     BadAnswer: Kind(HTTPStatus.BAD_GATEWAY, "The provider's answer is unusable"),
@@ -101,8 +104,39 @@ REFUSED: Final[Mapping[int, tuple[str, Kind, str]]] = {
         KINDS[UnsupportedMediaType],
         "This path does not take a body of this form.",
     ),
+    414: (
+        "target_too_long",
+        Kind(HTTPStatus.REQUEST_URI_TOO_LONG, "The address is too long"),
+        "The path and query are longer than this server reads.",
+    ),
+    431: (
+        "headers_too_large",
+        Kind(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large"),
+        "The headers are larger than this server reads.",
+    ),
+    501: (
+        "not_implemented",
+        Kind(HTTPStatus.NOT_IMPLEMENTED, "Not implemented"),
+        "This server does not know the method or the Transfer-Encoding.",
+    ),
+    505: (
+        "http_version_not_supported",
+        Kind(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP version not supported"),
+        "This server speaks HTTP/1.1 and HTTP/1.0.",
+    ),
 }
-"""What Litestar itself refuses, by status: code, kind, detail."""
+"""What is refused before a handler has it, by status: code, kind, detail."""
+
+REFUSAL: Final = "refusal"
+"""Where the state of a scope holds the `Refusal` of what could not be read as a request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a connection's bytes are no request: one of `REFUSED`, and what is wrong this time."""
+
+    status: HTTPStatus
+    detail: str
 
 
 class ProblemError(msgspec.Struct, kw_only=True):
@@ -155,6 +189,17 @@ def problem_response(
         media_type=MEDIA_TYPE,
         headers=dict(headers or {}),
     )
+
+
+async def refuse(scope: Any, receive: Receive, send: Send) -> None:
+    """The ASGI application that answers the scope's `REFUSAL`."""
+    refusal: Refusal = scope["state"][REFUSAL]
+    code, kind, _ = REFUSED[refusal.status]
+    request = Request[Any, Any, Any](scope)
+    response = problem_response(
+        request, code=code, title=kind.title, status=kind.status, detail=refusal.detail
+    )
+    await response.to_asgi_response(app=None, request=request)(scope, receive, send)
 
 
 def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[bytes]:

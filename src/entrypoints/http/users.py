@@ -29,7 +29,7 @@ from entrypoints.http.answers import (
     page_response,
     path_id,
 )
-from entrypoints.http.conditional import etag, if_match, not_modified
+from entrypoints.http.conditional import conditions, etag, not_modified
 from entrypoints.http.cursors import Cursors, read_page
 from entrypoints.http.idempotency import idempotency_key, once
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
@@ -52,7 +52,7 @@ Email = Annotated[
     Meta(
         min_length=3,
         max_length=254,
-        description="Unique whatever its letter case",
+        description="Unique by the mailbox that it names, however it is spelt",
         examples=["ann@example.com"],
         extra_json_schema={"format": "email"},
     ),
@@ -116,7 +116,7 @@ class UserQuery(Struct, forbid_unknown_fields=True):
             Meta(
                 max_length=255,
                 pattern=r"^[^\x00]*$",
-                description="Only the user with this address, any letter case",
+                description="Only the user with this mailbox, however spelt",
             ),
         ]
         | None
@@ -206,8 +206,8 @@ class UserController(Controller):
             returns=UserView,
             example=_EXAMPLE,
             path={"user_id": Id},
-            errors=(NotFound, *DATABASE_ERRORS),
-            request_headers=("If-None-Match",),
+            errors=(NotFound, PreconditionFailed, *DATABASE_ERRORS),
+            request_headers=("If-Match", "If-None-Match"),
             response_headers=("ETag",),
         ),
     )
@@ -231,7 +231,7 @@ class UserController(Controller):
             body=UserReplacement,
             body_example=_BODY,
             errors=(NotFound, EmailTaken, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match",),
+            request_headers=("If-Match", "If-None-Match"),
             response_headers=("ETag",),
         ),
     )
@@ -242,7 +242,7 @@ class UserController(Controller):
         identity = _id(user_id)
         body = await read_body(request, UserReplacement, user_service.violations)
         changes = UserChanges(name=body.name, email=body.email)
-        return _respond(await user_service.change(identity, changes, if_version=if_match(request)))
+        return _respond(await user_service.change(identity, changes, **conditions(request)))
 
     @patch(
         "/{user_id:str}",
@@ -256,7 +256,7 @@ class UserController(Controller):
             body_types=(MERGE_PATCH, JSON),
             body_example={"name": "Ann Lee-Wong"},
             errors=(NotFound, EmailTaken, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match",),
+            request_headers=("If-Match", "If-None-Match"),
             response_headers=("ETag",),
         ),
     )
@@ -270,7 +270,7 @@ class UserController(Controller):
             name=None if body.name is UNSET else body.name,
             email=None if body.email is UNSET else body.email,
         )
-        return _respond(await user_service.change(identity, changes, if_version=if_match(request)))
+        return _respond(await user_service.change(identity, changes, **conditions(request)))
 
     @delete(
         "/{user_id:str}",
@@ -280,14 +280,14 @@ class UserController(Controller):
             status=204,
             path={"user_id": Id},
             errors=(NotFound, UserHasOrders, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match",),
+            request_headers=("If-Match", "If-None-Match"),
         ),
     )
     async def delete_user(
         self, request: Request[Any, Any, Any], user_id: FromPath[str], users: Users
     ) -> None:
         """Delete one."""
-        await users.delete(_id(user_id), if_version=if_match(request))
+        await users.delete(_id(user_id), **conditions(request))
 
 
 def _id(raw: str) -> UserId:
