@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from adapters.postgres.errors import RETRYABLE, translated
+from adapters.postgres.moments import tell_moments
+from adapters.postgres.urls import read_database_url
 from domain.errors import DatabaseBusy
 
 T = TypeVar("T")
@@ -59,24 +60,22 @@ class PoolOptions:
 
 
 def connect_arguments(url: str, options: PoolOptions) -> dict[str, Any]:
-    """Keyword arguments of `asyncpg.connect` for `url`.
+    """Keyword arguments of `asyncpg.connect` for `url`; it and `options` may each name a pooler.
 
-    `sslmode`, `sslrootcert` and the like in the URL are obeyed by asyncpg as by libpq;
-    `pooler=transaction` is ours and taken out.
+    Raises:
+        DatabaseUrlError: the URL cannot be used.
     """
-    parts = urlsplit(url)
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    pooled = options.transaction_pooler or ("pooler", "transaction") in query
-    rest = urlencode([pair for pair in query if pair[0] != "pooler"])
-    settings = {"timezone": "UTC", "application_name": "storekeeper"}
+    address = read_database_url(url)
+    pooled = options.transaction_pooler or address.pooled
+    settings = {"timezone": "UTC", **address.startup}
     if not pooled:  # a pooler knows no other start-up parameter
         settings["statement_timeout"] = str(round(options.statement_timeout_s * 1000))
     return {
-        "dsn": urlunsplit(parts._replace(query=rest)),
-        "timeout": options.acquire_timeout_s,
+        **address.connect_arguments(),
+        "timeout": address.connect_timeout_s or options.acquire_timeout_s,
         # Past the server's own timeout, so that it speaks first; alone behind a pooler.
         "command_timeout": options.statement_timeout_s + (0 if pooled else 1),
-        "statement_cache_size": 0 if pooled else 200,
+        "statement_cache_size": 200 if address.keeps_statements and not pooled else 0,
         "server_settings": settings,
     }
 
@@ -167,6 +166,7 @@ async def open_database(url: str, options: PoolOptions) -> AsyncIterator[Databas
     pool = await asyncpg.create_pool(
         min_size=0,
         max_size=options.size,
+        init=tell_moments,
         reset=_keep_session,
         **connect_arguments(url, options),
     )
