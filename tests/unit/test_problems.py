@@ -45,6 +45,7 @@ STATUSES = {
     "DatabaseBusy": 503,
     "ChangesCollided": 503,
     "DatabaseReadOnly": 503,
+    "DatabaseUnfit": 503,
     "QueueUnavailable": 503,
     "ProviderUnavailable": 503,
     "ProviderRateLimited": 503,

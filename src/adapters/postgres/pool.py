@@ -11,14 +11,18 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from adapters.postgres.errors import RETRYABLE, translated
+from adapters.postgres.errors import RETRYABLE, cannot_be_reached, translated
 from adapters.postgres.moments import tell_moments
+from adapters.postgres.sequences import NUMBERED, catch_up
 from adapters.postgres.urls import read_database_url
-from domain.errors import DatabaseBusy
+from domain.errors import ChangesCollided, DatabaseBusy
 
 T = TypeVar("T")
 Connection = PoolConnectionProxy
 _TRIES: Final = 3
+CANNOT_CONNECT: Final = (
+    OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+)  # fmt: skip
 
 
 class Executor(Protocol):
@@ -127,6 +131,8 @@ class Database:
             connection = await self._pool.acquire(timeout=self._options.acquire_timeout_s)
         except TimeoutError as error:
             raise DatabaseBusy("No database connection was free.", retry_after_s=1) from error
+        except CANNOT_CONNECT as error:
+            raise cannot_be_reached() from error
         try:
             yield connection
         finally:
@@ -143,10 +149,26 @@ class Database:
         """
         with translated():
             async with (
+                self.ids_in_step(),
                 self.connection() as connection,
                 connection.transaction(isolation=isolation),
             ):
                 yield connection
+
+    @asynccontextmanager
+    async def ids_in_step(self) -> AsyncIterator[None]:
+        """What is undone inside over an id that a row has already can be done again.
+
+        Raises:
+            ChangesCollided: so it was; the ids go on behind those of all rows now.
+        """
+        try:
+            yield
+        except asyncpg.UniqueViolationError as error:
+            if not await self._caught_up(error):
+                raise
+            detail = "Rows came with ids of their own; new ids go on behind them now."
+            raise ChangesCollided(detail, retry_after_s=1) from error
 
     async def _run(self, operation: Callable[[Connection], Awaitable[T]]) -> T:
         with translated():
@@ -156,8 +178,19 @@ class Database:
                         return await operation(connection)
                 except RETRYABLE:
                     continue
+                except asyncpg.UniqueViolationError as error:
+                    if not await self._caught_up(error):
+                        raise
             async with self.connection() as connection:
                 return await operation(connection)
+
+    async def _caught_up(self, error: asyncpg.UniqueViolationError) -> bool:
+        """Whether a sequence was behind the rows; it is not then any more."""
+        key = error.constraint_name
+        if key not in NUMBERED:
+            return False
+        async with self.connection() as connection, connection.transaction():
+            return await catch_up(connection, key)
 
 
 @asynccontextmanager
