@@ -1,11 +1,12 @@
 -- The runs over days inside the database, for pg_cron and the like: `storekeeper insights sql` prints
--- these with their values filled in. They run the very statements that the service runs.
+-- these with their values filled in. They run the very statements that the service runs. @schema is where
+-- our tables are: who calls them may have another search_path.
 
 
 -- One day, as `storekeeper insights run --date` does it.
 -- name: compute_day
-CREATE OR REPLACE FUNCTION compute_search_insight(the_day DATE) RETURNS void
-LANGUAGE sql SET lock_timeout = '2s' AS $storekeeper$
+CREATE OR REPLACE FUNCTION @schema.compute_search_insight(the_day DATE) RETURNS void
+LANGUAGE sql SET lock_timeout = '2s' SET search_path = @schema, pg_temp AS $storekeeper$
 @insight_store.lock_day
 ;
 @insight_store.add_up_day
@@ -17,9 +18,10 @@ $storekeeper$;
 
 -- A run over days: each in a transaction of its own; one that fails does not stop the others. With
 -- `recent` it computes so many past days in any case (and all since the last such run succeeded) and
--- is the nightly run; with 0 it computes what is missing or stale and is the one that catches up.
+-- is the nightly run; with 0 it computes what is missing or stale and is the one that catches up. What
+-- commits may keep no search_path of its own, so it is set in each transaction.
 -- name: run_over_days
-CREATE OR REPLACE PROCEDURE refresh_search_insights(recent INT DEFAULT :lookback_days)
+CREATE OR REPLACE PROCEDURE @schema.refresh_search_insights(recent INT DEFAULT :lookback_days)
 LANGUAGE plpgsql AS $storekeeper$
 #variable_conflict use_column
 DECLARE
@@ -32,6 +34,7 @@ DECLARE
     days_failed   INT := 0;
     first_failure TEXT;
 BEGIN
+    PERFORM set_config('search_path', '@schema, pg_temp', TRUE);
     SELECT (started_at AT TIME ZONE 'UTC')::date INTO last_night
     FROM scheduled_runs WHERE task = :nightly AND outcome = 'done';
     IF recent > 0 THEN
@@ -46,7 +49,7 @@ BEGIN
         ORDER BY 1
     LOOP
         BEGIN
-            PERFORM compute_search_insight(the_day);
+            PERFORM @schema.compute_search_insight(the_day);
             days_done := days_done + 1;
         EXCEPTION WHEN OTHERS THEN
             days_failed := days_failed + 1;
@@ -55,6 +58,7 @@ BEGIN
         END;
         COMMIT;
     END LOOP;
+    PERFORM set_config('search_path', '@schema, pg_temp', TRUE);
     @scheduled_runs.record_run
     ;
     COMMIT;

@@ -202,6 +202,7 @@ FROM search_insights
 WHERE insight_date = :day::date;
 
 
+-- Days that a calendar of four-digit years has; a row without such a day is of no day.
 -- name: select_days
 SELECT
     insight_date, average_ctr, overall_ctr, clicks, impressions, source_rows, distinct_queries,
@@ -210,7 +211,7 @@ SELECT
 FROM search_insights
 WHERE
     (:before::date IS NULL OR insight_date < :before::date)
-    AND insight_date BETWEEN coalesce(:first::date, '-infinity') AND coalesce(:last::date, 'infinity')
+    AND insight_date BETWEEN coalesce(:first::date, '0001-01-01') AND coalesce(:last::date, '9999-12-31')
 ORDER BY insight_date DESC
 LIMIT :limit::bigint;
 
@@ -220,9 +221,10 @@ SELECT max(computed_at) FROM search_insights
 WHERE insight_date BETWEEN :from_date::date AND :to_date::date;
 
 
--- Rows without a day are in no period, and in no stored day.
+-- Rows without a day, or of a day that cannot be analysed, are in no period and in no stored day.
 -- name: undated_rows
-SELECT count(*) FROM search_clicks WHERE search_date IS NULL;
+SELECT count(*) FROM search_clicks
+WHERE search_date IS NULL OR search_date < '0001-01-02' OR search_date > '9999-12-30';
 
 
 -- The days that have searches and no insight of ours, or one by an older definition, or one that is

@@ -15,8 +15,15 @@ FROM unnest(
 ) AS given (search_query, clicks, impressions, search_date);
 
 -- name: all_clicks
--- The rows of a period, or all of them, in the order in which they came.
-SELECT search_query, clicks, impressions, click_through_rate, search_date
+-- The rows of a period, or all of them, in the order in which they came. A rate of NaN or infinity,
+-- which no file can hold as a number, is none.
+SELECT
+    search_query, clicks, impressions,
+    CASE
+        WHEN click_through_rate > '-Infinity' AND click_through_rate < 'Infinity'
+        THEN click_through_rate
+    END AS click_through_rate,
+    search_date
 FROM search_clicks
 WHERE (:first::date IS NULL OR search_date >= :first)
     AND (:last::date IS NULL OR search_date <= :last)

@@ -18,6 +18,7 @@ AppError
     │   ├── DatabaseBusy                no free connection in time
     │   ├── ChangesCollided             changes to the same rows undid this one: do it all again
     │   ├── DatabaseReadOnly            up, but takes no writes
+    │   ├── DatabaseUnfit               up, but its tables or rights are not as this version needs
     │   ├── QueueUnavailable            the job queue does not answer
     │   ├── ProviderUnavailable         a language model provider is down, overloaded or times out
     │   ├── ProviderRateLimited         a provider asks to wait
@@ -176,6 +177,12 @@ class DatabaseReadOnly(Unavailable):
     """The database is up, but takes no writes."""
 
     code = "database_read_only"
+
+
+class DatabaseUnfit(Unavailable):
+    """The database lacks a table, column or right that this version needs: somebody has to act."""
+
+    code = "database_unfit"
 
 
 class QueueUnavailable(Unavailable):

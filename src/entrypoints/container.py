@@ -48,6 +48,7 @@ from adapters.postgres.extractions import PostgresExtractionRepository
 from adapters.postgres.insight_procedures import insight_procedures
 from adapters.postgres.known_extractions import PostgresKnownExtractions
 from adapters.postgres.migrations import MigrationError, migrate
+from adapters.postgres.migrations import faults as table_faults
 from adapters.postgres.migrations import status as migration_status
 from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Database, PoolOptions, open_database
@@ -111,6 +112,7 @@ __all__ = [
     "open_container",
     "over_database",
     "sample_files",
+    "table_faults",
     "today",
 ]
 

@@ -6,11 +6,13 @@ import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from adapters.postgres.urls import read_database_url
 
 
 class Provider(StrEnum):
@@ -67,11 +69,7 @@ class DatabaseSettings(Environment):
     @field_validator("database_url")
     @classmethod
     def _postgres_url(cls, value: SecretStr) -> SecretStr:
-        url = _split(value.get_secret_value())
-        if url.scheme not in {"postgresql", "postgres"}:
-            raise ValueError("must start with postgresql:// (no +driver)")
-        if parse_qs(url.query).get("pooler", ["none"])[-1] not in {"none", "transaction"}:
-            raise ValueError("?pooler= must be `transaction` or `none`")
+        read_database_url(value.get_secret_value())
         return value
 
 

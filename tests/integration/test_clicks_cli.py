@@ -277,6 +277,6 @@ async def test_an_export_that_fails_leaves_no_file_and_the_older_one_as_it_was(
     finally:
         await database.execute("ALTER TABLE hidden RENAME TO search_clicks")
     assert code == 1
-    assert "not migrated" in err
+    assert "storekeeper db migrate" in err
     assert [path.name for path in clicks.folder.iterdir()] == ["a.csv"]
     assert (clicks.folder / "a.csv").read_text() == "older"

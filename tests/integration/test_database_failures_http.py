@@ -153,9 +153,10 @@ async def test_a_database_without_the_migrations_is_not_ready(
     empty_database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     async with sound_api(settings_for(empty_database_url, redis_url), tmp_path) as api:
-        refusal(await api.get("/users/1"), 503, "database_unavailable")
+        refusal(await api.get("/users/1"), 503, "database_unfit")
         ready = await api.get("/health/ready")
         assert ready.status_code == 503
+        assert ready.json()["checks"]["database"] == "is not as this version needs it"
         await migrate(empty_database_url)
         assert (await api.get("/users")).status_code == 200
         assert (await api.get("/health/ready")).status_code == 200

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from adapters.postgres.insight_procedures import insight_procedures
+from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.scheduled_runs import PostgresScheduledRuns
 from adapters.postgres.search_insights import PostgresSearchInsightStore
@@ -97,6 +98,33 @@ async def test_a_day_that_fails_does_not_stop_the_others_and_the_run_says_so(
 def test_the_command_prints_them_without_any_setting() -> None:
     told = CliRunner().invoke(command, ["sql"])
     assert (told.exit_code, told.output.rstrip()) == (0, insight_procedures().rstrip())
+
+
+@pytest.mark.parametrize("schema", ["public", "Shop"])
+async def test_they_work_under_any_search_path_and_in_any_schema(
+    empty_database_url: str, schema: str
+) -> None:
+    admin = await asyncpg.connect(empty_database_url)
+    await admin.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"; CREATE SCHEMA elsewhere')
+    url = f"{empty_database_url}?schema={schema}"
+    await migrate(url)
+    async with open_database(url, PoolOptions()) as opened:
+        await write_rows(opened, [*searches_of(ago(2)), *searches_of(ago(9))])
+        told = CliRunner().invoke(command, ["sql", "--schema", schema])
+        await admin.execute(told.output)
+        await admin.execute("SET search_path = elsewhere")
+        await admin.execute(f'CALL "{schema}".refresh_search_insights()')
+        assert await stored_days(opened) == [ago(9), ago(3), ago(2), ago(1)]
+        await admin.execute(f'SELECT "{schema}".compute_search_insight($1)', ago(12))
+        assert (await stored_days(opened))[0] == ago(12)
+        assert set(await PostgresScheduledRuns(opened).histories()) == {NIGHTLY}
+    assert await admin.fetchval("SHOW search_path") == "elsewhere"
+    await admin.close()
+
+
+def test_a_schema_that_would_have_to_be_quoted_twice_is_refused() -> None:
+    told = CliRunner().invoke(command, ["sql", "--schema", "it's"])
+    assert (told.exit_code, "letters, digits and _" in told.output) == (2, True)
 
 
 async def test_nobody_else_may_call_them(database: Database) -> None:

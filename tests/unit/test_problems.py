@@ -45,6 +45,7 @@ STATUSES = {
     "DatabaseBusy": 503,
     "ChangesCollided": 503,
     "DatabaseReadOnly": 503,
+    "DatabaseUnfit": 503,
     "QueueUnavailable": 503,
     "ProviderUnavailable": 503,
     "ProviderRateLimited": 503,
@@ -154,8 +155,23 @@ def test_the_cause_of_a_failed_dependency_is_logged_and_not_told(
     response = on_app_error(a_request(), error)
     assert "10.0.0.7" not in response.content.decode()
     (record,) = caplog.records
-    assert record.exc_info is not None
-    assert "10.0.0.7" in str(record.exc_info[1])
+    assert record.getMessage().endswith("(OSError: connect to 10.0.0.7 failed)")
+    assert record.exc_info is None  # what comes with each request while a server is away is a line
+
+
+def test_the_whole_story_of_another_failure_is_logged_and_a_quoted_row_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    error = errors.BadAnswer("It cannot be used.")
+    error.__cause__ = ValueError("of the inside")
+    on_app_error(a_request(), error)
+    unfit = errors.DatabaseUnfit("It lacks something.")
+    unfit.__cause__ = ValueError("null value\nDETAIL: Failing row contains (ann@example.com)")
+    on_app_error(a_request(), unfit)
+    story, line = caplog.records
+    assert story.exc_info is not None
+    assert "of the inside" in str(story.exc_info[1])
+    assert line.getMessage().endswith("(ValueError: null value)")
 
 
 def test_an_error_without_a_status_is_a_defect(caplog: pytest.LogCaptureFixture) -> None:

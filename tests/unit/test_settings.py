@@ -192,7 +192,7 @@ def test_a_database_url_that_cannot_be_used_is_refused_and_not_printed(url: str)
     "url",
     [
         "postgresql://db",
-        "postgres://shop:p%40ss@db:5432/shop?sslmode=verify-full&pooler=transaction",
+        "postgres://shop:p%40ss@db:5432/shop?sslmode=require&pooler=transaction",
         "postgresql://shop@[::1]:5432/shop",
         "postgresql://shop@one:5432,two:5433/shop",
         "postgresql:///shop?host=/var/run/postgresql&pooler=none",

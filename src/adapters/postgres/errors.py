@@ -12,6 +12,7 @@ from domain.errors import (
     ChangesCollided,
     DatabaseReadOnly,
     DatabaseUnavailable,
+    DatabaseUnfit,
     StatementTimedOut,
 )
 
@@ -26,6 +27,12 @@ _DOWN = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.exceptions.ConnectionRejectionError,
+)
+_UNFIT = (
+    asyncpg.SyntaxOrAccessError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.NotNullViolationError,
+    asyncpg.SequenceGeneratorLimitExceededError,
 )
 _POOLER_IS_FULL = "MAXCONN"  # Supavisor answers XX000 with (EMAXCONN...) or (EMAXCONNSESSION)
 # What an InterfaceError says of a connection that is closed, or that breaks between two messages of
@@ -55,6 +62,8 @@ def translated() -> Iterator[None]:
         ChangesCollided: serialization failed or a deadlock struck, after the caller's retries; or
             a lock was not free in the time that the transaction gives it.
         DatabaseUnavailable: the server is down, starting, or has no connection left.
+        DatabaseUnfit: a table, column or function is not there or is another, the role may not do
+            it, a column that is not ours wants a value, or a sequence is used up.
     """
     try:
         yield
@@ -62,22 +71,24 @@ def translated() -> Iterator[None]:
         raise DatabaseReadOnly("The database takes no writes now.", retry_after_s=30) from error
     except (TimeoutError, asyncpg.QueryCanceledError) as error:
         raise StatementTimedOut("The database did not finish in time.") from error
-    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-        raise DatabaseUnavailable(
-            "The database is not migrated to this version.", retry_after_s=30
+    except _UNFIT as error:
+        raise DatabaseUnfit(
+            "The database is not as this version needs it: run `storekeeper db migrate`, and"
+            " `storekeeper doctor` names what is left to mend.",
+            retry_after_s=60,
         ) from error
     except (*RETRYABLE, asyncpg.LockNotAvailableError) as error:
         raise ChangesCollided("Too many changes to the same rows.", retry_after_s=1) from error
     except _DOWN as error:
-        raise _down() from error
+        raise cannot_be_reached() from error
     except asyncpg.InternalServerError as error:
         if _POOLER_IS_FULL not in str(error):
             raise
-        raise _down() from error
+        raise cannot_be_reached() from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         if not connection_died(error):
             raise
-        raise _down() from error
+        raise cannot_be_reached() from error
 
 
 def connection_died(error: Exception) -> bool:
@@ -102,5 +113,6 @@ def on_constraint(errors: Mapping[str, Callable[[], AppError]]) -> Iterator[None
         raise make() from error
 
 
-def _down() -> DatabaseUnavailable:
+def cannot_be_reached() -> DatabaseUnavailable:
+    """The server did not answer, or not as to one who may come in."""
     return DatabaseUnavailable("The database cannot be reached.", retry_after_s=5)

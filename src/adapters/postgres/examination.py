@@ -9,8 +9,9 @@ from typing import Final
 import asyncpg
 
 from adapters.postgres.errors import CONNECTION_FAULTS
-from adapters.postgres.migrations import MigrationError, status
-from adapters.postgres.pool import PoolOptions, connect_arguments
+from adapters.postgres.migrations import MigrationError, faults, status
+from adapters.postgres.pool import CANNOT_CONNECT, PoolOptions, connect_arguments
+from adapters.postgres.urls import read_database_url
 from domain.errors import AppError
 from ports.examination import Examination, Finding
 
@@ -18,7 +19,7 @@ _OLDEST: Final = 150_000
 
 
 class PostgresExamination(Examination):
-    """Reached, of a supported version, in UTC, writable, migrated.
+    """Reached, of a supported version, in UTC, writable, migrated, its tables as they must be.
 
     Args:
         url: of the database.
@@ -33,11 +34,11 @@ class PostgresExamination(Examination):
         """See the port."""
         try:
             connection = await asyncpg.connect(**connect_arguments(self._url, self._options))
-        except (ValueError, *CONNECTION_FAULTS) as error:
+        except CANNOT_CONNECT as error:
             why = str(error) or type(error).__name__
             return [_finding("database", bad=f"cannot be reached: {why}. Look at DATABASE_URL.")]
         try:
-            return [*await self._server(connection), await self._migrations()]
+            return [*await self._server(connection), *await self._tables()]
         except (AppError, *CONNECTION_FAULTS) as error:
             return [_finding("database", bad=f"was lost while it was examined: {error}")]
         finally:
@@ -55,9 +56,13 @@ class PostgresExamination(Examination):
         )
         assert row is not None
         version, zone = row["version"], row["zone"]
+        dropped = ", ".join(read_database_url(self._url).dropped)
+        told = f"; of DATABASE_URL without effect: {dropped}" if dropped else ""
         old = f"PostgreSQL {version}: 15 or newer is needed"
         return [
-            _finding("database", f"PostgreSQL {version}", bad=row["number"] < _OLDEST and old),
+            _finding(
+                "database", f"PostgreSQL {version}{told}", bad=row["number"] < _OLDEST and old
+            ),
             _finding(
                 "database time zone",
                 zone,
@@ -71,17 +76,21 @@ class PostgresExamination(Examination):
             ),
         ]
 
-    async def _migrations(self) -> Finding:
+    async def _tables(self) -> Sequence[Finding]:
         try:
-            migrations = await status(self._url)
+            migrations, named = await status(self._url), await faults(self._url)
         except MigrationError as error:
-            return _finding("migrations", bad=str(error))
+            return [_finding("migrations", bad=str(error))]
         pending = [each.name for each in migrations if each.applied_at is None]
-        return _finding(
-            "migrations",
-            f"all {len(migrations)} applied",
-            bad=pending and f"pending: {', '.join(pending)}; run `storekeeper db migrate`",
-        )
+        return [
+            _finding(
+                "migrations",
+                f"all {len(migrations)} applied",
+                bad=pending and f"pending: {', '.join(pending)}; run `storekeeper db migrate`",
+            ),
+            *(_finding("tables", bad=fault) for fault in named),
+            *([] if named else [_finding("tables", "as this version needs them")]),
+        ]
 
 
 def _finding(subject: str, good: str = "", *, bad: str | bool | list[str] = False) -> Finding:

@@ -17,23 +17,30 @@ _HEAD: Final = """\
 """
 _TAIL: Final = """\
 -- Nobody but the owner may call them. Supabase grants new ones to its Data API's roles by name.
-REVOKE ALL ON FUNCTION compute_search_insight FROM PUBLIC;
-REVOKE ALL ON PROCEDURE refresh_search_insights FROM PUBLIC;
+REVOKE ALL ON ROUTINE @schema.compute_search_insight, @schema.refresh_search_insights FROM PUBLIC;
 DO $storekeeper$
 DECLARE
     role_name TEXT;
 BEGIN
     FOR role_name IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION compute_search_insight FROM %I', role_name);
-        EXECUTE format('REVOKE ALL ON PROCEDURE refresh_search_insights FROM %I', role_name);
+        EXECUTE format(
+            'REVOKE ALL ON ROUTINE @schema.compute_search_insight, @schema.refresh_search_insights'
+            ' FROM %I',
+            role_name
+        );
     END LOOP;
 END
 $storekeeper$;
 """
 
 
-def insight_procedures() -> str:
-    """A script that makes, or replaces, `compute_search_insight` and `refresh_search_insights`."""
+def insight_procedures(schema: str = "public") -> str:
+    """A script that makes, or replaces, `compute_search_insight` and `refresh_search_insights`.
+
+    Args:
+        schema: where the tables are, of letters, digits and `_` alone; the two are made there, and
+            work under any `search_path`.
+    """
     queries = load_queries("insight_procedures")
     constants: Mapping[str, object] = {
         **parameters(Period.of_day(FIRST_DAY), Rules()),
@@ -58,7 +65,8 @@ def insight_procedures() -> str:
         "error": "first_failure",
     }
     parts = (queries[name].filled(texts) for name in ("compute_day", "run_over_days"))
-    return "\n".join([_HEAD, *(f"{part};\n" for part in parts), _TAIL])
+    script = "\n".join([_HEAD, *(f"{part};\n" for part in parts), _TAIL])
+    return script.replace("@schema", schema if schema == "public" else f'"{schema}"')
 
 
 def _literal(value: object) -> str:

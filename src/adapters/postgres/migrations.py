@@ -12,6 +12,7 @@ import asyncpg
 
 from adapters.postgres.errors import CONNECTION_FAULTS, translated
 from adapters.postgres.files import SQL_DIR
+from adapters.postgres.inspection import table_faults
 from adapters.postgres.pool import PoolOptions, connect_arguments
 
 _LOCK = 7_300_001  # any number that no other program on this database takes
@@ -83,27 +84,45 @@ async def migrate(url: str) -> Sequence[str]:
     done = []
     async with _connection(url) as connection:
         for migration in migration_files():
-            async with connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-                await connection.execute(_HISTORY)
-                current = {each.name: each for each in await _compare(connection)}
-                if current[migration.name].applied_at is not None:
-                    continue
-                try:
-                    await connection.execute(migration.sql)
-                except asyncpg.PostgresError as error:
-                    raise MigrationError(
-                        f"migration {migration.name} failed and was undone: "
-                        f"{str(error).rstrip('.')}."
-                        " Mend what it names, then run `storekeeper db migrate` again."
-                    ) from error
-                await connection.execute(
-                    "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)",
-                    migration.name,
-                    migration.checksum,
-                )
-                done.append(migration.name)
+            try:
+                if await _applied_now(connection, migration):
+                    done.append(migration.name)
+            except asyncpg.PostgresError as error:
+                named = await table_faults(connection, migrated=False)
+                raise MigrationError(
+                    f"migration {migration.name} failed and was undone: {str(error).rstrip('.')}."
+                    " Mend what it names, then run `storekeeper db migrate` again."
+                    + "".join(f"\n{fault}" for fault in named)
+                ) from error
     return done
+
+
+async def faults(url: str) -> Sequence[str]:
+    """What of the tables is not as this version needs it, each with the remedy.
+
+    Raises:
+        MigrationError, OSError: as `status`.
+    """
+    async with _connection(url) as connection:
+        applied = [each.applied_at for each in await _compare(connection)]
+        return await table_faults(connection, migrated=None not in applied)
+
+
+async def _applied_now(connection: asyncpg.Connection, migration: Migration) -> bool:
+    """Apply one, unless it is applied."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute(_HISTORY)
+        current = {each.name: each for each in await _compare(connection)}
+        if current[migration.name].applied_at is not None:
+            return False
+        await connection.execute(migration.sql)
+        await connection.execute(
+            "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)",
+            migration.name,
+            migration.checksum,
+        )
+    return True
 
 
 async def _compare(connection: asyncpg.Connection) -> Sequence[Migration]:
@@ -142,12 +161,14 @@ async def _connection(url: str) -> AsyncIterator[asyncpg.Connection]:
     arguments["server_settings"].pop("statement_timeout", None)
     try:
         connection = await asyncpg.connect(**arguments)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         why = str(error).rstrip(".")
         raise MigrationError(f"the database refuses: {why}. Look at DATABASE_URL.") from error
     try:
         with translated():
             yield connection
+    except asyncpg.PostgresError as error:
+        raise MigrationError(f"the database refuses: {str(error).rstrip('.')}.") from error
     finally:
         with suppress(*CONNECTION_FAULTS):
             await connection.close(timeout=arguments["timeout"])

@@ -8,19 +8,29 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from asyncpg.transaction import Transaction
 
-from adapters.postgres.errors import CONNECTION_FAULTS, RETRYABLE, connection_died, translated
-from domain.errors import DatabaseBusy
+from adapters.postgres.errors import (
+    CONNECTION_FAULTS,
+    RETRYABLE,
+    cannot_be_reached,
+    connection_died,
+    translated,
+)
+from adapters.postgres.moments import tell_moments
+from adapters.postgres.sequences import NUMBERED, catch_up
+from adapters.postgres.urls import read_database_url
+from domain.errors import ChangesCollided, DatabaseBusy
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 Connection = PoolConnectionProxy
 _TRIES: Final = 3
+CANNOT_CONNECT: Final = (ValueError, *CONNECTION_FAULTS)
+"""All that making a connection may raise."""
 
 
 class Executor(Protocol):
@@ -62,24 +72,22 @@ class PoolOptions:
 
 
 def connect_arguments(url: str, options: PoolOptions) -> dict[str, Any]:
-    """Keyword arguments of `asyncpg.connect` for `url`.
+    """Keyword arguments of `asyncpg.connect` for `url`; it and `options` may each name a pooler.
 
-    `sslmode`, `sslrootcert` and the like in the URL are obeyed by asyncpg as by libpq;
-    `pooler=transaction` is ours and taken out.
+    Raises:
+        DatabaseUrlError: the URL cannot be used.
     """
-    parts = urlsplit(url)
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    pooled = options.transaction_pooler or ("pooler", "transaction") in query
-    rest = urlencode([pair for pair in query if pair[0] != "pooler"])
-    settings = {"timezone": "UTC", "application_name": "storekeeper"}
+    address = read_database_url(url)
+    pooled = options.transaction_pooler or address.pooled
+    settings = {"timezone": "UTC", **address.startup}
     if not pooled:  # a pooler knows no other start-up parameter
         settings["statement_timeout"] = str(round(options.statement_timeout_s * 1000))
     return {
-        "dsn": urlunsplit(parts._replace(query=rest)),
-        "timeout": options.acquire_timeout_s,
+        **address.connect_arguments(),
+        "timeout": address.connect_timeout_s or options.acquire_timeout_s,
         # Past the server's own timeout, so that it speaks first; alone behind a pooler.
         "command_timeout": options.statement_timeout_s + (0 if pooled else 1),
-        "statement_cache_size": 0 if pooled else 200,
+        "statement_cache_size": 200 if address.keeps_statements and not pooled else 0,
         "server_settings": settings,
     }
 
@@ -131,6 +139,8 @@ class Database:
             connection = await self._pool.acquire(timeout=self._options.acquire_timeout_s)
         except TimeoutError as error:
             raise DatabaseBusy("No database connection was free.", retry_after_s=1) from error
+        except CANNOT_CONNECT as error:
+            raise cannot_be_reached() from error
         try:
             yield connection
         except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
@@ -150,7 +160,7 @@ class Database:
             isolation: what it needs, whatever the database's default is; None for the default.
         """
         with translated():
-            async with self.connection() as connection:
+            async with self.ids_in_step(), self.connection() as connection:
                 transaction = connection.transaction(isolation=isolation)
                 await transaction.start()
                 try:
@@ -167,6 +177,21 @@ class Database:
         except CONNECTION_FAULTS as error:
             _log.info("a database connection was closed: %s", error)
 
+    @asynccontextmanager
+    async def ids_in_step(self) -> AsyncIterator[None]:
+        """What is undone inside over an id that a row has already can be done again.
+
+        Raises:
+            ChangesCollided: so it was; the ids go on behind those of all rows now.
+        """
+        try:
+            yield
+        except asyncpg.UniqueViolationError as error:
+            if not await self._caught_up(error):
+                raise
+            detail = "Rows came with ids of their own; new ids go on behind them now."
+            raise ChangesCollided(detail, retry_after_s=1) from error
+
     async def _run(self, operation: Callable[[Connection], Awaitable[T]]) -> T:
         with translated():
             for _ in range(_TRIES - 1):
@@ -175,8 +200,19 @@ class Database:
                         return await operation(connection)
                 except RETRYABLE:
                     continue
+                except asyncpg.UniqueViolationError as error:
+                    if not await self._caught_up(error):
+                        raise
             async with self.connection() as connection:
                 return await operation(connection)
+
+    async def _caught_up(self, error: asyncpg.UniqueViolationError) -> bool:
+        """Whether a sequence was behind the rows; it is not then any more."""
+        key = error.constraint_name
+        if key not in NUMBERED:
+            return False
+        async with self.connection() as connection, connection.transaction():
+            return await catch_up(connection, key)
 
 
 async def roll_back(connection: Connection, transaction: Transaction) -> None:
@@ -202,6 +238,7 @@ async def open_database(url: str, options: PoolOptions) -> AsyncIterator[Databas
     pool = await asyncpg.create_pool(
         min_size=0,
         max_size=options.size,
+        init=tell_moments,
         reset=_keep_session,
         **connect_arguments(url, options),
     )

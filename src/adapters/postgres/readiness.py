@@ -13,6 +13,10 @@ from ports.readiness import Check
 
 _log = logging.getLogger(__name__)
 _TIMEOUT_S: Final = 2.0
+_WORDS: Final = {
+    "database_busy": "is busy",
+    "database_unfit": "is not as this version needs it",
+}
 
 
 class PostgresCheck(Check):
@@ -32,6 +36,8 @@ class PostgresCheck(Check):
         except TimeoutError:
             return "does not answer in time"
         except AppError as error:
-            _log.warning("database is not ready: %s", error, exc_info=error.__cause__)
-            return "does not answer" if error.code != "database_busy" else "is busy"
+            cause = error.__cause__
+            why = next(iter(str(cause).splitlines()), "")
+            _log.warning("database is not ready: %s (%s: %s)", error, type(cause).__name__, why)
+            return _WORDS.get(error.code, "does not answer")
         return None if migrated else "is not migrated to this version"

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
+from math import isfinite
 from typing import Any, Final
 
 import asyncpg
@@ -88,6 +89,14 @@ class PostgresSearchInsightStore(SearchInsightStore):
 
     async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
         """Compute one day and store it in one transaction; see the port."""
+        try:
+            return await self._compute(day, rules, now=now)
+        except ChangesCollided as error:
+            if not isinstance(error.__cause__, asyncpg.UniqueViolationError):
+                raise
+        return await self._compute(day, rules, now=now)  # the ids go on behind the rows' now
+
+    async def _compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
         async with self.day_alone(day) as connection:
             return await self.compute_on(connection, day, rules, now=now)
 
@@ -179,6 +188,9 @@ def parameters(period: Period, rules: Rules) -> Mapping[str, Any]:
 
 def _insight(row: asyncpg.Record) -> StoredInsight:
     members = dict(row)
+    for name in ("average_ctr", "overall_ctr"):
+        if members[name] is not None and not isfinite(members[name]):
+            members[name] = None  # another program's, and no number
     top, wrong_top = read_top_queries(_parsed(members.pop("top_queries")))
     low, wrong_low = read_low_performers(_parsed(members.pop("low_performance_queries")))
     return StoredInsight(

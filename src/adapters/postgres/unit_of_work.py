@@ -81,7 +81,7 @@ class PostgresUnitOfWorkFactory(UnitOfWorkFactory):
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[PostgresUnitOfWork]:
         with translated():
-            async with self._database.connection() as connection:
+            async with self._database.ids_in_step(), self._database.connection() as connection:
                 transaction = connection.transaction()
                 await transaction.start()
                 unit = PostgresUnitOfWork(connection, transaction)

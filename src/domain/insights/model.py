@@ -17,7 +17,7 @@ DEFINITION_VERSION: Final = 2
 
 FIRST_DAY: Final = date(1, 1, 2)
 LAST_DAY: Final = date(9999, 12, 30)
-"""The days that can be analysed; PostgreSQL's driver takes the days outside for infinity."""
+"""The days that can be analysed: those for which the database marks changes of their rows."""
 
 MAX_COUNT: Final = 2_147_483_647
 """The most that a row's clicks or impressions can be."""

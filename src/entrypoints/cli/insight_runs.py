@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -71,14 +72,28 @@ def catch_up_command(*, as_json: bool) -> None:
     _carry_out("catch-up", lambda refresher, tell: refresher.catch_up(tell), as_json=as_json)
 
 
+def _plain_name(_: click.Context, __: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w{0,62}", value, re.ASCII):
+        raise click.BadParameter("must be a name of letters, digits and _")
+    return value
+
+
 @click.command("sql")
-def sql_command() -> None:
+@click.option(
+    "--schema",
+    default="public",
+    show_default=True,
+    callback=_plain_name,
+    help="Where the tables are, in letter case too.",
+)
+def sql_command(*, schema: str) -> None:
     """Print SQL that computes the insights inside the database, for pg_cron.
 
     It makes a function for one day and a procedure for a run over days, with the statements that
-    this version itself runs. Needs no settings.
+    this version itself runs. Who calls them by their whole names, such as
+    public.refresh_search_insights, may have any search_path. Needs no settings.
     """
-    click.echo(insight_procedures())
+    click.echo(insight_procedures(schema))
 
 
 def _carry_out(

@@ -15,6 +15,15 @@ from domain.orders.model import MAX_INT
 from entrypoints.http.reading import Rules
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INT, examples=[1])]
+StoredId = Annotated[
+    int,
+    msgspec.Meta(
+        ge=-MAX_INT - 1,
+        le=MAX_INT,
+        examples=[1],
+        description="1 and up, unless another program stored the row",
+    ),
+]
 Limit = Annotated[
     int, msgspec.Meta(ge=1, le=200, description="Rows of a page, at most; 50 if not given")
 ]
@@ -33,7 +42,7 @@ Moment = Annotated[
 ]
 DEFAULT_LIMIT: Final = 50
 
-_ID: Final = re.compile(r"[1-9][0-9]{0,9}")
+_ID: Final = re.compile(r"0|-?[1-9][0-9]{0,9}")
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -41,9 +50,9 @@ def path_id(raw: str, what: str) -> int:
     """The id in a path.
 
     Raises:
-        NotFound: not the decimal form of 1..2,147,483,647, so nothing has it.
+        NotFound: not the decimal form of what an INT column holds, so nothing has it.
     """
-    if not _ID.fullmatch(raw) or int(raw) > MAX_INT:
+    if not _ID.fullmatch(raw) or not -MAX_INT - 1 <= int(raw) <= MAX_INT:
         raise NotFound(f"There is no {what} with this id.")
     return int(raw)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
@@ -36,6 +38,8 @@ from entrypoints.http.search_clicks import SearchClickController
 from entrypoints.http.search_insights import SearchInsightController
 from entrypoints.http.users import UserController
 from entrypoints.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 PROVIDED = (
     "users",
@@ -75,7 +79,10 @@ def build_app(
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with open_(settings) as container:
             holder["container"] = container
+            look = asyncio.create_task(_tell_what_is_not_ready(container))
             yield
+            look.cancel()
+            await asyncio.wait([look])
 
     def provided(name: str) -> Provide:
         def give() -> Any:
@@ -127,6 +134,14 @@ def build_app(
         request_max_body_size=settings.max_body_bytes,
     )
     return Envelope(app)
+
+
+async def _tell_what_is_not_ready(container: Container) -> None:
+    """Say at once, not at the first request, that the server cannot do its work yet."""
+    for name, check in container.checks().items():
+        problem = await check.problem()
+        if problem is not None:
+            _log.warning("%s %s: requests that need it get 503 until that is mended", name, problem)
 
 
 @cache

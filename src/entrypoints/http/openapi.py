@@ -20,6 +20,7 @@ from domain.errors import (
     DatabaseBusy,
     DatabaseReadOnly,
     DatabaseUnavailable,
+    DatabaseUnfit,
     InvalidInput,
     StatementTimedOut,
 )
@@ -36,6 +37,7 @@ DATABASE_ERRORS: Final = (
     DatabaseBusy,
     ChangesCollided,
     DatabaseReadOnly,
+    DatabaseUnfit,
     StatementTimedOut,
 )
 """What anything that reads or writes rows may raise."""

@@ -35,6 +35,7 @@ from entrypoints.http.answers import (
     Id,
     Limit,
     Moment,
+    StoredId,
     json_response,
     out_of_years,
     page_response,
@@ -107,7 +108,7 @@ class OrderPatch(Struct, forbid_unknown_fields=True):
 class OrderView(Struct):
     """An order as stored; null stands in rows that another program left incomplete."""
 
-    id: Id
+    id: StoredId
     user_id: int | None
     product_name: str
     quantity: int | None
@@ -239,7 +240,7 @@ class OrderController(Controller):
             tag="orders",
             returns=OrderView,
             example=_EXAMPLE,
-            path={"order_id": Id},
+            path={"order_id": StoredId},
             errors=(NotFound, PreconditionFailed, *DATABASE_ERRORS),
             request_headers=("If-Match", "If-None-Match"),
             response_headers=("ETag",),
@@ -261,7 +262,7 @@ class OrderController(Controller):
             tag="orders",
             returns=OrderView,
             example=_EXAMPLE,
-            path={"order_id": Id},
+            path={"order_id": StoredId},
             body=OrderReplacement,
             body_example=_BODY,
             errors=(NotFound, UnknownUser, PreconditionFailed, *DATABASE_ERRORS),
@@ -290,7 +291,7 @@ class OrderController(Controller):
             tag="orders",
             returns=OrderView,
             example=_EXAMPLE,
-            path={"order_id": Id},
+            path={"order_id": StoredId},
             body=OrderPatch,
             body_types=(MERGE_PATCH, JSON),
             body_example={"quantity": 3},
@@ -319,7 +320,7 @@ class OrderController(Controller):
             summary="Delete an order",
             tag="orders",
             status=204,
-            path={"order_id": Id},
+            path={"order_id": StoredId},
             errors=(NotFound, PreconditionFailed, *DATABASE_ERRORS),
             request_headers=("If-Match", "If-None-Match"),
         ),

@@ -18,6 +18,7 @@ from domain.errors import (
     AppError,
     BadAnswer,
     Conflict,
+    DatabaseUnfit,
     DependencyError,
     EmailTaken,
     IdempotencyKeyReused,
@@ -78,6 +79,9 @@ KINDS: Final[Mapping[type[AppError], Kind]] = {
         HTTPStatus.PRECONDITION_FAILED, "A condition of the request does not hold"
     ),
     Unavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Try again later"),
+    DatabaseUnfit: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "The database is not as this version needs it"
+    ),
     StatementTimedOut: Kind(HTTPStatus.GATEWAY_TIMEOUT, "The database did not finish in time"),
     BadAnswer: Kind(HTTPStatus.BAD_GATEWAY, "The provider's answer is unusable"),
     DependencyError: Kind(HTTPStatus.BAD_GATEWAY, "An outside system failed"),
@@ -213,7 +217,7 @@ def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[b
     if isinstance(error, RequestInProgress):
         headers["Retry-After"] = "1"
     if isinstance(error, DependencyError):
-        _log.warning("%s: %s", error.code, error, exc_info=error.__cause__)
+        log_failure(error)
     violations = error.violations if isinstance(error, InvalidInput) else ()
     return problem_response(
         request,
@@ -224,6 +228,17 @@ def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[b
         errors=[ProblemError(pointer=each.pointer, detail=each.detail) for each in violations],
         headers=headers,
     )
+
+
+def log_failure(error: DependencyError) -> None:
+    """A line, and of what was not to be expected the whole story."""
+    cause = error.__cause__
+    if isinstance(error, Unavailable) and cause is not None:
+        # PostgreSQL's further lines quote the row.
+        why = next(iter(str(cause).splitlines()), "")
+        _log.warning("%s: %s (%s: %s)", error.code, error, type(cause).__name__, why)
+    else:
+        _log.warning("%s: %s", error.code, error, exc_info=cause)
 
 
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

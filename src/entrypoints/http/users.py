@@ -23,8 +23,8 @@ from domain.users.service import UserService
 from entrypoints.http.answers import (
     DEFAULT_LIMIT,
     Cursor,
-    Id,
     Limit,
+    StoredId,
     json_response,
     page_response,
     path_id,
@@ -94,7 +94,7 @@ class UserPatch(Struct, forbid_unknown_fields=True):
 class UserView(Struct):
     """A user as stored."""
 
-    id: Id
+    id: StoredId
     name: str
     email: str
     created_at: datetime | None
@@ -205,7 +205,7 @@ class UserController(Controller):
             tag="users",
             returns=UserView,
             example=_EXAMPLE,
-            path={"user_id": Id},
+            path={"user_id": StoredId},
             errors=(NotFound, PreconditionFailed, *DATABASE_ERRORS),
             request_headers=("If-Match", "If-None-Match"),
             response_headers=("ETag",),
@@ -227,7 +227,7 @@ class UserController(Controller):
             tag="users",
             returns=UserView,
             example=_EXAMPLE,
-            path={"user_id": Id},
+            path={"user_id": StoredId},
             body=UserReplacement,
             body_example=_BODY,
             errors=(NotFound, EmailTaken, PreconditionFailed, *DATABASE_ERRORS),
@@ -251,7 +251,7 @@ class UserController(Controller):
             tag="users",
             returns=UserView,
             example=_EXAMPLE,
-            path={"user_id": Id},
+            path={"user_id": StoredId},
             body=UserPatch,
             body_types=(MERGE_PATCH, JSON),
             body_example={"name": "Ann Lee-Wong"},
@@ -278,7 +278,7 @@ class UserController(Controller):
             summary="Delete a user who has no orders",
             tag="users",
             status=204,
-            path={"user_id": Id},
+            path={"user_id": StoredId},
             errors=(NotFound, UserHasOrders, PreconditionFailed, *DATABASE_ERRORS),
             request_headers=("If-Match", "If-None-Match"),
         ),

@@ -1,0 +1,191 @@
+"""Whether the tables are as this version needs them.
+
+A database that is taken over may lack a column, or have it otherwise, where no migration looks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy import Column, DefaultClause, Double, String, Table
+from sqlalchemy.dialects.postgresql import dialect as postgresql
+from sqlalchemy.schema import CreateColumn
+
+from adapters.postgres.sequences import NUMBERED, lag_of, sequence_of
+from adapters.postgres.tables import metadata
+
+SHOP: Final[Mapping[str, Sequence[str]]] = {
+    "users": ("id", "name", "email", "created_at"),
+    "orders": ("id", "user_id", "product_name", "quantity", "order_date"),
+    "search_clicks": (
+        "search_id", "search_query", "clicks", "impressions", "click_through_rate", "search_date",
+    ),
+    "search_insights": (
+        "id", "insight_date", "average_ctr", "top_queries", "low_performance_queries",
+    ),
+}  # fmt: skip
+"""The columns that a database may hold before any migration."""
+
+_COLUMNS: Final = """
+SELECT
+    wanted.name AS table_name,
+    pg_class.relkind = ANY ('{r,p}') AS is_table,
+    attname AS name,
+    format_type(
+        coalesce(nullif(typbasetype, 0), atttypid),
+        CASE typbasetype WHEN 0 THEN atttypmod ELSE typtypmod END
+    ) AS type,
+    attnotnull AS not_null,
+    atthasdef OR attidentity <> '' AS has_default,
+    attidentity = 'a' AS always_given,
+    attgenerated <> '' AS generated
+FROM
+    unnest($1::text[]) AS wanted (name)
+    JOIN pg_class ON pg_class.oid = to_regclass(quote_ident(wanted.name))
+    LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
+    LEFT JOIN pg_type ON pg_type.oid = atttypid
+"""
+_FORBIDDEN: Final = """
+SELECT string_agg(word, ', ')
+FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS word
+WHERE NOT has_table_privilege(to_regclass(quote_ident($1)), word)
+"""
+_FORBIDDEN_SEQUENCE: Final = """
+SELECT string_agg(word, ', ') FROM unnest('{USAGE,SELECT,UPDATE}'::text[]) AS word
+WHERE NOT has_sequence_privilege($1::text, word)
+"""
+_DIALECT: Final = postgresql()  # type: ignore[no-untyped-call]
+
+
+async def table_faults(connection: asyncpg.Connection, *, migrated: bool) -> Sequence[str]:
+    """What is not as it must be, each with the remedy; empty when all is well.
+
+    Args:
+        connection: by the role that the service connects as.
+        migrated: every migration is applied; otherwise the tables that a shop may bring are looked
+            at, as far as they are there.
+    """
+    expected = list(metadata.sorted_tables) if migrated else [metadata.tables[n] for n in SHOP]
+    found: defaultdict[str, dict[str, asyncpg.Record]] = defaultdict(dict)
+    for row in await connection.fetch(_COLUMNS, [table.name for table in expected]):
+        found[row["table_name"]][row["name"]] = row
+    faults: list[str] = []
+    for table in expected:
+        if table.name in found:
+            only = None if migrated else SHOP[table.name]
+            faults += _faults_of(table, found[table.name], only)
+            faults += await _refusals(connection, table.name)
+        elif migrated:
+            faults.append(f"{table.name} is missing, though it was made: restore it from a backup")
+    return [*faults, *await _lags(connection, found)]
+
+
+def _faults_of(table: Table, found: Mapping[str, Any], only: Sequence[str] | None) -> Iterator[str]:
+    if not next(iter(found.values()))["is_table"]:
+        yield f"{table.name} is no table: give the view or the like another name, and migrate again"
+        return
+    for column in table.columns:
+        row = found.get(column.name)
+        if row is not None:
+            yield from _faults_of_column(column, row)
+        elif only is None or column.name in only:
+            yield (
+                f"{table.name}.{column.name} is missing:"
+                f" ALTER TABLE {table.name} ADD COLUMN {_definition(column)}"
+            )
+    for name, row in found.items():
+        if name not in table.columns and row["not_null"] and not row["has_default"]:
+            yield (
+                f"{table.name}.{name} is NOT NULL without a default, so no row can be added:"
+                f' ALTER TABLE {table.name} ALTER COLUMN "{name}" DROP NOT NULL, or SET DEFAULT'
+            )
+
+
+def _faults_of_column(column: Column[Any], row: Any) -> Iterator[str]:
+    wanted, is_ = _type(column), row["type"]
+    at, alter = (
+        f"{column.table.name}.{column.name}",
+        f"ALTER TABLE {column.table.name} ALTER COLUMN",
+    )
+    if not _holds(wanted, is_):
+        yield (
+            f"{at} is {is_}, not {wanted}: {alter} {column.name} TYPE {wanted}"
+            f" USING {column.name}::{wanted}"
+        )
+    if row["generated"] and column.computed is None:
+        yield f"{at} is generated, and cannot be written: {alter} {column.name} DROP EXPRESSION"
+    if not column.nullable and not row["not_null"]:
+        yield (f"{at} may be NULL: give such rows a value, then {alter} {column.name} SET NOT NULL")
+    if isinstance(column.type, Double) and column.nullable and row["not_null"]:
+        yield (
+            f"{at} is NOT NULL, but what was never shown has no rate:"
+            f" {alter} {column.name} DROP NOT NULL"
+        )
+    default = column.server_default
+    if row["has_default"]:
+        return
+    if column is column.table.autoincrement_column:
+        yield f"{at} has no default: {alter} {column.name} ADD GENERATED BY DEFAULT AS IDENTITY"
+    elif isinstance(default, DefaultClause) and (row["not_null"] or column.name == "created_at"):
+        yield f"{at} has no default: {alter} {column.name} SET DEFAULT {default.arg}"
+
+
+def _definition(column: Column[Any]) -> str:
+    made = str(CreateColumn(column).compile(dialect=_DIALECT))
+    # Rows that are there need a value at once.
+    given = not column.nullable and isinstance(column.type, String) and not column.server_default
+    return f"{made} DEFAULT ''" if given else made
+
+
+def _type(column: Column[Any]) -> str:
+    """As `format_type` of PostgreSQL spells it, without a collation."""
+    spelt = column.type.compile(dialect=_DIALECT).replace(' COLLATE "C"', "").lower()
+    return {
+        "float": "double precision",
+        "numeric(18, 9)": "numeric(18,9)",
+    }.get(spelt, spelt.replace("varchar", "character varying"))
+
+
+def _holds(wanted: str, is_: str) -> bool:
+    """Whether a column of type `is_` does for one of type `wanted`."""
+    if wanted.startswith("character varying("):
+        length = is_.removeprefix("character varying(").rstrip(")")
+        return is_ in {"text", "character varying"} or (length.isdecimal() and int(length) >= 255)
+    if wanted.startswith("timestamp"):  # whatever the precision
+        return is_.startswith("timestamp") and is_.endswith(wanted.removeprefix("timestamp"))
+    return wanted == is_
+
+
+async def _refusals(connection: asyncpg.Connection, table: str) -> Sequence[str]:
+    """What the role may not do."""
+    words = await connection.fetchval(_FORBIDDEN, table)
+    return [_grant(table, words)] if words else []
+
+
+def _grant(name: str, words: str) -> str:
+    role = "the role of DATABASE_URL"
+    return f"{name}: {role} lacks {words}: GRANT {words} ON {name} TO it, as the owner"
+
+
+async def _lags(connection: asyncpg.Connection, found: Mapping[str, Any]) -> Sequence[str]:
+    faults = []
+    for table, column in NUMBERED.values():
+        if column not in found.get(table, ()) or await connection.fetchval(_FORBIDDEN, table):
+            continue
+        sequence = await sequence_of(connection, table, column)
+        if sequence is None:
+            continue
+        words = await connection.fetchval(_FORBIDDEN_SEQUENCE, sequence)
+        if words:
+            faults.append(_grant(f"SEQUENCE {sequence}", words))
+            continue
+        lag = await lag_of(connection, table, column)
+        if lag is not None:
+            faults.append(
+                f"{table}.{column} comes from a sequence that stands at {lag.given}, and a row has"
+                f" {lag.highest}, so new rows collide: {lag.remedy}"
+            )
+    return faults
