@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from adapters.files.click_lines import unfit
+from adapters.files.content import unfit
 from domain.insights.bulk import COLUMNS, REQUIRED
 
 
@@ -45,7 +45,7 @@ class ClickColumns:
             raise unfit(f"has the column {twice[0]!r} twice")
         found = [column for column, name in wanted.items() if name in heading]
         read = {wanted[column] for column in found}
-        return found, [name for name in heading if name not in read]
+        return found, [name for name in heading if name and name not in read]
 
     def _missing(self, column: str, heading: Sequence[str]) -> str:
         shown = ", ".join(map(repr, heading[:20])) or "none"

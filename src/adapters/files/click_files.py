@@ -10,9 +10,10 @@ from typing import Protocol
 
 from adapters.files.click_columns import ClickColumns
 from adapters.files.click_csv import CsvClicks
-from adapters.files.click_lines import BLOCK_BYTES, unfit
 from adapters.files.click_ndjson import NdjsonClicks
 from adapters.files.click_parquet import ParquetClicks
+from adapters.files.click_values import LONGEST_LINE
+from adapters.files.content import BLOCK_BYTES, BOM, opened, unfit
 from domain.errors import InvalidInput, Violation
 from domain.insights.bulk import Position, RawBlock
 from ports.click_source import ClickSource
@@ -22,6 +23,8 @@ class _Form(Protocol):
     """One format of a file; what it raises does not name the file."""
 
     def size(self, path: Path) -> int: ...
+
+    def check(self, path: Path) -> Sequence[str]: ...
 
     def unread(self, path: Path) -> Sequence[str]: ...
 
@@ -59,6 +62,7 @@ class ClickFile(ClickSource):
         }
         self._form = forms[form]
         self._seen = self._stamp()
+        self._left: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -86,7 +90,12 @@ class ClickFile(ClickSource):
     def unread(self) -> Sequence[str]:
         """See the port."""
         with self._named():
-            return self._form.unread(self._path)
+            return [*self._form.unread(self._path), *self._left]
+
+    def check(self) -> None:
+        """See the port."""
+        with self._named():
+            self._left = self._form.check(self._path)
 
     def blocks(self, start: Position) -> Iterator[RawBlock]:
         """See the port; a file that somebody writes to meanwhile is refused."""
@@ -108,3 +117,18 @@ class ClickFile(ClickSource):
             raise InvalidInput.of(
                 [Violation(pointer=self._name, detail=each.detail) for each in error.violations]
             ) from None
+
+
+def form_of(path: Path) -> str:
+    """The format of a file by how it begins: `parquet`, `ndjson` or else `csv`.
+
+    Raises:
+        InvalidInput: it is packed in a way that is not read.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        if file.read(4) == b"PAR1":
+            return "parquet"
+    with opened(path, LONGEST_LINE) as content:
+        start = content.file.read(4096).removeprefix(BOM).lstrip()
+    return "ndjson" if start.startswith(b"{") else "csv"
