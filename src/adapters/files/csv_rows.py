@@ -17,10 +17,11 @@ from adapters.files.content import BLOCK_BYTES, BOM, BadRow, Content, Piece, spo
 csv.field_size_limit(2**31 - 1)
 
 _UNFINISHED: Final = "unexpected end of data"
+_GOES_ON: Final = "expected after"
 _WORDS: Final = (
     ("new-line character", "has a carriage return outside of quotes"),
     (
-        "expected after",
+        _GOES_ON,
         'goes on after the end of a quoted field: a quote in a field is doubled ("")',
     ),
 )
@@ -150,7 +151,9 @@ class CsvTable:
         if "\x00" in line:
             raise unfit(f"is no text: NUL in line {self._lines}")
         if len(names) == 1 and any(each in names[0] for each in _OTHER_DELIMITERS):
-            raise unfit(f"has one column by {delimiter!r}, {names[0]!r}: see --delimiter")
+            raise unfit(
+                f"has one column by {delimiter!r}, {names[0]!r}: divide them so, or see --delimiter"
+            )
         return [name.strip() for name in names]
 
     def _parse(self, data: bytes, first: int, *, final: bool) -> _Parsed:
@@ -196,8 +199,9 @@ class CsvTable:
             if error == _UNFINISHED and not final and not too_long:
                 done = begin
                 break
-            if error == _UNFINISHED or too_long:
-                # Rows behind a quote that is not closed, or was not meant as one, are rows.
+            spans = done - begin > 1
+            if error == _UNFINISHED or too_long or (spans and self._opens(lines[done - 1], error)):
+                # Rows behind a quote that is not closed are rows.
                 why = "opens a quoted field that does not end"
                 bad.append(spoiled(first + begin, _bytes(lines[begin]).rstrip(b"\r\n"), why))
                 done = read = begin + 1
@@ -207,17 +211,19 @@ class CsvTable:
                 rows.append(row[: len(self.heading)])
                 begins.append(first + begin)
             else:
-                until = f" (lines {first + begin} to {first + done - 1})"
-                shown = spoiled(
-                    first + begin,
-                    piece.rstrip(b"\r\n"),
-                    why + (until if error and done - begin > 1 else ""),
-                )
+                why += f" (lines {first + begin} to {first + done - 1})" if spans else ""
+                shown = spoiled(first + begin, piece.rstrip(b"\r\n"), why)
                 fields = [_bytes(each).decode(errors="backslashreplace") for each in row]
                 bad.append(replace(shown, row=fields) if row else shown)
         return _Parsed(
             rows=rows, lines=begins, bad=bad, count=done, rest=_bytes("".join(lines[done:]))
         )
+
+    def _opens(self, line: str, error: str) -> bool:
+        """Whether a quote was taken for the end of a field in `line` that rather begins one."""
+        before, _, after = line.partition('"')
+        begins = not before or before.endswith(self._delimiter)
+        return _GOES_ON in error and begins and not after.startswith('"')
 
     def _fault(self, row: Sequence[str], error: str) -> str | None:
         """Why fields are no row; a blank line has none, and is no row but not wrong."""
