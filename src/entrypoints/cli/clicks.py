@@ -68,7 +68,7 @@ command.add_command(prune)
     help=f"What the file calls one of {', '.join(COLUMNS)}. Repeatable.",
 )
 @click.option(
-    "--delimiter", help="Of CSV; `tab` for tabs.  [default: a comma, a tab in .tsv and .tab]"
+    "--delimiter", help="Of CSV; `tab` for tabs. [default: a comma; in .tsv and .tab a tab]"
 )
 @click.option("--date", "day", type=_DAY, help="UTC day of the rows that name none.")
 @click.option("--again", is_flag=True, help="Import a file that is in the log already once more.")
@@ -90,7 +90,7 @@ def import_command(
     """Put the rows of FILE into the log (`-` for standard input), each of them once.
 
     CSV, NDJSON (either may be gzipped) or Parquet. What is wrong with a row goes with it into a
-    file of rejected rows. An import that was cut short, in whatever way, goes on where it stopped
+    file of rejected rows; a file that is cut short or damaged is refused before its first row. An import that was cut short, in whatever way, goes on where it stopped
     when the same command is given again.
     """
     by = delimiter_of(delimiter, file)

@@ -64,7 +64,7 @@ class Wish:
 @click.option(
     "--id-column", default=ID_COLUMN, show_default=True, help="Name column of a CSV file."
 )
-@click.option("--delimiter", help="Of CSV; `tab` for tabs.  [default: by ending]")
+@click.option("--delimiter", help="Of CSV; `tab` for tabs. [default: by ending]")
 @click.option("--schema", default="default", show_default=True, help="The record to fill.")
 @click.option("--provider", help="A provider, or a chain: openai,local. [default: LLM_PROVIDER]")
 @click.option("--no-reuse", is_flag=True, help="Ask anew even where the answer is stored.")
@@ -95,7 +95,7 @@ def command(
     form: str | None,
     out: Path | None,
 ) -> None:
-    """Turn the texts of FILES (`-` for standard input) into records.
+    """Turn the texts of FILES (`-` for standard input; they may be gzipped) into records.
 
     The job is kept in the database: Ctrl-C pauses it, and --resume goes on with it. Results go to
     --out, or to standard output, when it is completed; progress goes to standard error.
