@@ -51,7 +51,7 @@ class ClickSource(Protocol):
         """Make sure, before its first row is written, that the file can be read to its end.
 
         Raises:
-            InvalidInput: it cannot: it is cut short or damaged.
+            InvalidInput: it cannot: it is cut short or damaged, or lacks a column.
             OSError: the file cannot be read.
         """
         ...

@@ -211,6 +211,7 @@ async def test_columns_delimiter_and_day_are_as_the_command_says(
         (("import", "."), "Is a directory"),
         (("import", "empty.csv"), "empty.csv is empty"),
         (("import", "book.csv"), "book.csv is a ZIP archive or an Excel workbook"),
+        (("import", "book.xlsx"), "book.xlsx is a ZIP archive or an Excel workbook"),
         (("import", "other.csv", "--format", "parquet"), "other.csv cannot be read as Parquet"),
         (("export", "--out", "no/such/folder.csv"), "no/such"),
     ],
@@ -220,12 +221,14 @@ async def test_what_cannot_be_done_is_said_with_the_remedy(
 ) -> None:
     (clicks.folder / "other.csv").write_text("query,clicks,impressions,search_date\n")
     (clicks.folder / "empty.csv").touch()
-    (clicks.folder / "book.csv").write_bytes(b"PK\x03\x04\x14\x00")
+    for name in ("book.csv", "book.xlsx"):
+        (clicks.folder / name).write_bytes(b"PK\x03\x04\x14\x00")
     code, _, err = await clicks.run(*arguments)
     assert code == 1
     assert said in err
     assert "Traceback" not in err
     assert await count(database) == (0, 0)
+    assert await database.fetchval("SELECT count(*) FROM click_imports") == 0
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -159,6 +159,8 @@ def test_a_file_that_cannot_be_rows_is_refused_with_a_remedy(
     assert said in refusal(source(path))
     with pytest.raises(InvalidInput):
         _ = source(path).unread
+    with pytest.raises(InvalidInput):
+        source(path).check()
 
 
 def test_one_column_is_not_read_as_two(path: Path) -> None:
@@ -616,7 +618,14 @@ def test_rejects_are_json_whatever_stands_in_a_row(tmp_path: Path) -> None:
 )
 def test_the_format_is_told_by_the_beginning(path: Path, content: bytes, form: str) -> None:
     path.write_bytes(content)
-    assert form_of(path) == form
+    assert form_of(path, "clicks") == form
+
+
+def test_what_is_packed_otherwise_is_named(path: Path) -> None:
+    path.write_bytes(bz2.compress(b"a,b"))
+    with pytest.raises(InvalidInput) as caught:
+        form_of(path, "stdin")
+    assert caught.value.violations[0].pointer == "stdin"
 
 
 def test_a_file_that_grows_while_it_is_read_is_refused(path: Path) -> None:

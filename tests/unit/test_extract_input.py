@@ -115,6 +115,14 @@ def test_what_is_wrong_with_a_table_is_named_by_its_line(
     assert [each.partition("; `row`")[0] for each in faults(source(tmp_path / "a.csv"))] == said
 
 
+def test_a_text_of_any_size_is_measured(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("ü".encode() * 4_194_304 + b"x")
+    assert faults(source(path)) == ["has more than 8388608 bytes"]
+    path.write_bytes(b"caf\xe9")
+    assert faults(source(path)) == ["is not UTF-8 (byte 3): iconv -f WINDOWS-1252 -t UTF-8"]
+
+
 def test_an_id_column_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text\na\n")
     [found] = open_sources(

@@ -50,8 +50,9 @@ class ClickColumns:
     def _missing(self, column: str, heading: Sequence[str]) -> str:
         shown = ", ".join(map(repr, heading[:20])) or "none"
         others = [name for name in heading if name not in map(self.name, COLUMNS)]
-        close = get_close_matches(self.name(column), others, n=1, cutoff=0.5)
-        example = close[0] if close else "NAME"
+        folded = {name.casefold(): name for name in others}
+        close = get_close_matches(self.name(column).casefold(), folded, n=1, cutoff=0.5)
+        example = folded[close[0]] if close else "NAME"
         remedy = f"name it by --column {column}={example}"
         if column == "search_date":
             remedy += ", or give all rows a day by --date"

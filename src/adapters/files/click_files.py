@@ -83,23 +83,24 @@ class ClickFile(ClickSource):
     @property
     def size(self) -> int:
         """See the port."""
-        with self._named():
+        with _named(self._name):
             return self._form.size(self._path)
 
     @property
     def unread(self) -> Sequence[str]:
         """See the port."""
-        with self._named():
+        with _named(self._name):
             return [*self._form.unread(self._path), *self._left]
 
     def check(self) -> None:
         """See the port."""
-        with self._named():
+        with _named(self._name):
+            self._form.unread(self._path)
             self._left = self._form.check(self._path)
 
     def blocks(self, start: Position) -> Iterator[RawBlock]:
         """See the port; a file that somebody writes to meanwhile is refused."""
-        with self._named():
+        with _named(self._name):
             for block in self._form.blocks(self._path, start):
                 if self._stamp() != self._seen:
                     raise unfit("was changed while it was read")
@@ -109,18 +110,23 @@ class ClickFile(ClickSource):
         found = self._path.stat()
         return found.st_size, found.st_mtime_ns
 
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except InvalidInput as error:
-            raise InvalidInput.of(
-                [Violation(pointer=self._name, detail=each.detail) for each in error.violations]
-            ) from None
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput.of(
+            [Violation(pointer=name, detail=each.detail) for each in error.violations]
+        ) from None
 
 
-def form_of(path: Path) -> str:
+def form_of(path: Path, name: str) -> str:
     """The format of a file by how it begins: `parquet`, `ndjson` or else `csv`.
+
+    Args:
+        path: where it is.
+        name: what it is called, for people.
 
     Raises:
         InvalidInput: it is packed in a way that is not read.
@@ -129,6 +135,6 @@ def form_of(path: Path) -> str:
     with path.open("rb") as file:
         if file.read(4) == b"PAR1":
             return "parquet"
-    with opened(path, LONGEST_LINE) as content:
+    with _named(name), opened(path, LONGEST_LINE) as content:
         start = content.file.read(4096).removeprefix(BOM).lstrip()
     return "ndjson" if start.startswith(b"{") else "csv"

@@ -144,10 +144,10 @@ class CsvTable:
         try:
             [names] = csv.reader([line], strict=True, delimiter=delimiter)
         except (csv.Error, ValueError) as error:
-            why = f"has no heading in line {self._lines}: {error}"
+            why = str(error)
             if "\r" in line.rstrip("\r\n"):
-                why += "; do its lines end with a carriage return alone? (tr '\\r' '\\n')"
-            raise unfit(why) from None
+                why = "do its lines end with a carriage return alone? (tr '\\r' '\\n')"
+            raise unfit(f"has no heading in line {self._lines}: {why}") from None
         if "\x00" in line:
             raise unfit(f"is no text: NUL in line {self._lines}")
         if len(names) == 1 and any(each in names[0] for each in _OTHER_DELIMITERS):

@@ -90,8 +90,8 @@ def import_command(
     """Put the rows of FILE into the log (`-` for standard input), each of them once.
 
     CSV, NDJSON (either may be gzipped) or Parquet. What is wrong with a row goes with it into a
-    file of rejected rows; a file that is cut short or damaged is refused before its first row. An import that was cut short, in whatever way, goes on where it stopped
-    when the same command is given again.
+    file of rejected rows; a file that is damaged is refused before its first row. An import that
+    was cut short, in whatever way, goes on where it stopped when the same command is given again.
     """
     by = delimiter_of(delimiter, file)
     named = _named(columns)
@@ -103,7 +103,7 @@ def import_command(
             source = ClickFile(
                 path,
                 name=name,
-                form=form or _form_of(path),
+                form=form or _form_of(path, name),
                 columns=ClickColumns(named=named, dated=on is None),
                 delimiter=by,
             )
@@ -178,7 +178,7 @@ def export_command(
 
     A file has its name once it is whole. `storekeeper clicks import` reads it back.
     """
-    form = form or _form_of(Path(out), default="csv")
+    form = form or _SUFFIXES.get(inner_suffix(out), "csv")
     packed = out != STDIN and Path(out).suffix.lower() == ".gz"
     if form == "parquet" and (out == STDIN or packed):
         raise click.UsageError("Parquet goes to a file, and packs itself: name one by --out")
@@ -239,14 +239,9 @@ def _content(name: str) -> Iterator[tuple[Path, str]]:
         yield Path(file.name), pipe
 
 
-def _form_of(path: Path, default: str | None = None) -> str:
-    """By the name's ending; without a known one, by how the file begins, unless there is none."""
-    suffix = inner_suffix(path.name)
-    if suffix in _SUFFIXES:
-        return _SUFFIXES[suffix]
-    if default is not None:
-        return default
-    return form_of(path)
+def _form_of(path: Path, name: str) -> str:
+    """By the name's ending; without a known one, by how the file begins."""
+    return _SUFFIXES.get(inner_suffix(name)) or form_of(path, name)
 
 
 def _named(pairs: Sequence[str]) -> Mapping[str, str]:

@@ -113,7 +113,10 @@ class Source:
         elif self.form == "lines":
             yield from self._lines(content)
         else:
-            yield 1, _text_of(content.file.read(content.longest), self.name)
+            data = content.file.read(content.longest + 1)
+            much = len(data) > content.longest
+            fault = f"has more than {content.longest} bytes"
+            yield 1, fault if much else _text_of(data, self.name)
 
     def _lines(self, content: Content) -> Iterator[_Read]:
         for number, line in content.lines():
