@@ -67,19 +67,18 @@ class NdjsonClicks:
                 )
 
     def _members(self, path: Path) -> Sequence[str]:
-        """Members that are not read of the first rows.
+        """Members of the first rows that are not read.
 
         Raises:
-            InvalidInput: no one of these rows has a member that each must have: it is called
-                otherwise. Or there is no line at all.
+            InvalidInput: none of these rows has a member that each must have, so it is called
+                otherwise; or there is no line at all.
         """
         with opened(path, LONGEST_LINE) as content:
             for piece in content.pieces(0, self.block_bytes):
                 rows, _, bad = _parsed(piece.data.removeprefix(BOM), 1)
                 if rows:
-                    return self.columns.among(list(dict.fromkeys(n for row in rows for n in row)))[
-                        1
-                    ]
+                    names = list(dict.fromkeys(name for row in rows for name in row))
+                    return self.columns.among(names)[1]
                 if bad or piece.overlong is not None:
                     return []
         raise unfit("is empty")
@@ -90,7 +89,7 @@ def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], lis
     count = data.count(b"\n") + (bool(data) and not data.endswith(b"\n"))
     try:
         rows = _DECODER.decode_lines(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         rows = []
     if len(rows) == count and _strict(data, rows):
         return rows, range(first, first + count), []
