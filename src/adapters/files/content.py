@@ -161,8 +161,7 @@ class Unpacked(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to a byte of what is unpacked, counted from the beginning."""
-        if whence == io.SEEK_CUR:
-            offset += self._place
+        assert whence == io.SEEK_SET
         if offset < self._place:
             self._packed.seek(0)
             self._place, self._rest, self._member = 0, b"", _member()
@@ -190,7 +189,7 @@ class Unpacked(io.RawIOBase):
         while len(rest) < len(_GZIP) and (more := self._packed.read(BLOCK_BYTES)):
             rest = (rest + more).lstrip(b"\0")
         if not rest.startswith(_GZIP):
-            self.trailing = bool(rest)
+            self.trailing = self.trailing or bool(rest)
             return False
         self._member, self._rest = _member(), rest
         return True

@@ -88,16 +88,13 @@ class Heading:
         """The labelled text of a row.
 
         Args:
-            cells: in the order of the columns.
+            cells: in the order of the columns, one for each.
             number: of the row's line, which names a text without an id.
 
         Raises:
             BadLine: says what is wrong with it.
         """
-        if len(cells) != len(self.names):
-            raise BadLine(f"has {len(cells)} cells under {len(self.names)} columns")
-        stated = map(plain_cell, cells)
-        row = dict(zip(self.names, stated, strict=True))
+        row = dict(zip(self.names, map(plain_cell, cells), strict=True))
         given = {name: row[name] for name in ("id", "text", *PLAIN) if row.get(name)}
         attack = {name: v for name, v in self._values(row, _ATTACK).items() if v is not None}
         spans = {field.name: row.get(f"{_SPAN}.{field.name}", "") for field in self.schema.fields}
