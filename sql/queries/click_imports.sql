@@ -9,6 +9,15 @@ WHERE fingerprint = :fingerprint
 ORDER BY id DESC
 LIMIT 1;
 
+-- name: last_named_import
+-- The newest import of a file that was called so, whatever was in it.
+SELECT id, fingerprint, name, options, file_offset, line, accepted, rejected, rejects_bytes,
+    started_at, finished_at
+FROM click_imports
+WHERE name = :name
+ORDER BY id DESC
+LIMIT 1;
+
 -- name: begin_import
 INSERT INTO click_imports (fingerprint, name, options)
 VALUES (:fingerprint, :name, :options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 MAX_LENGTH = 255
 
 
@@ -23,9 +25,25 @@ def label_problem(value: str) -> str | None:
     return storable_problem(value)
 
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
 def inert_cell(text: str) -> str:
-    """`text` for a cell that a spreadsheet reads: what it would run as a formula is led by `'`."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """`text` for a cell that a spreadsheet reads: what it may run as a formula is led by `'`.
+
+    That is a text that begins with `=`, `+`, `-` or `@`, in whatever width, and behind whatever
+    blanks, apostrophes and invisible characters, or with a tab or the end of a line.
+    """
+    return f"'{text}" if _is_formula(text) else text
+
+
+def plain_cell(cell: str) -> str:
+    """The text of which `inert_cell` made `cell`."""
+    return cell[1:] if cell.startswith("'") and _is_formula(cell) else cell
+
+
+def _is_formula(text: str) -> bool:
+    for character in text:
+        if character in "\t\r\n" or unicodedata.normalize("NFKC", character) in {*"=+-@"}:
+            return True
+        invisible = character.isspace() or unicodedata.category(character) in {"Cc", "Cf"}
+        if not (invisible or character == "'"):
+            return False
+    return False

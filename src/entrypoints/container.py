@@ -30,8 +30,10 @@ from adapters.arq.wakeup import ArqJobWakeup
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
 from adapters.files.click_columns import ClickColumns
-from adapters.files.click_files import ClickFile
+from adapters.files.click_files import ClickFile, form_of
 from adapters.files.click_rejects import RejectsFile
+from adapters.files.content import BadRow, Content, opened, unpacked
+from adapters.files.csv_rows import CsvTable
 from adapters.files.samples import FileSampleSink
 from adapters.llm.examination import LanguageModelExamination
 from adapters.llm.opening import open_language_models
@@ -99,21 +101,27 @@ from entrypoints.settings import DatabaseSettings, Settings
 from ports.examination import Examination
 
 __all__ = [
+    "BadRow",
     "ClickColumns",
     "ClickFile",
     "Container",
+    "Content",
+    "CsvTable",
     "MigrationError",
     "RejectsFile",
     "end_with_parent",
     "examinations",
+    "form_of",
     "insight_procedures",
     "migrate",
     "migration_status",
     "open_container",
+    "opened",
     "over_database",
     "sample_files",
     "table_faults",
     "today",
+    "unpacked",
 ]
 
 

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
+from adapters.files.content import BadRow, Content, unpacked
+from adapters.files.csv_rows import CsvTable
 from domain.comparison.model import LabelledText
 from domain.datasets.labels import BadLine, faults_between
 from domain.datasets.lines import line_of, text_of
 from domain.datasets.table import Heading, cells_of, columns_of
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import Schema
-from entrypoints.documents import STRICT_JSON, Misshapen
+from domain.strict_json import NotStrictJson, read_json
+from entrypoints.documents import LONGEST_LINE
 
 FORMATS: Final = ("ndjson", "csv")
-_LONGEST_CELL: Final = 8_388_608
 _MOST_VIOLATIONS: Final = 100
 
 
 def format_of(path: Path) -> str:
     """The format that the ending of a file tells: `csv`, else `ndjson`."""
-    return "csv" if path.suffix.lower() == ".csv" else "ndjson"
+    suffixes = [each.lower() for each in path.suffixes]
+    return "csv" if suffixes[-1:] == [".csv"] or suffixes[-2:] == [".csv", ".gz"] else "ndjson"
 
 
 def read_labelled_texts(
@@ -34,7 +36,7 @@ def read_labelled_texts(
     """The texts of a file, with or without gold.
 
     Args:
-        file: from its beginning.
+        file: can be sought; may be packed by gzip.
         schema: whose fields the labels name.
         form: one of `FORMATS`.
 
@@ -43,13 +45,14 @@ def read_labelled_texts(
     """
     found: list[tuple[int, LabelledText]] = []
     faults: list[tuple[int, str]] = []
-    for number, read in _rows(file, schema) if form == "csv" else _lines(file, schema):
-        if isinstance(read, LabelledText):
-            found.append((number, read))
-        else:
-            faults.append((number, read))
-        if len(faults) == _MOST_VIOLATIONS:
-            break
+    with unpacked(file, LONGEST_LINE) as content:
+        for number, read in (_rows if form == "csv" else _lines)(content, schema):
+            if isinstance(read, LabelledText):
+                found.append((number, read))
+            else:
+                faults.append((number, read))
+            if len(faults) == _MOST_VIOLATIONS:
+                break
     faults = faults or list(islice(faults_between(found), _MOST_VIOLATIONS))
     if faults:
         violations = [
@@ -90,48 +93,32 @@ _Read = tuple[int, LabelledText | str]
 """The number of a line, and its text or what is wrong with it."""
 
 
-def _lines(file: IO[bytes], schema: Schema) -> Iterator[_Read]:
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield number, text_of(_parsed(line, number), schema, number=number)
-        except (BadLine, Misshapen) as error:
-            yield number, str(error)
+def _lines(content: Content, schema: Schema) -> Iterator[_Read]:
+    for number, line in content.lines():
+        if isinstance(line, BadRow):
+            yield number, line.why
+        elif line.strip():
+            try:
+                yield number, text_of(read_json(line), schema, number=number)
+            except (BadLine, NotStrictJson) as error:
+                yield number, str(error).replace("(line 1, ", "(")
 
 
-def _parsed(line: bytes, number: int) -> Any:
+def _rows(content: Content, schema: Schema) -> Iterator[_Read]:
     try:
-        return STRICT_JSON.decode(line.decode("utf-8-sig" if number == 1 else "utf-8").strip())
-    except UnicodeDecodeError:
-        raise BadLine("is not UTF-8") from None
-    except (json.JSONDecodeError, RecursionError):
-        raise BadLine("is not JSON") from None
-
-
-def _rows(file: IO[bytes], schema: Schema) -> Iterator[_Read]:
-    csv.field_size_limit(_LONGEST_CELL)
-    reader = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    rows = csv.reader(reader, strict=True)
-    try:
-        names = next(rows, [])
-        heading = Heading(schema=schema, names=[name.strip() for name in names])
-        start = rows.line_num + 1
-        for cells in rows:
-            if cells:
-                yield start, _row(heading, cells, start)
-            start = rows.line_num + 1
+        table = CsvTable(content, ",")
+        heading = Heading(schema=schema, names=table.heading)
     except BadLine as error:
         yield 1, str(error)
-    except csv.Error as error:
-        yield rows.line_num, f"is no row of CSV: {error}"
-    except UnicodeDecodeError:
-        yield rows.line_num + 1, "or one soon after it is not UTF-8"
-    finally:
-        reader.detach()
+        return
+    except InvalidInput as error:
+        yield from ((1, each.detail) for each in error.violations)
+        return
+    for number, row in table.rows():
+        yield number, row.why if isinstance(row, BadRow) else _row(heading, row, number)
 
 
-def _row(heading: Heading, cells: list[str], number: int) -> LabelledText | str:
+def _row(heading: Heading, cells: Sequence[str], number: int) -> LabelledText | str:
     try:
         return heading.text_of(cells, number=number)
     except BadLine as error:

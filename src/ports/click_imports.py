@@ -26,6 +26,11 @@ class ClickImports(Protocol):
         ...
 
     @abstractmethod
+    async def last_named(self, name: str) -> ClickImport | None:
+        """The newest import of a file that was called so; None if there was none."""
+        ...
+
+    @abstractmethod
     async def begin(self, fingerprint: bytes, *, name: str, options: str) -> ClickImport:
         """Begin to import a file.
 

@@ -43,7 +43,17 @@ class ClickSource(Protocol):
     @property
     @abstractmethod
     def unread(self) -> Sequence[str]:
-        """Columns of the file that are not read, by their names there; known once it is opened."""
+        """Columns of the file that are not read, by their names there, and what `check` left."""
+        ...
+
+    @abstractmethod
+    def check(self) -> None:
+        """Make sure, before its first row is written, that the file can be read to its end.
+
+        Raises:
+            InvalidInput: it cannot: it is cut short or damaged, or lacks a column.
+            OSError: the file cannot be read.
+        """
         ...
 
     @abstractmethod

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from domain.insights.bulk import ClickRecord
 from domain.insights.model import FIRST_DAY, LAST_DAY, MAX_COUNT
 
-QUERIES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
+_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
+_FORMULAS = st.text(st.sampled_from("' =+-@\uff1d\ufeff\u00a0\t\""), min_size=1, max_size=4)
+QUERIES = _TEXTS | st.builds(str.__add__, _FORMULAS, _TEXTS)
 
 
 def record(

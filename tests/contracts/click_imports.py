@@ -58,6 +58,14 @@ class ClickImportsContract(Contract):
         assert await store.imports.latest(CONTENT) == begun
         assert await store.imports.latest(OTHER) is None
 
+    async def test_the_last_import_of_a_name_is_found(self, store: ImportStore) -> None:
+        assert await store.imports.last_named("a.csv") is None
+        first = await store.imports.begin(CONTENT, name="a.csv", options="csv")
+        assert await store.imports.last_named("a.csv") == first
+        second = await store.imports.begin(OTHER, name="a.csv", options="csv")
+        assert await store.imports.last_named("a.csv") == second
+        assert await store.imports.last_named("b.csv") is None
+
     async def test_rows_go_in_with_the_place_that_they_end_at(self, store: ImportStore) -> None:
         begun = await store.imports.begin(CONTENT, name="a.csv", options="csv")
         first = moved(begun, 2, rejected=1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import gzip
 import json
+import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -15,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from adapters.postgres.pool import Database
+from domain.strict_json import read_json
+from tests.contracts.click_formats import record
 from tests.integration.insights import emptied
 from tests.integration.stack import environment
 
@@ -128,6 +132,25 @@ async def test_what_one_database_exports_another_imports(
     assert [path.name for path in clicks.folder.iterdir()] == [name]
 
 
+async def test_an_export_as_csv_holds_no_formula_and_comes_back_as_it_was(
+    clicks: Clicks, database: Database
+) -> None:
+    queries = ["=1+1", "'=1+1", " +1", "\u00a0-1", "\ufeff@x", "\uff1d1", "\t1", "'tis", "x=1"]
+    await database.copy_rows(
+        "search_clicks",
+        ("search_query", "clicks", "impressions", "click_through_rate", "search_date"),
+        [record(query, 1, 2) for query in queries],
+    )
+    before = await database.fetch(_IN_LOG)
+    assert (await clicks.run("export", "--out", "a.csv"))[0] == 0
+    with (clicks.folder / "a.csv").open(newline="") as file:
+        cells = [row["search_query"] for row in csv.DictReader(file)]
+    assert cells == [*(f"'{query}" for query in queries[:7]), "'tis", "x=1"]
+    await database.execute("TRUNCATE search_clicks")
+    assert (await clicks.run("import", "a.csv"))[0] == 0
+    assert await database.fetch(_IN_LOG) == before
+
+
 async def test_some_days_are_exported(clicks: Clicks, database: Database) -> None:
     await clicks.run("import", str(SAMPLE))
     code, out, _ = await clicks.run(
@@ -185,6 +208,11 @@ async def test_columns_delimiter_and_day_are_as_the_command_says(
     [
         (("import", "nowhere.csv"), "nowhere.csv"),
         (("import", "other.csv"), "other.csv has no column 'search_query'"),
+        (("import", "."), "Is a directory"),
+        (("import", "empty.csv"), "empty.csv is empty"),
+        (("import", "book.csv"), "book.csv is a ZIP archive or an Excel workbook"),
+        (("import", "book.xlsx"), "book.xlsx is a ZIP archive or an Excel workbook"),
+        (("import", "other.csv", "--format", "parquet"), "other.csv cannot be read as Parquet"),
         (("export", "--out", "no/such/folder.csv"), "no/such"),
     ],
 )
@@ -192,11 +220,105 @@ async def test_what_cannot_be_done_is_said_with_the_remedy(
     clicks: Clicks, database: Database, arguments: tuple[str, ...], said: str
 ) -> None:
     (clicks.folder / "other.csv").write_text("query,clicks,impressions,search_date\n")
+    (clicks.folder / "empty.csv").touch()
+    for name in ("book.csv", "book.xlsx"):
+        (clicks.folder / name).write_bytes(b"PK\x03\x04\x14\x00")
     code, _, err = await clicks.run(*arguments)
     assert code == 1
     assert said in err
     assert "Traceback" not in err
     assert await count(database) == (0, 0)
+    assert await database.fetchval("SELECT count(*) FROM click_imports") == 0
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_packed_file_that_is_cut_short_leaves_nothing_and_goes_in_once_it_is_whole(
+    clicks: Clicks, database: Database, whole: bool
+) -> None:
+    packed = gzip.compress(csv_of(range(_MANY)).encode())
+    path = clicks.folder / "a.csv.gz"
+    path.write_bytes(packed[: len(packed) * 3 // 4])
+    code, _, err = await clicks.run("import", "a.csv.gz")
+    assert (code, err) == (
+        1,
+        "storekeeper clicks import: a.csv.gz is no whole gzip file: its end is missing\n",
+    )
+    assert await count(database) == (0, 0)
+    assert await database.fetchval("SELECT count(*) FROM click_imports") == 0
+    path.write_bytes(packed + (b"" if whole else b"left over"))
+    code, _, err = await clicks.run("import", "a.csv.gz")
+    left = "" if whole else "Not read: what follows the gzip data.\n"
+    assert (code, err) == (0, f"{left}120,000 rows are in the log.\n")
+    assert await count(database) == (_MANY, _MANY)
+
+
+async def test_a_file_that_is_not_as_it_was_when_it_was_cut_short_is_not_taken_twice(
+    clicks: Clicks, database: Database
+) -> None:
+    (clicks.folder / "a.csv").write_text(csv_of(range(_MANY)))
+    async with clicks.started("import", "a.csv") as process, asyncio.timeout(_PATIENCE_S):
+        while await accepted(database) == 0:
+            await asyncio.sleep(0.005)
+        process.kill()
+        await process.wait()
+    stopped_at = await accepted(database)
+    (clicks.folder / "a.csv").write_text(csv_of(range(_MANY + 1)))
+    code, _, err = await clicks.run("import", "a.csv")
+    assert code == 1
+    assert f"cut short at line {stopped_at + 1:,}: {stopped_at:,} rows" in err
+    assert await count(database) == (stopped_at, stopped_at)
+    assert (await clicks.run("import", "a.csv", "--again"))[0] == 0
+    assert await count(database) == (stopped_at + _MANY + 1, _MANY + 1)
+
+
+async def test_each_line_of_json_has_its_own_day_or_the_one_for_all(
+    clicks: Clicks, database: Database
+) -> None:
+    bare = _LINE.replace(b', "search_date": "2026-11-20"', b"")
+    (clicks.folder / "a.ndjson").write_bytes(b"oops\n" + bare + _LINE + bare)
+    code, _, err = await clicks.run("import", "a.ndjson", "--date", "2026-01-02")
+    assert code == 3
+    assert err == "3 rows are in the log, 1 rejected: see a.ndjson.rejects.ndjson.\n"
+    days = await database.fetch("SELECT search_date::text FROM search_clicks ORDER BY search_id")
+    assert [row[0] for row in days] == ["2026-01-02", "2026-11-20", "2026-01-02"]
+
+
+async def test_rows_that_are_no_numbers_or_no_json_are_rejects_that_are_json(
+    clicks: Clicks, database: Database
+) -> None:
+    numbers = ["nan,2", "inf,2", "1_0,20", "12.0,40", "1.5,2"]
+    (clicks.folder / "a.csv").write_text(
+        HEADING + "".join(f"lamp,{each},2026-11-20\n" for each in numbers)
+    )
+    lines = [
+        _LINE.replace(b" 1", b" NaN"),
+        _LINE.replace(b" 1", b" " + b"1" * 5_000),
+        _LINE.replace(b"{", b'{"clicks": 1, '),
+        _LINE.replace(b'"q"', b'"\xff"'),
+        _LINE.replace(b'"q"', b'"\\ud800"'),
+        _LINE.replace(b'"q"', b'"\\u0000"'),
+        b'{"a":' * 5_000 + b"\n",
+        _LINE,
+    ]
+    (clicks.folder / "a.ndjson").write_bytes(b"".join(lines))
+    assert (await clicks.run("import", "a.csv"))[0] == 3
+    assert (await clicks.run("import", "a.ndjson"))[0] == 3
+    assert await count(database) == (2, 2)
+    for name, wrong in (("a.csv", [2, 3, 4, 6]), ("a.ndjson", list(range(1, 8)))):
+        told = (clicks.folder / f"{name}.rejects.ndjson").read_bytes().splitlines()
+        assert [read_json(line)["line"] for line in told] == wrong
+        assert all(read_json(line)["reasons"][0]["detail"] for line in told)
+
+
+async def test_a_named_pipe_is_read_as_the_standard_input_is(
+    clicks: Clicks, database: Database
+) -> None:
+    os.mkfifo(clicks.folder / "fifo")
+    async with clicks.started("import", "fifo") as process, asyncio.timeout(_PATIENCE_S):
+        content = gzip.compress(SAMPLE.read_bytes())
+        await asyncio.to_thread((clicks.folder / "fifo").write_bytes, content)
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"120 rows are in the log.\n")
 
 
 async def test_an_import_that_is_killed_again_and_again_takes_each_row_once(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gzip
 import io
 import json
 import os
@@ -180,6 +181,24 @@ async def test_what_is_wrong_with_the_input_is_named_and_nothing_is_stored(
     assert missing == 1
     assert "nowhere.txt" in err
     assert await store.jobs.page(limit=5) == []
+
+
+async def test_a_packed_table_with_a_long_text_is_read_to_its_end(
+    extract: Command, store: JobStore
+) -> None:
+    long = 'We talked about "mugs", and more.\n' * 4_400
+    rows = f'no;text\n;"{long.replace(chr(34), chr(34) * 2)}"\n;{text_of(3)}\n'
+    (extract.folder / "rows.csv.gz").write_bytes(gzip.compress(f"sep=;\n{rows}".encode()))
+    code, out, err = await extract.run("rows.csv.gz", "--detach")
+    assert code == 0, err
+    assert "2 documents are left to the workers" in err
+    (extract.folder / "cut.csv.gz").write_bytes(gzip.compress(rows.encode())[:-9])
+    (extract.folder / "open.csv").write_text('text\ngood\n"open\ngood\n')
+    code, out, err = await extract.run("cut.csv.gz", "open.csv", "--delimiter", ";")
+    assert (code, out) == (1, "")
+    assert "cut.csv.gz is no whole gzip file: its end is missing" in err
+    assert "open.csv line 3 opens a quoted field that does not end" in err
+    assert (await the_job(store)).counts.total == 2
 
 
 async def test_ctrl_c_pauses_the_job_and_resume_pays_for_the_rest_only(

@@ -247,9 +247,15 @@ async def test_bad_lines_are_named_by_index_and_line_and_nothing_is_written(
         b'["sofa", 1, 2]',
         b'{"search_query": "sofa", "clicks": 1, "clicks": 1, "impressions": 2}',
         b"[" * 5_000,
+        b'{"search_query": "sofa", "clicks": ' + b"1" * 5_000 + b', "impressions": 2}',
+        b'{"search_query": "sofa", "clicks": NaN, "impressions": 2}',
+        b'{"search_query": "\\ud800", "clicks": 1, "impressions": 2}',
     ]
     response = await client.post("/search-clicks", content=b"\n".join(lines), headers=NDJSON)
-    assert pointers(response) == ["/1/search_query", "/1/clicks", "/2", "/3", "/4", "/5", "/6"]
+    assert pointers(response) == [
+        *("/1/search_query", "/1/clicks", "/2", "/3", "/4", "/5", "/6", "/7", "/8"),
+        "/9/search_query",
+    ]
     details = [each["detail"] for each in response.json()["errors"]]
     assert details[0] == "line 3: must not be blank"
     assert details[2].startswith("line 4 is not JSON: ")
@@ -257,7 +263,12 @@ async def test_bad_lines_are_named_by_index_and_line_and_nothing_is_written(
     assert details[3] == "line 5 is not UTF-8 (byte 18)"
     assert details[4] == "line 6: must be an object, is an array"
     assert details[5] == "line 7 has the member 'clicks' twice"
-    assert details[6] == "line 8 is nested too deep"
+    assert details[6:] == [
+        "line 8 is nested more than 100 deep",
+        "line 9 has a number of 5000 digits; 40 are read at most",
+        "line 10 has NaN, which JSON does not know",
+        "line 11: must not hold a lone surrogate",
+    ]
     assert await stored(database) == []
 
 

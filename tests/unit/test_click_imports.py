@@ -177,6 +177,24 @@ async def test_a_database_that_goes_away_costs_no_row_and_doubles_none(tmp_path:
     assert done.rejected == len(bad)
 
 
+async def test_what_may_be_the_same_rows_once_more_is_not_taken_unasked(desk: Desk) -> None:
+    desk.write(12)
+    part = await desk.run(stop_after=1)
+    desk.write(13)
+    with pytest.raises(Conflict, match=r"is not as it was when its import was cut short at line 7"):
+        await desk.run()
+    assert len(desk.queries) == part.accepted
+    assert (await desk.run(again=True)).accepted == 13
+    desk.write(14)  # whose forerunner is whole
+    assert (await desk.run()).accepted == 14
+
+
+async def test_a_part_without_a_row_keeps_nothing_out(desk: Desk) -> None:
+    desk.write(3)
+    await desk.imports.begin(b"another", name=desk.path.name, options="csv by ','")
+    assert (await desk.run()).accepted == 3
+
+
 async def test_other_options_are_refused_while_an_import_is_open(desk: Desk) -> None:
     desk.write(12)
     await desk.run(stop_after=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -135,6 +136,21 @@ def test_a_users_own_table_needs_a_text_only() -> None:
     ]
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_packed_file_is_read(form: str) -> None:
+    made = list(messages(3, seed=1))
+    assert read(gzip.compress(written(made, ORDER_MESSAGE, form)), form) == made
+
+
+def test_a_number_is_no_formula_and_a_text_is() -> None:
+    gold: dict[str, Value] = {"customer": "\uff1d1", "product": "-1", "quantity": -5}
+    text = LabelledText(id="1", text="\u00a0=1", gold=gold)
+    content = written([text], ORDER_MESSAGE, "csv")
+    assert content.splitlines()[1].startswith("1,'\u00a0=1,".encode())
+    assert "'\uff1d1,'-1,-5,".encode() in content
+    assert read(content, "csv") == [text]
+
+
 def test_texts_without_gold_are_written_without() -> None:
     texts = [LabelledText(id="1", text="two mugs", gold=None)]
     content = written(texts, ORDER_MESSAGE, "ndjson")
@@ -155,7 +171,12 @@ GOLD = '"gold": {"customer": null, "product": "mugs", "quantity": 2}'
     ("line", "fault"),
     [
         ("[1]", "must be an object with `text`"),
-        ("{", "is not JSON"),
+        ("{", "is not JSON: Expecting property name enclosed in double quotes (column 2)"),
+        (
+            '{"text": "a", "id": ' + "7" * 5_000 + "}",
+            "has a number of 5000 digits; 40 are read at most",
+        ),
+        ('{"text": "a", "x": NaN}', "has NaN, which JSON does not know"),
         ('{"text": "a", "text": "b"}', "has the member 'text' twice"),
         ("{}", "has text that must not be blank"),
         ('{"text": " "}', "has text that must not be blank"),
@@ -209,12 +230,12 @@ def test_a_bad_line_is_named_with_its_number_and_the_reason(line: str, fault: st
 
 
 def test_every_bad_line_is_named() -> None:
-    assert faults('[]\n{"text": "good"}\n{\n') == [
+    assert faults('[]\n{"text": "good"}\n5\n') == [
         "line 1 must be an object with `text`",
-        "line 3 is not JSON",
+        "line 3 must be an object with `text`",
     ]
-    *named, more = faults("{\n" * 150)
-    assert named == [f"line {n} is not JSON" for n in range(1, 101)]
+    *named, more = faults("5\n" * 150)
+    assert named == [f"line {n} must be an object with `text`" for n in range(1, 101)]
     assert more == "has more lines; they are looked at once these are mended"
 
 
@@ -222,15 +243,15 @@ def test_every_bad_line_is_named() -> None:
 def test_a_file_without_a_text_is_refused(form: str) -> None:
     said = {
         "ndjson": "must hold a text at least",
-        "csv": "line 1 has no column 'text'; it has none",
+        "csv": "line 1 is empty; a line with the names of the columns comes first",
     }
     assert faults("", form) == [said[form]]
     assert faults("text\n" if form == "csv" else "\n", form) == ["must hold a text at least"]
 
 
 def test_what_is_not_utf8_is_named() -> None:
-    assert faults(b'{"text": "a"}\n{"text": "\xff"}') == ["line 2 is not UTF-8"]
-    assert "not UTF-8" in faults(b"text\na\n\xff\n", "csv")[0]
+    assert faults(b'{"text": "a"}\n{"text": "\xff"}') == ["line 2 is not UTF-8 (byte 10)"]
+    assert faults(b"text\na\n\xff\n", "csv") == ["line 3 is not UTF-8 (byte 0xFF in field 1)"]
 
 
 def test_an_id_that_stands_twice_is_named() -> None:
@@ -252,7 +273,11 @@ def test_an_id_that_stands_twice_is_named() -> None:
             "text,gold.customer,gold.product\na,b,c\n",
             "line 1 has gold of some fields only: it lacks gold.quantity",
         ),
-        ("text,id\na\n", "line 2 has 1 cells under 2 columns"),
+        ("text,id\na\n", "line 2 has 1 fields, the heading has 2"),
+        (
+            "text,id\na,b,c\n",
+            "line 2 has 3 fields, the heading has 2: a field that holds ',' stands in quotes",
+        ),
         ("text,id\n ,b\n", "line 2 has text that must not be blank"),
         (
             "text,span.quantity\na,0\n",
@@ -262,7 +287,11 @@ def test_an_id_that_stands_twice_is_named() -> None:
             "text,attack.quantity\na,many\n",
             "line 2 has `attack.quantity` that must be a whole number or empty",
         ),
-        ('text\na\n"b\n', "line 3 is no row of CSV: unexpected end of data"),
+        ('text\na\n"b\n', "line 3 opens a quoted field that does not end"),
+        (
+            "text;id\na;b\n",
+            "line 1 has one column by ',', 'text;id': divide them so, or see --delimiter",
+        ),
     ],
 )
 def test_a_bad_row_is_named_with_its_line_and_the_reason(content: str, fault: str) -> None:
@@ -292,8 +321,8 @@ def test_a_cell_that_is_no_answer_for_its_field_says_what_is(
 
 
 def test_the_ending_tells_the_format() -> None:
-    endings = ("a.CSV", "a.ndjson", "a.jsonl", "a")
-    assert [format_of(Path(name)) for name in endings] == ["csv", "ndjson", "ndjson", "ndjson"]
+    endings = ("a.CSV", "a.csv.gz", "a.ndjson", "a.jsonl", "a", "a.csv.x")
+    assert [format_of(Path(name)) for name in endings] == ["csv"] * 2 + ["ndjson"] * 4
 
 
 @pytest.mark.parametrize(

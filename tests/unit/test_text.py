@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.text import MAX_LENGTH, inert_cell, label_problem, storable_problem
+from domain.text import MAX_LENGTH, inert_cell, label_problem, plain_cell, storable_problem
 
 storable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
@@ -54,8 +55,31 @@ def test_a_name_that_cannot_be_stored_is_refused() -> None:
     assert label_problem("a\ud800") == "must not hold a lone surrogate"
 
 
-@given(st.text())
+odd = st.text(
+    st.sampled_from("' =+-@\t\r\n\ufeff\u00a0\u200b\uff1d\uff0b\uff0d\uff20x1"), max_size=6
+)
+
+
+@given(st.text() | odd)
 def test_no_cell_is_a_formula_and_none_is_lost(text: str) -> None:
     cell = inert_cell(text)
     assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
     assert cell in {text, f"'{text}"}
+    assert plain_cell(cell) == text
+
+
+@pytest.mark.parametrize("sign", "=+-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b")
+@pytest.mark.parametrize(
+    "before",
+    ["", " ", "\u00a0", "\ufeff", "\u200b", "\u2060", "\u3000", "\x00", "\x1f", "'", " ' "],
+)
+def test_a_formula_behind_what_cannot_be_seen_is_led_by_an_apostrophe(
+    sign: str, before: str
+) -> None:
+    text = f"{before}{sign}1+1"
+    assert inert_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", " ", "'tis", "a=b", " x-ray", "1-2", "☎ +49", "\u200b"])
+def test_other_cells_stay_as_they_are(text: str) -> None:
+    assert inert_cell(text) == plain_cell(text) == text

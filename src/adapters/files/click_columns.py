@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from adapters.files.click_lines import unfit
+from adapters.files.content import unfit
 from domain.insights.bulk import COLUMNS, REQUIRED
 
 
@@ -45,13 +45,14 @@ class ClickColumns:
             raise unfit(f"has the column {twice[0]!r} twice")
         found = [column for column, name in wanted.items() if name in heading]
         read = {wanted[column] for column in found}
-        return found, [name for name in heading if name not in read]
+        return found, [name for name in heading if name and name not in read]
 
     def _missing(self, column: str, heading: Sequence[str]) -> str:
         shown = ", ".join(map(repr, heading[:20])) or "none"
         others = [name for name in heading if name not in map(self.name, COLUMNS)]
-        close = get_close_matches(self.name(column), others, n=1, cutoff=0.5)
-        example = close[0] if close else "NAME"
+        folded = {name.casefold(): name for name in others}
+        close = get_close_matches(self.name(column).casefold(), folded, n=1, cutoff=0.5)
+        example = folded[close[0]] if close else "NAME"
         remedy = f"name it by --column {column}={example}"
         if column == "search_date":
             remedy += ", or give all rows a day by --date"

@@ -10,9 +10,10 @@ from typing import Protocol
 
 from adapters.files.click_columns import ClickColumns
 from adapters.files.click_csv import CsvClicks
-from adapters.files.click_lines import BLOCK_BYTES, unfit
 from adapters.files.click_ndjson import NdjsonClicks
 from adapters.files.click_parquet import ParquetClicks
+from adapters.files.click_values import LONGEST_LINE
+from adapters.files.content import BLOCK_BYTES, BOM, opened, unfit
 from domain.errors import InvalidInput, Violation
 from domain.insights.bulk import Position, RawBlock
 from ports.click_source import ClickSource
@@ -22,6 +23,8 @@ class _Form(Protocol):
     """One format of a file; what it raises does not name the file."""
 
     def size(self, path: Path) -> int: ...
+
+    def check(self, path: Path) -> Sequence[str]: ...
 
     def unread(self, path: Path) -> Sequence[str]: ...
 
@@ -59,6 +62,7 @@ class ClickFile(ClickSource):
         }
         self._form = forms[form]
         self._seen = self._stamp()
+        self._left: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -79,18 +83,24 @@ class ClickFile(ClickSource):
     @property
     def size(self) -> int:
         """See the port."""
-        with self._named():
+        with _named(self._name):
             return self._form.size(self._path)
 
     @property
     def unread(self) -> Sequence[str]:
         """See the port."""
-        with self._named():
-            return self._form.unread(self._path)
+        with _named(self._name):
+            return [*self._form.unread(self._path), *self._left]
+
+    def check(self) -> None:
+        """See the port."""
+        with _named(self._name):
+            self._form.unread(self._path)
+            self._left = self._form.check(self._path)
 
     def blocks(self, start: Position) -> Iterator[RawBlock]:
         """See the port; a file that somebody writes to meanwhile is refused."""
-        with self._named():
+        with _named(self._name):
             for block in self._form.blocks(self._path, start):
                 if self._stamp() != self._seen:
                     raise unfit("was changed while it was read")
@@ -100,11 +110,31 @@ class ClickFile(ClickSource):
         found = self._path.stat()
         return found.st_size, found.st_mtime_ns
 
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except InvalidInput as error:
-            raise InvalidInput.of(
-                [Violation(pointer=self._name, detail=each.detail) for each in error.violations]
-            ) from None
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput.of(
+            [Violation(pointer=name, detail=each.detail) for each in error.violations]
+        ) from None
+
+
+def form_of(path: Path, name: str) -> str:
+    """The format of a file by how it begins: `parquet`, `ndjson` or else `csv`.
+
+    Args:
+        path: where it is.
+        name: what it is called, for people.
+
+    Raises:
+        InvalidInput: it is packed in a way that is not read.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        if file.read(4) == b"PAR1":
+            return "parquet"
+    with _named(name), opened(path, LONGEST_LINE) as content:
+        start = content.file.read(4096).removeprefix(BOM).lstrip()
+    return "ndjson" if start.startswith(b"{") else "csv"

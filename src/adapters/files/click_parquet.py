@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.files.click_columns import ClickColumns
-from adapters.files.click_lines import unfit
 from adapters.files.click_values import Days, counts_of_numbers
+from adapters.files.content import unfit
 from domain.insights.bulk import Position, RawBlock
 
 _BLOCK_ROWS: Final = 8_192
@@ -41,6 +41,15 @@ class ParquetClicks:
         with _file(path) as file:
             return int(file.metadata.num_rows)
 
+    def check(self, path: Path) -> Sequence[str]:
+        """Unpack the columns to the end, so that rows are written only if all of them can be."""
+        with _file(path) as file:
+            found, _ = self.columns.among(file.schema_arrow.names)
+            names = [self.columns.name(column) for column in found]
+            for _ in file.iter_batches(_BLOCK_ROWS, columns=names):
+                pass
+        return []
+
     def unread(self, path: Path) -> Sequence[str]:
         """Columns of the file that are not read."""
         with _file(path) as file:
@@ -59,8 +68,8 @@ class ParquetClicks:
                 done += batch.num_rows
                 if not rest.num_rows:
                     continue
-                columns = {
-                    column: rest.column(rest.schema.names.index(name)).to_pylist()
+                columns: dict[str, Sequence[Any]] = {
+                    column: _values(rest.column(rest.schema.names.index(name)))
                     for column, name in zip(found, names, strict=True)
                 }
                 columns["clicks"] = counts_of_numbers(columns["clicks"])
@@ -105,8 +114,24 @@ def _file(path: Path) -> Iterator[Any]:
     try:
         with parquet.ParquetFile(path) as file:
             yield file
-    except arrow.ArrowException as error:
+    except (arrow.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the file
+            raise
         raise unfit(f"cannot be read as Parquet: {error}") from None
+
+
+def _values(column: Any) -> list[Any]:
+    try:
+        return column.to_pylist()  # type: ignore[no-any-return]
+    except UnicodeDecodeError:  # Parquet does not make sure that a string is UTF-8
+        return [_value(each) for each in column]
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError:
+        return scalar.as_buffer().to_pybytes()
 
 
 def _groups_from(metadata: Any, offset: int) -> tuple[list[int], int]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from adapters.files.content import BadRow
 from domain.errors import InvalidInput, Violation
 from domain.insights.bulk import Reject
 from ports.reject_sink import RejectSink
@@ -42,7 +44,7 @@ class RejectsFile(RejectSink):
 
     def write(self, rejects: Sequence[Reject]) -> int:
         """Write rows, through to the disk; see the port."""
-        lines = "".join(json.dumps(_document(each), default=str) + "\n" for each in rejects)
+        lines = "".join(json.dumps(_document(each), allow_nan=False) + "\n" for each in rejects)
         with self._path.open("ab") as file:
             file.write(lines.encode("ascii"))
             file.flush()
@@ -54,9 +56,36 @@ class RejectsFile(RejectSink):
         return InvalidInput.of([Violation(pointer=str(self._path), detail=detail)])
 
 
+def rejected(bad: Iterable[BadRow]) -> list[Reject]:
+    """What could not be read as rows, as it is told."""
+    return [
+        Reject(line=each.line, row=each.row, reasons=[Violation(pointer="", detail=each.why)])
+        for each in bad
+    ]
+
+
 def _document(reject: Reject) -> dict[str, object]:
     return {
         "line": reject.line,
-        "row": reject.row,
-        "reasons": [{"pointer": each.pointer, "detail": each.detail} for each in reject.reasons],
+        "row": _shown(reject.row),
+        "reasons": [
+            {"pointer": each.pointer, "detail": _shown(each.detail)} for each in reject.reasons
+        ],
     }
+
+
+def _shown(value: object) -> object:
+    """A value as JSON can hold it: what it has no word for (NaN, a lone surrogate) as a text."""
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case float() if not math.isfinite(value):
+            return str(value)
+        case None | bool() | int() | float():
+            return value
+        case Mapping():
+            return {str(_shown(name)): _shown(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_shown(each) for each in value]
+        case _:
+            return str(value)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
-_INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
+LONGEST_LINE: Final = 1_048_576
+"""Bytes; no row of searches comes near."""
+
+_INTEGER: Final = re.compile(r"(-?[0-9]{1,20})(?:\.0{1,20})?")
+_NUMBER: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_OF_NUMBERS: Final = b"0123456789.eE-"
+_MOST_DIGITS: Final = 40
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -31,10 +38,17 @@ def counts_of_numbers(values: Sequence[Any]) -> Sequence[Any]:
 
 def rates_of_texts(texts: Sequence[str]) -> Sequence[float | str | None]:
     """Numbers; None for a blank, and the text itself where it is no number."""
-    try:
-        return [float(text) if text else None for text in texts]
-    except ValueError:
-        return [_rate(text.strip(" \t")) for text in texts]
+    together = "".join(texts)
+    # Of these characters alone, and not too many, `float` takes what the grammar does.
+    if together.isascii() and not together.encode().translate(None, _OF_NUMBERS):
+        try:
+            rates = [float(text) if text else None for text in texts]
+        except ValueError:
+            pass
+        else:
+            if max(map(len, texts)) <= _MOST_DIGITS and not {math.inf, -math.inf} & {*rates}:
+                return rates
+    return [_rate(text.strip(" \t")) for text in texts]
 
 
 class Days:
@@ -69,11 +83,13 @@ class _KnownDays(dict[str, date]):
 
 
 def _count(text: str) -> int | str | None:
-    return int(text) if _INTEGER.fullmatch(text) else text or None
+    # 12.0 is how pandas writes the 12 of a column that has gaps.
+    found = _INTEGER.fullmatch(text)
+    return int(found[1]) if found else text or None
 
 
 def _rate(text: str) -> float | str | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return text
+    if not _NUMBER.fullmatch(text) or len(text) > _MOST_DIGITS:
+        return text or None
+    rate = float(text)
+    return rate if math.isfinite(rate) else text

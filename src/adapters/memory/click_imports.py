@@ -25,6 +25,11 @@ class MemoryClickImports(ClickImports):
         found = [each for each in self.imports.values() if each.fingerprint == fingerprint]
         return found[-1] if found else None
 
+    async def last_named(self, name: str) -> ClickImport | None:
+        """The newest import of a file of that name; see the port."""
+        found = [each for each in self.imports.values() if each.name == name]
+        return found[-1] if found else None
+
     async def begin(self, fingerprint: bytes, *, name: str, options: str) -> ClickImport:
         """Begin to import a file; see the port."""
         latest = await self.latest(fingerprint)

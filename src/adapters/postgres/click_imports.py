@@ -34,6 +34,12 @@ class PostgresClickImports(ClickImports):
         row = await self._database.fetchrow(query.sql, *query.args(fingerprint=fingerprint))
         return None if row is None else _import(row)
 
+    async def last_named(self, name: str) -> ClickImport | None:
+        """The newest import of a file of that name; see the port."""
+        query = _QUERIES["last_named_import"]
+        row = await self._database.fetchrow(query.sql, *query.args(name=name))
+        return None if row is None else _import(row)
+
     async def begin(self, fingerprint: bytes, *, name: str, options: str) -> ClickImport:
         """Begin to import a file; see the port."""
         query = _QUERIES["begin_import"]

@@ -12,6 +12,7 @@ import msgspec
 
 from adapters.reports.parquet import ParquetFormat, Sink
 from domain.insights.bulk import COLUMNS, StoredRecord
+from domain.text import inert_cell
 from ports.click_format import ClickFormat
 
 _QUOTED: Final = re.compile('[",\r\n]')
@@ -19,7 +20,10 @@ _GROUP_ROWS: Final = 65_536
 
 
 class CsvClickFormat(ClickFormat):
-    """UTF-8 with a heading; NULL is a blank. Nothing is put before what looks like a formula."""
+    """UTF-8 with a heading; NULL is a blank.
+
+    What a spreadsheet would run as a formula is led by an apostrophe, which an import takes away.
+    """
 
     def check(self) -> None:
         """See the port; nothing is missing."""
@@ -87,6 +91,7 @@ class ParquetClickFormat(ClickFormat):
 def _quoted(query: str | None) -> str:
     if query is None:
         return ""
+    query = inert_cell(query)
     return '"' + query.replace('"', '""') + '"' if _QUOTED.search(query) or not query else query
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from domain.comparison.figures import Estimate, Operations, Percentiles, Rate
 from domain.comparison.report import ComparisonReport, ContestantScore, PairScore
+from domain.text import inert_cell
 from ports.comparison_writer import ComparisonWriter, Provenance
 
 _HEADING: Final = (
@@ -68,7 +69,7 @@ class CsvComparison(ComparisonWriter):
         rows = csv.writer(file)
         rows.writerow(_HEADING)
         for *names, figure in _rows(report):
-            rows.writerow([*map(_plain, names), *_cells(figure)])
+            rows.writerow([*map(inert_cell, names), *_cells(figure)])
         return file.getvalue().encode()
 
 
@@ -132,8 +133,3 @@ def _cells(figure: Rate | Estimate | float | None) -> list[object]:
             return [figure.value, figure.low, figure.high, None, None]
         case _:
             return [figure, None, None, None, None]
-
-
-def _plain(name: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{name}" if name[:1] in {"=", "+", "-", "@", "\t", "\r"} else name

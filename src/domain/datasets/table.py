@@ -17,11 +17,10 @@ from domain.comparison.model import LabelledText
 from domain.datasets.labels import PLAIN, BadLine, check_names, checked, hint
 from domain.datasets.values import value_of
 from domain.extraction.schema import Schema, Value
+from domain.text import inert_cell, plain_cell
 
 _GOLD, _SPAN, _ATTACK = "gold", "span", "attack"
 _OFFSETS: Final = re.compile(r"(\d{1,9})-(\d{1,9})")
-_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
-_LED: Final = re.compile(r"'+[=+\-@\t\r]")
 
 
 def columns_of(schema: Schema) -> tuple[str, ...]:
@@ -38,19 +37,18 @@ def cells_of(text: LabelledText, schema: Schema) -> tuple[str, ...]:
     """
     names = [field.name for field in schema.fields]
     spans = [text.spans.get(name) for name in names]
-    cells = (
-        text.id,
-        text.text,
-        ";".join(text.strata),
-        text.language,
-        text.template,
-        text.split,
-        text.twin or "",
+    return (
+        *map(
+            inert_cell,
+            (
+                *(text.id, text.text, ";".join(text.strata)),
+                *(text.language, text.template, text.split, text.twin or ""),
+            ),
+        ),
         *(_cell((text.gold or {}).get(name)) for name in names),
         *("" if span is None else f"{span[0]}-{span[1]}" for span in spans),
         *(_cell((text.attack or {}).get(name)) for name in names),
     )
-    return tuple(f"'{cell}" if _FORMULA.match(cell) else cell for cell in cells)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +88,13 @@ class Heading:
         """The labelled text of a row.
 
         Args:
-            cells: in the order of the columns.
+            cells: in the order of the columns, one for each.
             number: of the row's line, which names a text without an id.
 
         Raises:
             BadLine: says what is wrong with it.
         """
-        if len(cells) != len(self.names):
-            raise BadLine(f"has {len(cells)} cells under {len(self.names)} columns")
-        stated = [cell[1:] if _LED.match(cell) else cell for cell in cells]
-        row = dict(zip(self.names, stated, strict=True))
+        row = dict(zip(self.names, map(plain_cell, cells), strict=True))
         given = {name: row[name] for name in ("id", "text", *PLAIN) if row.get(name)}
         attack = {name: v for name, v in self._values(row, _ATTACK).items() if v is not None}
         spans = {field.name: row.get(f"{_SPAN}.{field.name}", "") for field in self.schema.fields}
@@ -133,4 +128,6 @@ def _span(name: str, cell: str) -> tuple[int, int]:
 def _cell(value: Any) -> str:
     if isinstance(value, list | bool):
         return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return inert_cell(value)
     return "" if value is None else str(value)

@@ -55,15 +55,19 @@ class ClickImportService:
 
         Raises:
             InvalidInput: rejected rows of another import are in the way, or the file lacks a
-                column.
-            Conflict: the file is in the log already, or was begun with other options.
+                column, is cut short or damaged.
+            Conflict: the file is in the log already, or was begun with other options, or a part
+                of another is in it that had its name.
             OSError: the file cannot be read.
         """
         fingerprint = await asyncio.to_thread(lambda: source.fingerprint)
         options = source.options if day is None else f"{source.options}, date {day}"
         found = await self.imports.latest(fingerprint)
+        if found is None and not again:
+            await self._check_name(source)
         if found is None or (found.finished_at is not None and again):
             rejects.claim()
+            await asyncio.to_thread(source.check)
             return await self.imports.begin(fingerprint, name=source.name, options=options)
         if found.finished_at is not None:
             raise Conflict(
@@ -76,7 +80,20 @@ class ClickImportService:
                 f"The import of {source.name} was begun with other options, at line"
                 f" {found.position.line:,} now: go on with those ({found.options})."
             )
+        await asyncio.to_thread(source.check)
         return found
+
+    async def _check_name(self, source: ClickSource) -> None:
+        """Refuse what may be the same rows once more: a file that was mended, or has grown."""
+        part = await self.imports.last_named(source.name)
+        if part is None or part.finished_at is not None or not part.accepted:
+            return
+        raise Conflict(
+            f"{source.name} is not as it was when its import was cut short at line"
+            f" {part.position.line:,}: {part.accepted:,} rows up to there are in the log. Give"
+            " it as it was to go on, or only the rows that are missing, under another name."
+            " --again imports all of it."
+        )
 
     async def run(
         self,

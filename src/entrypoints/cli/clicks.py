@@ -23,15 +23,18 @@ from domain.errors import DependencyError
 from domain.insights.bulk import COLUMNS, StoredRecord
 from domain.insights.imports import ClickImport
 from entrypoints.cli.clicks_prune import command as prune
+from entrypoints.cli.input_files import STDIN, delimiter_of, inner_suffix, keep, pipe_name
 from entrypoints.cli.running import over_the_database
-from entrypoints.container import ClickColumns, ClickFile, Container, RejectsFile
+from entrypoints.container import ClickColumns, ClickFile, Container, RejectsFile, form_of
 from entrypoints.logs import configure_logging
 
 _DAY: Final = click.DateTime(["%Y-%m-%d"])
 _FORMS: Final = ("csv", "ndjson", "parquet")
-_SUFFIXES: Final = {".csv": "csv", ".parquet": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson"}
-_STDIN: Final = "-"
-_PIECE_BYTES: Final = 1_048_576
+_SUFFIXES: Final = {
+    **dict.fromkeys((".csv", ".tsv", ".tab"), "csv"),
+    **dict.fromkeys((".ndjson", ".jsonl"), "ndjson"),
+    ".parquet": "parquet",
+}
 _SOME_REJECTED: Final = 3
 _TRY_AGAIN: Final = 75
 _STOPPED: Final = 130
@@ -64,7 +67,9 @@ command.add_command(prune)
     metavar="NAME=COLUMN",
     help=f"What the file calls one of {', '.join(COLUMNS)}. Repeatable.",
 )
-@click.option("--delimiter", default=",", show_default=True, help="Of CSV; `tab` for tabs.")
+@click.option(
+    "--delimiter", help="Of CSV; `tab` for tabs. [default: a comma; in .tsv and .tab a tab]"
+)
 @click.option("--date", "day", type=_DAY, help="UTC day of the rows that name none.")
 @click.option("--again", is_flag=True, help="Import a file that is in the log already once more.")
 @click.option(
@@ -77,7 +82,7 @@ def import_command(
     file: str,
     form: str | None,
     columns: Sequence[str],
-    delimiter: str,
+    delimiter: str | None,
     day: datetime | None,
     again: bool,
     rejects: Path | None,
@@ -85,25 +90,22 @@ def import_command(
     """Put the rows of FILE into the log (`-` for standard input), each of them once.
 
     CSV, NDJSON (either may be gzipped) or Parquet. What is wrong with a row goes with it into a
-    file of rejected rows. An import that was cut short, in whatever way, goes on where it stopped
-    when the same command is given again.
+    file of rejected rows; a file that is damaged is refused before its first row. An import that
+    was cut short, in whatever way, goes on where it stopped when the same command is given again.
     """
-    delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise click.UsageError("--delimiter is one character")
+    by = delimiter_of(delimiter, file)
     named = _named(columns)
     on = day.date() if day else None
     configure_logging("warning", "text")
-    with _content(file) as path:
-        name = "stdin" if file == _STDIN else file
+    with _content(file) as (path, name):
 
         async def run(container: Container) -> int:
             source = ClickFile(
                 path,
                 name=name,
-                form=form or _form_of(path),
+                form=form or _form_of(path, name),
                 columns=ClickColumns(named=named, dated=on is None),
-                delimiter=delimiter,
+                delimiter=by,
             )
             return await _import(
                 container, source, rejects or Path(f"{name}.rejects.ndjson"), day=on, again=again
@@ -122,8 +124,6 @@ async def _import(
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
     console = Console(stderr=True)
-    if unread := await asyncio.to_thread(lambda: source.unread):
-        click.echo(f"Not read: {', '.join(unread)}.", err=True)
     service = container.click_import_service()
     sink = RejectsFile(rejects)
     try:
@@ -131,6 +131,8 @@ async def _import(
     except DependencyError as error:
         click.echo(f"{error} Nothing has been read; give the same command again.", err=True)
         return _TRY_AGAIN
+    if unread := await asyncio.to_thread(lambda: source.unread):
+        click.echo(f"Not read: {', '.join(unread)}.", err=True)
     if current.position.line:
         click.echo(f"Going on after line {current.position.line:,}.", err=True)
     columns = (TextColumn("{task.fields[rows]:,} rows"), BarColumn(), TaskProgressColumn())
@@ -168,7 +170,7 @@ def _so_far(current: ClickImport, rejects: Path) -> str:
 @click.option("--from", "first", type=_DAY, help="First day (UTC).")
 @click.option("--to", "last", type=_DAY, help="Last day (UTC).")
 @click.option("--format", "form", type=click.Choice(_FORMS), help="[default: by --out, or csv]")
-@click.option("--out", default=_STDIN, show_default=True, help="File; `.gz` packs it.")
+@click.option("--out", default=STDIN, show_default=True, help="File; `.gz` packs it.")
 def export_command(
     *, first: datetime | None, last: datetime | None, form: str | None, out: str
 ) -> None:
@@ -176,9 +178,9 @@ def export_command(
 
     A file has its name once it is whole. `storekeeper clicks import` reads it back.
     """
-    form = form or _form_of(Path(out), default="csv")
-    packed = out != _STDIN and Path(out).suffix.lower() == ".gz"
-    if form == "parquet" and (out == _STDIN or packed):
+    form = form or _SUFFIXES.get(inner_suffix(out), "csv")
+    packed = out != STDIN and Path(out).suffix.lower() == ".gz"
+    if form == "parquet" and (out == STDIN or packed):
         raise click.UsageError("Parquet goes to a file, and packs itself: name one by --out")
     configure_logging("warning", "text")
     days = [each.date() if each else None for each in (first, last)]
@@ -204,13 +206,13 @@ def export_command(
 
     count = over_the_database("clicks export", run)
     rows = "1 row" if count == 1 else f"{count:,} rows"
-    click.echo(f"Exported {rows}{'' if out == _STDIN else f': {out}'}.", err=True)
+    click.echo(f"Exported {rows}{'' if out == STDIN else f': {out}'}.", err=True)
 
 
 @contextmanager
 def _out(name: str) -> Iterator[BinaryIO]:
     """The standard output, or a file that gets its name when it is whole."""
-    if name == _STDIN:
+    if name == STDIN:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
@@ -226,30 +228,20 @@ def _out(name: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _content(name: str) -> Iterator[Path]:
-    """The file; the standard input is kept in one, to be told apart by its content."""
-    if name != _STDIN:
-        yield Path(name)
+def _content(name: str) -> Iterator[tuple[Path, str]]:
+    """The file and what it is called. What comes by a pipe is kept in one, to be read again."""
+    pipe = pipe_name(name)
+    if pipe is None:
+        yield Path(name), name
         return
     with NamedTemporaryFile(prefix="storekeeper-") as file:
-        while piece := sys.stdin.buffer.read(_PIECE_BYTES):
-            file.write(piece)
-        file.flush()
-        yield Path(file.name)
+        keep(name, file)
+        yield Path(file.name), pipe
 
 
-def _form_of(path: Path, default: str | None = None) -> str:
-    """By the name's ending; without a known one, by how the file begins, unless there is none."""
-    suffixes = [each.lower() for each in path.suffixes if each.lower() != ".gz"]
-    if suffixes and suffixes[-1] in _SUFFIXES:
-        return _SUFFIXES[suffixes[-1]]
-    if default is not None:
-        return default
-    with path.open("rb") as file:
-        start = file.read(4096)
-    if start.startswith(b"PAR1"):
-        return "parquet"
-    return "ndjson" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
+def _form_of(path: Path, name: str) -> str:
+    """By the name's ending; without a known one, by how the file begins."""
+    return _SUFFIXES.get(inner_suffix(name)) or form_of(path, name)
 
 
 def _named(pairs: Sequence[str]) -> Mapping[str, str]:

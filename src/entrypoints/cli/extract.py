@@ -18,7 +18,7 @@ from rich.console import Console
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.jobs.items import Document
 from domain.jobs.model import Caps, ExtractionJob, JobId, JobStatus, Mode, Order
-from entrypoints.cli.extract_input import FORMS, Source, open_sources
+from entrypoints.cli.extract_input import FORMS, ID_COLUMN, Source, open_sources
 from entrypoints.cli.extract_progress import JobProgress, figures
 from entrypoints.cli.running import over_container
 from entrypoints.container import Container
@@ -39,6 +39,7 @@ class Wish:
     source_form: str | None
     text_column: str
     id_column: str
+    delimiter: str | None
     schema: str
     provider: str | None
     reuse: bool
@@ -60,7 +61,10 @@ class Wish:
     help="What the files hold: one text each, a text a line, NDJSON or CSV. [default: by ending]",
 )
 @click.option("--text-column", default="text", show_default=True, help="Text column of a CSV file.")
-@click.option("--id-column", default="id", show_default=True, help="Name column of a CSV file.")
+@click.option(
+    "--id-column", default=ID_COLUMN, show_default=True, help="Name column of a CSV file."
+)
+@click.option("--delimiter", help="Of CSV; `tab` for tabs. [default: by ending]")
 @click.option("--schema", default="default", show_default=True, help="The record to fill.")
 @click.option("--provider", help="A provider, or a chain: openai,local. [default: LLM_PROVIDER]")
 @click.option("--no-reuse", is_flag=True, help="Ask anew even where the answer is stored.")
@@ -78,6 +82,7 @@ def command(
     source_form: str | None,
     text_column: str,
     id_column: str,
+    delimiter: str | None,
     schema: str,
     provider: str | None,
     no_reuse: bool,
@@ -90,7 +95,7 @@ def command(
     form: str | None,
     out: Path | None,
 ) -> None:
-    """Turn the texts of FILES (`-` for standard input) into records.
+    """Turn the texts of FILES (`-` for standard input; they may be gzipped) into records.
 
     The job is kept in the database: Ctrl-C pauses it, and --resume goes on with it. Results go to
     --out, or to standard output, when it is completed; progress goes to standard error.
@@ -107,6 +112,7 @@ def command(
         source_form=source_form,
         text_column=text_column,
         id_column=id_column,
+        delimiter=delimiter,
         schema=schema,
         provider=provider,
         reuse=not no_reuse,
@@ -162,6 +168,7 @@ async def _submitted(container: Container, wish: Wish) -> ExtractionJob:
         form=wish.source_form,
         text_column=wish.text_column,
         id_column=wish.id_column,
+        delimiter=wish.delimiter,
     )
     violations = [violation for source in sources for violation in _violations(source)]
     if violations:

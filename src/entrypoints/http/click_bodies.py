@@ -15,8 +15,9 @@ from domain.errors import InvalidInput, Violation
 from domain.insights.intake import click_violations
 from domain.insights.model import SearchClick
 from domain.orders.model import MAX_INT
+from domain.strict_json import NotStrictJson, read_json
 from entrypoints.http.job_bodies import NDJSON
-from entrypoints.http.problems import MalformedRequest, UnsupportedMediaType
+from entrypoints.http.problems import UnsupportedMediaType
 from entrypoints.http.reading import (
     JSON,
     check_encoding,
@@ -112,9 +113,9 @@ def _from_lines(body: bytes) -> list[SearchClick]:
     found: list[Violation] = []
     for nth, (number, line) in enumerate(_lines(body)):
         try:
-            rows.append(_row(read_object(parse_json(line), ClickBody, click_violations, f"/{nth}")))
-        except MalformedRequest as error:
-            why = str(error).removeprefix("The body ").replace("(line 1, ", "(").rstrip(".")
+            rows.append(_row(read_object(read_json(line), ClickBody, click_violations, f"/{nth}")))
+        except NotStrictJson as error:
+            why = str(error).replace("(line 1, ", "(")
             found.append(Violation(pointer=f"/{nth}", detail=f"line {number} {why}"))
         except InvalidInput as error:
             found += [

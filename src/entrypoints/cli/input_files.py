@@ -1,0 +1,51 @@
+"""Files that commands are given: pipes among them, and tables divided by one character or other."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Final
+
+import click
+
+STDIN: Final = "-"
+_PIECE_BYTES: Final = 1_048_576
+
+
+def pipe_name(name: str) -> str | None:
+    """What a file is called that can be read only once; None for one that lies on a disk."""
+    if name == STDIN:
+        return "stdin"
+    path = Path(name)
+    return None if path.is_file() or path.is_dir() or not path.exists() else "pipe"
+
+
+def keep(name: str, file: IO[bytes]) -> None:
+    """Write what comes from a pipe, to its end, into a file, so that it can be read again."""
+    with ExitStack() as stack:
+        standard = name == STDIN
+        pipe = sys.stdin.buffer if standard else stack.enter_context(Path(name).open("rb"))
+        while piece := pipe.read(_PIECE_BYTES):
+            file.write(piece)
+    file.flush()
+
+
+def inner_suffix(name: str) -> str:
+    """The ending of a file's name in lower case, without the `.gz` behind it."""
+    path = Path(name)
+    return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
+
+
+def delimiter_of(given: str | None, name: str) -> str:
+    """The character between the fields of a CSV file: what is given, or by the file's ending.
+
+    Raises:
+        click.UsageError: it is none.
+    """
+    if given is None:
+        return "\t" if inner_suffix(name) in {".tsv", ".tab"} else ","
+    found = {"tab": "\t", "\\t": "\t"}.get(given, given)
+    if len(found) != 1 or found in '"\r\n\x00':
+        raise click.UsageError("--delimiter is one character, or `tab`")
+    return found
