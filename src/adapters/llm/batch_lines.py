@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from adapters.llm.errors import failure
-from domain.extraction.calls import Attempt, CallFailed, FailureKind, Usage
-from ports.language_model import ModelProfile
+from adapters.llm.replies import ModelCall
+from domain.extraction.calls import CallFailed
+from domain.strict_json import NotStrictJson, read_json
+from ports.language_model import Answer, ModelProfile
+
+_log = logging.getLogger(__name__)
 
 MOST_REQUESTS: Final = 50_000
 MOST_BYTES: Final = 200_000_000
@@ -34,30 +37,31 @@ def written(lines: Iterable[bytes]) -> bytes:
 
 def lines_of(content: bytes) -> Iterator[Mapping[str, Any]]:
     """The documents of a file; what is no JSON object is left out, as if it had not come."""
-    for line in content.splitlines():
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
         try:
-            row = json.loads(line)
-        except ValueError:
+            row = read_json(line)
+        except NotStrictJson as error:
+            _log.warning("line %s of a batch's answers is left out: it %s", number, error)
             continue
         if isinstance(row, Mapping):
             yield row
+        else:
+            _log.warning("line %s of a batch's answers is left out: it is no object", number)
 
 
-def line_attempt(
-    profile: ModelProfile, outcome: FailureKind | None, usage: Usage | None = None
-) -> Attempt:
-    """One line of a batch as an attempt."""
-    return Attempt(
-        provider=profile.provider,
-        model=profile.model,
-        outcome=outcome,
-        usage=usage or Usage(),
-        batched=True,
-    )
+def read_line(profile: ModelProfile, read: Callable[[ModelCall], Answer]) -> Answer | CallFailed:
+    """What became of one line, whatever stands in it: a bad one takes no other along.
 
-
-def marked_failure(
-    profile: ModelProfile, kind: FailureKind, usage: Usage | None = None
-) -> CallFailed:
-    """The failure of one line."""
-    return CallFailed(failure(profile.provider, kind), (line_attempt(profile, kind, usage),))
+    Args:
+        profile: who was asked.
+        read: makes the answer of the call that the line was, or raises its failure.
+    """
+    call = ModelCall(profile, batched=True)
+    try:
+        return read(call)
+    except CallFailed as error:
+        return error
+    except Exception as error:  # noqa: BLE001 (a paid line must be counted, whatever it holds)
+        return call.broken(error)
