@@ -14,14 +14,13 @@ from adapters.llm import batch_lines
 from adapters.llm.batch_lines import fitting, lines_of
 from adapters.llm.capabilities import profile_of
 from adapters.llm.clients import ModelConfig, openai_client
-from adapters.llm.gemini_batch import GeminiBatchLanguageModel
 from adapters.llm.openai_batch import OpenAIBatchLanguageModel
 from adapters.llm.opening_batches import open_batch_models
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.calls import CallFailed, FailureKind
 from domain.extraction.prompting import build_prompt
-from entrypoints.fake_provider.scenario import Batches, Fault, Scenario
-from ports.batch_language_model import BatchLanguageModel, BatchRequest
+from entrypoints.fake_provider.scenario import Batches, Fault, Raw, Scenario
+from ports.batch_language_model import BatchId, BatchLanguageModel, BatchRequest
 from ports.language_model import Answer, Finish
 from tests.contracts.batch_language_model import (
     BatchLanguageModelContract,
@@ -255,15 +254,136 @@ async def test_a_client_that_retries_is_not_taken(fake: FakeInThread) -> None:
 
 
 BODIES: list[Any] = [None, [], "html", {}, {"choices": []}, {"candidates": []}, {"candidates": 1}]
+CONTENT = {"openai": "/content", "gemini": ":download"}
 
 
-@pytest.mark.parametrize("body", BODIES, ids=repr)
-async def test_an_answer_that_is_not_of_the_protocol_is_a_bad_response(
-    fake: FakeInThread, provider: str, body: Any
+async def ended_batch(fake: FakeInThread, provider: str, model: BatchLanguageModel) -> BatchId:
+    batch_id = await model.submit("token", [request_for(provider, text_of(3))])
+    while not (await model.status(batch_id)).ended:
+        pass
+    return batch_id
+
+
+async def test_a_line_that_is_not_of_the_protocol_fails_alone_and_is_counted(
+    fake: FakeInThread, provider: str, model: BatchLanguageModel
 ) -> None:
-    async with opened(fake, provider) as model:
-        assert isinstance(model, OpenAIBatchLanguageModel | GeminiBatchLanguageModel)
-        row = {"status_code": 200, "body": body} if provider == "openai" else {"response": body}
-        result = model._result(row)
-    assert isinstance(result, CallFailed)
-    assert result.failure.kind is FailureKind.BAD_RESPONSE
+    batch_id = await ended_batch(fake, provider, model)
+    lines: list[Any] = ["no json", "", '{"n": ' + "7" * 6000 + "}", "[" * 200_000, "[]", "null"]
+    for number, body in enumerate(BODIES):
+        answer = {"response": {"status_code": 200, "body": body}, "custom_id": f"{number}"}
+        lines.append(json.dumps(answer))
+        lines.append(json.dumps({"response": body, "key": f"{number}"}))
+    fake.script(Fault(kind="raw", raw=Raw(text="\n".join(lines)), path=CONTENT[provider]))
+    outcomes = {each.custom_id: each.result async for each in model.outcomes(batch_id)}
+    for number in range(len(BODIES)):
+        result = outcomes[f"{number}"]
+        assert isinstance(result, CallFailed)
+        assert result.failure.kind is FailureKind.BAD_RESPONSE
+        assert [each.batched for each in result.attempts] == [True]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"error": {"code": {"a": 1}, "message": []}},
+        {"error": {"code": "words"}, "response": 5},
+        {"error": "words"},
+        {"error": [], "response": {"status_code": "200", "body": {"error": "words"}}},
+        {"response": {"status_code": None, "body": {"error": {"code": [], "type": {}}}}},
+    ],
+    ids=repr,
+)
+async def test_an_odd_error_of_a_line_fails_that_line(
+    fake: FakeInThread, provider: str, model: BatchLanguageModel, row: Any
+) -> None:
+    batch_id = await ended_batch(fake, provider, model)
+    line = json.dumps({**row, "custom_id": "3-0", "key": "3-0"})
+    fake.script(Fault(kind="raw", raw=Raw(text=line), path=CONTENT[provider]))
+    (outcome,) = [each async for each in model.outcomes(batch_id)]
+    assert isinstance(outcome.result, CallFailed)
+    assert outcome.result.failure.kind in {FailureKind.SERVER_ERROR, FailureKind.BAD_RESPONSE}
+
+
+NAMELESS = [
+    Raw(text=""),
+    Raw(text="null"),
+    Raw(text="[]"),
+    Raw(text="[" * 200_000),
+    Raw(text='{"id": 5, "name": 5, "status": "completed"}'),
+    Raw(text='{"id": "a\\u0000", "name": "b\\ud83d", "status": "completed"}'),
+    Raw(base64=b"\xff"),
+    Raw(status=302),
+]
+STATELESS = [
+    Raw(text='{"id": "a", "name": "b", "status": {}, "metadata": {"state": []}}'),
+    Raw(text='{"id": "a", "name": "b", "metadata": 5}'),
+]
+
+
+def always(raw: Raw) -> Fault:
+    return Fault(kind="raw", raw=raw, path="atch", times=None)
+
+
+@pytest.mark.parametrize("raw", NAMELESS, ids=lambda raw: (raw.base64 or raw.text)[:40])
+async def test_a_new_batch_without_a_name_is_a_bad_response(
+    fake: FakeInThread, provider: str, model: BatchLanguageModel, raw: Raw
+) -> None:
+    fake.script(always(raw))
+    with pytest.raises(CallFailed) as caught:
+        await model.submit("token", [request_for(provider, text_of(3))])
+    assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
+
+
+@pytest.mark.parametrize("raw", NAMELESS + STATELESS, ids=lambda raw: (raw.base64 or raw.text)[:40])
+async def test_a_batch_without_a_state_is_a_bad_response(
+    fake: FakeInThread, provider: str, model: BatchLanguageModel, raw: Raw
+) -> None:
+    batch_id = await ended_batch(fake, provider, model)
+    fake.script(always(raw))
+    with pytest.raises(CallFailed) as caught:
+        await model.status(batch_id)
+    assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
+
+
+async def test_a_list_of_batches_that_is_none_is_a_bad_response(
+    fake: FakeInThread, model: BatchLanguageModel
+) -> None:
+    fake.script(always(Raw(text='{"data": "words", "operations": "words"}')))
+    with pytest.raises(CallFailed) as caught:
+        await model.find("token")
+    assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
+
+
+async def test_a_list_of_batches_without_an_end_is_a_bad_response(
+    fake: FakeInThread, model: BatchLanguageModel
+) -> None:
+    page = {"data": [{"id": "same"}], "has_more": True, "operations": [5], "nextPageToken": "same"}
+    fake.script(always(Raw(text=json.dumps(page))))
+    with pytest.raises(CallFailed) as caught:
+        await model.find("token")
+    assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
+
+
+@pytest.mark.parametrize("errors", ["words", [], {"data": "x"}, {"data": [5, {"code": []}]}])
+async def test_odd_reasons_of_a_refused_batch_are_a_bad_request(
+    fake: FakeInThread, errors: Any
+) -> None:
+    body = json.dumps({"id": "a", "status": "failed", "errors": errors, "request_counts": "x"})
+    async with opened(fake, "openai") as model:
+        fake.script(Fault(kind="raw", raw=Raw(text=body), path="/batches/"))
+        status = await model.status(BatchId("a"))
+    assert status.ended
+    assert status.failure is not None
+    assert status.failure.kind is FailureKind.BAD_REQUEST
+
+
+@pytest.mark.parametrize("file", [{}, {"id": 5, "file": 5}, {"file": {"name": []}}, []])
+async def test_an_uploaded_file_without_a_name_is_a_bad_response(
+    fake: FakeInThread, provider: str, model: BatchLanguageModel, file: Any
+) -> None:
+    headers = (("x-goog-upload-status", "final"), ("x-goog-upload-url", f"{fake.url}/upload/x"))
+    raw = Raw(text=json.dumps(file), headers=headers)
+    fake.script(Fault(kind="raw", raw=raw, path="/", times=None))
+    with pytest.raises(CallFailed) as caught:
+        await model.submit("token", [request_for(provider, text_of(3))])
+    assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
