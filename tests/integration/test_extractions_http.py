@@ -158,6 +158,8 @@ async def test_whatever_a_provider_sends_instead_of_an_answer_is_a_bad_answer(
     finally:
         fake.provider.faults.clear()
     assert (answer.status_code, answer.json()["code"]) == (502, "bad_answer"), answer.text
+    again = await api.post("/extractions", json={"text": TEXT, "provider": provider})
+    assert again.status_code == 200
 
 
 async def test_an_answer_in_parts_and_with_an_odd_usage_is_an_answer(

@@ -241,9 +241,7 @@ async def test_an_answer_that_we_fail_at_is_counted_and_the_next_provider_is_ask
     assert alone.failure is not None
     assert isinstance(alone.failure.as_error(), BadAnswer)
     assert "log" in alone.failure.detail
-    assert len(alone.attempts) == 1
-    assert alone.cost_usd is not None
-    assert alone.cost_usd > 0
+    assert [attempt.usage.total_tokens for attempt in alone.attempts] == [110]
 
 
 async def test_a_defect_before_anybody_is_asked_is_no_failure_of_a_provider() -> None:
