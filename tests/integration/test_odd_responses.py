@@ -208,18 +208,19 @@ async def test_a_response_that_is_not_the_protocol_is_a_bad_response(
     assert attempt.latency_s > 0
 
 
+NEEDED: list[tuple[str, str, list[Any]]] = [
+    ("openai", "choices", [{"0": 1}, [], None, MISSING, "x", 5, [7]]),
+    ("openai", "choices/0/message", [MISSING, None, "words", []]),
+    ("openai", CONTENT, [{"text": "words"}, 5, True, [{"type": "text", "text": 5}]]),
+    ("gemini", "candidates", [{"0": 1}, [], None, MISSING, "x", [7]]),
+    ("gemini", "candidates/0/content", ["words", 5, []]),
+    ("gemini", PARTS, [{"text": "words"}, "words", ["words"], [{"text": 5}]]),
+]
+
+
 @pytest.mark.parametrize(
     ("dialect", "path", "value"),
-    [
-        *(("openai", "choices", value) for value in ({"0": 1}, [], None, MISSING, "x", 5, [7])),
-        *(("openai", "choices/0/message", value) for value in (MISSING, None, "words", [])),
-        *(("openai", CONTENT, value) for value in ({"text": "words"}, 5, True)),
-        ("openai", CONTENT, [{"type": "text", "text": 5}]),
-        *(("gemini", "candidates", value) for value in ({"0": 1}, [], None, MISSING, "x", [7])),
-        *(("gemini", "candidates/0/content", value) for value in ("words", 5, [])),
-        *(("gemini", PARTS, value) for value in ({"text": "words"}, "words", ["words"])),
-        ("gemini", PARTS, [{"text": 5}]),
-    ],
+    [(dialect, path, value) for dialect, path, values in NEEDED for value in values],
 )
 async def test_without_what_is_needed_it_is_a_bad_response_whose_tokens_count(
     fake: FakeInThread, dialect: str, path: str, value: Any
