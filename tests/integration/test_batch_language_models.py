@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,13 +11,14 @@ import httpx2
 import pytest
 
 from adapters.llm import batch_lines
-from adapters.llm.batch_lines import fitting, lines_of
+from adapters.llm.batch_lines import fitting, outcomes_of
 from adapters.llm.capabilities import profile_of
 from adapters.llm.clients import ModelConfig, openai_client
 from adapters.llm.openai_batch import OpenAIBatchLanguageModel
 from adapters.llm.opening_batches import open_batch_models
+from adapters.llm.replies import Completion, ModelCall
 from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.calls import CallFailed, FailureKind
+from domain.extraction.calls import CallFailed, FailureKind, Usage
 from domain.extraction.prompting import build_prompt
 from entrypoints.fake_provider.scenario import Batches, Fault, Raw, Scenario
 from ports.batch_language_model import BatchId, BatchLanguageModel, BatchRequest
@@ -235,11 +236,30 @@ def test_one_line_always_fits() -> None:
     assert fitting([b"x" * (batch_lines.MOST_BYTES + 1)]) == 1
 
 
-def test_lines_that_are_no_objects_are_left_out() -> None:
-    assert list(lines_of(b'{"a":1}\n[1]\nnot json\n\n{"b":"\xe2\x80\xa8"}\n')) == [
-        {"a": 1},
-        {"b": "\u2028"},
-    ]
+def test_a_line_that_cannot_be_read_fails_the_prompt_that_it_names() -> None:
+    def read(call: ModelCall, row: Mapping[str, Any]) -> Answer | None:
+        if row["said"] is None:
+            return None
+        return call.answer(Completion(usage=Usage(), text=row["said"] + ""))
+
+    content = b"""{"name": "1-0", "said": "\xe2\x80\xa8"}
+
+[1]
+not json
+{"name": "2-0", "said": "\xff"}
+{"name": "3-0", "said": 5}
+{"name": "4-0", "said": null}
+{"said": "words"}
+"""
+    outcomes = list(outcomes_of(content, profile_of("openai", "m"), name="name", read=read))
+    assert [each.custom_id for each in outcomes] == ["1-0", "2-0", "3-0"]
+    (first, *others) = [each.result for each in outcomes]
+    assert isinstance(first, Answer)
+    assert first.text == "\u2028"
+    for failed in others:
+        assert isinstance(failed, CallFailed)
+        assert failed.failure.kind is FailureKind.BAD_RESPONSE
+        assert [each.batched for each in failed.attempts] == [True]
 
 
 async def test_a_client_that_retries_is_not_taken(fake: FakeInThread) -> None:

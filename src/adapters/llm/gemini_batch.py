@@ -7,14 +7,13 @@ import io
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
 from google import genai
 from google.genai import types
 
-from adapters.llm.batch_lines import fitting, lines_of, read_line, written
+from adapters.llm.batch_lines import fitting, outcomes_of, written
 from adapters.llm.errors import failure
 from adapters.llm.gemini_wire import hint_s, kind_of, kind_of_reply, read_completion
 from adapters.llm.replies import ModelCall, Reply, members, name_of, reply_to, word
@@ -163,9 +162,8 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
             ),
             timeout_s=self._transfer_timeout_s,
         )
-        for row in lines_of(content.body):
-            result = read_line(self._profile, partial(_answer, row))
-            yield BatchOutcome(custom_id=word(row.get("key")), result=result)
+        for outcome in outcomes_of(content.body, self._profile, name="key", read=_answer):
+            yield outcome
 
     async def cancel(self, batch_id: BatchId) -> None:
         """See the port."""
@@ -231,7 +229,7 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
         return json.dumps(line, ensure_ascii=False).encode()
 
 
-def _answer(row: Mapping[str, Any], call: ModelCall) -> Answer:
+def _answer(call: ModelCall, row: Mapping[str, Any]) -> Answer:
     """The answer in one line.
 
     Raises:

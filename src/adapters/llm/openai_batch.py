@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import openai
 
-from adapters.llm.batch_lines import fitting, lines_of, read_line, written
+from adapters.llm.batch_lines import fitting, outcomes_of, written
 from adapters.llm.errors import failure, retry_after_s
 from adapters.llm.openai_wire import kind_of, kind_of_reply, read_completion, request_body
 from adapters.llm.replies import ModelCall, Reply, elements, members, name_of, reply_to, word
@@ -150,10 +150,9 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
                 ),
                 timeout_s=self._transfer_timeout_s,
             )
-            for row in lines_of(file.body):
-                outcome = self._outcome(row)
-                if outcome is not None:
-                    yield outcome
+            outcomes = outcomes_of(file.body, self._profile, name="custom_id", read=_answer)
+            for outcome in outcomes:
+                yield outcome
 
     async def cancel(self, batch_id: BatchId) -> None:
         """See the port."""
@@ -223,19 +222,16 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
         }
         return json.dumps(line, ensure_ascii=False).encode()
 
-    def _outcome(self, row: Mapping[str, Any]) -> BatchOutcome | None:
-        if word(members(row.get("error")).get("code")) in _UNDONE:
-            return None
-        result = read_line(self._profile, lambda call: _answer(call, row.get("response")))
-        return BatchOutcome(custom_id=word(row.get("custom_id")), result=result)
 
-
-def _answer(call: ModelCall, response: Any) -> Answer:
-    """The answer in one line.
+def _answer(call: ModelCall, row: Mapping[str, Any]) -> Answer | None:
+    """The answer in one line; None when the batch ended before it.
 
     Raises:
         CallFailed: there is none.
     """
+    if word(members(row.get("error")).get("code")) in _UNDONE:
+        return None
+    response = row.get("response")
     if not isinstance(response, Mapping):
         raise call.failed(FailureKind.SERVER_ERROR)
     status, body = response.get("status_code"), response.get("body")
