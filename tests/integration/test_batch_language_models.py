@@ -365,10 +365,19 @@ async def test_a_batch_without_a_state_is_a_bad_response(
     assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
 
 
-async def test_a_list_of_batches_that_is_none_is_a_bad_response(
-    fake: FakeInThread, model: BatchLanguageModel
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"data": "words", "operations": "words"},
+        {"data": [], "has_more": "words", "operations": [], "nextPageToken": 5},
+        [],
+    ],
+    ids=repr,
+)
+async def test_a_list_of_batches_that_is_none_is_never_taken_for_one_without_the_batch(
+    fake: FakeInThread, model: BatchLanguageModel, page: Any
 ) -> None:
-    fake.script(always(Raw(text='{"data": "words", "operations": "words"}')))
+    fake.script(always(Raw(text=json.dumps(page))))
     with pytest.raises(CallFailed) as caught:
         await model.find("token")
     assert caught.value.failure.kind is FailureKind.BAD_RESPONSE

@@ -126,10 +126,10 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
             for batch in batches:
                 if members(members(batch).get("metadata")).get("displayName") == token:
                     return BatchId(self._named(batch))
-            before, page_token = page_token, name_of(listed.get("nextPageToken")) or None
+            before, page_token = page_token, listed.get("nextPageToken") or None
             if page_token is None:
                 return None
-            if page_token == before:
+            if not isinstance(page_token, str) or page_token == before:
                 raise self._failed(FailureKind.BAD_RESPONSE)
 
     async def status(self, batch_id: BatchId) -> BatchStatus:

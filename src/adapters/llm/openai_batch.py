@@ -106,12 +106,13 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
             )
             listed = members(page.document())
             batches = listed.get("data")
-            if not isinstance(batches, list):
+            more = listed.get("has_more", False)
+            if not isinstance(batches, list) or not isinstance(more, bool):
                 raise self._failed(FailureKind.BAD_RESPONSE)
             for batch in batches:
                 if members(members(batch).get("metadata")).get(_TOKEN) == token:
                     return BatchId(self._named(batch))
-            if not batches or listed.get("has_more") is not True:
+            if not batches or not more:
                 return None
             before, last = last, self._named(batches[-1])
             if last == before:
