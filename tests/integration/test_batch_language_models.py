@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,17 +11,17 @@ import httpx2
 import pytest
 
 from adapters.llm import batch_lines
-from adapters.llm.batch_lines import fitting, lines_of
+from adapters.llm.batch_lines import fitting, outcomes_of
 from adapters.llm.capabilities import profile_of
 from adapters.llm.clients import ModelConfig, openai_client
-from adapters.llm.gemini_batch import GeminiBatchLanguageModel
 from adapters.llm.openai_batch import OpenAIBatchLanguageModel
 from adapters.llm.opening_batches import open_batch_models
+from adapters.llm.replies import Completion, ModelCall
 from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.calls import CallFailed, FailureKind
+from domain.extraction.calls import CallFailed, FailureKind, Usage
 from domain.extraction.prompting import build_prompt
-from entrypoints.fake_provider.scenario import Batches, Fault, Scenario
-from ports.batch_language_model import BatchLanguageModel, BatchRequest
+from entrypoints.fake_provider.scenario import Batches, Fault, Raw, Scenario
+from ports.batch_language_model import BatchId, BatchLanguageModel, BatchRequest
 from ports.language_model import Answer, Finish
 from tests.contracts.batch_language_model import (
     BatchLanguageModelContract,
@@ -236,11 +236,30 @@ def test_one_line_always_fits() -> None:
     assert fitting([b"x" * (batch_lines.MOST_BYTES + 1)]) == 1
 
 
-def test_lines_that_are_no_objects_are_left_out() -> None:
-    assert list(lines_of(b'{"a":1}\n[1]\nnot json\n\n{"b":"\xe2\x80\xa8"}\n')) == [
-        {"a": 1},
-        {"b": "\u2028"},
-    ]
+def test_a_line_that_cannot_be_read_fails_the_prompt_that_it_names() -> None:
+    def read(call: ModelCall, row: Mapping[str, Any]) -> Answer | None:
+        if row["said"] is None:
+            return None
+        return call.answer(Completion(usage=Usage(), text=row["said"] + ""))
+
+    content = b"""{"name": "1-0", "said": "\xe2\x80\xa8"}
+
+[1]
+not json
+{"name": "2-0", "said": "\xff"}
+{"name": "3-0", "said": 5}
+{"name": "4-0", "said": null}
+{"said": "words"}
+"""
+    outcomes = list(outcomes_of(content, profile_of("openai", "m"), name="name", read=read))
+    assert [each.custom_id for each in outcomes] == ["1-0", "2-0", "3-0"]
+    (first, *others) = [each.result for each in outcomes]
+    assert isinstance(first, Answer)
+    assert first.text == "\u2028"
+    for failed in others:
+        assert isinstance(failed, CallFailed)
+        assert failed.failure.kind is FailureKind.BAD_RESPONSE
+        assert [each.batched for each in failed.attempts] == [True]
 
 
 async def test_a_client_that_retries_is_not_taken(fake: FakeInThread) -> None:
@@ -255,15 +274,145 @@ async def test_a_client_that_retries_is_not_taken(fake: FakeInThread) -> None:
 
 
 BODIES: list[Any] = [None, [], "html", {}, {"choices": []}, {"candidates": []}, {"candidates": 1}]
+CONTENT = {"openai": "/content", "gemini": ":download"}
 
 
-@pytest.mark.parametrize("body", BODIES, ids=repr)
-async def test_an_answer_that_is_not_of_the_protocol_is_a_bad_response(
-    fake: FakeInThread, provider: str, body: Any
+async def ended_batch(fake: FakeInThread, provider: str, model: BatchLanguageModel) -> BatchId:
+    batch_id = await model.submit("token", [request_for(provider, text_of(3))])
+    while not (await model.status(batch_id)).ended:
+        pass
+    return batch_id
+
+
+async def test_a_line_that_is_not_of_the_protocol_fails_alone_and_is_counted(
+    fake: FakeInThread, provider: str, model: BatchLanguageModel
 ) -> None:
-    async with opened(fake, provider) as model:
-        assert isinstance(model, OpenAIBatchLanguageModel | GeminiBatchLanguageModel)
-        row = {"status_code": 200, "body": body} if provider == "openai" else {"response": body}
-        result = model._result(row)
-    assert isinstance(result, CallFailed)
-    assert result.failure.kind is FailureKind.BAD_RESPONSE
+    batch_id = await ended_batch(fake, provider, model)
+    lines: list[Any] = ["no json", "", '{"n": ' + "7" * 6000 + "}", "[" * 200_000, "[]", "null"]
+    for number, body in enumerate(BODIES):
+        answer = {"response": {"status_code": 200, "body": body}, "custom_id": f"{number}"}
+        lines.append(json.dumps(answer))
+        lines.append(json.dumps({"response": body, "key": f"{number}"}))
+    fake.script(Fault(kind="raw", raw=Raw(text="\n".join(lines)), path=CONTENT[provider]))
+    outcomes = {each.custom_id: each.result async for each in model.outcomes(batch_id)}
+    for number in range(len(BODIES)):
+        result = outcomes[f"{number}"]
+        assert isinstance(result, CallFailed)
+        assert result.failure.kind is FailureKind.BAD_RESPONSE
+        assert [each.batched for each in result.attempts] == [True]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"error": {"code": {"a": 1}, "message": []}},
+        {"error": {"code": "words"}, "response": 5},
+        {"error": "words"},
+        {"error": [], "response": {"status_code": "200", "body": {"error": "words"}}},
+        {"response": {"status_code": None, "body": {"error": {"code": [], "type": {}}}}},
+    ],
+    ids=repr,
+)
+async def test_an_odd_error_of_a_line_fails_that_line(
+    fake: FakeInThread, provider: str, model: BatchLanguageModel, row: Any
+) -> None:
+    batch_id = await ended_batch(fake, provider, model)
+    line = json.dumps({**row, "custom_id": "3-0", "key": "3-0"})
+    fake.script(Fault(kind="raw", raw=Raw(text=line), path=CONTENT[provider]))
+    (outcome,) = [each async for each in model.outcomes(batch_id)]
+    assert isinstance(outcome.result, CallFailed)
+    assert outcome.result.failure.kind in {FailureKind.SERVER_ERROR, FailureKind.BAD_RESPONSE}
+
+
+NAMELESS = [
+    Raw(text=""),
+    Raw(text="null"),
+    Raw(text="[]"),
+    Raw(text="[" * 200_000),
+    Raw(text='{"id": 5, "name": 5, "status": "completed"}'),
+    Raw(text='{"id": "a\\u0000", "name": "b\\ud83d", "status": "completed"}'),
+    Raw(base64=b"\xff"),
+    Raw(status=302),
+]
+STATELESS = [
+    Raw(text='{"id": "a", "name": "b", "status": {}, "metadata": {"state": []}}'),
+    Raw(text='{"id": "a", "name": "b", "metadata": 5}'),
+]
+
+
+def always(raw: Raw) -> Fault:
+    return Fault(kind="raw", raw=raw, path="atch", times=None)
+
+
+@pytest.mark.parametrize("raw", NAMELESS, ids=lambda raw: (raw.base64 or raw.text)[:40])
+async def test_a_new_batch_without_a_name_is_a_bad_response(
+    fake: FakeInThread, provider: str, model: BatchLanguageModel, raw: Raw
+) -> None:
+    fake.script(always(raw))
+    with pytest.raises(CallFailed) as caught:
+        await model.submit("token", [request_for(provider, text_of(3))])
+    assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
+
+
+@pytest.mark.parametrize("raw", NAMELESS + STATELESS, ids=lambda raw: (raw.base64 or raw.text)[:40])
+async def test_a_batch_without_a_state_is_a_bad_response(
+    fake: FakeInThread, provider: str, model: BatchLanguageModel, raw: Raw
+) -> None:
+    batch_id = await ended_batch(fake, provider, model)
+    fake.script(always(raw))
+    with pytest.raises(CallFailed) as caught:
+        await model.status(batch_id)
+    assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"data": "words", "operations": "words"},
+        {"data": [], "has_more": "words", "operations": [], "nextPageToken": 5},
+        [],
+    ],
+    ids=repr,
+)
+async def test_a_list_of_batches_that_is_none_is_never_taken_for_one_without_the_batch(
+    fake: FakeInThread, model: BatchLanguageModel, page: Any
+) -> None:
+    fake.script(always(Raw(text=json.dumps(page))))
+    with pytest.raises(CallFailed) as caught:
+        await model.find("token")
+    assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
+
+
+async def test_a_list_of_batches_without_an_end_is_a_bad_response(
+    fake: FakeInThread, model: BatchLanguageModel
+) -> None:
+    page = {"data": [{"id": "same"}], "has_more": True, "operations": [5], "nextPageToken": "same"}
+    fake.script(always(Raw(text=json.dumps(page))))
+    with pytest.raises(CallFailed) as caught:
+        await model.find("token")
+    assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
+
+
+@pytest.mark.parametrize("errors", ["words", [], {"data": "x"}, {"data": [5, {"code": []}]}])
+async def test_odd_reasons_of_a_refused_batch_are_a_bad_request(
+    fake: FakeInThread, errors: Any
+) -> None:
+    body = json.dumps({"id": "a", "status": "failed", "errors": errors, "request_counts": "x"})
+    async with opened(fake, "openai") as model:
+        fake.script(Fault(kind="raw", raw=Raw(text=body), path="/batches/"))
+        status = await model.status(BatchId("a"))
+    assert status.ended
+    assert status.failure is not None
+    assert status.failure.kind is FailureKind.BAD_REQUEST
+
+
+@pytest.mark.parametrize("file", [{}, {"id": 5, "file": 5}, {"file": {"name": []}}, []])
+async def test_an_uploaded_file_without_a_name_is_a_bad_response(
+    fake: FakeInThread, provider: str, model: BatchLanguageModel, file: Any
+) -> None:
+    headers = (("x-goog-upload-status", "final"), ("x-goog-upload-url", f"{fake.url}/upload/x"))
+    raw = Raw(text=json.dumps(file), headers=headers)
+    fake.script(Fault(kind="raw", raw=raw, path="/", times=None))
+    with pytest.raises(CallFailed) as caught:
+        await model.submit("token", [request_for(provider, text_of(3))])
+    assert caught.value.failure.kind is FailureKind.BAD_RESPONSE

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from entrypoints.container import open_container
+from entrypoints.fake_provider.scenario import Fault, Raw
 from entrypoints.settings import Settings
 from tests.fake_provider import FakeInThread, running_fake
 from tests.integration.api import serving, settings_for
@@ -133,6 +134,33 @@ async def test_a_job_of_texts_is_read_by_a_worker(
     async with working(settings):
         known = await completed(api, again.headers["location"])
     assert (known["reused"], known["calls"], known["cost_usd"]) == (20, 0, 0)
+
+
+async def test_a_document_whose_answers_are_no_protocol_fails_with_its_calls_counted(
+    api: httpx2.AsyncClient, settings: Settings, fake: FakeInThread
+) -> None:
+    usage = '"usage": {"prompt_tokens": 11, "completion_tokens": 7}'
+    odd = {
+        900: Raw(text='{"choices": {"a": 1}, ' + usage + "}"),
+        901: Raw(text='{"choices": [{"message": {"content": "\\ud83d"}}], ' + usage + "}"),
+        902: Raw(base64=b"\xff"),
+    }
+    for number, raw in odd.items():
+        fake.script(Fault(kind="raw", raw=raw, text=text_of(number), times=None))
+    texts = [text_of(number) for number in (*odd, 7)]
+    created = await api.post("/extraction-jobs", json={"texts": texts, "reuse": False})
+    try:
+        async with working(settings):
+            done = await completed(api, created.headers["location"])
+    finally:
+        fake.provider.faults.clear()
+    assert (done["counts"]["valid"], done["counts"]["failed"]) == (1, 3)
+    # What is no answer is tried twice; what is one, but holds no record, is asked again twice.
+    assert done["calls"] == 1 + 2 + 3 + 2
+    assert done["usage"]["input_tokens"] > 5 * 11
+    page = (await api.get(done["results"])).json()
+    reasons = [item["reason"]["code"] for item in page["items"] if item["reason"]]
+    assert reasons == ["bad_response", "invalid_json", "bad_response"]
 
 
 async def test_a_result_of_a_single_extraction_answers_a_document_of_a_job(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -10,7 +11,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from entrypoints.fake_provider.scenario import Fault
+from entrypoints.fake_provider.scenario import Fault, Raw
 from tests.fake_provider import FakeInThread, running_fake
 from tests.integration.api import serving, settings_for
 
@@ -129,6 +130,49 @@ async def test_a_failure_of_the_provider_is_told_in_our_own_words(
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert ("retry-after" in answer.headers) is (status == 503)
     assert "openai.com" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("provider", "raw"),
+    [
+        ("openai", Raw(text='{"choices": {"0": 1}}')),
+        ("openai", Raw(text='{"choices": [{"message": {"content": {"a": 1}}}]}')),
+        ("openai", Raw(base64=b'{"choices": "\xff"}')),
+        ("openai", Raw(text="[" * 200_000)),
+        ("openai", Raw(text='{"usage": {"prompt_tokens": ' + "7" * 6000 + "}}")),
+        ("openai", Raw(text="no gzip", headers=(("content-encoding", "gzip"),))),
+        ("openai", Raw(text='{"choices": [{"message": {"content": "cut \\ud83d"}}]}')),
+        ("gemini", Raw(text='{"candidates": {"0": 1}}')),
+        ("gemini", Raw(text='{"candidates": [{"content": {"parts": [{"text": 5}]}}]}')),
+        ("gemini", Raw(base64=b'{"candidates": "\xff"}')),
+        ("gemini", Raw(text="[" * 200_000)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else (value.base64 or value.text)[:60],
+)
+async def test_whatever_a_provider_sends_instead_of_an_answer_is_a_bad_answer(
+    api: httpx2.AsyncClient, fake: FakeInThread, provider: str, raw: Raw
+) -> None:
+    fake.script(Fault(kind="raw", raw=raw, times=None))
+    try:
+        answer = await api.post("/extractions", json={"text": TEXT, "provider": provider})
+    finally:
+        fake.provider.faults.clear()
+    assert (answer.status_code, answer.json()["code"]) == (502, "bad_answer"), answer.text
+    again = await api.post("/extractions", json={"text": TEXT, "provider": provider})
+    assert again.status_code == 200
+
+
+async def test_an_answer_in_parts_and_with_an_odd_usage_is_an_answer(
+    api: httpx2.AsyncClient, fake: FakeInThread
+) -> None:
+    parts = [{"type": "thinking", "thinking": []}]
+    parts += [{"type": "text", "text": json.dumps(right_answer())}]
+    body = {"choices": [{"message": {"content": parts}}], "usage": {"prompt_tokens": "many"}}
+    fake.script(Fault(kind="raw", raw=Raw(text=json.dumps(body))))
+    answer = await api.post("/extractions", json={"text": TEXT, "provider": "openai"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["fields"] == RECORD
+    assert answer.json()["usage"]["input_tokens"] == 0
 
 
 async def test_a_passing_failure_is_not_seen_by_the_caller(

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from domain.extraction.schema import Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
 from domain.extraction.wire import AnswerStyle
 from ports.language_model import Finish, LanguageModel, Prompt
+from ports.record_validator import RecordValidator, Validation
 
 TEXT = "Hi, Maria Lopez here. Could we get 24 oat milk cartons by friday?"
 GOOD = {
@@ -39,12 +41,14 @@ def says(record: Mapping[str, tuple[str | None, object]]) -> str:
     return json.dumps({k: {"quote": quote, "value": value} for k, (quote, value) in record.items()})
 
 
-def service_over(models: Mapping[str, LanguageModel]) -> ExtractionService:
+def service_over(
+    models: Mapping[str, LanguageModel], validator: RecordValidator | None = None
+) -> ExtractionService:
     seconds = itertools.count()
     return ExtractionService(
         models=models,
         chain=tuple(models),
-        validator=PydanticRecordValidator(),
+        validator=validator or PydanticRecordValidator(),
         prices=PRICES,
         monotonic=lambda: next(seconds) / 10,
         new_mark=lambda: "feedc0de",
@@ -214,6 +218,38 @@ async def test_asking_again_ends_at_its_token_cap() -> None:
     result, _ = await read(model=model)
     assert result.status is Status.FAILED
     assert len(result.attempts) < 9
+
+
+class BrokenValidator(PydanticRecordValidator):
+    """A reader of answers with a defect."""
+
+    def validate(self, schema: Schema, record: Mapping[str, Any]) -> Validation:
+        if record["quantity"] == 666:
+            raise OverflowError
+        return super().validate(schema, record)
+
+
+async def test_an_answer_that_we_fail_at_is_counted_and_the_next_provider_is_asked() -> None:
+    bad = says({**GOOD, "quantity": ("24 oat milk cartons", 666)})
+    models = chain([bad], [says(GOOD)], [bad])
+    service = service_over(models, BrokenValidator())
+    result = await service.extract(TEXT, ORDER_MESSAGE, chain=("p0", "p1"), deadline_s=60)
+    assert result.status is Status.VALID
+    assert result.fallbacks == (("p0", FailureKind.INVALID_JSON),)
+    assert [attempt.provider for attempt in result.attempts] == ["p0", "p1"]
+    alone = await service.extract(TEXT, ORDER_MESSAGE, chain=("p2",), deadline_s=60)
+    assert alone.failure is not None
+    assert isinstance(alone.failure.as_error(), BadAnswer)
+    assert "log" in alone.failure.detail
+    assert [attempt.usage.total_tokens for attempt in alone.attempts] == [110]
+
+
+async def test_a_defect_before_anybody_is_asked_is_no_failure_of_a_provider() -> None:
+    def broken(_: Prompt) -> Said:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await read(model=ScriptedLanguageModel(otherwise=broken))
 
 
 def chain(*scripts: Sequence[Said]) -> dict[str, ScriptedLanguageModel]:

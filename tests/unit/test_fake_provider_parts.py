@@ -243,6 +243,7 @@ def test_a_proxy_in_front_of_vllm_tells_whole_seconds() -> None:
         ({"latency": {"mean_s": -1}}, "mean_s"),
         ({"script": [{"kind": "explode"}]}, r"script\[0\]\.kind"),
         ({"script": [{"kind": "reset", "times": 0}]}, "times"),
+        ({"script": [{"kind": "reset", "path": "/v1/files"}]}, "path"),
         ({"limits": [{"rpm": 0}]}, "rpm"),
         ({"rates": [{"kind": "reset", "probability": 0.6}] * 2}, "add up to 1"),
         ({"document_pattern": "("}, "no regular expression"),

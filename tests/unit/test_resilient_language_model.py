@@ -41,8 +41,11 @@ class Bench:
         self.pacer = LocalPacer(now=lambda: self.time)
         self.limit = AdaptiveLimit(most, now=lambda: self.time)
         self.stated = StatedLimits()
-        self.model = ResilientLanguageModel(
-            self.inner,
+        self.model = self.over(self.inner)
+
+    def over(self, inner: ScriptedLanguageModel) -> ResilientLanguageModel:
+        return ResilientLanguageModel(
+            inner,
             lane="lane",
             pacer=self.pacer,
             limit=self.limit,
@@ -180,6 +183,28 @@ async def test_the_deadline_ends_every_wait_inside() -> None:
     with pytest.raises(CallFailed) as caught:
         await bench.model.complete(PROMPT, Budget(timeout_s=0.05, wait_s=0))
     assert caught.value.failure.kind is FailureKind.TIMEOUT
+
+
+async def test_a_call_that_the_deadline_cut_off_stays_on_record() -> None:
+    bench = Bench(["late"], latency_s=30)
+    with pytest.raises(CallFailed) as caught:
+        await bench.model.complete(PROMPT, Budget(timeout_s=0.05, wait_s=0))
+    assert [each.outcome for each in caught.value.attempts] == [FailureKind.TIMEOUT]
+
+
+async def test_whatever_a_model_raises_is_a_failure_that_is_counted_and_tried_again() -> None:
+    bench = Bench([])
+
+    def broken(_: Prompt) -> Said:
+        raise RecursionError("deep inside")
+
+    bench.inner = ScriptedLanguageModel(otherwise=broken)
+    bench.model = bench.over(bench.inner)
+    with pytest.raises(CallFailed, match="the log has the details") as caught:
+        await bench.model.complete(PROMPT, PATIENT)
+    assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
+    tries = REACTIONS[FailureKind.BAD_RESPONSE].tries
+    assert [each.outcome for each in caught.value.attempts] == [FailureKind.BAD_RESPONSE] * tries
 
 
 async def test_the_time_that_is_left_reaches_the_call() -> None:

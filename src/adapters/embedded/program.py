@@ -106,7 +106,7 @@ def answers_http(
                     return (await reader.readline()).split(b" ")[1:2] == [b"200"]
                 finally:
                     writer.close()
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, ValueError):  # ValueError: a line without an end
             return False
 
     return ask

@@ -53,9 +53,11 @@ async def openai_client(
     import httpx2  # noqa: PLC0415
     import openai  # noqa: PLC0415
 
+    from adapters.llm.replies import HOOKS  # noqa: PLC0415
+
     limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     async with (
-        httpx2.AsyncClient(limits=limits, timeout=call_timeout_s) as wire,
+        httpx2.AsyncClient(limits=limits, timeout=call_timeout_s, event_hooks=HOOKS) as wire,
         openai.AsyncOpenAI(
             api_key=config.api_key or "none",
             base_url=config.base_url,
@@ -77,8 +79,10 @@ async def gemini_client(
     from google import genai  # noqa: PLC0415
     from google.genai import types  # noqa: PLC0415
 
+    from adapters.llm.replies import HOOKS  # noqa: PLC0415
+
     limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
-    async with httpx2.AsyncClient(limits=limits, timeout=call_timeout_s) as wire:
+    async with httpx2.AsyncClient(limits=limits, timeout=call_timeout_s, event_hooks=HOOKS) as wire:
         # With its own client, the SDK's errors do not depend on what else is installed.
         client = genai.Client(
             api_key=config.api_key or "none",

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import re
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 from domain.extraction.calls import Failure, FailureKind
+
+_log = logging.getLogger(__name__)
+
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]*)?([eE][+-]?[0-9]{1,4})?")
 
 DETAILS: Final[Mapping[FailureKind, str]] = {
     FailureKind.AUTH: "{0} refuses the API key. Set {1}_API_KEY to a valid key.",
@@ -33,6 +40,15 @@ def failure(provider: str, kind: FailureKind, *, retry_after_s: float | None = N
     return Failure(kind=kind, detail=detail, retry_after_s=retry_after_s)
 
 
+def unforeseen(provider: str, problem: Exception | None) -> Failure:
+    """The failure that an exception of no known kind is; its traceback goes to the log."""
+    _log.error("a call to %s failed in an unforeseen way", provider, exc_info=problem)
+    return Failure(
+        kind=FailureKind.BAD_RESPONSE,
+        detail=f"The call to {provider} failed in an unforeseen way; the log has the details.",
+    )
+
+
 def retry_after_s(headers: Mapping[str, str], *, now_s: float) -> float | None:
     """The wait that `retry-after-ms` or `retry-after` (seconds or a date) asks for, in seconds.
 
@@ -42,15 +58,17 @@ def retry_after_s(headers: Mapping[str, str], *, now_s: float) -> float | None:
     """
     for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         value = headers.get(name, "").strip()
-        if not value:
-            continue
-        try:
-            seconds = float(value) / scale
-        except ValueError:
-            try:
-                seconds = parsedate_to_datetime(value).timestamp() - now_s
-            except ValueError:
-                continue
-        if math.isfinite(seconds):
+        seconds = float(value) / scale if _NUMBER.fullmatch(value) else _until(value, now_s)
+        if seconds is not None and math.isfinite(seconds):
             return max(0.0, seconds)
     return None
+
+
+def _until(date: str, now_s: float) -> float | None:
+    """Seconds from `now_s` to an HTTP date; None when it is none."""
+    try:
+        at = parsedate_to_datetime(date)
+        # One without a zone is meant as HTTP means all dates.
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now_s
+    except Exception:  # noqa: BLE001 (the standard library's parser raises anything on garbage)
+        return None

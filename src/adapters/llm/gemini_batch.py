@@ -6,19 +6,17 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-import httpx2
 from google import genai
-from google.genai import errors, types
-from pydantic import ValidationError
+from google.genai import types
 
-from adapters.llm.batch_lines import fitting, line_attempt, lines_of, marked_failure, written
+from adapters.llm.batch_lines import fitting, outcomes_of, written
 from adapters.llm.errors import failure
-from adapters.llm.gemini_wire import answer_of, hint_s, kind_of, usage_of
+from adapters.llm.gemini_wire import hint_s, kind_of, kind_of_reply, read_completion
+from adapters.llm.replies import ModelCall, Reply, members, name_of, reply_to, word
 from domain.extraction.calls import CallFailed, Failure, FailureKind
 from ports.batch_language_model import (
     BatchId,
@@ -77,38 +75,62 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
     async def submit(self, token: str, requests: Sequence[BatchRequest]) -> BatchId:
         """See the port."""
         content = await asyncio.to_thread(written, map(self._line, requests))
-        with self._translated():
-            async with asyncio.timeout(self._transfer_timeout_s):
-                file = await self._client.aio.files.upload(
-                    file=io.BytesIO(content),
-                    config=types.UploadFileConfig(
-                        display_name=token,
-                        mime_type="application/jsonl",
-                        http_options=_within(self._transfer_timeout_s),
-                    ),
-                )
-                batch = await self._client.aio.batches.create(
-                    model=self._profile.model,
-                    src=file.name or "",
-                    config=types.CreateBatchJobConfig(
-                        display_name=token, http_options=_within(self._call_timeout_s)
-                    ),
-                )
-        return self._id(batch)
+        sent = await self._asked(
+            self._client.aio.files.upload(
+                file=io.BytesIO(content),
+                config=types.UploadFileConfig(
+                    display_name=token,
+                    mime_type="application/jsonl",
+                    http_options=_within(self._transfer_timeout_s),
+                ),
+            ),
+            timeout_s=self._transfer_timeout_s,
+        )
+        batch = await self._asked(
+            self._client.aio.batches.create(
+                model=self._profile.model,
+                src=self._named(members(sent.document()).get("file")),
+                config=types.CreateBatchJobConfig(
+                    display_name=token, http_options=_within(self._call_timeout_s)
+                ),
+            ),
+            timeout_s=self._call_timeout_s,
+        )
+        return BatchId(self._named(batch.document()))
 
     async def find(self, token: str) -> BatchId | None:
         """See the port; goes through the list, because it cannot be searched."""
-        with self._translated():
+        try:
             async with asyncio.timeout(self._transfer_timeout_s):
-                pages = await self._client.aio.batches.list(
+                return await self._found(token)
+        except TimeoutError as error:
+            raise self._failed(FailureKind.TIMEOUT) from error
+
+    async def _found(self, token: str) -> BatchId | None:
+        page_token: str | None = None
+        while True:
+            page = await self._asked(
+                self._client.aio.batches.list(
                     config=types.ListBatchJobsConfig(
-                        page_size=100, http_options=_within(self._call_timeout_s)
+                        page_size=100,
+                        page_token=page_token,
+                        http_options=_within(self._call_timeout_s),
                     )
-                )
-                async for batch in pages:
-                    if batch.display_name == token:
-                        return self._id(batch)
-        return None
+                ),
+                timeout_s=self._call_timeout_s,
+            )
+            listed = page.document()
+            batches = members(listed).get("operations", [])  # left out when there are none
+            if not isinstance(listed, Mapping) or not isinstance(batches, list):
+                raise self._failed(FailureKind.BAD_RESPONSE)
+            for batch in batches:
+                if members(members(batch).get("metadata")).get("displayName") == token:
+                    return BatchId(self._named(batch))
+            before, page_token = page_token, listed.get("nextPageToken") or None
+            if page_token is None:
+                return None
+            if not isinstance(page_token, str) or page_token == before:
+                raise self._failed(FailureKind.BAD_RESPONSE)
 
     async def status(self, batch_id: BatchId) -> BatchStatus:
         """See the port."""
@@ -117,7 +139,9 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
             detail = "gemini does not know the batch."
             unknown = Failure(kind=FailureKind.SERVER_ERROR, detail=detail)
             return BatchStatus(ended=True, failure=unknown)
-        state = batch.state.value if batch.state is not None else ""
+        state = _state(batch)
+        if not state:
+            raise self._failed(FailureKind.BAD_RESPONSE)
         if state not in _ENDED:
             return BatchStatus(ended=False)
         if state not in _UNDONE:
@@ -127,81 +151,102 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
 
     async def outcomes(self, batch_id: BatchId) -> AsyncIterator[BatchOutcome]:
         """See the port."""
-        batch = await self._batch(batch_id)
-        if batch is None or batch.dest is None or not batch.dest.file_name:
+        metadata = members((await self._batch(batch_id) or {}).get("metadata"))
+        output = members(metadata.get("output"))
+        if output.get("responsesFile") is None:
             return
-        with self._translated():
-            async with asyncio.timeout(self._transfer_timeout_s):
-                content = await self._client.aio.files.download(
-                    file=batch.dest.file_name,
-                    config=types.DownloadFileConfig(http_options=_within(self._transfer_timeout_s)),
-                )
-        for row in lines_of(content):
-            yield BatchOutcome(custom_id=str(row.get("key")), result=self._result(row))
+        content = await self._asked(
+            self._client.aio.files.download(
+                file=self._named(output, "responsesFile"),
+                config=types.DownloadFileConfig(http_options=_within(self._transfer_timeout_s)),
+            ),
+            timeout_s=self._transfer_timeout_s,
+        )
+        for outcome in outcomes_of(content.body, self._profile, name="key", read=_answer):
+            yield outcome
 
     async def cancel(self, batch_id: BatchId) -> None:
         """See the port."""
         batch = await self._batch(batch_id)
-        if batch is None or batch.done:
+        if batch is None or batch.get("done") is True:
             return
-        with self._translated():
-            await self._client.aio.batches.cancel(
+        await self._asked(
+            self._client.aio.batches.cancel(
                 name=batch_id,
                 config=types.CancelBatchJobConfig(http_options=_within(self._call_timeout_s)),
-            )
+            ),
+            timeout_s=self._call_timeout_s,
+        )
 
-    async def _batch(self, batch_id: BatchId) -> types.BatchJob | None:
-        with self._translated():
-            try:
-                async with asyncio.timeout(self._call_timeout_s):
-                    return await self._client.aio.batches.get(
-                        name=batch_id,
-                        config=types.GetBatchJobConfig(http_options=_within(self._call_timeout_s)),
-                    )
-            except errors.ClientError as error:
-                if error.code == HTTPStatus.NOT_FOUND:
-                    return None
-                raise
+    async def _batch(self, batch_id: BatchId) -> Mapping[str, Any] | None:
+        """The batch's operation; None when the provider does not know it."""
+        reply = await self._asked(
+            self._client.aio.batches.get(
+                name=batch_id,
+                config=types.GetBatchJobConfig(http_options=_within(self._call_timeout_s)),
+            ),
+            timeout_s=self._call_timeout_s,
+            but=HTTPStatus.NOT_FOUND,
+        )
+        if not reply.good:
+            return None
+        document = reply.document()
+        self._named(document)
+        return members(document)
 
-    def _id(self, batch: types.BatchJob) -> BatchId:
-        if not batch.name:
-            raise CallFailed(failure(self._profile.provider, FailureKind.BAD_RESPONSE))
-        return BatchId(batch.name)
+    def _named(self, document: Any, member: str = "name") -> str:
+        """The name of a file or a batch that stands in `member`.
+
+        Raises:
+            CallFailed: it is none.
+        """
+        name = name_of(members(document).get(member))
+        if not name:
+            raise self._failed(FailureKind.BAD_RESPONSE)
+        return name
+
+    async def _asked(
+        self, call: Awaitable[object], *, timeout_s: float, but: int | None = None
+    ) -> Reply:
+        """The reply to `call`, when it is good or has the status `but`.
+
+        Raises:
+            CallFailed: it is neither.
+        """
+        provider = self._profile.provider
+        reply = await reply_to(provider, call, timeout_s=timeout_s)
+        if reply.good or reply.status == but:
+            return reply
+        kind = kind_of_reply(reply)
+        _log.info("gemini answered %s about a batch (%s)", reply.status, kind)
+        raise CallFailed(failure(provider, kind, retry_after_s=hint_s(reply)))
+
+    def _failed(self, kind: FailureKind) -> CallFailed:
+        return CallFailed(failure(self._profile.provider, kind))
 
     def _line(self, request: BatchRequest) -> bytes:
         line = {"key": request.custom_id, "request": _body(request.prompt, self._profile)}
         return json.dumps(line, ensure_ascii=False).encode()
 
-    def _result(self, row: Mapping[str, Any]) -> Answer | CallFailed:
-        error = row.get("error")
-        if isinstance(error, Mapping):
-            status = _HTTP.get(error.get("code", 0), HTTPStatus.INTERNAL_SERVER_ERROR)
-            return marked_failure(
-                self._profile, kind_of(errors.APIError(status, {"error": dict(error)}))
-            )
-        try:
-            response = _response(row["response"])
-        except (KeyError, TypeError, AttributeError, ValidationError):
-            return marked_failure(self._profile, FailureKind.BAD_RESPONSE)
-        usage = usage_of(response)
-        answer = answer_of(response, line_attempt(self._profile, None, usage))
-        return answer or marked_failure(self._profile, FailureKind.BAD_RESPONSE, usage)
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        provider = self._profile.provider
-        try:
-            yield
-        except (TimeoutError, httpx2.TimeoutException) as error:
-            raise CallFailed(failure(provider, FailureKind.TIMEOUT)) from error
-        except httpx2.TransportError as error:
-            raise CallFailed(failure(provider, FailureKind.CONNECTION)) from error
-        except errors.APIError as error:
-            kind = kind_of(error)
-            _log.info("gemini answered %s about a batch (%s)", error.code, kind)
-            raise CallFailed(failure(provider, kind, retry_after_s=hint_s(error))) from error
-        except (json.JSONDecodeError, ValidationError, httpx2.DecodingError, KeyError) as error:
-            raise CallFailed(failure(provider, FailureKind.BAD_RESPONSE)) from error
+def _answer(call: ModelCall, row: Mapping[str, Any]) -> Answer:
+    """The answer in one line.
+
+    Raises:
+        CallFailed: there is none.
+    """
+    error = row.get("error")
+    if not isinstance(error, Mapping):
+        return call.answer(read_completion(row.get("response")))
+    code = error.get("code")
+    status = _HTTP.get(code, 500) if isinstance(code, int) else HTTPStatus.INTERNAL_SERVER_ERROR
+    raise call.failed(kind_of(status, {"error": error}, json.dumps(error)))
+
+
+def _state(batch: Mapping[str, Any]) -> str:
+    """The state of a batch, which the API has called by two names; empty when it has none."""
+    state = word(members(batch.get("metadata")).get("state"))
+    return state.replace("BATCH_STATE_", "JOB_STATE_", 1)
 
 
 def _within(seconds: float) -> types.HttpOptions:
@@ -227,42 +272,3 @@ def _body(prompt: Prompt, profile: ModelProfile) -> dict[str, Any]:
             **profile.parameters,
         },
     }
-
-
-def _response(body: Mapping[str, Any]) -> types.GenerateContentResponse:
-    """The members that are read: the SDK's type takes no member that it does not know.
-
-    Raises:
-        KeyError, TypeError, AttributeError, ValidationError: not a response.
-    """
-    candidates = [
-        {
-            "finishReason": each.get("finishReason"),
-            "content": {
-                "parts": [
-                    {name: part[name] for name in ("text", "thought") if name in part}
-                    for part in (each.get("content") or {}).get("parts") or []
-                ]
-            },
-        }
-        for each in (body.get("candidates") or [])[:1]
-    ]
-    usage = body.get("usageMetadata") or {}
-    feedback = body.get("promptFeedback") or {}
-    return types.GenerateContentResponse.model_validate(
-        {
-            "candidates": candidates,
-            "promptFeedback": {"blockReason": feedback["blockReason"]}
-            if "blockReason" in feedback
-            else None,
-            "usageMetadata": {name: usage[name] for name in _COUNTS if name in usage},
-        }
-    )
-
-
-_COUNTS: Final = (
-    "promptTokenCount",
-    "cachedContentTokenCount",
-    "candidatesTokenCount",
-    "thoughtsTokenCount",
-)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from google.genai import errors, types
-
 from adapters.llm.errors import retry_after_s
-from adapters.llm.hints import Limits
-from domain.extraction.calls import Attempt, FailureKind, Usage
-from ports.language_model import Answer, Finish
+from adapters.llm.hints import Limits, whole
+from adapters.llm.replies import (
+    Completion,
+    Reply,
+    elements,
+    encodable,
+    members,
+    tokens,
+    usage_of,
+    word,
+)
+from domain.extraction.calls import FailureKind, Usage
+from ports.language_model import Finish
 
 _REFUSING: Final = frozenset(
     {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"}
@@ -29,94 +36,125 @@ _BY_STATUS: Final[Mapping[int, FailureKind]] = {
     503: FailureKind.OVERLOADED,
     504: FailureKind.TIMEOUT,
 }
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)s")
+_DURATION: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)s")
 _TOO_LONG: Final = re.compile(
     r"token count.{0,40}exceeds|maximum number of tokens|exceeds the maximum.{0,20}tokens",
     re.IGNORECASE,
 )
 
 
-def kind_of(error: errors.APIError) -> FailureKind:
-    """The class of an error response."""
-    details = list(_details(error.details))
-    words = json.dumps(error.details, default=str)
-    if error.code == HTTPStatus.TOO_MANY_REQUESTS:
+def kind_of_reply(reply: Reply) -> FailureKind:
+    """The class of a refusal."""
+    return kind_of(reply.status, reply.document(), reply.words())
+
+
+def kind_of(status: int, document: Any, words: str) -> FailureKind:
+    """The class of a refusal by its status, its body and whatever words come with it."""
+    details = _details(document)
+    if status < HTTPStatus.BAD_REQUEST:
+        return FailureKind.BAD_RESPONSE  # a redirect, say: nobody refused anything
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         out = _out_of_quota(details, words)
         return FailureKind.QUOTA_EXHAUSTED if out else FailureKind.RATE_LIMITED
-    if any(each.get("reason") in _BAD_KEY for each in details):
+    if any(word(each.get("reason")) in _BAD_KEY for each in details):
         return FailureKind.AUTH  # said with 400
-    if error.code in _BY_STATUS:
-        return _BY_STATUS[error.code]
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
     if _TOO_LONG.search(words):
         return FailureKind.TOO_LONG  # said with 400, and by some versions with 500
-    server = error.code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    server = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return FailureKind.SERVER_ERROR if server else FailureKind.BAD_REQUEST
 
 
-def stated_limits(error: errors.APIError) -> Limits | None:
+def stated_limits(reply: Reply) -> Limits | None:
     """The quota a minute that a refusal names by an id such as `...RequestsPerMinute...`."""
     found: dict[str, int] = {}
-    for each in _details(error.details):
-        for violation in each.get("violations") or []:
-            quota, value = str(violation.get("quotaId", "")), str(violation.get("quotaValue", ""))
-            if "PerMinute" in quota and value.isdigit() and int(value) > 0:
-                found["tokens" if "Token" in quota else "requests"] = int(value)
+    for violation in _violations(_details(reply.document())):
+        quota, value = word(violation.get("quotaId")), whole(str(violation.get("quotaValue", "")))
+        if "PerMinute" in quota and value is not None:
+            found["tokens" if "Token" in quota else "requests"] = value
     if not found:
         return None
     return Limits(requests_per_minute=found.get("requests"), tokens_per_minute=found.get("tokens"))
 
 
-def hint_s(error: errors.APIError) -> float | None:
+def hint_s(reply: Reply) -> float | None:
     """The wait that the body names, else the headers, in seconds."""
-    for each in _details(error.details):
-        match = _DURATION.fullmatch(str(each.get("retryDelay", "")))
+    for each in _details(reply.document()):
+        match = _DURATION.fullmatch(word(each.get("retryDelay")))
         if match:
             return float(match[1])
-    headers: Mapping[str, str] = getattr(error.response, "headers", None) or {}
-    return retry_after_s(headers, now_s=time.time())
+    return retry_after_s(reply.headers, now_s=time.time())
 
 
-def answer_of(response: types.GenerateContentResponse, attempt: Attempt) -> Answer | None:
-    """The first candidate; None when there is neither one nor a reason for there being none."""
-    feedback = response.prompt_feedback
-    if feedback is not None and feedback.block_reason is not None:
-        return Answer(text="", finish=Finish.REFUSED, attempts=(attempt,))
-    if not response.candidates:
-        return None
-    candidate = response.candidates[0]
-    reason = candidate.finish_reason.name if candidate.finish_reason is not None else "STOP"
+def read_completion(document: Any) -> Completion:
+    """The first candidate; without a text when there is neither one nor a reason for that."""
+    response = members(document)
+    usage = _usage(response.get("usageMetadata"))
+    if word(members(response.get("promptFeedback")).get("blockReason")):
+        return Completion(usage=usage, text="", finish=Finish.REFUSED)
+    candidate = next(iter(elements(response.get("candidates"))), None)
+    if not isinstance(candidate, Mapping):
+        return Completion(usage=usage)
+    reason = word(candidate.get("finishReason"))
     if reason in _REFUSING:
-        return Answer(text="", finish=Finish.REFUSED, attempts=(attempt,))
-    parts = (candidate.content.parts if candidate.content is not None else None) or []
-    text = "".join(part.text for part in parts if part.text and not part.thought)
+        return Completion(usage=usage, text="", finish=Finish.REFUSED)
+    text = _said(candidate.get("content"))
+    if text is None:
+        return Completion(usage=usage)
     finish = Finish.TRUNCATED if reason == "MAX_TOKENS" else Finish.COMPLETE
-    return Answer(text=text, finish=finish, attempts=(attempt,))
+    return Completion(usage=usage, text=encodable(text), finish=finish)
 
 
-def usage_of(response: types.GenerateContentResponse) -> Usage:
-    """The tokens that a response names."""
-    usage = response.usage_metadata
-    if usage is None:
-        return Usage()
-    return Usage(
-        input_tokens=usage.prompt_token_count or 0,
-        cached_tokens=usage.cached_content_token_count or 0,
-        output_tokens=(usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
+def _said(content: Any) -> str | None:
+    """The text of a candidate's content, thoughts and calls left out; None when it is no content.
+
+    Gemini leaves out `parts`, and all of the content, when thinking has used up the tokens.
+    """
+    if content is None:
+        return ""
+    if not isinstance(content, Mapping):
+        return None
+    parts = content.get("parts")
+    if parts is None:
+        return ""
+    if not isinstance(parts, list):
+        return None
+    texts: list[str] = []
+    for part in parts:
+        if not isinstance(part, Mapping):
+            return None
+        text = part.get("text")
+        if part.get("thought") or text is None:
+            continue
+        if not isinstance(text, str):
+            return None
+        texts.append(text)
+    return "".join(texts)
+
+
+def _usage(metadata: Any) -> Usage:
+    given = members(metadata)
+    return usage_of(
+        sent=given.get("promptTokenCount"),
+        cached=given.get("cachedContentTokenCount"),
+        made=tokens(given.get("candidatesTokenCount")) + tokens(given.get("thoughtsTokenCount")),
     )
 
 
-def _details(body: Any) -> Iterator[Mapping[str, Any]]:
-    error = body.get("error", body) if isinstance(body, Mapping) else {}
-    for each in (error.get("details") or []) if isinstance(error, Mapping) else []:
-        if isinstance(each, Mapping):
-            yield each
+def _details(body: Any) -> list[Mapping[str, Any]]:
+    """The details of an error; some routes wrap it into an array of one."""
+    document = members(body[0] if isinstance(body, list) and body else body)
+    error = members(document.get("error", document))
+    return [members(each) for each in elements(error.get("details"))]
+
+
+def _violations(details: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for each in details:
+        yield from map(members, elements(each.get("violations")))
 
 
 def _out_of_quota(details: list[Mapping[str, Any]], words: str) -> bool:
     """A day's quota is used up, or there is none at all; waiting a minute does not help."""
-    ids = [
-        str(violation.get("quotaId", ""))
-        for each in details
-        for violation in each.get("violations") or []
-    ]
+    ids = [word(violation.get("quotaId")) for violation in _violations(details)]
     return any("PerDay" in each for each in ids) or bool(re.search(r"limit: 0\b", words))

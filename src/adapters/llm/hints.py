@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -40,13 +41,14 @@ class StatedLimits:
 
 
 def limits_from_headers(headers: Mapping[str, str]) -> Limits | None:
-    """OpenAI's `x-ratelimit-limit-*` headers; None when there are none."""
-    requests = _count(headers.get("x-ratelimit-limit-requests"))
-    tokens = _count(headers.get("x-ratelimit-limit-tokens"))
+    """OpenAI's `x-ratelimit-limit-*` headers; None when there are none that can be read."""
+    requests = whole(headers.get("x-ratelimit-limit-requests", ""))
+    tokens = whole(headers.get("x-ratelimit-limit-tokens", ""))
     if requests is None and tokens is None:
         return None
     return Limits(requests_per_minute=requests, tokens_per_minute=tokens)
 
 
-def _count(value: str | None) -> int | None:
-    return int(value) if value is not None and value.isdigit() and int(value) > 0 else None
+def whole(written: str) -> int | None:
+    """A number of 1..999,999,999,999 in plain digits; None for anything else."""
+    return (int(written) or None) if re.fullmatch("[0-9]{1,12}", written) else None

@@ -6,25 +6,16 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import openai
-from openai.types import Batch
-from openai.types.chat import ChatCompletion
-from pydantic import ValidationError
 
-from adapters.llm.batch_lines import fitting, line_attempt, lines_of, marked_failure, written
+from adapters.llm.batch_lines import fitting, outcomes_of, written
 from adapters.llm.errors import failure, retry_after_s
-from adapters.llm.openai_wire import (
-    answer_of,
-    kind_of,
-    kind_of_status,
-    request_body,
-    usage_of,
-)
+from adapters.llm.openai_wire import kind_of, kind_of_reply, read_completion, request_body
+from adapters.llm.replies import ModelCall, Reply, elements, members, name_of, reply_to, word
 from domain.extraction.calls import CallFailed, Failure, FailureKind
 from ports.batch_language_model import (
     BatchId,
@@ -76,40 +67,63 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
     async def submit(self, token: str, requests: Sequence[BatchRequest]) -> BatchId:
         """See the port."""
         content = await asyncio.to_thread(written, map(self._line, requests))
-        with self._translated():
-            async with asyncio.timeout(self._transfer_timeout_s):
-                file = await self._client.files.create(
-                    file=(f"{token}.jsonl", content),
-                    purpose="batch",
-                    timeout=self._transfer_timeout_s,
-                )
-                batch = await self._client.batches.create(
-                    input_file_id=file.id,
-                    endpoint=_ENDPOINT,
-                    completion_window="24h",
-                    metadata={_TOKEN: token},
-                    timeout=self._call_timeout_s,
-                )
-        return BatchId(batch.id)
+        sent = await self._asked(
+            self._client.files.with_raw_response.create(
+                file=(f"{token}.jsonl", content),
+                purpose="batch",
+                timeout=self._transfer_timeout_s,
+            ),
+            timeout_s=self._transfer_timeout_s,
+        )
+        batch = await self._asked(
+            self._client.batches.with_raw_response.create(
+                input_file_id=self._named(sent.document()),
+                endpoint=_ENDPOINT,
+                completion_window="24h",
+                metadata={_TOKEN: token},
+                timeout=self._call_timeout_s,
+            ),
+            timeout_s=self._call_timeout_s,
+        )
+        return BatchId(self._named(batch.document()))
 
     async def find(self, token: str) -> BatchId | None:
         """See the port; goes through the list, because it cannot be searched."""
-        with self._translated():
+        try:
             async with asyncio.timeout(self._transfer_timeout_s):
-                async for batch in self._client.batches.list(
-                    limit=100, timeout=self._call_timeout_s
-                ):
-                    if (batch.metadata or {}).get(_TOKEN) == token:
-                        return BatchId(batch.id)
-        return None
+                return await self._found(token)
+        except TimeoutError as error:
+            raise self._failed(FailureKind.TIMEOUT) from error
+
+    async def _found(self, token: str) -> BatchId | None:
+        last: str | openai.Omit = openai.omit
+        while True:
+            page = await self._asked(
+                self._client.batches.with_raw_response.list(
+                    after=last, limit=100, timeout=self._call_timeout_s
+                ),
+                timeout_s=self._call_timeout_s,
+            )
+            listed = members(page.document())
+            batches = listed.get("data")
+            more = listed.get("has_more", False)
+            if not isinstance(batches, list) or not isinstance(more, bool):
+                raise self._failed(FailureKind.BAD_RESPONSE)
+            for batch in batches:
+                if members(members(batch).get("metadata")).get(_TOKEN) == token:
+                    return BatchId(self._named(batch))
+            if not batches or not more:
+                return None
+            before, last = last, self._named(batches[-1])
+            if last == before:
+                raise self._failed(FailureKind.BAD_RESPONSE)
 
     async def status(self, batch_id: BatchId) -> BatchStatus:
         """See the port."""
-        try:
-            batch = await self._batch(batch_id)
-        except openai.NotFoundError:
+        batch = await self._batch(batch_id)
+        if batch is None:
             return BatchStatus(ended=True, failure=_failure("{0} does not know the batch."))
-        match batch.status:
+        match word(batch.get("status")):
             case "completed":
                 return BatchStatus(ended=True)
             case "expired":
@@ -119,39 +133,86 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
                 detail = "The batch was cancelled at {0} before this text was its turn."
                 return BatchStatus(ended=True, failure=_failure(detail))
             case "failed":
-                return BatchStatus(ended=True, failure=_rejection(batch))
+                return BatchStatus(ended=True, failure=_rejection(batch_id, batch))
+            case "":
+                raise self._failed(FailureKind.BAD_RESPONSE)
             case _:
                 return BatchStatus(ended=False)
 
     async def outcomes(self, batch_id: BatchId) -> AsyncIterator[BatchOutcome]:
         """See the port; the file of answers and the file of errors."""
-        with self._translated():
-            batch = await self._batch(batch_id)
-        for file_id in (batch.output_file_id, batch.error_file_id):
-            if file_id is None:
+        batch = await self._batch(batch_id)
+        for member in ("output_file_id", "error_file_id"):
+            if batch is None or batch.get(member) is None:
                 continue
-            with self._translated():
-                async with asyncio.timeout(self._transfer_timeout_s):
-                    file = await self._client.files.content(
-                        file_id, timeout=self._transfer_timeout_s
-                    )
-            for row in lines_of(file.content):
-                outcome = self._outcome(row)
-                if outcome is not None:
-                    yield outcome
+            file = await self._asked(
+                self._client.files.with_raw_response.content(
+                    self._named(batch, member), timeout=self._transfer_timeout_s
+                ),
+                timeout_s=self._transfer_timeout_s,
+            )
+            outcomes = outcomes_of(file.body, self._profile, name="custom_id", read=_answer)
+            for outcome in outcomes:
+                yield outcome
 
     async def cancel(self, batch_id: BatchId) -> None:
         """See the port."""
-        try:
-            with self._translated(but=(openai.ConflictError, openai.NotFoundError)):
-                await self._client.batches.cancel(batch_id, timeout=self._call_timeout_s)
-        except (openai.ConflictError, openai.NotFoundError):
+        ended = frozenset({HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND})
+        reply = await self._asked(
+            self._client.batches.with_raw_response.cancel(batch_id, timeout=self._call_timeout_s),
+            timeout_s=self._call_timeout_s,
+            but=ended,
+        )
+        if reply.status in ended:
             _log.info("batch %s had ended before it was cancelled", batch_id)
 
-    async def _batch(self, batch_id: BatchId) -> Batch:
-        with self._translated(but=(openai.NotFoundError,)):
-            async with asyncio.timeout(self._call_timeout_s):
-                return await self._client.batches.retrieve(batch_id, timeout=self._call_timeout_s)
+    async def _batch(self, batch_id: BatchId) -> Mapping[str, Any] | None:
+        """The batch; None when the provider does not know it."""
+        reply = await self._asked(
+            self._client.batches.with_raw_response.retrieve(batch_id, timeout=self._call_timeout_s),
+            timeout_s=self._call_timeout_s,
+            but=frozenset({HTTPStatus.NOT_FOUND}),
+        )
+        if not reply.good:
+            return None
+        document = reply.document()
+        self._named(document)
+        return members(document)
+
+    def _named(self, document: Any, member: str = "id") -> str:
+        """The id of a file or a batch that stands in `member`.
+
+        Raises:
+            CallFailed: it is none.
+        """
+        name = name_of(members(document).get(member))
+        if not name:
+            raise self._failed(FailureKind.BAD_RESPONSE)
+        return name
+
+    async def _asked(
+        self,
+        call: Awaitable[object],
+        *,
+        timeout_s: float,
+        but: frozenset[int] = frozenset(),
+    ) -> Reply:
+        """The reply to `call`, when it is good or has a status of `but`.
+
+        Raises:
+            CallFailed: it is neither.
+        """
+        provider = self._profile.provider
+        reply = await reply_to(provider, call, timeout_s=timeout_s)
+        if reply.good or reply.status in but:
+            return reply
+        kind = kind_of_reply(reply)
+        _log.info("%s answered %s about a batch (%s)", provider, reply.status, kind)
+        hint_s = retry_after_s(reply.headers, now_s=time.time())
+        raise CallFailed(failure(provider, kind, retry_after_s=hint_s))
+
+    def _failed(self, kind: FailureKind) -> CallFailed:
+        return CallFailed(failure(self._profile.provider, kind))
 
     def _line(self, request: BatchRequest) -> bytes:
         line = {
@@ -162,61 +223,38 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
         }
         return json.dumps(line, ensure_ascii=False).encode()
 
-    def _outcome(self, row: Mapping[str, Any]) -> BatchOutcome | None:
-        error, response = row.get("error"), row.get("response")
-        if isinstance(error, Mapping) and error.get("code") in _UNDONE:
-            return None
-        return BatchOutcome(custom_id=str(row.get("custom_id")), result=self._result(response))
 
-    def _result(self, response: Any) -> Answer | CallFailed:
-        if not isinstance(response, Mapping):
-            return marked_failure(self._profile, FailureKind.SERVER_ERROR)
-        status, body = response.get("status_code"), response.get("body")
-        if status != HTTPStatus.OK:
-            error = body.get("error") if isinstance(body, Mapping) else None
-            described = error if isinstance(error, Mapping) else {}
-            code = status if isinstance(status, int) else HTTPStatus.INTERNAL_SERVER_ERROR
-            return marked_failure(self._profile, kind_of(code, described))
-        try:
-            completion = ChatCompletion.model_validate(body)
-        except ValidationError:
-            return marked_failure(self._profile, FailureKind.BAD_RESPONSE)
-        usage = usage_of(completion)
-        answer = answer_of(completion, line_attempt(self._profile, None, usage))
-        return answer or marked_failure(self._profile, FailureKind.BAD_RESPONSE, usage)
+def _answer(call: ModelCall, row: Mapping[str, Any]) -> Answer | None:
+    """The answer in one line; None when the batch ended before it.
 
-    @contextmanager
-    def _translated(self, *, but: tuple[type[openai.APIError], ...] = ()) -> Iterator[None]:
-        provider = self._profile.provider
-        try:
-            yield
-        except but:
-            raise
-        except (TimeoutError, openai.APITimeoutError) as error:
-            raise CallFailed(failure(provider, FailureKind.TIMEOUT)) from error
-        except openai.APIConnectionError as error:
-            raise CallFailed(failure(provider, FailureKind.CONNECTION)) from error
-        except openai.APIStatusError as error:
-            hint_s = retry_after_s(error.response.headers, now_s=time.time())
-            kind = kind_of_status(error)
-            _log.info("%s answered %s about a batch (%s)", provider, error.status_code, kind)
-            raise CallFailed(failure(provider, kind, retry_after_s=hint_s)) from error
-        except (json.JSONDecodeError, openai.APIError) as error:
-            raise CallFailed(failure(provider, FailureKind.BAD_RESPONSE)) from error
+    Raises:
+        CallFailed: there is none.
+    """
+    if word(members(row.get("error")).get("code")) in _UNDONE:
+        return None
+    response = row.get("response")
+    if not isinstance(response, Mapping):
+        raise call.failed(FailureKind.SERVER_ERROR)
+    status, body = response.get("status_code"), response.get("body")
+    if status == HTTPStatus.OK:
+        return call.answer(read_completion(body))
+    code = status if isinstance(status, int) else HTTPStatus.INTERNAL_SERVER_ERROR
+    raise call.failed(kind_of(code, members(body).get("error"), json.dumps(body)))
 
 
 def _failure(detail: str, kind: FailureKind = FailureKind.SERVER_ERROR) -> Failure:
     return Failure(kind=kind, detail=detail.format("openai"))
 
 
-def _rejection(batch: Batch) -> Failure:
+def _rejection(batch_id: BatchId, batch: Mapping[str, Any]) -> Failure:
     """Why a batch was never begun."""
-    codes = {error.code for error in ((batch.errors and batch.errors.data) or [])}
+    reasons = elements(members(batch.get("errors")).get("data"))
+    codes = {word(members(each).get("code")) for each in reasons}
     if codes & _BUSY:
         # Tokens that wait in other batches count; they get fewer by themselves.
         detail = "openai has no room for another batch now: too many tokens wait already."
         return Failure(kind=FailureKind.RATE_LIMITED, detail=detail, retry_after_s=_BUSY_WAIT_S)
     if "model_not_found" in codes:
         return failure("openai", FailureKind.UNKNOWN_MODEL)
-    _log.error("openai refused batch %s: %s", batch.id, sorted(map(str, codes)))
+    _log.error("openai refused batch %s: %s", batch_id, sorted(codes))
     return failure("openai", FailureKind.BAD_REQUEST)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 import time
 
 import openai
 
-from adapters.llm.errors import failure, retry_after_s
+from adapters.llm.errors import retry_after_s
 from adapters.llm.hints import StatedLimits, limits_from_headers
-from adapters.llm.openai_wire import answer_of, kind_of_status, request_body, usage_of
-from domain.extraction.calls import Attempt, CallFailed, FailureKind, Usage
+from adapters.llm.openai_wire import kind_of_reply, read_completion, request_body
+from adapters.llm.replies import ModelCall
 from ports.language_model import Answer, Budget, LanguageModel, ModelProfile, Prompt
 
 _log = logging.getLogger(__name__)
@@ -51,51 +49,16 @@ class OpenAIProtocolLanguageModel(LanguageModel):
     async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
         """See the port; one request, no retry."""
         timeout_s = min(self._call_timeout_s, budget.timeout_s)
-        started = time.perf_counter()
-        try:
-            # The client's own timeout restarts with every byte; this one does not.
-            async with asyncio.timeout(timeout_s):
-                response = await self._client.chat.completions.with_raw_response.create(
-                    timeout=timeout_s, **request_body(prompt, self._profile)
-                )
-                completion = response.parse()
-        except (TimeoutError, openai.APITimeoutError) as error:
-            raise self._failed(FailureKind.TIMEOUT, started) from error
-        except openai.APIConnectionError as error:
-            raise self._failed(FailureKind.CONNECTION, started) from error
-        except openai.APIStatusError as error:
-            self._stated.note(limits_from_headers(error.response.headers))
-            kind = kind_of_status(error)
-            _log.info("%s answered %s (%s)", self._profile.provider, error.status_code, kind)
-            hint = retry_after_s(error.response.headers, now_s=time.time())
-            raise self._failed(kind, started, hint_s=hint) from error
-        except (json.JSONDecodeError, openai.APIError) as error:
-            raise self._failed(FailureKind.BAD_RESPONSE, started) from error
-        self._stated.note(limits_from_headers(response.headers))
-        usage = usage_of(completion)
-        answer = answer_of(completion, self._attempt(None, started, usage))
-        if answer is None:
-            raise self._failed(FailureKind.BAD_RESPONSE, started, usage)
-        return answer
-
-    def _failed(
-        self,
-        kind: FailureKind,
-        started: float,
-        usage: Usage | None = None,
-        *,
-        hint_s: float | None = None,
-    ) -> CallFailed:
-        failed = failure(self._profile.provider, kind, retry_after_s=hint_s)
-        return CallFailed(failed, (self._attempt(kind, started, usage),))
-
-    def _attempt(
-        self, outcome: FailureKind | None, started: float, usage: Usage | None = None
-    ) -> Attempt:
-        return Attempt(
-            provider=self._profile.provider,
-            model=self._profile.model,
-            outcome=outcome,
-            usage=usage or Usage(),
-            latency_s=time.perf_counter() - started,
+        call = ModelCall(self._profile)
+        reply = await call.reply(
+            self._client.chat.completions.with_raw_response.create(
+                timeout=timeout_s, **request_body(prompt, self._profile)
+            ),
+            timeout_s=timeout_s,
         )
+        self._stated.note(limits_from_headers(reply.headers))
+        if not reply.good:
+            kind = kind_of_reply(reply)
+            _log.info("%s answered %s (%s)", self._profile.provider, reply.status, kind)
+            raise call.failed(kind, hint_s=retry_after_s(reply.headers, now_s=time.time()))
+        return call.answer(read_completion(reply.document()))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-import openai
-from openai.types.chat import ChatCompletion
-
-from domain.extraction.calls import Attempt, FailureKind, Usage
-from ports.language_model import Answer, Finish, ModelProfile, Prompt
+from adapters.llm.replies import (
+    Completion,
+    Reply,
+    elements,
+    encodable,
+    members,
+    tokens,
+    usage_of,
+    word,
+)
+from domain.extraction.calls import FailureKind, Usage
+from ports.language_model import Finish, ModelProfile, Prompt
 
 _QUOTA_CODES: Final = frozenset(
     {
@@ -75,50 +81,77 @@ def request_body(prompt: Prompt, profile: ModelProfile) -> dict[str, Any]:
     return request
 
 
-def kind_of_status(error: openai.APIStatusError) -> FailureKind:
-    """The class of an error response."""
-    described = {"code": error.code, "type": error.type, "param": error.param, "body": error.body}
-    return kind_of(error.status_code, described)
+def kind_of_reply(reply: Reply) -> FailureKind:
+    """The class of a refusal."""
+    document = members(reply.document())
+    return kind_of(reply.status, document.get("error", document), reply.words())
 
 
-def kind_of(status: int, error: Mapping[str, Any]) -> FailureKind:
-    """The class of a response by its status and the members of its `error`."""
-    code = error.get("code")
+def kind_of(status: int, error: Any, words: str) -> FailureKind:
+    """The class of a refusal by its status, its `error` and whatever words come with it."""
+    described = members(error)
+    code, type_ = word(described.get("code")), word(described.get("type"))
+    if status < HTTPStatus.BAD_REQUEST:
+        return FailureKind.BAD_RESPONSE  # a redirect, say: nobody refused anything
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        quota = bool({code, error.get("type")} & _QUOTA_CODES)
+        quota = bool({code, type_} & _QUOTA_CODES)
         return FailureKind.QUOTA_EXHAUSTED if quota else FailureKind.RATE_LIMITED
     if status in _BY_STATUS:
         return _BY_STATUS[status]
-    words = json.dumps(error, default=str).lower()
-    if error.get("param") == "input_tokens" or any(each in words for each in _TOO_LONG_WORDS):
+    words = words.lower()
+    if described.get("param") == "input_tokens" or any(each in words for each in _TOO_LONG_WORDS):
         return FailureKind.TOO_LONG  # llama.cpp says so with 400 or 500, depending on its age
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return FailureKind.SERVER_ERROR
     return FailureKind.REFUSED if code in _REFUSED_CODES else FailureKind.BAD_REQUEST
 
 
-def answer_of(completion: Any, attempt: Attempt) -> Answer | None:
-    """The first choice; None when the body was JSON, but not a completion."""
-    if not isinstance(completion, ChatCompletion) or not completion.choices:
-        return None
-    choice = completion.choices[0]
-    message = getattr(choice, "message", None)
-    if message is None:
-        return None
-    if message.refusal or choice.finish_reason == "content_filter":
-        return Answer(text="", finish=Finish.REFUSED, attempts=(attempt,))
-    finish = Finish.TRUNCATED if choice.finish_reason in _CUT else Finish.COMPLETE
-    return Answer(text=message.content or "", finish=finish, attempts=(attempt,))
+def read_completion(document: Any) -> Completion:
+    """The first choice of a chat completion; without a text when the document is none."""
+    usage = _usage(members(document).get("usage"))
+    choice = members(next(iter(elements(members(document).get("choices"))), None))
+    message = choice.get("message")
+    if not isinstance(message, Mapping):
+        return Completion(usage=usage)
+    text, refused = _said(message.get("content"))
+    finish_reason = word(choice.get("finish_reason"))
+    if refused or word(message.get("refusal")) or finish_reason == "content_filter":
+        return Completion(usage=usage, text="", finish=Finish.REFUSED)
+    if text is None:
+        return Completion(usage=usage)
+    finish = Finish.TRUNCATED if finish_reason in _CUT else Finish.COMPLETE
+    return Completion(usage=usage, text=encodable(text), finish=finish)
 
 
-def usage_of(completion: Any) -> Usage:
-    """The tokens that a completion names."""
-    usage = getattr(completion, "usage", None)
-    if usage is None:
-        return Usage()
-    details = getattr(usage, "prompt_tokens_details", None)
-    return Usage(
-        input_tokens=usage.prompt_tokens or 0,
-        cached_tokens=getattr(details, "cached_tokens", None) or 0,
-        output_tokens=usage.completion_tokens or 0,
+def _said(content: Any) -> tuple[str | None, bool]:
+    """The text of a message's content, None when it is no content, and whether it is a refusal.
+
+    Servers of reasoning models send a list of parts, of which only those of text are the answer.
+    """
+    if content is None:
+        return "", False
+    if isinstance(content, str):
+        return content, False
+    if not isinstance(content, list):
+        return None, False
+    texts: list[str] = []
+    for part in content:
+        given = {"text": part} if isinstance(part, str) else members(part)
+        match given.get("type", "text"):
+            case "refusal":
+                return "", True
+            case "text" | "output_text":
+                text = given.get("text")
+                if not isinstance(text, str):
+                    return None, False
+                texts.append(text)
+    return "".join(texts), False
+
+
+def _usage(usage: Any) -> Usage:
+    given = members(usage)
+    return usage_of(
+        sent=given.get("prompt_tokens"),
+        cached=members(given.get("prompt_tokens_details")).get("cached_tokens"),
+        made=tokens(given.get("completion_tokens")),
     )

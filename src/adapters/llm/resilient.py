@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from adapters.llm.concurrency import AdaptiveLimit
-from adapters.llm.errors import failure
+from adapters.llm.errors import failure, unforeseen
 from adapters.llm.hints import StatedLimits
 from adapters.llm.pacing import Obstacle, Pacer
 from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind
@@ -94,9 +94,7 @@ class ResilientLanguageModel(LanguageModel):
             waited = self._now() - asked_at
             left = course.deadline - self._now()
             try:
-                answer = await self._inner.complete(
-                    prompt, Budget(timeout_s=max(left, 0.001), wait_s=0)
-                )
+                answer = await self._called(prompt, max(left, 0.001), course)
             except CallFailed as error:
                 course.note(error, waited)
                 await self._learn()
@@ -112,6 +110,34 @@ class ResilientLanguageModel(LanguageModel):
                 )
         await self._wait(wait_s, course, course.last)
         return None
+
+    async def _called(self, prompt: Prompt, timeout_s: float, course: _Course) -> Answer:
+        """One call, of which nothing is lost that may have been paid.
+
+        Raises:
+            CallFailed: whatever was raised, with its attempt.
+        """
+        started = self._now()
+        try:
+            return await self._inner.complete(prompt, Budget(timeout_s=timeout_s, wait_s=0))
+        except CallFailed:
+            raise
+        except asyncio.CancelledError:
+            # The budget may have ended just before the call's own time: its caller hears of it.
+            course.attempts.append(self._attempt(FailureKind.TIMEOUT, self._now() - started))
+            raise
+        except Exception as error:
+            failed = unforeseen(self.profile.provider, error)
+            attempt = self._attempt(failed.kind, self._now() - started)
+            raise CallFailed(failed, (attempt,)) from error
+
+    def _attempt(self, outcome: FailureKind, latency_s: float) -> Attempt:
+        return Attempt(
+            provider=self.profile.provider,
+            model=self.profile.model,
+            outcome=outcome,
+            latency_s=latency_s,
+        )
 
     async def _learn(self) -> None:
         news = self._stated.news()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import httpx2
@@ -16,8 +17,11 @@ async def is_simulation(base_url: str) -> bool:
     One request without a key; who cannot be reached is taken for real, and its calls will tell.
     """
     try:
-        async with httpx2.AsyncClient(timeout=_TIMEOUT_S) as client:
-            answer = await client.get(base_url)
-    except httpx2.HTTPError:
+        async with (
+            asyncio.timeout(_TIMEOUT_S),
+            httpx2.AsyncClient(timeout=_TIMEOUT_S) as client,
+            client.stream("GET", base_url) as answer,  # its body does not matter
+        ):
+            return answer.headers.get("Server") == _SERVER
+    except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL):
         return False
-    return answer.headers.get("Server") == _SERVER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -23,9 +24,15 @@ from domain.extraction.suspicion import (
 from ports.language_model import Answer, LanguageModel, Prompt
 from ports.record_validator import RecordValidator
 
+_log = logging.getLogger(__name__)
+
 MAX_TEXT_CHARACTERS: Final = 200_000
 _SMALLEST_WINDOW_TOKENS: Final = 64
 _IMPATIENT_S: Final = 1.0
+_UNREADABLE: Final = Failure(
+    kind=FailureKind.INVALID_JSON,
+    detail="The model's answer could not be read; the log has the details.",
+)
 
 
 class ExtractionService:
@@ -143,6 +150,11 @@ class ExtractionService:
                 reading, flags = await self._read(text, schema, provider, course, suspect)
             except CallFailed as error:
                 reading, failure = None, error.failure
+            except Exception:
+                if not course.attempts:
+                    raise  # nobody was asked, and nothing paid
+                _log.exception("what %s answered cannot be read", provider)
+                reading, failure = None, _UNREADABLE
             else:
                 failure = failure_of(schema, reading)
             refusals = [kind for _, kind in given_up].count(FailureKind.REFUSED)

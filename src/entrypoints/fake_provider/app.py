@@ -22,6 +22,7 @@ from entrypoints.fake_provider.wire import (
     Scope,
     Send,
     json_reply,
+    raw_reply,
     read_request,
     send_reply,
 )
@@ -65,6 +66,10 @@ class FakeProviderApp:
             await send_reply(scope, receive, send, reply)
 
     async def _reply(self, request: Request) -> Reply | None:
+        if not request.path.startswith("/_control/"):
+            fault = self.provider.faults.choose_for_path(request.path)
+            if fault is not None:
+                return raw_reply(fault.raw)
         dialect = self._completions.get(request.path)
         if dialect is not None and request.method == "POST":
             return await self.provider.exchange(dialect, request)

@@ -28,7 +28,7 @@ from entrypoints.fake_provider.latency import LatencySampler
 from entrypoints.fake_provider.ledger import DEFAULT_CAPACITY, Ledger
 from entrypoints.fake_provider.limits import Limiter, Verdict
 from entrypoints.fake_provider.scenario import ERROR_KINDS, WIRE_KINDS, Fault, Scenario
-from entrypoints.fake_provider.wire import Reply, Request, client_left, json_reply
+from entrypoints.fake_provider.wire import Reply, Request, client_left, json_reply, raw_reply
 
 _ORDINARY = Fault(kind="ok")
 
@@ -215,6 +215,10 @@ class Provider:
                 tokens = call.prompt_tokens
                 late = Outcome(reply=reply, status=0, fault="timeout", prompt_tokens=tokens)
                 return late, self.scenario.hang_s
+        if fault.kind == "raw":
+            raw = raw_reply(fault.raw)
+            tokens = call.prompt_tokens
+            return Outcome(reply=raw, status=raw.status, fault="raw", prompt_tokens=tokens), delay_s
         outcome = self._success(dialect, call, fault, verdict)
         self.limiter.settle(call, outcome.completion_tokens, time.monotonic())
         return outcome, delay_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from entrypoints.fake_provider.calls import Call
 from entrypoints.fake_provider.scenario import Fault
@@ -33,13 +33,9 @@ class FaultPlan:
 
     def choose(self, call: Call) -> Fault | None:
         """The fault that `call` meets; a scripted one is used up by it."""
-        for index, (fault, times) in enumerate(self._script):
-            if _matches(fault, call):
-                if times == 1:
-                    del self._script[index]
-                elif times is not None:
-                    self._script[index] = (fault, times - 1)
-                return fault
+        scripted = self._taken(lambda fault: _matches(fault, call))
+        if scripted is not None:
+            return scripted
         if not self._rates:
             return None
         draw = self._random.random()
@@ -49,8 +45,24 @@ class FaultPlan:
                 return fault if _matches(fault, call) else None
         return None
 
+    def choose_for_path(self, path: str) -> Fault | None:
+        """The scripted fault that any request to `path` meets; it is used up by it."""
+        return self._taken(lambda fault: fault.path is not None and fault.path in path)
+
+    def _taken(self, matches: Callable[[Fault], bool]) -> Fault | None:
+        for index, (fault, times) in enumerate(self._script):
+            if matches(fault):
+                if times == 1:
+                    del self._script[index]
+                elif times is not None:
+                    self._script[index] = (fault, times - 1)
+                return fault
+        return None
+
 
 def _matches(fault: Fault, call: Call) -> bool:
+    if fault.path is not None:
+        return False
     if fault.dialect is not None and fault.dialect != call.dialect:
         return False
     if fault.model is not None and fault.model != call.model:

@@ -35,6 +35,7 @@ WireKind: TypeAlias = Literal[
     "malformed_body",
     "html",
     "empty_object",
+    "raw",
 ]
 ContentKind: TypeAlias = Literal[
     "ok",
@@ -100,6 +101,26 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError("`rpm`, `tpm` and `burst_s` must be greater than 0")
 
 
+class Raw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A response written by hand, for what no provider should send.
+
+    Attributes:
+        status: its code.
+        headers: name and value of each, in order; `content-type` and `content-length` too, where
+            they should not be as usual.
+        text: the body; sent as UTF-8.
+        base64: the body, where it is no UTF-8 (in JSON and YAML written in Base64); in place of
+            `text`.
+        cut: where the connection breaks.
+    """
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    text: str = ""
+    base64: bytes = b""
+    cut: Literal["", "before", "mid_body"] = ""
+
+
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing that happens to a call.
 
@@ -113,6 +134,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         hint: how the wait is told (`auto`: as the dialect does).
         code: replaces the error code (OpenAI) or the quota id (Gemini).
         reason: finish or block reason of `content_filter` and `prompt_blocked` (Gemini).
+        raw: the response of `raw`.
+        path: a part of the path of the requests that `raw` answers, those about files, batches
+            and models too; null for calls alone.
     """
 
     kind: FaultKind
@@ -126,8 +150,12 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     hint: HintStyle = "auto"
     code: str = ""
     reason: str = ""
+    raw: Raw = Raw()
+    path: str | None = None
 
     def __post_init__(self) -> None:
+        if self.path is not None and self.kind != "raw":
+            raise ValueError("`path` goes with the kind `raw` alone")
         if not 0 <= self.probability <= 1:
             raise ValueError("`probability` must be between 0 and 1")
         if self.times is not None and self.times < 1:

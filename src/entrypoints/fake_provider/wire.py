@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from entrypoints.fake_provider.hints import Headers
+from entrypoints.fake_provider.scenario import Raw
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -69,6 +70,19 @@ def json_reply(status: int, body: Any, headers: Headers | None = None) -> Reply:
     return Reply(status=status, body=msgspec.json.encode(body), headers=headers or [])
 
 
+def raw_reply(raw: Raw) -> Reply:
+    """A reply as a scenario writes it, byte for byte."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in raw.headers]
+    typed = any(name.lower() == b"content-type" for name, _ in headers)
+    return Reply(
+        status=raw.status,
+        body=raw.base64 or raw.text.encode(),
+        content_type=b"" if typed else b"application/json",
+        headers=headers,
+        cut=raw.cut,
+    )
+
+
 async def read_request(scope: Scope, receive: Receive, arrived_s: float) -> Request | None:
     """The request of `scope`; None when the client left before its end."""
     message = await receive()
@@ -113,7 +127,7 @@ async def send_reply(scope: Scope, receive: Receive, send: Send, reply: Reply) -
         return
     headers = [
         *([(b"content-type", reply.content_type)] if reply.content_type else []),
-        (b"content-length", b"%d" % len(reply.body)),
+        *([] if _framed(reply.headers) else [(b"content-length", b"%d" % len(reply.body))]),
         *reply.headers,
     ]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
@@ -125,6 +139,10 @@ async def send_reply(scope: Scope, receive: Receive, send: Send, reply: Reply) -
         await _break(scope, receive, reply.abrupt)
         return
     await send({"type": "http.response.body", "body": reply.body})
+
+
+def _framed(headers: Headers) -> bool:
+    return any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in headers)
 
 
 async def _break(scope: Scope, receive: Receive, abrupt: bool) -> None:
