@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from domain.comparison.model import LabelledText
 from domain.datasets.labels import BadLine, faults_between
@@ -16,7 +15,8 @@ from domain.datasets.lines import line_of, text_of
 from domain.datasets.table import Heading, cells_of, columns_of
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import Schema
-from entrypoints.documents import STRICT_JSON, Misshapen
+from domain.strict_json import NotStrictJson
+from entrypoints.documents import read_line
 
 FORMATS: Final = ("ndjson", "csv")
 _LONGEST_CELL: Final = 8_388_608
@@ -95,18 +95,9 @@ def _lines(file: IO[bytes], schema: Schema) -> Iterator[_Read]:
         if not line.strip():
             continue
         try:
-            yield number, text_of(_parsed(line, number), schema, number=number)
-        except (BadLine, Misshapen) as error:
+            yield number, text_of(read_line(line, number), schema, number=number)
+        except (BadLine, NotStrictJson) as error:
             yield number, str(error)
-
-
-def _parsed(line: bytes, number: int) -> Any:
-    try:
-        return STRICT_JSON.decode(line.decode("utf-8-sig" if number == 1 else "utf-8").strip())
-    except UnicodeDecodeError:
-        raise BadLine("is not UTF-8") from None
-    except (json.JSONDecodeError, RecursionError):
-        raise BadLine("is not JSON") from None
 
 
 def _rows(file: IO[bytes], schema: Schema) -> Iterator[_Read]:

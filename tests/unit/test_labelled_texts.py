@@ -155,7 +155,13 @@ GOLD = '"gold": {"customer": null, "product": "mugs", "quantity": 2}'
     ("line", "fault"),
     [
         ("[1]", "must be an object with `text`"),
-        ("{", "is not JSON"),
+        ("{", "is not JSON: Expecting property name enclosed in double quotes (column 2)"),
+        (
+            f'{{"text": "a", "id": {"7" * 5000}}}',
+            "has a number of 5000 digits; 40 are read at most",
+        ),
+        ('{"text": "a", "gold": NaN}', "has NaN, which JSON does not know"),
+        ('{"text": ' + "[" * 101, "is nested more than 100 deep"),
         ('{"text": "a", "text": "b"}', "has the member 'text' twice"),
         ("{}", "has text that must not be blank"),
         ('{"text": " "}', "has text that must not be blank"),
@@ -211,10 +217,12 @@ def test_a_bad_line_is_named_with_its_number_and_the_reason(line: str, fault: st
 def test_every_bad_line_is_named() -> None:
     assert faults('[]\n{"text": "good"}\n{\n') == [
         "line 1 must be an object with `text`",
-        "line 3 is not JSON",
+        "line 3 is not JSON: Expecting property name enclosed in double quotes (column 2)",
     ]
     *named, more = faults("{\n" * 150)
-    assert named == [f"line {n} is not JSON" for n in range(1, 101)]
+    assert [each.split(":")[0] for each in named] == [
+        f"line {n} is not JSON" for n in range(1, 101)
+    ]
     assert more == "has more lines; they are looked at once these are mended"
 
 
@@ -229,7 +237,7 @@ def test_a_file_without_a_text_is_refused(form: str) -> None:
 
 
 def test_what_is_not_utf8_is_named() -> None:
-    assert faults(b'{"text": "a"}\n{"text": "\xff"}') == ["line 2 is not UTF-8"]
+    assert faults(b'{"text": "a"}\n{"text": "\xff"}') == ["line 2 is not UTF-8 (byte 10)"]
     assert "not UTF-8" in faults(b"text\na\n\xff\n", "csv")[0]
 
 
@@ -273,12 +281,20 @@ def test_a_bad_row_is_named_with_its_line_and_the_reason(content: str, fault: st
     ("name", "cell", "fault"),
     [
         ("price", "cheap", "must be a number or empty"),
-        ("price", "1e999", "must be a number or empty"),
+        *(
+            ("price", cell, "must be a number or empty")
+            for cell in ("1e999", "nan", "inf", "1_0", "\uff11", "7" * 41)
+        ),
         ("count", "1.5", "must be a whole number or empty"),
         ("urgent", "maybe", "must be true, false or empty"),
         ("day", "yesterday", "must be a date as YYYY-MM-DD, or empty"),
+        ("day", "20261201", "must be a date as YYYY-MM-DD, or empty"),
         ("wish", "nothing", "must be one of refund, gift, or empty"),
-        ("items", "mug", "must be a list as JSON, or empty"),
+        (
+            "items",
+            "mug",
+            "must be a list as JSON, or empty; it is not JSON: Expecting value (line 1, column 1)",
+        ),
         ("items", "5", "must be a list, or empty"),
         ("items", "[5]", "must be a string that is not blank, or empty"),
         ("name", '"\x00"', "must not hold a NUL character"),

@@ -19,7 +19,7 @@ from domain.datasets.values import value_of
 from domain.extraction.schema import Schema, Value
 
 _GOLD, _SPAN, _ATTACK = "gold", "span", "attack"
-_OFFSETS: Final = re.compile(r"(\d{1,9})-(\d{1,9})")
+_OFFSETS: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 _LED: Final = re.compile(r"'+[=+\-@\t\r]")
 

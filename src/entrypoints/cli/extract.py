@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -18,6 +18,7 @@ from rich.console import Console
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.jobs.items import Document
 from domain.jobs.model import Caps, ExtractionJob, JobId, JobStatus, Mode, Order
+from domain.strict_json import NotStrictJson, read_number
 from entrypoints.cli.extract_input import FORMS, Source, open_sources
 from entrypoints.cli.extract_progress import JobProgress, figures
 from entrypoints.cli.running import over_container
@@ -277,7 +278,8 @@ async def _write(
 def _dollars(text: str | None) -> Decimal | None:
     if text is None:
         return None
-    try:
-        return round(Decimal(text.removeprefix("$")), 9)
-    except InvalidOperation:
-        raise click.UsageError("--max-cost is a number of US dollars, such as 2.50") from None
+    number = text.removeprefix("$")
+    with suppress(NotStrictJson, InvalidOperation):  # the latter of one too long to be rounded
+        read_number(number)
+        return round(Decimal(number), 9)
+    raise click.UsageError("--max-cost is a number of US dollars, such as 2.50")
