@@ -49,13 +49,14 @@ class _Builder:
 
     def value_of(self, text: str) -> Any:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            assert event.start_mark is not None, "a parser of text marks its events"
             line = event.start_mark.line + 1
             if isinstance(event, yaml.DocumentStartEvent):
                 self._documents += 1
                 if self._documents > 1:
                     raise _refused(line, "begins a second document; give one a file")
             elif isinstance(event, yaml.AliasEvent):
-                raise _refused(line, f"has the alias *{printable(event.anchor)}; write its value")
+                raise _refused(line, f"has the alias *{printable(str(event.anchor))}; write its value")
             elif isinstance(event, yaml.ScalarEvent):
                 self._add(self._scalar(event, line), line)
             elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):

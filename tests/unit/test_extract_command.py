@@ -15,7 +15,12 @@ from entrypoints.cli.extract import command
         (["a.txt", "--resume", "1"], "give FILES or --resume"),
         (["-", "--format", "parquet"], "name it by --out"),
         (["-", "--here", "--detach"], "exclude each other"),
-        (["-", "--max-cost", "much"], "a number of US dollars"),
+        *(
+            (["-", "--max-cost", given], "a number of US dollars")
+            for given in ("much", "nan", "inf", "1_0", "1e400", "1e30", "\uff11", "")
+        ),
+        (["-", "--max-tokens", str(2**62 + 1)], "not in the range"),
+        (["--resume", str(2**31)], "not in the range"),
     ],
 )
 def test_wrong_use_is_refused(arguments: list[str], said: str) -> None:

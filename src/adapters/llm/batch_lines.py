@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from adapters.llm.errors import failure
 from domain.extraction.calls import Attempt, CallFailed, FailureKind, Usage
-from domain.strict_json import NotStrictJson, read_json
 from ports.language_model import ModelProfile
 
 MOST_REQUESTS: Final = 50_000
@@ -36,8 +36,8 @@ def lines_of(content: bytes) -> Iterator[Mapping[str, Any]]:
     """The documents of a file; what is no JSON object is left out, as if it had not come."""
     for line in content.splitlines():
         try:
-            row = read_json(line)
-        except NotStrictJson:
+            row = json.loads(line)
+        except ValueError:
             continue
         if isinstance(row, Mapping):
             yield row

@@ -44,7 +44,7 @@ def parse_answer(text: str, members: Set[str]) -> Mapping[str, Any]:
         UnreadableAnswer: no such object stands there, what begins like one behind it is no strict
             JSON (its end may be missing), or a list holds several.
     """
-    part = None
+    part: Mapping[str, Any] | None = None
     for found in reversed(_found(text, members)):
         if isinstance(found, UnreadableAnswer):
             raise found
