@@ -56,7 +56,9 @@ class _Builder:
                 if self._documents > 1:
                     raise _refused(line, "begins a second document; give one a file")
             elif isinstance(event, yaml.AliasEvent):
-                raise _refused(line, f"has the alias *{printable(str(event.anchor))}; write its value")
+                raise _refused(
+                    line, f"has the alias *{printable(str(event.anchor))}; write its value"
+                )
             elif isinstance(event, yaml.ScalarEvent):
                 self._add(self._scalar(event, line), line)
             elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Set
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from domain.strict_json import NotStrictJson, check_depth, read_json_at
 
@@ -27,6 +27,9 @@ class UnreadableAnswer(ValueError):
     """The words hold no record; the message says what stands there instead."""
 
 
+_Found: TypeAlias = Mapping[str, Any] | UnreadableAnswer
+
+
 def parse_answer(text: str, members: Set[str]) -> Mapping[str, Any]:
     """The JSON object that `text` gives as the record.
 
@@ -44,6 +47,7 @@ def parse_answer(text: str, members: Set[str]) -> Mapping[str, Any]:
         UnreadableAnswer: no such object stands there, what begins like one behind it is no strict
             JSON (its end may be missing), or a list holds several.
     """
+    found: _Found
     part: Mapping[str, Any] | None = None
     for found in reversed(_found(text, members)):
         if isinstance(found, UnreadableAnswer):
@@ -58,9 +62,9 @@ def parse_answer(text: str, members: Set[str]) -> Mapping[str, Any]:
     raise UnreadableAnswer("the answer held no JSON object with the record's fields")
 
 
-def _found(text: str, members: Set[str]) -> list[Mapping[str, Any] | UnreadableAnswer]:
+def _found(text: str, members: Set[str]) -> list[_Found]:
     """What stands outside of the thinking, in order: records, and what begins like one."""
-    found: list[Mapping[str, Any] | UnreadableAnswer] = []
+    found: list[_Found] = []
     thinking = False
     at = broken = 0
     while mark := _MARK.search(text, at):
@@ -97,7 +101,7 @@ def _behind(text: str, start: int, error: NotStrictJson) -> int:
         return len(text)
 
 
-def _records(value: Any, members: Set[str]) -> list[Mapping[str, Any] | UnreadableAnswer]:
+def _records(value: Any, members: Set[str]) -> list[_Found]:
     if isinstance(value, dict):
         if members & value.keys():
             return [value]
