@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from entrypoints.cli.extract import command
+from entrypoints.cli.insights import command as insights
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,11 @@ def test_wrong_use_is_refused(arguments: list[str], said: str) -> None:
     result = CliRunner().invoke(command, arguments)
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+@pytest.mark.parametrize("given", ["nan", "inf", "1_0", "1e400", "1.5", "-0.1"])
+def test_a_share_is_a_finite_number_within_its_bounds(given: str) -> None:
+    arguments = ["analyse", f"--low-percentile={given}"]
+    result = CliRunner().invoke(insights, arguments)
+    assert result.exit_code == 2
+    assert "--low-percentile" in result.stderr
