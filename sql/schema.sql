@@ -512,7 +512,7 @@ CREATE TABLE extractions (
     fallbacks      JSONB NOT NULL,
     prompt_hash    TEXT NOT NULL,
     latency_s      DOUBLE PRECISION NOT NULL,
-    cost_usd       NUMERIC(18, 9),
+    cost_usd       NUMERIC(24, 9),
     CONSTRAINT extractions_pkey PRIMARY KEY (id),
     CONSTRAINT extractions_schema_fkey FOREIGN KEY (schema_name, schema_version)
         REFERENCES extraction_schemas (name, version),
@@ -538,7 +538,7 @@ CREATE TABLE extraction_jobs (
     schema_version INT NOT NULL,
     providers      TEXT[] NOT NULL,                  -- asked in this order
     reuse          BOOLEAN NOT NULL,                 -- known answers instead of new ones
-    max_cost_usd   NUMERIC(18, 9),
+    max_cost_usd   NUMERIC(24, 9),
     max_tokens     BIGINT,
     total          INT NOT NULL DEFAULT 0,
     valid          INT NOT NULL DEFAULT 0,
@@ -550,7 +550,7 @@ CREATE TABLE extraction_jobs (
     input_tokens   BIGINT NOT NULL DEFAULT 0,
     cached_tokens  BIGINT NOT NULL DEFAULT 0,
     output_tokens  BIGINT NOT NULL DEFAULT 0,
-    cost_usd       NUMERIC(18, 9) NOT NULL DEFAULT 0,
+    cost_usd       NUMERIC(24, 9) NOT NULL DEFAULT 0,
     unpriced_calls BIGINT NOT NULL DEFAULT 0,
     waits_until    TIMESTAMPTZ,
     created_at     TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,

@@ -1,7 +1,8 @@
 """JSON as RFC 8259 writes it and nothing beyond: the one reader of whatever comes in from outside.
 
 Request bodies, lines of NDJSON, files, schemas, answers of models and logs are read here, so that
-all of them refuse the same things in the same words.
+all of them refuse the same things in the same words. Numbers in cells, parameters and options are
+read by the same grammar.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ DEEPEST: Final = 100
 """Arrays and objects inside one another."""
 
 _EXACT: Final = 2**53  # up to here each integer is a double of its own
-_BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
+_BRACKETS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]', re.DOTALL)
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 class NotStrictJson(ValueError):
@@ -26,7 +28,14 @@ class NotStrictJson(ValueError):
 
     The message says what is wrong, as the end of a sentence: "is not JSON: ... (line 1, column 5)",
     "has the member 'a' twice".
+
+    Attributes:
+        position: of the character that is not JSON; None for what is JSON and refused.
     """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 def read_json(document: bytes | str) -> Any:
@@ -43,7 +52,8 @@ def read_json(document: bytes | str) -> Any:
     text = _decoded(document)
     if not text or text.isspace():
         raise NotStrictJson("is empty")
-    check_depth(text)
+    if text.count("[") + text.count("{") > DEEPEST:
+        check_depth(text)
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -56,32 +66,50 @@ def read_json_at(text: str, start: int) -> tuple[Any, int]:
     Raises:
         NotStrictJson: as `read_json`.
     """
-    check_depth(text, start)
     try:
-        return _DECODER.raw_decode(text, start)
+        value, end = _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
         raise _not_json(error) from None
+    except RecursionError:
+        raise _too_deep() from None
+    check_depth(text, start)
+    return value, end
 
 
-def check_depth(text: str, start: int = 0) -> None:
+def read_number(text: str) -> int | float:
+    """The number that a cell, a parameter or an option holds: JSON's, leading zeros allowed.
+
+    Raises:
+        NotStrictJson: it is none (`nan`, `1_0`, `1,5`), has more than 40 digits or is beyond a
+            double.
+    """
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        raise NotStrictJson("is not a number")
+    return _integer(text) if found.groups() == (None, None) else _number(text)
+
+
+def check_depth(text: str, start: int = 0) -> int:
     """Refuse nesting that would exhaust the stack of whoever reads it.
+
+    Returns:
+        Where the array or object at `start` ends by its brackets; the end of the text if nowhere.
 
     Raises:
         NotStrictJson: more than 100 arrays and objects inside one another.
     """
-    if text.count("[", start) + text.count("{", start) <= DEEPEST:
-        return
     depth = 0
     for found in _BRACKETS.finditer(text, start):
         character = found.group()
         if character in "[{":
             depth += 1
             if depth > DEEPEST:
-                raise NotStrictJson(f"is nested more than {DEEPEST} deep")
+                raise _too_deep()
         elif character in "]}":
             depth -= 1
-            if depth <= 0:  # the value ends here
-                return
+            if depth <= 0:
+                return found.end()
+    return len(text)
 
 
 def printable(name: str) -> str:
@@ -99,7 +127,12 @@ def _decoded(document: bytes | str) -> str:
 
 
 def _not_json(error: json.JSONDecodeError) -> NotStrictJson:
-    return NotStrictJson(f"is not JSON: {error.msg} (line {error.lineno}, column {error.colno})")
+    where = f"line {error.lineno}, column {error.colno}"
+    return NotStrictJson(f"is not JSON: {error.msg} ({where})", error.pos)
+
+
+def _too_deep() -> NotStrictJson:
+    return NotStrictJson(f"is nested more than {DEEPEST} deep")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -38,7 +38,6 @@ from adapters.files.samples import FileSampleSink
 from adapters.llm.examination import LanguageModelExamination
 from adapters.llm.opening import open_language_models
 from adapters.llm.opening_batches import open_batch_models
-from adapters.llm.prices import read_prices
 from adapters.llm.records import PydanticRecordValidator
 from adapters.postgres.click_imports import PostgresClickImports
 from adapters.postgres.comparisons import PostgresComparisonRepository
@@ -97,6 +96,7 @@ from domain.scheduling.model import Schedule
 from domain.users.service import UserService
 from entrypoints.comparison.writers import comparison_writers
 from entrypoints.models import document_deadline_s, model_configs, stand_in_probe
+from entrypoints.prices import read_prices
 from entrypoints.settings import DatabaseSettings, Settings
 from ports.examination import Examination
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import codecs
 from collections.abc import Iterator
 from typing import IO, Any, Final
 
 from domain.errors import InvalidInput, Violation
 from domain.jobs.items import Document
 from domain.jobs.service import check_document
+from domain.strict_json import NotStrictJson, printable, read_json
 
 LONGEST_LINE: Final = 8_388_608
 """Bytes: the longest text with every character escaped takes less."""
@@ -63,17 +64,30 @@ def _read(file: IO[bytes], *, others: bool) -> Iterator[Document | list[Violatio
             yield _document(line, number, others=others)
 
 
+def read_line(line: bytes, number: int) -> Any:
+    """The value in a line of NDJSON; the first may begin with a byte order mark.
+
+    Raises:
+        NotStrictJson: see `strict_json.read_json`; a place in the line is its column.
+    """
+    try:
+        line = line.rstrip(b"\r\n")
+        return read_json(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
+    except NotStrictJson as error:
+        raise NotStrictJson(str(error).replace("(line 1, ", "(")) from None
+
+
+class _Misshapen(ValueError):
+    """A line that is JSON, but no document."""
+
+
 def _document(line: bytes, number: int, *, others: bool) -> Document | list[Violation]:
     """One line: `{"text": ..., "id": ...}`, or a string that is the text."""
     at = f"/{number}"
     try:
-        raw = STRICT_JSON.decode(line.decode("utf-8-sig" if number == 1 else "utf-8").strip())
+        raw = read_line(line, number)
         document = _shaped({"text": raw} if isinstance(raw, str) else raw, others=others)
-    except UnicodeDecodeError:
-        return [Violation(pointer=at, detail=f"line {number} is not UTF-8")]
-    except (json.JSONDecodeError, RecursionError):
-        return [Violation(pointer=at, detail=f"line {number} is not JSON")]
-    except Misshapen as error:
+    except (NotStrictJson, _Misshapen) as error:
         return [Violation(pointer=at, detail=f"line {number} {error}")]
     found = check_document(document, at)
     if not found:
@@ -87,39 +101,18 @@ def _shaped(raw: Any, *, others: bool) -> Document:
     """A document of the right shape, with any text.
 
     Raises:
-        Misshapen: says why not.
+        _Misshapen: says why not.
     """
     if not isinstance(raw, dict):
-        raise Misshapen("must be a string, or an object with `text`")
+        raise _Misshapen("must be a string, or an object with `text`")
     unknown = [name for name in raw if name not in _MEMBERS]
     if unknown and not others:
-        raise Misshapen(f"has the unknown member {_shown(unknown[0])}; known are id and text")
+        raise _Misshapen(f"has the unknown member {printable(unknown[0])!r}; known are id and text")
     text, name = raw.get("text"), raw.get("id")
     if not isinstance(text, str):
-        raise Misshapen("must have a `text` that is a string")
+        raise _Misshapen("must have a `text` that is a string")
     if isinstance(name, int) and not isinstance(name, bool):
         name = str(name)
     if name is not None and not isinstance(name, str):
-        raise Misshapen("must have an `id` that is a string or an integer, if any")
+        raise _Misshapen("must have an `id` that is a string or an integer, if any")
     return Document(text=text, id=name)
-
-
-class Misshapen(ValueError):
-    """A line that is JSON, but no document."""
-
-
-def _shown(name: str) -> str:
-    return repr(name.encode(errors="backslashreplace").decode()[:80])
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise Misshapen(f"has the member {_shown(twice)} twice")
-    return members
-
-
-STRICT_JSON: Final = json.JSONDecoder(object_pairs_hook=_distinct)
-"""Refuses an object that has a member twice, by `Misshapen`."""

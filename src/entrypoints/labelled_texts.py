@@ -17,8 +17,8 @@ from domain.datasets.lines import line_of, text_of
 from domain.datasets.table import Heading, cells_of, columns_of
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import Schema
-from domain.strict_json import NotStrictJson, read_json
-from entrypoints.documents import LONGEST_LINE
+from domain.strict_json import NotStrictJson
+from entrypoints.documents import LONGEST_LINE, read_line
 
 FORMATS: Final = ("ndjson", "csv")
 _MOST_VIOLATIONS: Final = 100
@@ -99,9 +99,9 @@ def _lines(content: Content, schema: Schema) -> Iterator[_Read]:
             yield number, line.why
         elif line.strip():
             try:
-                yield number, text_of(read_json(line), schema, number=number)
+                yield number, text_of(read_line(line, number), schema, number=number)
             except (BadLine, NotStrictJson) as error:
-                yield number, str(error).replace("(line 1, ", "(")
+                yield number, str(error)
 
 
 def _rows(content: Content, schema: Schema) -> Iterator[_Read]:

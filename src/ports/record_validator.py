@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from domain.extraction.schema import Schema, Value
+
+MISSING: Final = "is missing; give each field, as null where the text does not state it"
+"""The fault of a field that a record leaves out, in words for the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +35,16 @@ class RecordValidator(Protocol):
         """Refuse a schema whose rules cannot be compiled.
 
         Raises:
-            InvalidInput: a pattern that needs look-around or back-references.
+            InvalidInput: a pattern that the engine of the patterns refuses, with its reason; an
+                example that breaks the rules.
         """
         ...
 
     @abstractmethod
     def validate(self, schema: Schema, record: Mapping[str, Any]) -> Validation:
         """Every field of `schema` ends either in `values` or in `faults`.
+
+        Null says that the text is silent; a field that `record` leaves out is a fault.
 
         Args:
             schema: a schema that `check` accepted.

@@ -163,6 +163,39 @@ async def test_a_document_whose_answers_are_no_protocol_fails_with_its_calls_cou
     assert reasons == ["bad_response", "invalid_json", "bad_response"]
 
 
+async def test_an_answer_with_an_endless_number_fails_its_text_and_counts(
+    api: httpx2.AsyncClient, settings: Settings, fake: FakeInThread
+) -> None:
+    bad = f"{text_of(7)} {uuid4().hex}"
+    answer = json.dumps({**answer_of(7), "field_3": {"quote": "9", "value": 0}})
+    fake.provider.answers.add({bad: answer.replace('"value": 0}', f'"value": {"7" * 6000}}}')})
+    made = await api.post("/extraction-jobs", json={"texts": [bad, text_of(8)], "reuse": False})
+    async with working(settings):
+        done = await completed(api, made.headers["location"])
+    assert (done["counts"]["failed"], done["counts"]["valid"]) == (1, 1)
+    assert done["calls"] > 2
+    page = (await api.get(done["results"])).json()
+    failed = (await api.get(f"/extractions/{page['items'][0]['extraction_id']}")).json()
+    assert failed["failure"]["kind"] == "invalid_json"
+    assert failed["attempts"] == done["calls"] - 1
+    assert 0 < failed["cost_usd"] < done["cost_usd"]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "path"),
+    [
+        (b'{"texts": ["a"], "max_cost_usd": 1e9}', {"Content-Type": "application/json"}, ""),
+        (b'"a"', NDJSON, "?max_cost_usd=1000000000"),
+    ],
+)
+async def test_the_highest_cap_that_is_stated_is_kept(
+    api: httpx2.AsyncClient, body: bytes, headers: dict[str, str], path: str
+) -> None:
+    made = await api.post(f"/extraction-jobs{path}", content=body, headers=headers)
+    assert made.status_code == 202, made.text
+    assert made.json()["max_cost_usd"] == 1e9
+
+
 async def test_a_result_of_a_single_extraction_answers_a_document_of_a_job(
     api: httpx2.AsyncClient, settings: Settings
 ) -> None:
@@ -365,13 +398,15 @@ async def test_bad_lines_are_named_by_their_numbers_and_nothing_is_stored(
             b'{"text": "\xff"}',
             b'{"text": "\\ud800"}',
             b'"fine"',
+            b'{"text": "a", "id": ' + b"7" * 5000 + b"}",
+            b'{"text": "a", "more": NaN}',
         ]
     )
     response = await api.post("/extraction-jobs", content=body, headers=NDJSON)
     assert response.status_code == 422
     errors = response.json()["errors"]
     assert [error["pointer"].split("/")[1] for error in errors] == [
-        *("2", "4", "5", "6", "7", "8", "9", "10")
+        *("2", "4", "5", "6", "7", "8", "9", "10", "12", "13")
     ]
     assert all(f"line {error['pointer'].split('/')[1]}" in error["detail"] for error in errors)
     assert (await api.get("/extraction-jobs")).json()["items"] == []

@@ -80,6 +80,61 @@ async def test_a_text_becomes_a_record_with_evidence_that_can_be_fetched_again(
     assert fetched.json() == body
 
 
+DRAFT = '{"field_1": null, "field_2": null, "field_3": {"quote": "24", "value": 24}}'
+
+
+@pytest.mark.parametrize("provider", ["openai", "gemini", "vllm"])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "<think>The customer asks for {draft}, I think.</think>{record}",
+        "So {draft} it is.\n</think>\n\n{record}",
+        "Here is the record {as asked}: {record}",
+        "{draft} No, the names are missing:\n```json\n{record}\n```",
+        '{"record": [{record}]}',
+    ],
+)
+async def test_the_last_record_outside_of_thinking_is_the_result(
+    api: httpx2.AsyncClient, fake: FakeInThread, provider: str, frame: str
+) -> None:
+    text = f"{TEXT} Or {uuid4().hex}"
+    record = json.dumps(right_answer())
+    fake.provider.answers.add({text: frame.replace("{record}", record).replace("{draft}", DRAFT)})
+    answer = await api.post("/extractions", json={"text": text, "provider": provider})
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert (body["status"], body["fields"], body["attempts"]) == ("valid", RECORD, 1)
+
+
+@pytest.mark.parametrize("provider", ["openai", "gemini", "vllm"])
+async def test_a_field_that_an_answer_leaves_out_is_asked_for_and_never_silent(
+    api: httpx2.AsyncClient, fake: FakeInThread, provider: str
+) -> None:
+    text = f"{TEXT} Or {uuid4().hex}"
+    part = {name: value for name, value in right_answer().items() if name != "field_2"}
+    fake.provider.answers.add({text: json.dumps(part)})
+    answer = await api.post("/extractions", json={"text": text, "provider": provider})
+    body = answer.json()
+    assert body["attempts"] > 1
+    assert body["status"] == "partial"
+    assert [(each["kind"], each["field"]) for each in body["warnings"]] == [
+        ("invalid_value", "field_2")
+    ]
+
+
+@pytest.mark.parametrize("provider", ["openai", "gemini", "vllm"])
+@pytest.mark.parametrize("value", ["7" * 6000, "NaN", "1e999", "[" * 200 + "]" * 200])
+async def test_an_answer_that_is_no_strict_json_is_a_bad_answer(
+    api: httpx2.AsyncClient, fake: FakeInThread, provider: str, value: str
+) -> None:
+    text = f"{TEXT} Or {uuid4().hex}"
+    record = json.dumps({**right_answer(), "field_3": {"quote": "24", "value": 0}})
+    fake.provider.answers.add({text: record.replace('"value": 0}', f'"value": {value}}}')})
+    answer = await api.post("/extractions", json={"text": text, "provider": provider})
+    assert answer.status_code == 502, answer.text
+    assert answer.json()["code"] == "bad_answer"
+
+
 async def test_the_schema_can_be_named(api: httpx2.AsyncClient) -> None:
     answer = await api.post("/extractions", json={"text": TEXT, "schema": "order_message"})
     assert set(answer.json()["fields"]) == {"customer", "product", "quantity"}

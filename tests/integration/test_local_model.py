@@ -17,7 +17,6 @@ from adapters.embedded.installation import free_port
 from adapters.embedded.program import Program, answers_http
 from adapters.llm.hints import StatedLimits
 from adapters.llm.opening import ModelConfig, open_bare_model, open_language_models
-from adapters.llm.prices import read_prices
 from adapters.llm.records import PydanticRecordValidator
 from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
 from domain.extraction.calls import CallFailed, FailureKind
@@ -25,6 +24,7 @@ from domain.extraction.model import Status
 from domain.extraction.prompting import build_prompt
 from domain.extraction.schema import Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
+from entrypoints.prices import read_prices
 from ports.language_model import Budget
 
 pytestmark = pytest.mark.skipif(

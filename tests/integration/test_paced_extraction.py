@@ -14,13 +14,13 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.llm.opening import ModelConfig, open_language_models
-from adapters.llm.prices import read_prices
 from adapters.llm.records import PydanticRecordValidator
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.calls import FailureKind
 from domain.extraction.model import ExtractionResult, Status
 from domain.extraction.service import ExtractionService
 from entrypoints.fake_provider.scenario import Fault, Latency, Limit, Scenario
+from entrypoints.prices import read_prices
 from tests.fake_provider import FakeInThread, running_fake
 
 

@@ -45,6 +45,11 @@ def test_it_answers_under_the_names_that_it_is_given() -> None:
     assert [each.field for each in evidence] == ["field_1", "field_2", "field_3"]
 
 
+def test_a_number_too_long_for_a_quantity_is_none() -> None:
+    fields, _ = read_order(f"Name: Ann\nItem: mug\nQuantity: {'7' * 5000}", NAMES)
+    assert fields == {NAMES[0]: "Ann", NAMES[1]: "mug", NAMES[2]: None}
+
+
 def by_regex(text: LabelledText) -> Outcome:
     fields, evidence = read_order(text.text, NAMES)
     for each in evidence:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.llm.prices import read_prices
 from domain.errors import InvalidInput
 from domain.extraction.calls import Attempt, FailureKind, Usage
+from entrypoints.prices import read_prices
 
 
 def spent(provider: str, model: str, **usage: int) -> Attempt:
@@ -78,6 +78,11 @@ def test_a_batch_without_a_price_of_its_own_is_of_unknown_cost(tmp_path: Path) -
     [
         ("- a", "prices"),
         ("a: [", "read"),
+        ("prices: {}\nprices: {}", "line 2 has the member 'prices' twice"),
+        ("prices: {openai: 5}", "/prices/openai must be a mapping"),
+        ("prices: {openai: {m: {input: 1e300, cached: 0, output: 0}}}", "/prices/openai/m/input"),
+        ("prices: {openai: {m: {input: true, cached: 0, output: 0}}}", "/prices/openai/m/input"),
+        ("prices: {openai: {m: {input: .nan, cached: 0, output: 0}}}", "line 1 has .nan"),
         ("prices: {openai: {m: {input: 1}}}", "/prices/openai/m"),
         ("prices: {openai: {m: {input: x, cached: 0, output: -1}}}", "/prices/openai/m/input"),
         ("prices: {openai: {m: {input: 0, cached: 0, output: -1}}}", "/prices/openai/m/output"),

@@ -495,3 +495,31 @@ async def test_the_nearest_examples_are_shown_the_nearest_last() -> None:
     shown = [m.content for m in model.prompts[0].messages if m.role == "user"]
     assert len(shown) == 3
     assert "Ben Ortiz" in shown[1]
+
+
+async def test_a_field_that_the_answer_leaves_out_is_asked_for_again() -> None:
+    part = {name: GOOD[name] for name in ("customer", "product")}
+    result, model = await read(says(part), says(GOOD))
+    assert result.status is Status.VALID
+    assert result.fields["quantity"] == 24
+    assert "`quantity` is missing" in model.prompts[1].messages[-1].content
+
+
+async def test_a_field_that_is_left_out_twice_is_a_warning_and_not_an_absence() -> None:
+    part = says({name: GOOD[name] for name in ("customer", "product")})
+    result, _ = await read(part, part, part)
+    assert result.status is Status.PARTIAL
+    assert [(flag.kind, flag.field) for flag in result.warnings] == [
+        (FlagKind.INVALID_VALUE, "quantity")
+    ]
+    assert "left the field out" in result.warnings[0].detail
+
+
+async def test_an_answer_with_an_endless_number_is_unreadable_and_its_calls_are_counted() -> None:
+    result, _ = await read(
+        *[says(GOOD | {"quantity": ("24", 0)}).replace("0}", "7" * 6000 + "}")] * 3
+    )
+    assert result.failure is not None
+    assert result.failure.kind is FailureKind.INVALID_JSON
+    assert len(result.attempts) >= 2
+    assert result.cost_usd

@@ -177,6 +177,7 @@ GOLD = '"gold": {"customer": null, "product": "mugs", "quantity": 2}'
             "has a number of 5000 digits; 40 are read at most",
         ),
         ('{"text": "a", "x": NaN}', "has NaN, which JSON does not know"),
+        ('{"text": ' + "[" * 101, "is nested more than 100 deep"),
         ('{"text": "a", "text": "b"}', "has the member 'text' twice"),
         ("{}", "has text that must not be blank"),
         ('{"text": " "}', "has text that must not be blank"),
@@ -302,12 +303,20 @@ def test_a_bad_row_is_named_with_its_line_and_the_reason(content: str, fault: st
     ("name", "cell", "fault"),
     [
         ("price", "cheap", "must be a number or empty"),
-        ("price", "1e999", "must be a number or empty"),
+        *(
+            ("price", cell, "must be a number or empty")
+            for cell in ("1e999", "nan", "inf", "1_0", "\uff11", "7" * 41)
+        ),
         ("count", "1.5", "must be a whole number or empty"),
         ("urgent", "maybe", "must be true, false or empty"),
         ("day", "yesterday", "must be a date as YYYY-MM-DD, or empty"),
+        ("day", "20261201", "must be a date as YYYY-MM-DD, or empty"),
         ("wish", "nothing", "must be one of refund, gift, or empty"),
-        ("items", "mug", "must be a list as JSON, or empty"),
+        (
+            "items",
+            "mug",
+            "must be a list as JSON, or empty; it is not JSON: Expecting value (line 1, column 1)",
+        ),
         ("items", "5", "must be a list, or empty"),
         ("items", "[5]", "must be a string that is not blank, or empty"),
         ("name", '"\x00"', "must not hold a NUL character"),

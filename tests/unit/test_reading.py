@@ -130,7 +130,7 @@ def test_what_python_reads_beyond_json_is_refused(name: str, shape: str) -> None
     assert name in refused(shape.format(name).encode())
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "1E+309", f"{'9' * 400}.0"])
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1E+309", "9e999"])
 def test_a_number_beyond_a_double_is_refused(number: str) -> None:
     assert "double" in refused(f'{{"a": [{number}]}}'.encode())
 
@@ -155,7 +155,7 @@ def test_a_number_has_up_to_forty_digits(sign: str) -> None:
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', '[{"a":', "[[[[["])
 def test_deep_nesting_is_refused(opening: str) -> None:
-    assert refused(opening.encode() * 100_000) == "The body is nested too deep."
+    assert refused(opening.encode() * 100_000) == "The body is nested more than 100 deep."
 
 
 def test_reasonable_nesting_is_read() -> None:
@@ -166,7 +166,7 @@ def test_reasonable_nesting_is_read() -> None:
     ("body", "reason"),
     [
         (b"", "empty"),
-        (b" ", "not JSON"),
+        (b" ", "empty"),
         (b"{", "line 1, column 2"),
         (b"{'a': 1}", "not JSON"),
         (b"{} {}", "Extra data"),

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.strict_json import DEEPEST, NotStrictJson, printable, read_json, read_json_at
+from domain.strict_json import (
+    DEEPEST,
+    NotStrictJson,
+    check_depth,
+    printable,
+    read_json,
+    read_json_at,
+    read_number,
+)
 
 documents = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**39), 10**39) | st.text(),
@@ -72,10 +80,53 @@ def test_a_value_inside_a_text_is_read_to_its_end() -> None:
     assert read_json_at(text, 6) == ({"a": [1]}, 16)
     many = 'x {"a": 1} ' + "[" * 500
     assert read_json_at(many, 2) == ({"a": 1}, 10)
-    with pytest.raises(NotStrictJson, match="not JSON"):
+    with pytest.raises(NotStrictJson, match="not JSON") as caught:
         read_json_at("{oops", 0)
+    assert caught.value.position == 1
+
+
+@pytest.mark.parametrize("deep", [101, 50_000])
+def test_a_value_inside_a_text_may_be_no_deeper(deep: int) -> None:
+    with pytest.raises(NotStrictJson, match="nested more than 100 deep"):
+        read_json_at("[" * deep + "]" * deep, 0)
 
 
 def test_names_are_shown_encodable_and_short() -> None:
     assert printable("\ud800") == "\\ud800"
     assert len(printable("a" * 500)) == 80
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("12", 12), ("007", 7), ("-1.5", -1.5), ("12.0", 12), ("1e3", 1000), ("1e300", 1e300)],
+)
+def test_a_number_in_a_cell_is_read_by_the_grammar_of_json(text: str, value: float) -> None:
+    assert (read_number(text), type(read_number(text))) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nan",
+        "inf",
+        "-Infinity",
+        "1_0",
+        "+1",
+        ".5",
+        "1,5",
+        " 1",
+        "0x1",
+        "\uff11\uff12",
+        "1e400",
+        "7" * 41,
+    ],
+)
+def test_other_spellings_of_a_number_are_refused(text: str) -> None:
+    with pytest.raises(NotStrictJson):
+        read_number(text)
+
+
+def test_the_end_of_a_value_is_told_by_its_brackets() -> None:
+    assert check_depth('{"a": nan, "]": [{}]} {') == 21
+    assert check_depth('{"a": [') == 7

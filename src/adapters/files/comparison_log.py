@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +16,7 @@ from domain.comparison.model import Contestant, LabelledText, Outcome
 from domain.comparison.recording import Recording, Run, continued, question_of
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.extraction.definition import definition_of, schema_from
+from domain.strict_json import NotStrictJson, read_json
 from ports.comparison_log import ComparisonLog
 
 FORMAT: Final = "storekeeper-comparison/1"
@@ -177,9 +177,9 @@ def _lines(file: IO[bytes], whole: int, path: Path) -> Iterator[tuple[int, str, 
     while file.tell() < whole:
         number += 1
         try:
-            line = json.loads(file.readline())
-        except (ValueError, RecursionError):
-            raise _bad(path, number, "is not JSON") from None
+            line = read_json(file.readline())
+        except NotStrictJson as error:
+            raise _bad(path, number, str(error)) from None
         members = list(line.items()) if isinstance(line, Mapping) else []
         if len(members) != 1 or members[0][0] not in {"run", "text", "outcome"}:
             raise _bad(path, number, "is none of a results file: run, text or outcome")

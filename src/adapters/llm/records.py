@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError, SchemaError
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import MAX_NUMBER, Field, FieldType, Schema
-from ports.record_validator import RecordValidator, Validation
+from ports.record_validator import MISSING, RecordValidator, Validation
 
 
 class PydanticRecordValidator(RecordValidator):
@@ -25,13 +25,11 @@ class PydanticRecordValidator(RecordValidator):
         for index, field in enumerate(schema.fields):
             try:
                 create_model("Probe", value=_definition(field))
-            except SchemaError:
-                violations.append(
-                    Violation(
-                        pointer=f"/fields/{index}/pattern",
-                        detail="must not use look-around or back-references",
-                    )
-                )
+            except SchemaError as error:
+                # The rest of the message names parts of Pydantic.
+                reason = str(error).rsplit("error: ", 1)[-1].rsplit("SchemaError: ", 1)[-1]
+                detail = f"is refused as a regular expression: {reason.strip()}"
+                violations.append(Violation(pointer=f"/fields/{index}/pattern", detail=detail))
         for index, example in enumerate(schema.examples if not violations else ()):
             faults = self.validate(schema, example.values()).faults
             violations += [
@@ -44,13 +42,14 @@ class PydanticRecordValidator(RecordValidator):
     def validate(self, schema: Schema, record: Mapping[str, Any]) -> Validation:
         """See the port."""
         model = _model(schema)
+        record = {name: record[name] for name in model.model_fields if name in record}
         try:
             return Validation(values=_canonical(model.model_validate(record)), faults={})
         except ValidationError as error:
             faults: dict[str, str] = {}
             for each in error.errors(include_url=False):
                 faults.setdefault(str(each["loc"][0]), _explained(each))
-        sound = {name: record.get(name) for name in model.model_fields if name not in faults}
+        sound = {name: value for name, value in record.items() if name not in faults}
         partial = _part(schema, frozenset(sound)).model_validate(sound)
         return Validation(values=_canonical(partial), faults=faults)
 
@@ -69,7 +68,6 @@ def _part(schema: Schema, names: frozenset[str]) -> type[BaseModel]:
     return create_model(
         schema.name,
         __config__=ConfigDict(
-            extra="ignore",
             coerce_numbers_to_str=True,
             str_strip_whitespace=True,
             allow_inf_nan=False,
@@ -85,9 +83,9 @@ def _definition(field: Field) -> tuple[Any, Any]:
     if field.many:
         limits = Rules(min_length=0 if field.nullable else 1, max_length=field.max_items)
         items = Annotated[list[one], limits]  # type: ignore[valid-type]
-        return Annotated[items, BeforeValidator(_listed)], ... if not field.nullable else []
+        return Annotated[items, BeforeValidator(_listed)], ...
     if field.nullable:
-        return Annotated[Optional[one], BeforeValidator(_absent)], None  # noqa: UP045 (`one` is a value)
+        return Annotated[Optional[one], BeforeValidator(_absent)], ...  # noqa: UP045 (`one` is a value)
     return one, ...
 
 
@@ -141,6 +139,6 @@ def _canonical(model: BaseModel) -> dict[str, Any]:
 def _explained(error: ErrorDetails) -> str:
     """What is wrong, without repeating the value (it would only be copied)."""
     if error["type"] == "missing":
-        return "is missing"
+        return MISSING
     reason = error["msg"][0].lower() + error["msg"][1:]
     return f"breaks a rule: {reason}"

@@ -234,7 +234,7 @@ extractions = Table(
     Column("fallbacks", JSONB, nullable=False),
     Column("prompt_hash", Text, nullable=False),
     Column("latency_s", Double, nullable=False),
-    Column("cost_usd", Numeric(18, 9)),
+    Column("cost_usd", Numeric(24, 9)),
     ForeignKeyConstraint(
         ["schema_name", "schema_version"],
         ["extraction_schemas.name", "extraction_schemas.version"],
@@ -267,7 +267,7 @@ extraction_jobs = Table(
     Column("schema_version", Integer, nullable=False),
     Column("providers", ARRAY(Text), nullable=False),
     Column("reuse", Boolean, nullable=False),
-    Column("max_cost_usd", Numeric(18, 9)),
+    Column("max_cost_usd", Numeric(24, 9)),
     Column("max_tokens", BigInteger),
     *(
         Column(name, Integer, nullable=False, server_default=text("0"))
@@ -277,7 +277,7 @@ extraction_jobs = Table(
         Column(name, BigInteger, nullable=False, server_default=text("0"))
         for name in ("calls", "input_tokens", "cached_tokens", "output_tokens")
     ),
-    Column("cost_usd", Numeric(18, 9), nullable=False, server_default=text("0")),
+    Column("cost_usd", Numeric(24, 9), nullable=False, server_default=text("0")),
     Column("unpriced_calls", BigInteger, nullable=False, server_default=text("0")),
     Column("waits_until", DateTime(timezone=True)),
     Column(

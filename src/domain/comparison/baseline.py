@@ -125,6 +125,7 @@ _PRODUCTS: Final = tuple(
     )
 )
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z]+|!--)[^>]*>")
+_MOST_DIGITS: Final = 15
 _ENTITY: Final = re.compile(r"&nbsp;")
 
 
@@ -154,9 +155,10 @@ def read_order(text: str, names: Sequence[str]) -> tuple[Mapping[str, Value], tu
             stated = plain[start:end].rstrip(" .,;!")
             start += len(stated) - len(stated.lstrip())
             stated = text[start : match.start(part) + len(stated)]
-            if not stated:
+            value = _number(stated) if stated and group == "number" else stated
+            if value is None or value == "":
                 continue
-            fields[name] = _number(stated) if group == "number" else stated
+            fields[name] = value
             evidence.append(
                 Evidence(field=name, quote=stated, start=start, end=start + len(stated))
             )
@@ -180,10 +182,11 @@ def _plain(text: str) -> str:
     return _ENTITY.sub("      ", _TAG.sub(blank, text))
 
 
-def _number(stated: str) -> int:
+def _number(stated: str) -> int | None:
+    """None where the digits are too many for a quantity."""
     digits = re.sub(r"[.,\u00a0\u202f]", "", stated)
     if digits.isdecimal():
-        return int(digits)
+        return int(digits) if len(digits) <= _MOST_DIGITS else None
     times, _, dozen = stated.lower().rpartition(" ")
     if dozen == "dozen" and times:
         return _DOZENS[times]

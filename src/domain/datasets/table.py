@@ -20,7 +20,7 @@ from domain.extraction.schema import Schema, Value
 from domain.text import inert_cell, plain_cell
 
 _GOLD, _SPAN, _ATTACK = "gold", "span", "attack"
-_OFFSETS: Final = re.compile(r"(\d{1,9})-(\d{1,9})")
+_OFFSETS: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 
 
 def columns_of(schema: Schema) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from datetime import date
 from math import isfinite
 from typing import Any
 
 from domain.extraction.schema import Field, FieldType, Scalar, Value
+from domain.strict_json import NotStrictJson, read_json, read_number
 from domain.text import storable_problem
 
 
@@ -43,10 +44,10 @@ def _fault(field: Field, item: Any) -> str | None:
     if kind is FieldType.ENUM and item not in field.choices:
         return f"must be one of {', '.join(field.choices)}, or null"
     if kind is FieldType.DATE:
-        try:
-            date.fromisoformat(item)
-        except ValueError:
-            return "must be a date as YYYY-MM-DD, or null"
+        with suppress(ValueError):
+            if date.fromisoformat(item).isoformat() == item:
+                return None
+        return "must be a date as YYYY-MM-DD, or null"
     return None
 
 
@@ -62,9 +63,9 @@ def value_of(field: Field, cell: str) -> Value:
     value: Any = _scalar(field, stated)
     if field.many:
         try:
-            value = json.loads(stated)
-        except (json.JSONDecodeError, RecursionError):
-            raise ValueError("must be a list as JSON, or empty") from None
+            value = read_json(stated)
+        except NotStrictJson as error:
+            raise ValueError(f"must be a list as JSON, or empty; it {error}") from None
     fault = fault_of(field, value)
     if fault is not None:
         raise ValueError(fault.replace("or null", "or empty"))
@@ -76,9 +77,6 @@ def _scalar(field: Field, stated: str) -> Scalar:
     if field.type is FieldType.BOOLEAN:
         return {"true": True, "false": False}.get(stated.lower(), stated)
     if field.type.numeric:
-        for read in (int, float):
-            try:
-                return read(stated)
-            except ValueError:
-                continue
+        with suppress(NotStrictJson):
+            return read_number(stated)
     return stated

@@ -13,7 +13,7 @@ from domain.extraction.model import Evidence, Flag, FlagKind
 from domain.extraction.parsing import UnreadableAnswer, parse_answer
 from domain.extraction.schema import Schema, Value
 from domain.extraction.wire import AnswerStyle
-from ports.record_validator import RecordValidator
+from ports.record_validator import MISSING, RecordValidator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +101,9 @@ def read_answer(
 ) -> Reading:
     """Parse, validate and ground one answer; every field of the schema is accounted for."""
     try:
-        record = parse_answer(answer)
+        record = parse_answer(answer, {item.name for item in schema.fields})
     except UnreadableAnswer as error:
         return Reading(unreadable=str(error))
-    if not any(item.name in record for item in schema.fields):
-        # A fragment of a broken answer; without this it would pass for a text that states nothing.
-        return Reading(unreadable="the answer held none of the record's fields")
     quotes: dict[str, list[str | None]] | None = None
     if style is AnswerStyle.QUOTED:
         record, quotes = _unquoted(schema, record)
@@ -167,9 +164,11 @@ def flags_of(reading: Reading) -> list[Flag]:
             Flag(
                 kind=FlagKind.INVALID_VALUE,
                 field=name,
-                detail="The value broke the schema's rules.",
+                detail="The model's answer left the field out."
+                if why == MISSING
+                else "The value broke the schema's rules.",
             )
-            for name in reading.invalid
+            for name, why in reading.invalid.items()
         ),
         *(
             Flag(
@@ -266,10 +265,13 @@ def _unquoted(
         if item.name not in record:
             continue
         given = record[item.name]
+        if item.many and given is None:
+            given = []
         pairs = [_pair(one) for one in (given if isinstance(given, list) else [given])]
         quotes[item.name] = [quote for quote, _ in pairs]
         found = [value for _, value in pairs]
-        values[item.name] = found if item.many else found[0] if found else None
+        # None or several where one belongs: the validator says so.
+        values[item.name] = found[0] if len(found) == 1 and not item.many else found
     return values, quotes
 
 

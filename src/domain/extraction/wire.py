@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from math import isfinite
 
 from domain.extraction.schema import Field, FieldType, Schema
 
@@ -106,7 +107,7 @@ def _scalar(
 def _fitting(field: Field, numbers: Sequence[float]) -> Sequence[int | float]:
     low = float("-inf") if field.minimum is None else field.minimum
     high = float("inf") if field.maximum is None else field.maximum
-    fits = [number for number in numbers if low <= number <= high]
+    fits = [number for number in numbers if low <= number <= high and isfinite(number)]
     if field.type is FieldType.INTEGER:
         return [int(number) for number in fits if number.is_integer()]
     return fits

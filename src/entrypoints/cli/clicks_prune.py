@@ -14,7 +14,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 @click.command("prune")
 @click.option("--before", type=_DAY, help="First day (UTC) whose rows are kept.")
-@click.option("--keep-days", type=click.IntRange(1), help="Days kept, today included.")
+@click.option("--keep-days", type=click.IntRange(1, 100_000), help="Days kept, today included.")
 @click.option("--dry-run", is_flag=True, help="Say which days it would be.")
 def command(*, before: datetime | None, keep_days: int | None, dry_run: bool) -> None:
     """Delete the rows of old days, and keep every figure.

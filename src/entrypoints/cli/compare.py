@@ -24,6 +24,7 @@ from domain.errors import InvalidInput, Violation
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.schema import Schema
 from entrypoints.cli.compare_progress import ComparisonProgress
+from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.reading import model_settings_or_exit
 from entrypoints.cli.running import or_exit
 from entrypoints.cli.schema_files import find_schema
@@ -82,7 +83,13 @@ class Wish:
     help=f"Part of the dataset; `{_ALL}` for all of it.",
 )
 @click.option("--limit", type=click.IntRange(1), help="A random sample of so many texts.")
-@click.option("--seed", default=7, show_default=True, help="Of the sample and the resampling.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    default=7,
+    show_default=True,
+    help="Of the sample and the resampling.",
+)
 @click.option(
     "--repeat",
     type=click.IntRange(1, 20),
@@ -97,7 +104,7 @@ class Wish:
 )
 @click.option(
     "--machine-usd-per-hour",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(0, 1e6),
     help="Price of the machine that local and vLLM models run on.",
 )
 @click.option(

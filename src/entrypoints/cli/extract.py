@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -18,6 +18,8 @@ from rich.console import Console
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.jobs.items import Document
 from domain.jobs.model import Caps, ExtractionJob, JobId, JobStatus, Mode, Order
+from domain.orders.model import MAX_INT
+from domain.strict_json import NotStrictJson, read_number
 from entrypoints.cli.extract_input import FORMS, ID_COLUMN, Source, open_sources
 from entrypoints.cli.extract_progress import JobProgress, figures
 from entrypoints.cli.running import over_container
@@ -70,8 +72,12 @@ class Wish:
 @click.option("--no-reuse", is_flag=True, help="Ask anew even where the answer is stored.")
 @click.option("--batch", is_flag=True, help="Ask by the batch API: half the price, up to 24 hours.")
 @click.option("--max-cost", help="Pause the job once it used so many US dollars.")
-@click.option("--max-tokens", type=click.IntRange(1), help="Pause it once it used so many tokens.")
-@click.option("--resume", type=click.IntRange(1), help="Go on with this job instead of FILES.")
+@click.option(
+    "--max-tokens", type=click.IntRange(1, 2**62), help="Pause it once it used so many tokens."
+)
+@click.option(
+    "--resume", type=click.IntRange(1, MAX_INT), help="Go on with this job instead of FILES."
+)
 @click.option("--here", is_flag=True, help="Work in this process too: no worker is needed.")
 @click.option("--detach", is_flag=True, help="Leave the job to the workers and come back at once.")
 @click.option("--format", "form", type=click.Choice(["ndjson", "csv", "parquet"]), help="Of --out.")
@@ -284,7 +290,8 @@ async def _write(
 def _dollars(text: str | None) -> Decimal | None:
     if text is None:
         return None
-    try:
-        return round(Decimal(text.removeprefix("$")), 9)
-    except InvalidOperation:
-        raise click.UsageError("--max-cost is a number of US dollars, such as 2.50") from None
+    number = text.removeprefix("$")
+    with suppress(NotStrictJson, InvalidOperation):  # the latter of one too long to be rounded
+        read_number(number)
+        return round(Decimal(number), 9)
+    raise click.UsageError("--max-cost is a number of US dollars, such as 2.50")

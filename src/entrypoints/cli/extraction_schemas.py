@@ -15,6 +15,7 @@ from domain.errors import AppError, InvalidInput
 from domain.extraction.definition import definition_of
 from domain.extraction.registry import is_built_in
 from domain.extraction.schema import Schema
+from domain.orders.model import MAX_INT
 from entrypoints.cli.reading import settings_or_exit
 from entrypoints.cli.schema_files import read_schema
 from entrypoints.container import Container, open_container
@@ -40,7 +41,9 @@ def list_command() -> None:
 
 @command.command("show")
 @click.argument("name")
-@click.option("--version", type=int, help="An older version; the newest if not given.")
+@click.option(
+    "--version", type=click.IntRange(1, MAX_INT), help="An older version; the newest if not given."
+)
 def show_command(*, name: str, version: int | None) -> None:
     """Print a schema as YAML that `put` takes."""
 

@@ -9,6 +9,8 @@ import click
 import msgspec
 import uvicorn
 
+from domain.strict_json import read_number
+from entrypoints.cli.options import FiniteRange
 from entrypoints.fake_provider.app import FakeProviderApp
 from entrypoints.fake_provider.engine import Provider
 from entrypoints.fake_provider.ledger import DEFAULT_CAPACITY
@@ -40,9 +42,15 @@ from entrypoints.fake_provider.server import server_config
 @click.option(
     "--latency", metavar="SECONDS[,SIGMA]", help="Mean latency; with SIGMA it is lognormal."
 )
-@click.option("--rpm", type=float, help="Requests a minute, for each dialect and model.")
-@click.option("--tpm", type=float, help="Tokens a minute, for each dialect and model.")
-@click.option("--burst", "burst_s", type=float, default=60.0, help="Seconds of rate saved up.")
+@click.option(
+    "--rpm", type=FiniteRange(0, 1e9), help="Requests a minute, for each dialect and model."
+)
+@click.option(
+    "--tpm", type=FiniteRange(0, 1e9), help="Tokens a minute, for each dialect and model."
+)
+@click.option(
+    "--burst", "burst_s", type=FiniteRange(0, 1e6), default=60.0, help="Seconds of rate saved up."
+)
 @click.option(
     "--rate",
     "rates",
@@ -118,8 +126,8 @@ def _latency(text: str) -> Latency:
     mean, _, sigma = text.partition(",")
     try:
         if sigma:
-            return Latency(kind="lognormal", mean_s=float(mean), sigma=float(sigma))
-        return Latency(mean_s=float(mean))
+            return Latency(kind="lognormal", mean_s=read_number(mean), sigma=read_number(sigma))
+        return Latency(mean_s=read_number(mean))
     except ValueError as error:
         raise ValueError(f"--latency {text!r}: {error}; give 0.2 or 0.2,0.5") from error
 
@@ -127,6 +135,6 @@ def _latency(text: str) -> Latency:
 def _rate(text: str) -> Fault:
     kind, _, probability = text.partition("=")
     try:
-        return Fault(kind=msgspec.convert(kind, FaultKind), probability=float(probability))
+        return Fault(kind=msgspec.convert(kind, FaultKind), probability=read_number(probability))
     except (ValueError, msgspec.ValidationError) as error:
         raise ValueError(f"--rate {text!r}: {error}; give KIND=P, such as reset=0.1") from error

@@ -15,6 +15,7 @@ from domain.insights.stored import StoredInsight
 from domain.insights.trend import Overview
 from entrypoints.cli.insight_runs import catch_up_command, run_command, sql_command
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables
+from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.running import over_container
 from entrypoints.container import Container
 from entrypoints.http.live_insight_views import overview_view
@@ -88,14 +89,14 @@ def show_command(*, day: datetime | None, days: int, as_json: bool) -> None:
 )
 @click.option(
     "--low-percentile",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.75,
     show_default=True,
     help="A low performer is shown at least as often as this share of the queries.",
 )
 @click.option(
     "--low-ctr-ratio",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.5,
     show_default=True,
     help="Its rate is below this share of the period's.",

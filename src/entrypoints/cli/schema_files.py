@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import codecs
 from pathlib import Path
 from typing import Any, Final
-
-import yaml
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.builtin import BUILT_IN
 from domain.extraction.definition import schema_from
 from domain.extraction.schema import Schema
+from domain.strict_json import NotStrictJson, read_json
 from entrypoints.cli.reading import settings_or_exit
 from entrypoints.container import open_container
+from entrypoints.yaml_documents import read_yaml
 
 _ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
 
@@ -53,10 +53,12 @@ def _parse(file: Path) -> Any:
     """The document in a file.
 
     Raises:
-        InvalidInput: not UTF-8, or neither YAML nor JSON.
+        InvalidInput: see `read_yaml` and `strict_json.read_json`.
     """
+    content = file.read_bytes()
+    if file.suffix.lower() != ".json":
+        return read_yaml(content)
     try:
-        text = file.read_text(encoding="utf-8")
-        return json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
-    except (UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
-        raise InvalidInput(f"it cannot be parsed: {error}") from error
+        return read_json(content.removeprefix(codecs.BOM_UTF8))
+    except NotStrictJson as error:
+        raise InvalidInput(f"it {error}") from None

@@ -15,7 +15,6 @@ from adapters.charts.vega import open_chart_renderer
 from adapters.files.comparison_log import FileComparisonLog, read_recording
 from adapters.llm.clients import load_sdk
 from adapters.llm.opening import ModelConfig, open_language_models, profile_of
-from adapters.llm.prices import read_prices
 from adapters.llm.records import PydanticRecordValidator
 from adapters.llm.simulation import is_simulation
 from adapters.statistics.scipy_statistics import ScipyStatistics
@@ -29,6 +28,7 @@ from domain.extraction.schema import Schema
 from domain.extraction.service import ExtractionService
 from entrypoints.comparison.writers import comparison_writers
 from entrypoints.models import document_deadline_s, model_configs
+from entrypoints.prices import read_prices
 from entrypoints.settings import ModelSettings, Provider
 from ports.comparison_writer import ComparisonWriter
 from ports.language_model import LanguageModel

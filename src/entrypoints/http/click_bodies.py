@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Final
@@ -15,7 +16,8 @@ from domain.errors import InvalidInput, Violation
 from domain.insights.intake import click_violations
 from domain.insights.model import SearchClick
 from domain.orders.model import MAX_INT
-from domain.strict_json import NotStrictJson, read_json
+from domain.strict_json import NotStrictJson
+from entrypoints.documents import read_line
 from entrypoints.http.job_bodies import NDJSON
 from entrypoints.http.problems import UnsupportedMediaType
 from entrypoints.http.reading import (
@@ -113,10 +115,10 @@ def _from_lines(body: bytes) -> list[SearchClick]:
     found: list[Violation] = []
     for nth, (number, line) in enumerate(_lines(body)):
         try:
-            rows.append(_row(read_object(read_json(line), ClickBody, click_violations, f"/{nth}")))
+            raw = read_line(line, number)
+            rows.append(_row(read_object(raw, ClickBody, click_violations, f"/{nth}")))
         except NotStrictJson as error:
-            why = str(error).replace("(line 1, ", "(")
-            found.append(Violation(pointer=f"/{nth}", detail=f"line {number} {why}"))
+            found.append(Violation(pointer=f"/{nth}", detail=f"line {number} {error}"))
         except InvalidInput as error:
             found += [
                 Violation(pointer=each.pointer, detail=f"line {number}: {each.detail}")
@@ -130,7 +132,7 @@ def _from_lines(body: bytes) -> list[SearchClick]:
 
 
 def _lines(body: bytes) -> Iterator[tuple[int, bytes]]:
-    for number, line in enumerate(body.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+    for number, line in enumerate(body.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1):
         if line.strip():
             yield number, line
 

@@ -119,7 +119,7 @@ class JobQuery(Struct, forbid_unknown_fields=True):
     reuse: Annotated[Literal["true", "false"], Meta(description=_REUSE)] = "true"
     mode: JobMode = "direct"
     max_cost_usd: (
-        Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$", description=_COST)] | None
+        Annotated[str, Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,9})?$", description=_COST)] | None
     ) = None
     max_tokens: MaxTokens | None = None
 

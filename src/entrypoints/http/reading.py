@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from email.message import Message
 from typing import Any, Final, TypeVar
@@ -15,6 +13,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import Request
 
+from domain import strict_json
 from domain.errors import InvalidInput, Violation
 from domain.text import storable_problem
 from entrypoints.http.problems import MalformedRequest, UnsupportedMediaType
@@ -25,34 +24,20 @@ Rules = Callable[[Mapping[str, object]], Sequence[Violation]]
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 
-_LONGEST_NUMBER: Final = 40
-_EXACT: Final = 2**53  # up to here each integer is a double of its own
 _PATH: Final = re.compile(r" - at `\$(.*)`$")
 _BOUNDS: Final = ("Expected str ", "Expected int ")  # not "Expected str, got int"
-_INTEGER: Final = re.compile(r"-?[0-9]{1,40}")
-_DECIMAL: Final = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 
 
 def parse_json(body: bytes) -> Any:
     """Parse JSON (RFC 8259) and nothing beyond it.
 
     Raises:
-        MalformedRequest: not UTF-8, not JSON, a key twice in an object, NaN or Infinity, a number
-            of more than 40 digits or beyond a double, nested too deep.
+        MalformedRequest: see `strict_json.read_json`.
     """
-    if not body:
-        raise MalformedRequest("The body is empty; JSON is expected.")
     try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedRequest(f"The body is not UTF-8 (byte {error.start}).") from None
-    try:
-        return _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise MalformedRequest(f"The body is not JSON: {error.msg} ({where}).") from None
-    except RecursionError:
-        raise MalformedRequest("The body is nested too deep.") from None
+        return strict_json.read_json(body)
+    except strict_json.NotStrictJson as error:
+        raise MalformedRequest(f"The body {error}.") from None
 
 
 def read_object(raw: Any, struct: type[S], rules: Rules | None = None, at: str = "") -> S:
@@ -201,10 +186,9 @@ def _from_text(text: str, kind: Any, name: str, found: list[Violation]) -> Any:
 
 
 def _number(text: str) -> str | int | float:
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _DECIMAL.fullmatch(text) and math.isfinite(float(text)):
-        return float(text)
+    with suppress(strict_json.NotStrictJson):
+        number = strict_json.read_number(text)
+        return number if text.removeprefix("-").isdigit() else float(number)
     return text
 
 
@@ -277,39 +261,3 @@ def _shown(name: str) -> str:
 def _name(raw: Any) -> str:
     names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(raw), "a number")
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        counts = Counter(name for name, _ in pairs)
-        twice = next(name for name, count in counts.items() if count > 1)
-        raise MalformedRequest(f"The body has the member {_shown(twice)!r} twice.")
-    return members
-
-
-def _integer(digits: str) -> int:
-    length = len(digits.lstrip("-"))
-    if length > _LONGEST_NUMBER:
-        raise MalformedRequest(f"The body has a number of {length} digits.")
-    return int(digits)
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise MalformedRequest("The body has a number that is beyond a double's range.")
-    # To JSON Schema, and so to the document that we publish, 2.0 and 2e0 are the integer 2.
-    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
-
-
-def _no_constant(name: str) -> float:
-    raise MalformedRequest(f"The body has {name}, which JSON does not.")
-
-
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_distinct,
-    parse_int=_integer,
-    parse_float=_finite,
-    parse_constant=_no_constant,
-)

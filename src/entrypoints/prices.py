@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from domain.errors import InvalidInput, Violation
 from domain.extraction.prices import Price, PriceTable
+from entrypoints.yaml_documents import read_yaml
 
 SHIPPED: Final = Path(__file__).with_name("prices.yaml")
 _PARTS: Final = ("input", "cached", "output")
+_MOST: Final = 1_000_000
+"""US dollars for a token: beyond it, a sum need not fit the database."""
 
 
 def read_prices(path: Path | None = None) -> PriceTable:
     """The table in `path`; the shipped one when it is None.
 
     Raises:
-        InvalidInput: not YAML, or a price that is no number >= 0; names each place.
+        InvalidInput: not YAML (see `read_yaml`), or a price that is no number 0..1,000,000; names
+            each place.
     """
     file = path or SHIPPED
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = read_yaml(file.read_bytes())
+    except (OSError, InvalidInput) as error:
         raise InvalidInput(f"The price table {file} cannot be read: {error}") from error
     table = document.get("prices") if isinstance(document, dict) else None
     if not isinstance(table, dict):
@@ -33,17 +35,19 @@ def read_prices(path: Path | None = None) -> PriceTable:
     found: list[Violation] = []
     prices: dict[tuple[str, str], Price] = {}
     for provider, models in table.items():
-        for model, row in (models if isinstance(models, dict) else {}).items():
+        if not isinstance(models, dict):
+            found.append(Violation(pointer=f"/prices/{provider}", detail="must be a mapping"))
+            continue
+        for model, row in models.items():
             price = _price(row, f"/prices/{provider}/{model}", found)
             if price is not None:
-                prices[str(provider), str(model)] = price
+                prices[provider, model] = price
     parts = document.get("batch", {})
     if not isinstance(parts, dict):
         found.append(Violation(pointer="/batch", detail="must be a mapping"))
         parts = {}
     batch = {
-        str(provider): _amount(part, f"/batch/{provider}", found)
-        for provider, part in parts.items()
+        provider: _amount(part, f"/batch/{provider}", found) for provider, part in parts.items()
     }
     if found:
         places = "; ".join(f"{each.pointer} {each.detail}" for each in found)
@@ -60,10 +64,7 @@ def _price(row: Any, pointer: str, found: list[Violation]) -> Price | None:
 
 
 def _amount(value: Any, pointer: str, found: list[Violation]) -> Decimal:
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        amount = Decimal(-1)
-    if not amount.is_finite() or amount < 0:
-        found.append(Violation(pointer=pointer, detail="must be a number >= 0"))
-    return amount
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
+        found.append(Violation(pointer=pointer, detail=f"must be a number, 0..{_MOST}"))
+        return Decimal(0)
+    return Decimal(str(value))
