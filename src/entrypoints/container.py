@@ -207,7 +207,7 @@ class Container(containers.DeclarativeContainer):
         schemas=extraction_schemas,
         clock=clock,
         new_id=providers.Object(uuid4),
-        deadline_s=settings.provided.llm_timeout_s,
+        deadline_s=settings.provided.interactive_deadline_s,
     )
 
     extraction_jobs = providers.Singleton(PostgresExtractionJobRepository, database)

@@ -112,7 +112,7 @@ async def test_a_rate_limit_waits_what_it_was_told_and_charges_no_try() -> None:
     bench = Bench([told] * 6 + ["hello"])
     answer = await bench.model.complete(PROMPT, PATIENT)
     assert len(answer.attempts) == 7
-    assert all(seconds >= 30 for seconds in bench.slept)
+    assert sum(bench.slept) >= 6 * 30
     assert answer.attempts[-1].wait_s >= 30
 
 
@@ -186,8 +186,8 @@ async def test_the_time_that_is_left_reaches_the_call() -> None:
     bench = Bench([FailureKind.SERVER_ERROR, "hello"])
     await bench.model.complete(PROMPT, Budget(timeout_s=100, wait_s=100))
     first, second = bench.inner.budgets
-    assert first.timeout_s == pytest.approx(100)
-    assert second.timeout_s == pytest.approx(100 - sum(bench.slept))
+    assert first.timeout_s == pytest.approx(100, abs=0.1)
+    assert second.timeout_s == pytest.approx(100 - sum(bench.slept), abs=0.1)
 
 
 async def test_stated_limits_reach_the_pacer() -> None:
@@ -195,8 +195,8 @@ async def test_stated_limits_reach_the_pacer() -> None:
     bench.stated.note(Limits(requests_per_minute=6, tokens_per_minute=None))
     for _ in range(3):
         await bench.model.complete(PROMPT, PATIENT)
-    assert len(bench.slept) == 1, "the first call taught the limit, the second took the burst"
-    assert bench.slept[0] > 5
+    # The first call taught the limit, the second took the burst, and only the third waited.
+    assert 5 < sum(bench.slept) < 12
 
 
 async def test_no_more_calls_run_at_once_than_the_limit_says() -> None:
