@@ -34,6 +34,7 @@ from adapters.files.click_files import ClickFile
 from adapters.files.click_rejects import RejectsFile
 from adapters.files.samples import FileSampleSink
 from adapters.llm.examination import LanguageModelExamination
+from adapters.llm.gates import ValkeyProviderGates
 from adapters.llm.opening import open_language_models
 from adapters.llm.opening_batches import open_batch_models
 from adapters.llm.prices import read_prices
@@ -186,6 +187,9 @@ class Container(containers.DeclarativeContainer):
 
     models = providers.Dependency(instance_of=dict)
     batch_models = providers.Dependency(instance_of=dict)
+    provider_gates = providers.Singleton(
+        ValkeyProviderGates, providers.Singleton(model_configs, settings), redis
+    )
     record_validator = providers.Singleton(PydanticRecordValidator)
     extractions = providers.Singleton(PostgresExtractionRepository, database)
     extraction_schemas = providers.Singleton(PostgresExtractionSchemaRepository, database)

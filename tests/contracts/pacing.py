@@ -15,10 +15,10 @@ from adapters.llm.pacing import (
     FAILURES_TO_OPEN,
     OPEN_S,
     SAFETY,
-    LaneState,
     Obstacle,
     Pacer,
 )
+from ports.provider_gates import GateState
 from tests.contracts.contract import Contract
 
 SLACK_S = 1.5
@@ -159,7 +159,7 @@ class PacerContract(Contract):
         await pacer.exhausted(lane, hint_s=None)
         await pacer.limited(lane, hint_s=600)
         await pacer.reopen(lane)
-        assert await pacer.state(lane) == LaneState(
+        assert await pacer.state(lane) == GateState(
             gate_s=0,
             hinted=True,
             refusals=0,

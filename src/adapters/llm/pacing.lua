@@ -40,8 +40,8 @@ if op == 'turn' then -- tokens, patience, probes -> wait, granted, obstacle (0 r
     probing = true
   end
   if get('open_until') ~= 0 then
-    local wait = math.max(get('open_until') - now, probe_left())
-    if wait <= 0 and not probes then wait = $GLANCE_S end
+    local wait = get('open_until') - now
+    if wait <= 0 then wait = probes and probe_left() or $GLANCE_S end
     if wait > 0 then return finish(wait, 0, 1) end
     probing = true
   end
@@ -141,7 +141,7 @@ if op == 'learn' then -- requests and tokens a minute, 0 for unknown
   return finish()
 end
 
-if op == 'state' then -- as `LaneState`
+if op == 'state' then -- as `GateState`
   local open = get('open_until') ~= 0
   return finish(
     math.max(0, get('gate') - now),

@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from adapters.llm.hints import LONGEST_QUOTA_HINT_S, Limits, bounded_hint_s
+from ports.provider_gates import GateState
 
 SAFETY: Final = 0.98
 """Share of a limit that is used: clocks and network delays differ."""
@@ -72,31 +73,6 @@ class Turn:
     wait_s: float
     granted: bool
     obstacle: Obstacle = Obstacle.RATE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneState:
-    """How a lane stands; times are seconds from now, 0 where nothing is in the way.
-
-    Attributes:
-        gate_s: how long calls wait because the provider refused some.
-        hinted: the provider named that wait.
-        refusals: rate limits in a row.
-        circuit_open: the provider is taken for broken.
-        circuit_s: until its next probe; 0 when that is due.
-        failures: in a row.
-        quota_s: how long the quota counts as used up.
-        probes: calls that went out to find out whether the provider is back, since it is known.
-    """
-
-    gate_s: float
-    hinted: bool
-    refusals: int
-    circuit_open: bool
-    circuit_s: float
-    failures: int
-    quota_s: float
-    probes: int
 
 
 class Pacer(Protocol):
@@ -152,7 +128,7 @@ class Pacer(Protocol):
         ...
 
     @abstractmethod
-    async def state(self, lane: str) -> LaneState:
+    async def state(self, lane: str) -> GateState:
         """How it stands."""
         ...
 
@@ -200,7 +176,9 @@ class _Lane:
             if wait > 0:
                 return Turn(wait_s=wait, granted=False, obstacle=Obstacle.QUOTA)
         if self.open_until:
-            wait = self.circuit_s(now) or (0.0 if probes else GLANCE_S)
+            wait = self.open_until - now
+            if wait <= 0:
+                wait = self.probe_s(now) if probes else GLANCE_S
             if wait > 0:
                 return Turn(wait_s=wait, granted=False, obstacle=Obstacle.CIRCUIT)
         if self.on_trial and self.probe_until > now:
@@ -328,10 +306,10 @@ class LocalPacer(Pacer):
         state.rpm = (limits.requests_per_minute or 0) * SAFETY
         state.tpm = (limits.tokens_per_minute or 0) * SAFETY
 
-    async def state(self, lane: str) -> LaneState:
+    async def state(self, lane: str) -> GateState:
         """See the protocol."""
         state, now = self._lane(lane), self.now()
-        return LaneState(
+        return GateState(
             gate_s=max(0.0, state.gate - now),
             hinted=not state.on_trial,
             refusals=state.limited_in_a_row,

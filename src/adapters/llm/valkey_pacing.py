@@ -17,12 +17,12 @@ from adapters.llm import pacing
 from adapters.llm.hints import LONGEST_QUOTA_HINT_S, Limits, bounded_hint_s
 from adapters.llm.pacing import (
     BLIND_QUOTA_S,
-    LaneState,
     LocalPacer,
     Obstacle,
     Pacer,
     Turn,
 )
+from ports.provider_gates import GateState
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -104,11 +104,11 @@ class ValkeyPacer(Pacer):
         requests, tokens = limits.requests_per_minute or 0, limits.tokens_per_minute or 0
         await self._call(lane, "learn", requests, tokens)
 
-    async def state(self, lane: str) -> LaneState:
+    async def state(self, lane: str) -> GateState:
         """See the protocol."""
         said = await self._call(lane, "state")
         gate_s, hinted, refusals, circuit_open, circuit_s, failures, quota_s, probes = said
-        return LaneState(
+        return GateState(
             gate_s=gate_s,
             hinted=bool(hinted),
             refusals=int(refusals),
@@ -175,7 +175,7 @@ class SharedPacer(Pacer):
         """See the protocol."""
         await self._both(lambda each: each.learn(lane, limits))
 
-    async def state(self, lane: str) -> LaneState:
+    async def state(self, lane: str) -> GateState:
         """See the protocol."""
         return await self._either(lambda each: each.state(lane))
 
