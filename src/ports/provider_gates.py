@@ -35,7 +35,7 @@ class GateState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderGate:
-    """One configured provider, with the model that is asked there."""
+    """One provider, with a model that is asked there with one key."""
 
     name: str
     model: str
@@ -51,10 +51,10 @@ class ProviderGates(Protocol):
 
     @abstractmethod
     async def all(self) -> Sequence[ProviderGate]:
-        """Each configured provider, in the order of the settings."""
+        """Those configured here, in the order of the settings, then those that others use."""
         ...
 
     @abstractmethod
     async def reopen(self, name: str) -> None:
-        """Forget what holds calls to a configured provider back, all but its stated limits."""
+        """Forget what holds calls to a provider back, all but its stated limits."""
         ...

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from click.testing import CliRunner, Result
+from redis.asyncio import Redis
 
 from adapters.embedded.installation import free_port
 from adapters.llm.pacing import FAILURES_TO_OPEN
@@ -146,16 +147,17 @@ class Operator:
         variables = {**self.variables, **settings}
         return await asyncio.to_thread(CliRunner().invoke, command, line.split(), env=variables)
 
-    async def openai(self) -> dict[str, Any]:
+    async def openai(self) -> Any:
         said = await self.types("status --json")
         assert said.exit_code == 0, said.output
-        [found] = json.loads(said.stdout)["providers"]
-        assert found["name"] == "openai"
-        return dict(found)
+        found = json.loads(said.stdout)["providers"]
+        return next(each for each in found if each["name"] == "openai")
 
 
 @pytest.fixture
-def operator(module_database_url: str, redis_url: str, fake: FakeInThread) -> Operator:
+async def operator(module_database_url: str, redis_url: str, fake: FakeInThread) -> Operator:
+    async with Redis.from_url(redis_url) as valkey:  # the lanes of other tests
+        await valkey.flushdb()
     return Operator(module_database_url, redis_url, fake)
 
 
@@ -172,8 +174,10 @@ async def test_an_operator_sees_a_gate_and_opens_it_for_the_running_server(
     assert seen["refusals_in_a_row"] == 1
     told = await operator.types("status")
     assert f"gate shut until {seen['gate']['until']} (it asked to wait)" in told.output
+    elsewhere = await operator.types("status", LLM_PROVIDER="local", OPENAI_API_KEY="")
+    assert seen["gate"]["until"] in elsewhere.output, "whatever is configured where it is typed"
     unknown = await operator.types("reopen nobody")
-    assert (unknown.exit_code, "configured are openai" in unknown.output) == (1, True)
+    assert (unknown.exit_code, "used are openai" in unknown.output) == (1, True)
     opened = await operator.types("reopen openai")
     assert (opened.exit_code, opened.output) == (
         0,

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from adapters.llm.clients import ModelConfig
-from adapters.llm.opening import lane_of
+from adapters.llm.opening import lane_of, provider_of
 from adapters.llm.valkey_pacing import ValkeyPacer
 from domain.errors import QueueUnavailable
 from ports.provider_gates import ProviderGate, ProviderGates
@@ -21,28 +21,30 @@ class ValkeyProviderGates(ProviderGates):
     """The lanes that `SharedPacer` shares.
 
     Args:
-        configs: the configured providers.
+        configs: the providers that are configured here; running processes may know others.
         valkey: where the lanes are.
     """
 
     def __init__(self, configs: Sequence[ModelConfig], valkey: Redis) -> None:
-        self._configs = {config.provider: config for config in configs}
+        self._here = [lane_of(config) for config in configs]
         self._pacer = ValkeyPacer(valkey)
 
     async def all(self) -> Sequence[ProviderGate]:
         """See the port."""
-        return [
-            ProviderGate(
-                name=name,
-                model=config.model,
-                state=await _reached(self._pacer.state(lane_of(config))),
-            )
-            for name, config in self._configs.items()
-        ]
+        return [await self._gate(lane) for lane in await self._lanes()]
 
     async def reopen(self, name: str) -> None:
         """See the port."""
-        await _reached(self._pacer.reopen(lane_of(self._configs[name])))
+        for lane in await self._lanes():
+            if provider_of(lane)[0] == name:
+                await _reached(self._pacer.reopen(lane))
+
+    async def _lanes(self) -> Sequence[str]:
+        return list(dict.fromkeys([*self._here, *await _reached(self._pacer.lanes())]))
+
+    async def _gate(self, lane: str) -> ProviderGate:
+        name, model = provider_of(lane)
+        return ProviderGate(name=name, model=model, state=await _reached(self._pacer.state(lane)))
 
 
 async def _reached(asked: Awaitable[T]) -> T:

@@ -93,6 +93,12 @@ def lane_of(config: ModelConfig) -> str:
     return f"{config.provider}:{config.model}:{hashlib.sha256(place).hexdigest()[:12]}"
 
 
+def provider_of(lane: str) -> tuple[str, str]:
+    """The provider and the model that a lane belongs to."""
+    provider, _, rest = lane.partition(":")
+    return provider, rest.rpartition(":")[0]
+
+
 @asynccontextmanager
 async def _open_openai_protocol(
     config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedLimits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from string import Template
 from typing import Final, TypeVar
@@ -64,8 +64,15 @@ class ValkeyPacer(Pacer):
     """
 
     def __init__(self, client: Redis, *, prefix: str = "storekeeper:llm:") -> None:
+        self._client = client
         self._run = client.register_script(_script())
         self._prefix = prefix
+
+    async def lanes(self) -> Sequence[str]:
+        """The lanes that any process used of late, sorted."""
+        found = self._client.scan_iter(match=f"{self._prefix}*", count=1000)
+        async with asyncio.timeout(_PATIENCE_S):
+            return sorted([key.decode().removeprefix(self._prefix) async for key in found])
 
     async def _call(self, lane: str, *arguments: object) -> list[float]:
         async with asyncio.timeout(_PATIENCE_S):

@@ -50,9 +50,9 @@ def reopen_command(*, name: str | None) -> None:
 
     async def work(container: Container) -> None:
         gates = container.provider_gates()
-        names = [gate.name for gate in await gates.all()]
+        names = list(dict.fromkeys(gate.name for gate in await gates.all()))
         if name is not None and name not in names:
-            detail = f"is not configured; configured are {', '.join(names)}"
+            detail = f"is no provider that is used here; used are {', '.join(names)}"
             raise InvalidInput.of([Violation(pointer=name, detail=detail)])
         for each in names if name is None else [name]:
             await gates.reopen(each)

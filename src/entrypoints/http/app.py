@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
@@ -35,6 +36,7 @@ from entrypoints.http.problems import on_app_error, on_http_error, on_unexpected
 from entrypoints.http.search_clicks import SearchClickController
 from entrypoints.http.search_insights import SearchInsightController
 from entrypoints.http.users import UserController
+from entrypoints.models import warm_up
 from entrypoints.settings import Settings
 
 PROVIDED = (
@@ -75,7 +77,9 @@ def build_app(
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with open_(settings) as container:
             holder["container"] = container
+            warming = asyncio.create_task(warm_up(settings))
             yield
+            warming.cancel()
 
     def provided(name: str) -> Provide:
         def give() -> Any:
