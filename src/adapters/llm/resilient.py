@@ -13,7 +13,7 @@ from typing import Final
 from adapters.llm.concurrency import AdaptiveLimit
 from adapters.llm.errors import failure
 from adapters.llm.hints import StatedLimits
-from adapters.llm.pacing import PROBE_S, Obstacle, Pacer
+from adapters.llm.pacing import GLANCE_S, PROBE_S, Obstacle, Pacer
 from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind
 from ports.language_model import Answer, Budget, LanguageModel, Message, ModelProfile, Prompt
 
@@ -130,11 +130,13 @@ class ResilientLanguageModel(LanguageModel):
 
     async def _probe(self) -> None:
         while (state := await self._pacer.state(self._lane)).circuit_open:
-            await self._sleep(max(state.circuit_s, _SHORTEST_WAIT_S))
+            due_s = max(state.circuit_s, state.gate_s, _SHORTEST_WAIT_S)
+            await self._sleep(min(due_s, _LOOK_S))  # somebody may open it by hand
             try:
                 await self.complete(PROBE, Budget(timeout_s=PROBE_S - 1, wait_s=0))
             except CallFailed as error:
                 _log.info("probing %s: %s", self._lane, error.failure.kind)
+                await self._sleep(GLANCE_S)
             except Exception:  # noqa: BLE001 (a defect must not end it: nobody else would probe)
                 _log.exception("probing %s failed", self._lane)
                 await self._sleep(PROBE_S)
