@@ -55,6 +55,11 @@ WHERE id = :job_id
     )
 RETURNING id;
 
+-- name: stop_waiting
+UPDATE extraction_jobs SET waits_until = NULL
+WHERE status = 'running' AND waits_until > now() AND :provider = ANY (providers)
+RETURNING id;
+
 -- What waits in a cancelled job counts as cancelled: no row has to be touched for that.
 -- name: results
 WITH job AS (SELECT id, status = 'cancelled' AS cancelled FROM extraction_jobs WHERE id = :job_id)

@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,21 @@ class Violation:
 
     pointer: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderState:
+    """How a language model provider stands that could not be asked.
+
+    Attributes:
+        name: as in LLM_PROVIDER.
+        state: the kind of its failure, such as `circuit_open`.
+        until: when it is worth asking again, aware UTC; None when unknown.
+    """
+
+    name: str
+    state: str
+    until: datetime | None
 
 
 class AppError(Exception):
@@ -146,9 +162,13 @@ class Unavailable(DependencyError):
     Args:
         message: what is unavailable, in words that leak nothing of the inside.
         retry_after_s: when a new try makes sense, in seconds (>= 0); None when unknown.
+
+    Attributes:
+        provider: the language model provider that it is about; None where it is about none.
     """
 
     code = "unavailable"
+    provider: ProviderState | None = None
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)

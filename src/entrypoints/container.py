@@ -36,6 +36,7 @@ from adapters.files.content import BadRow, Content, opened, unpacked
 from adapters.files.csv_rows import CsvTable
 from adapters.files.samples import FileSampleSink
 from adapters.llm.examination import LanguageModelExamination
+from adapters.llm.gates import ValkeyProviderGates
 from adapters.llm.opening import open_language_models
 from adapters.llm.opening_batches import open_batch_models
 from adapters.llm.records import PydanticRecordValidator
@@ -196,6 +197,9 @@ class Container(containers.DeclarativeContainer):
 
     models = providers.Dependency(instance_of=dict)
     batch_models = providers.Dependency(instance_of=dict)
+    provider_gates = providers.Singleton(
+        ValkeyProviderGates, providers.Singleton(model_configs, settings), redis
+    )
     record_validator = providers.Singleton(PydanticRecordValidator)
     extractions = providers.Singleton(PostgresExtractionRepository, database)
     extraction_schemas = providers.Singleton(PostgresExtractionSchemaRepository, database)
@@ -217,7 +221,7 @@ class Container(containers.DeclarativeContainer):
         schemas=extraction_schemas,
         clock=clock,
         new_id=providers.Object(uuid4),
-        deadline_s=settings.provided.llm_timeout_s,
+        deadline_s=settings.provided.interactive_deadline_s,
     )
 
     extraction_jobs = providers.Singleton(PostgresExtractionJobRepository, database)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from pydantic import SecretStr
 
-from adapters.llm.clients import ModelConfig
+from adapters.llm.clients import ModelConfig, load_sdk
 from adapters.llm.simulation import is_simulation
 from entrypoints.settings import ModelSettings, Provider
 
@@ -24,6 +24,12 @@ def stand_in_probe(settings: ModelSettings) -> Callable[[str], Awaitable[bool]]:
         return await is_simulation(places[provider])
 
     return probe
+
+
+async def warm_up(settings: ModelSettings) -> None:
+    """Load what asking the chain takes: who asks first waits for the answer, not for that."""
+    for provider in settings.llm_provider:
+        await load_sdk(provider)
 
 
 def model_configs(settings: ModelSettings) -> list[ModelConfig]:

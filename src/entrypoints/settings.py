@@ -133,6 +133,13 @@ class ModelSettings(Environment):
     llm_timeout_s: float = Field(
         default=60.0, gt=0, le=600, description="Longest wait for one answer of a provider, in s"
     )
+    interactive_deadline_s: float = Field(
+        default=30.0,
+        gt=0,
+        le=600,
+        description="Longest wait for the answer to POST /extractions, retries and the whole chain"
+        " included, in s",
+    )
     llm_concurrency: int = Field(
         default=16,
         ge=1,

@@ -74,6 +74,11 @@ class ExtractionJobRepository(Protocol):
         ...
 
     @abstractmethod
+    async def stop_waiting(self, provider: str) -> int:
+        """Let running jobs that ask `provider` go on now; returns how many waited."""
+        ...
+
+    @abstractmethod
     async def workers(self) -> int:
         """How many workers are alive."""
         ...

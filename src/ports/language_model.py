@@ -46,11 +46,14 @@ class Budget:
     Attributes:
         timeout_s: everything, waits and retries included, in seconds (> 0).
         wait_s: of it, waiting for a rate limit or a failing provider (>= 0): short where another
-            provider can be asked instead.
+            provider can be asked instead, or somebody waits for the answer.
+        probes: the call may be the one that finds out whether a provider that failed is back, and
+            goes out although its quota was used up. Who waits for an answer leaves that to others.
     """
 
     timeout_s: float
     wait_s: float
+    probes: bool = True
 
 
 class Finish(StrEnum):

@@ -495,6 +495,19 @@ class ExtractionJobsContract(Contract):
         await store.let_pass(timedelta(seconds=16))
         assert len(await store.queue.claim(worker, limit=5)) == 3
 
+    async def test_a_wait_ends_when_its_provider_is_opened_by_hand(self, store: JobStore) -> None:
+        job = await store.job()
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        halt = Halt(reason=Reason(code="rate_limited", detail="Wait."), wait_s=3600.0)
+        await store.queue.settle(worker, [given_back(item, halt=halt)])
+        assert await store.jobs.stop_waiting("gemini") == 0
+        assert await store.queue.claim(worker, limit=5) == []
+        assert await store.jobs.stop_waiting("openai") == 1
+        assert (await store.jobs.get(job.id)).waits_until is None
+        assert len(await store.queue.claim(worker, limit=5)) == 3
+        assert await store.jobs.stop_waiting("openai") == 0
+
     @pytest.mark.parametrize(
         ("caps", "raised", "code"),
         [

@@ -9,6 +9,7 @@ import pytest
 
 from adapters.llm.hints import Limits
 from adapters.llm.pacing import (
+    BLIND_QUOTA_S,
     BLIND_WAIT_S,
     BURST_S,
     FAILURES_TO_OPEN,
@@ -17,6 +18,7 @@ from adapters.llm.pacing import (
     Obstacle,
     Pacer,
 )
+from ports.provider_gates import GateState
 from tests.contracts.contract import Contract
 
 SLACK_S = 1.5
@@ -100,6 +102,77 @@ class PacerContract(Contract):
     async def test_without_a_hint_the_wait_is_short_at_first(self, pacer: Pacer, lane: str) -> None:
         assert await pacer.limited(lane, hint_s=None) <= BLIND_WAIT_S[0] + 0.01
 
+    @pytest.mark.parametrize("hint_s", [None, 0, -5, 0.001, 0.49, float("nan")])
+    async def test_behind_a_refusal_without_a_usable_hint_one_call_at_a_time_tries(
+        self, pacer: Pacer, lane: str, hint_s: float | None
+    ) -> None:
+        assert await pacer.limited(lane, hint_s=hint_s) == pytest.approx(BLIND_WAIT_S[0], abs=0.01)
+        turns = [await pacer.turn(lane, tokens=1, patience_s=60) for _ in range(5)]
+        assert [turn.granted for turn in turns] == [True, False, False, False, False]
+        await pacer.answered(lane, unplanned_tokens=0)
+        assert (await pacer.turn(lane, tokens=1, patience_s=60)).granted
+        assert (await pacer.state(lane)).refusals == 0
+
+    async def test_a_hint_lets_all_out_behind_it(self, pacer: Pacer, lane: str) -> None:
+        await pacer.limited(lane, hint_s=0.5)
+        turns = [await pacer.turn(lane, tokens=1, patience_s=60) for _ in range(5)]
+        assert all(turn.granted for turn in turns)
+
+    @pytest.mark.parametrize("hint_s", [1e12, float("inf"), 1e308])
+    async def test_a_hint_shuts_the_gate_for_an_hour_at_most_and_a_quota_for_a_day(
+        self, pacer: Pacer, lane: str, hint_s: float
+    ) -> None:
+        assert await pacer.limited(lane, hint_s=hint_s) == about(3600)
+        assert await pacer.exhausted(lane, hint_s=hint_s) == about(86_400)
+
+    async def test_a_quota_that_is_used_up_holds_back_who_leaves_probes_to_others(
+        self, pacer: Pacer, lane: str
+    ) -> None:
+        assert await pacer.exhausted(lane, hint_s=None) == about(BLIND_QUOTA_S)
+        assert (await pacer.turn(lane, tokens=1, patience_s=0)).granted
+        refused = await pacer.turn(lane, tokens=1, patience_s=0, probes=False)
+        assert refused.obstacle is Obstacle.QUOTA
+        assert refused.wait_s == about(BLIND_QUOTA_S)
+        await pacer.answered(lane, unplanned_tokens=0)
+        assert (await pacer.turn(lane, tokens=1, patience_s=0, probes=False)).granted
+
+    async def test_the_probe_of_an_open_circuit_is_not_for_who_leaves_it_to_others(
+        self, pacer: Pacer, lane: str
+    ) -> None:
+        for _ in range(FAILURES_TO_OPEN):
+            await pacer.failed(lane)
+        while (state := await pacer.state(lane)).circuit_s > 0:
+            await asyncio.sleep(state.circuit_s)
+        refused = await pacer.turn(lane, tokens=1, patience_s=60, probes=False)
+        assert not refused.granted
+        assert refused.obstacle is Obstacle.CIRCUIT
+        assert (await pacer.turn(lane, tokens=1, patience_s=60)).granted
+        state = await pacer.state(lane)
+        assert (state.circuit_open, state.failures, state.probes) == (True, FAILURES_TO_OPEN, 1)
+
+    async def test_reopening_forgets_everything_but_the_stated_limits(
+        self, pacer: Pacer, lane: str
+    ) -> None:
+        await pacer.learn(lane, Limits(requests_per_minute=6, tokens_per_minute=None))
+        for _ in range(FAILURES_TO_OPEN):
+            await pacer.failed(lane)
+        await pacer.exhausted(lane, hint_s=None)
+        await pacer.limited(lane, hint_s=600)
+        await pacer.reopen(lane)
+        assert await pacer.state(lane) == GateState(
+            gate_s=0,
+            hinted=True,
+            refusals=0,
+            circuit_open=False,
+            circuit_s=0,
+            failures=0,
+            quota_s=0,
+            probes=0,
+        )
+        assert (await pacer.turn(lane, tokens=1, patience_s=0, probes=False)).wait_s == 0
+        second = await pacer.turn(lane, tokens=1, patience_s=60)
+        assert second.wait_s == about(10 / SAFETY - BURST_S)
+
     async def test_one_lane_does_not_wait_for_another(self, pacer: Pacer, lane: str) -> None:
         await pacer.limited(lane, hint_s=30)
         assert (await pacer.turn(f"{lane}-b", tokens=1, patience_s=0)).granted
@@ -111,9 +184,9 @@ class PacerContract(Contract):
         await asyncio.sleep(1.1)
         for _ in range(9):
             await pacer.answered(lane, unplanned_tokens=0)
-        await pacer.limited(lane, hint_s=0)
+        await pacer.limited(lane, hint_s=0.5)
         waits = [(await pacer.turn(lane, tokens=1, patience_s=60)).wait_s for _ in range(30)]
-        assert waits[-1] > 0
+        assert waits[-1] > 1
 
     async def test_failures_in_a_row_open_the_circuit(self, pacer: Pacer, lane: str) -> None:
         for _ in range(FAILURES_TO_OPEN - 1):

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+from redis.asyncio import Redis
 
 from entrypoints.fake_provider.scenario import Fault, Raw
 from tests.fake_provider import FakeInThread, running_fake
@@ -53,8 +54,10 @@ async def api(
 
 
 @pytest.fixture(autouse=True)
-def quiet(fake: FakeInThread) -> Iterator[None]:
+async def quiet(fake: FakeInThread, redis_url: str) -> AsyncIterator[None]:
     yield
+    async with Redis.from_url(redis_url) as valkey:  # what a test taught of the providers
+        await valkey.flushdb()
     assert fake.provider.faults.left == 0, "a test left faults behind"
 
 

@@ -15,7 +15,7 @@ from adapters.llm.records import PydanticRecordValidator
 from adapters.memory.language_model import QUOTING, Said, ScriptedLanguageModel
 from domain.errors import BadAnswer, InvalidInput, ProviderRateLimited, TextRefused
 from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.calls import FailureKind
+from domain.extraction.calls import Failure, FailureKind
 from domain.extraction.model import ExtractionResult, FlagKind, Status
 from domain.extraction.prices import Price, PriceTable
 from domain.extraction.schema import Field, FieldType, Schema
@@ -523,3 +523,22 @@ async def test_an_answer_with_an_endless_number_is_unreadable_and_its_calls_are_
     assert result.failure.kind is FailureKind.INVALID_JSON
     assert len(result.attempts) >= 2
     assert result.cost_usd
+
+
+async def test_who_waits_shares_the_patience_over_the_chain_and_is_told_who_is_back_first() -> None:
+    models = {
+        name: ScriptedLanguageModel([Failure(kind=kind, detail=name, retry_after_s=wait_s)])
+        for name, kind, wait_s in (
+            ("first", FailureKind.CIRCUIT_OPEN, 4.0),
+            ("second", FailureKind.QUOTA_EXHAUSTED, 3600.0),
+            ("third", FailureKind.CONNECTION, None),
+        )
+    }
+    result = await service_over(models).extract(
+        TEXT, ORDER_MESSAGE, chain=list(models), deadline_s=30, patience_s=0.75
+    )
+    assert [model.budgets[0].wait_s for model in models.values()] == [0.25] * 3
+    assert not any(model.budgets[0].probes for model in models.values())
+    assert result.failure is not None
+    assert result.failure.kind is FailureKind.CONNECTION
+    assert result.retry_after_s == 4.0

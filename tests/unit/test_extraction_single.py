@@ -61,6 +61,8 @@ async def test_a_text_is_read_by_the_named_schema_before_the_deadline(
     assert extraction.result.status is Status.VALID
     assert extraction.result.fields == {"customer": "Ann Moor", "product": "mugs", "quantity": 3}
     assert model.budgets[0].timeout_s == 30
+    assert model.budgets[0].wait_s < 1, "what is known to be down is told, not waited for"
+    assert not model.budgets[0].probes
 
 
 async def test_everything_that_is_wrong_is_named_at_once_and_no_model_is_asked() -> None:

@@ -19,7 +19,8 @@ async def test_waits_without_a_hint_grow_while_refusals_follow_each_other() -> N
     now = 1000.0
     pacer = LocalPacer(now=lambda: now)
     waits = []
-    for _ in range(8):
+    for _ in range(9):
+        assert (await pacer.turn("lane", tokens=1, patience_s=60)).granted
         waits.append(await pacer.limited("lane", hint_s=None))
         now += waits[-1]
     assert waits == [*BLIND_WAIT_S, BLIND_WAIT_S[-1], BLIND_WAIT_S[-1]]
@@ -27,9 +28,29 @@ async def test_waits_without_a_hint_grow_while_refusals_follow_each_other() -> N
     assert await pacer.limited("lane", hint_s=None) == BLIND_WAIT_S[0]
 
 
-async def test_calls_that_were_refused_together_count_once() -> None:
-    pacer = LocalPacer(now=lambda: 1000.0)
-    assert [await pacer.limited("lane", hint_s=None) for _ in range(3)] == [1.0, 2.0, 2.0]
+async def test_calls_that_were_refused_together_count_once_however_late_they_come_back() -> None:
+    now = 1000.0
+    pacer = LocalPacer(now=lambda: now)
+    for _ in range(64):
+        await pacer.limited("lane", hint_s=0)
+        now += 0.1
+    assert (await pacer.state("lane")).refusals == 1
+    assert await pacer.shut_s("lane") <= BLIND_WAIT_S[0]
+
+
+async def test_what_refuses_everything_is_soon_asked_twice_a_minute() -> None:
+    now, calls = 0.0, []
+    pacer = LocalPacer(now=lambda: now)
+    while now < 600:
+        turns = [await pacer.turn("lane", tokens=1, patience_s=0) for _ in range(64)]
+        calls += [now] * sum(turn.granted for turn in turns)
+        if any(turn.granted for turn in turns):
+            await pacer.limited("lane", hint_s=0.001)
+        now += 0.05
+    first = [at for at in calls if at == 0]
+    assert len(first) == 64, "nothing was known yet"
+    assert len([at for at in calls if 0 < at < 4]) == 3
+    assert len([at for at in calls if 300 <= at < 600]) == 10
 
 
 async def test_an_inferred_rate_settles_near_the_real_one() -> None:

@@ -46,6 +46,7 @@ def settings(vllm: VllmServer, module_database_url: str, redis_url: str) -> Sett
         vllm_api_key=KEY,
         vllm_model=MODEL,
         llm_timeout_s=ANSWER_TIMEOUT_S,
+        interactive_deadline_s=ANSWER_TIMEOUT_S,
         llm_concurrency=32,
     )
 

@@ -10,6 +10,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from adapters.llm.hints import LONGEST_HINT_S, LONGEST_QUOTA_HINT_S, bounded_hint_s
 from domain.extraction.calls import Failure, FailureKind
 
 _log = logging.getLogger(__name__)
@@ -34,10 +35,13 @@ DETAILS: Final[Mapping[FailureKind, str]] = {
 
 
 def failure(provider: str, kind: FailureKind, *, retry_after_s: float | None = None) -> Failure:
-    """A failure of `provider` in words for its user."""
+    """A failure of `provider` in words for its user; the wait that it names is bounded here."""
     names = {"local": "LOCAL_LLM"}
     detail = DETAILS[kind].format(provider, names.get(provider, provider.upper()))
-    return Failure(kind=kind, detail=detail, retry_after_s=retry_after_s)
+    quota = kind is FailureKind.QUOTA_EXHAUSTED
+    most_s = LONGEST_QUOTA_HINT_S if quota else LONGEST_HINT_S
+    wait_s = bounded_hint_s(retry_after_s, most_s=most_s)
+    return Failure(kind=kind, detail=detail, retry_after_s=wait_s)
 
 
 def unforeseen(provider: str, problem: Exception | None) -> Failure:

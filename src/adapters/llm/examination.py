@@ -5,26 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from adapters.llm.resilient import PROBE
 from domain.extraction.calls import CallFailed
 from ports.examination import Examination, Finding
-from ports.language_model import Budget, Finish, LanguageModel, Message, Prompt
+from ports.language_model import Budget, Finish, LanguageModel
 
 _TIMEOUT_S: Final = 60.0
-_PROMPT: Final = Prompt(
-    messages=(
-        Message(role="system", content="You answer in JSON."),
-        Message(role="user", content='Say {"ready": true}.'),
-    ),
-    json_schema={
-        "type": "object",
-        "properties": {"ready": {"type": "boolean"}},
-        "required": ["ready"],
-        "additionalProperties": False,
-    },
-    schema_name="readiness",
-    max_output_tokens=64,
-    estimated_tokens=128,
-)
 
 
 class LanguageModelExamination(Examination):
@@ -44,7 +30,7 @@ class LanguageModelExamination(Examination):
         name = self._model.profile.model
         try:
             answer = await self._model.complete(
-                _PROMPT, Budget(timeout_s=_TIMEOUT_S, wait_s=_TIMEOUT_S)
+                PROBE, Budget(timeout_s=_TIMEOUT_S, wait_s=_TIMEOUT_S)
             )
         except CallFailed as error:
             return [self._finding(good=False, detail=f"{name}: {error.failure.detail}")]

@@ -1,10 +1,26 @@
-"""Rate limits as providers state them."""
+"""Rate limits and waits as providers state them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+SHORTEST_HINT_S: Final = 0.5
+"""A shorter wait that a provider names (0, one in the past) says nothing: who obeyed it would send
+hundreds of calls a second into the same refusal."""
+LONGEST_HINT_S: Final = 3_600.0
+"""A longer wait is taken for this one: a slip of the provider's must not shut it for a year."""
+LONGEST_QUOTA_HINT_S: Final = 86_400.0
+"""The same for a quota, which may be one of a day."""
+
+
+def bounded_hint_s(hint_s: float | None, *, most_s: float = LONGEST_HINT_S) -> float | None:
+    """The wait that a hint stands for, in seconds; None when it stands for none."""
+    if hint_s is None or not hint_s >= SHORTEST_HINT_S:  # not so for NaN either
+        return None
+    return min(hint_s, most_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,7 @@ async def open_language_models(
     local = LocalPacer()
     pacer = local if valkey is None else SharedPacer(ValkeyPacer(valkey), local)
     async with AsyncExitStack() as stack:
-        models: dict[str, LanguageModel] = {}
+        models: dict[str, ResilientLanguageModel] = {}
         for config in configs:
             stated = StatedLimits()
             models[config.name or config.provider] = ResilientLanguageModel(
@@ -50,13 +50,17 @@ async def open_language_models(
                     _profile(config),
                     partial(_entered, stack, config, call_timeout_s, concurrency, stated),
                 ),
-                lane=_lane(config),
+                lane=lane_of(config),
                 pacer=pacer,
                 limit=AdaptiveLimit(concurrency, alone_first=True),
                 stated=stated,
                 now=time.monotonic,
             )
-        yield models
+        try:
+            yield models
+        finally:
+            for model in models.values():
+                await model.aclose()
 
 
 def open_bare_model(
@@ -83,10 +87,16 @@ def _profile(config: ModelConfig) -> ModelProfile:
     return config.profile or profile_of(config.provider, config.model)
 
 
-def _lane(config: ModelConfig) -> str:
+def lane_of(config: ModelConfig) -> str:
     """Provider, model and a digest of where and with which key."""
     place = f"{config.base_url} {config.api_key}".encode()
     return f"{config.provider}:{config.model}:{hashlib.sha256(place).hexdigest()[:12]}"
+
+
+def provider_of(lane: str) -> tuple[str, str]:
+    """The provider and the model that a lane belongs to."""
+    provider, _, rest = lane.partition(":")
+    return provider, rest.rpartition(":")[0]
 
 
 @asynccontextmanager

@@ -29,23 +29,38 @@ local function heal()
   end
 end
 
-if op == 'turn' then -- tokens, patience -> wait, granted, circuit
-  local tokens, patience = tonumber(ARGV[2]), tonumber(ARGV[3])
+local function probe_left() return math.min($POLL_S, math.max(0, get('probe_until') - now)) end
+
+if op == 'turn' then -- tokens, patience, probes -> wait, granted, obstacle (0 rate, 1 circuit, 2 quota)
+  local tokens, patience, probes = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
   local probing = false
+  if get('quota_until') ~= 0 and not probes then
+    local wait = math.max(get('quota_until') - now, probe_left())
+    if wait > 0 then return finish(wait, 0, 2) end
+    probing = true
+  end
   if get('open_until') ~= 0 then
     local wait = get('open_until') - now
-    if wait <= 0 then wait = math.min($POLL_S, math.max(0, get('probe_until') - now)) end
+    if wait <= 0 then wait = probes and probe_left() or $GLANCE_S end
     if wait > 0 then return finish(wait, 0, 1) end
     probing = true
   end
   local rpm, tpm = get('rpm'), get('tpm')
   local start = math.max(now, get('gate'))
+  if get('on_trial') ~= 0 then
+    local left = math.min($GLANCE_S, probe_left())
+    if left > 0 then return finish(math.max(start - now, left), 0, 0) end
+    probing = true
+  end
   if rpm > 0 then start = math.max(start, get('requests_at') - $BURST_S) end
   if tpm > 0 then start = math.max(start, get('tokens_at') - $BURST_S) end
   if start - now > patience then return finish(start - now, 0, 0) end
   if rpm > 0 then set('requests_at', math.max(get('requests_at'), start) + 60 / rpm) end
   if tpm > 0 then set('tokens_at', math.max(get('tokens_at'), start) + 60 * tokens / tpm) end
-  if probing then set('probe_until', now + $PROBE_S) end
+  if probing then
+    set('probe_until', start + $PROBE_S)
+    set('probes', get('probes') + 1)
+  end
   return finish(start - now, 1, 0)
 end
 
@@ -53,7 +68,9 @@ if op == 'shut' then return finish(math.max(0, get('gate') - now)) end
 
 if op == 'answered' then -- unplanned tokens
   heal()
-  if get('limited_in_a_row') ~= 0 then set('limited_in_a_row', 0) end
+  for _, name in ipairs({'limited_in_a_row', 'on_trial', 'quota_until'}) do
+    if get(name) ~= 0 then set(name, 0) end
+  end
   local unplanned = tonumber(ARGV[2])
   if get('tpm') > 0 and unplanned ~= 0 then
     set('tokens_at', get('tokens_at') + 60 * unplanned / get('tpm'))
@@ -72,11 +89,9 @@ if op == 'answered' then -- unplanned tokens
 end
 
 if op == 'limited' then -- hint (-1: none) -> wait
+  local counts = now >= get('gate') and (get('on_trial') == 0 or get('probe_until') > now)
   heal()
-  local wait = tonumber(ARGV[2])
-  local blind = {$BLIND_WAIT_S}
-  if wait < 0 then wait = blind[math.min(get('limited_in_a_row') + 1, #blind)] end
-  if now >= get('gate') then
+  if counts then
     set('limited_in_a_row', get('limited_in_a_row') + 1)
     if get('stated') == 0 and now - get('cut_at') >= $CUT_EVERY_S then
       local seen, passed, rpm = now - get('window_at'), get('window_passed'), get('rpm')
@@ -90,9 +105,19 @@ if op == 'limited' then -- hint (-1: none) -> wait
       set('cut_at', now)
     end
   end
+  local wait = tonumber(ARGV[2])
+  local blind = {$BLIND_WAIT_S}
+  set('on_trial', wait < 0 and (counts or get('on_trial') ~= 0) and 1 or 0)
+  if wait < 0 then wait = blind[math.min(math.max(get('limited_in_a_row'), 1), #blind)] end
   set('gate', math.max(get('gate'), now + wait))
   set('requests_at', math.max(get('requests_at'), get('gate')))
   return finish(get('gate') - now)
+end
+
+if op == 'exhausted' then -- wait
+  heal()
+  set('quota_until', now + tonumber(ARGV[2]))
+  return finish(tonumber(ARGV[2]))
 end
 
 if op == 'failed' then
@@ -103,6 +128,8 @@ if op == 'failed' then
     set('open_until', now + open[math.min(get('opened') + 1, #open)])
     set('opened', get('opened') + 1)
     set('probe_until', 0)
+  elseif get('open_until') == 0 then
+    set('probe_until', 0)
   end
   return finish()
 end
@@ -111,6 +138,29 @@ if op == 'learn' then -- requests and tokens a minute, 0 for unknown
   set('stated', 1)
   set('rpm', tonumber(ARGV[2]) * $SAFETY)
   set('tpm', tonumber(ARGV[3]) * $SAFETY)
+  return finish()
+end
+
+if op == 'state' then -- as `GateState`
+  local open = get('open_until') ~= 0
+  return finish(
+    math.max(0, get('gate') - now),
+    get('on_trial') == 0 and 1 or 0,
+    get('limited_in_a_row'),
+    open and 1 or 0,
+    open and math.max(get('open_until') - now, probe_left()) or 0,
+    get('failures'),
+    math.max(0, get('quota_until') - now),
+    get('probes')
+  )
+end
+
+if op == 'reopen' then
+  redis.call('DEL', key)
+  set('probes', get('probes'))
+  if get('stated') ~= 0 then
+    for _, name in ipairs({'stated', 'rpm', 'tpm'}) do set(name, get(name)) end
+  end
   return finish()
 end
 

@@ -6,9 +6,11 @@ processes that share a Valkey. A contract suite runs over both.
 
 The rules: requests and tokens a minute are spaced by the generic cell rate algorithm, which needs
 one number each and lets callers reserve their turn. A wait that the provider asks for shuts a gate
-for everybody. Failures in a row open a circuit; a single probe at a time tests whether it may
-close. Where a provider states no limit, the rate at which it let calls pass before it complained is
-taken for its limit, and then raised little by little.
+for everybody. Where it refuses and names no wait worth the name, the gate is shut for ever longer,
+and behind it one call at a time tries until one is answered. Failures in a row open a circuit; a
+single probe at a time tests whether it may close. A quota that is used up is remembered. Where a
+provider states no limit, the rate at which it let calls pass before it complained is taken for its
+limit, and then raised little by little.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-from adapters.llm.hints import Limits
+from adapters.llm.hints import LONGEST_QUOTA_HINT_S, Limits, bounded_hint_s
+from ports.provider_gates import GateState
 
 SAFETY: Final = 0.98
 """Share of a limit that is used: clocks and network delays differ."""
@@ -34,8 +37,12 @@ PROBE_S: Final = 15.0
 """A probe that has not come back by then (its caller may be gone) lets another one out."""
 POLL_S: Final = 1.0
 """How long others wait for the outcome of a probe before they ask again."""
-BLIND_WAIT_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+GLANCE_S: Final = 0.25
+"""The same where the outcome may be there in no time."""
+BLIND_WAIT_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """How long the gate is shut for a rate limit without a hint, growing while they follow another."""
+BLIND_QUOTA_S: Final = 60.0
+"""How long a quota counts as used up when the provider does not say."""
 CUT: Final = 0.9
 CUT_EVERY_S: Final = 1.0
 RAISE: Final = 0.01
@@ -50,6 +57,7 @@ class Obstacle(StrEnum):
 
     RATE = "rate"
     CIRCUIT = "circuit"
+    QUOTA = "quota"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +79,15 @@ class Pacer(Protocol):
     """Holds the state of lanes."""
 
     @abstractmethod
-    async def turn(self, lane: str, *, tokens: int, patience_s: float) -> Turn:
+    async def turn(self, lane: str, *, tokens: int, patience_s: float, probes: bool = True) -> Turn:
         """Ask for a turn.
 
         Args:
             lane: which.
             tokens: what the call may use.
             patience_s: a turn further away is not reserved.
+            probes: the call may find out whether a circuit can be closed, and goes out whatever is
+                known of the quota.
         """
         ...
 
@@ -96,7 +106,15 @@ class Pacer(Protocol):
 
     @abstractmethod
     async def limited(self, lane: str, *, hint_s: float | None) -> float:
-        """The provider asks to wait; returns for how long the gate is shut."""
+        """The provider asks to wait; returns for how long the gate is shut.
+
+        A hint below half a second counts as none, and one beyond an hour as an hour.
+        """
+        ...
+
+    @abstractmethod
+    async def exhausted(self, lane: str, *, hint_s: float | None) -> float:
+        """The quota is used up; returns for how long that is taken to last, at most a day."""
         ...
 
     @abstractmethod
@@ -107,6 +125,16 @@ class Pacer(Protocol):
     @abstractmethod
     async def learn(self, lane: str, limits: Limits) -> None:
         """The provider states its limits."""
+        ...
+
+    @abstractmethod
+    async def state(self, lane: str) -> GateState:
+        """How it stands."""
+        ...
+
+    @abstractmethod
+    async def reopen(self, lane: str) -> None:
+        """Forget everything that holds calls back but the limits that the provider stated."""
         ...
 
 
@@ -129,6 +157,39 @@ class _Lane:
     opened: int = 0
     open_until: float = 0.0
     probe_until: float = 0.0
+    on_trial: bool = False
+    quota_until: float = 0.0
+    probes: int = 0
+
+    def probe_s(self, now: float) -> float:
+        """How long others wait for a probe that is out."""
+        return min(POLL_S, max(0.0, self.probe_until - now))
+
+    def circuit_s(self, now: float) -> float:
+        """How long until an open circuit lets a probe out."""
+        return max(self.open_until - now, self.probe_s(now)) if self.open_until else 0.0
+
+    def obstacle(self, now: float, *, probes: bool) -> Turn | None:
+        """What is in the way besides gate and rates; None when nothing is."""
+        if self.quota_until and not probes:
+            wait = max(self.quota_until - now, self.probe_s(now))
+            if wait > 0:
+                return Turn(wait_s=wait, granted=False, obstacle=Obstacle.QUOTA)
+        if self.open_until:
+            wait = self.open_until - now
+            if wait <= 0:
+                wait = self.probe_s(now) if probes else GLANCE_S
+            if wait > 0:
+                return Turn(wait_s=wait, granted=False, obstacle=Obstacle.CIRCUIT)
+        if self.on_trial and self.probe_until > now:
+            wait = max(self.gate - now, min(GLANCE_S, self.probe_until - now))
+            return Turn(wait_s=wait, granted=False)
+        return None
+
+    def heal(self) -> None:
+        """It answered: not broken, and no probe is out."""
+        self.failures = self.opened = 0
+        self.open_until = self.probe_until = 0.0
 
 
 @dataclass(slots=True)
@@ -145,15 +206,12 @@ class LocalPacer(Pacer):
     def _lane(self, lane: str) -> _Lane:
         return self._lanes.setdefault(lane, _Lane())
 
-    async def turn(self, lane: str, *, tokens: int, patience_s: float) -> Turn:
+    async def turn(self, lane: str, *, tokens: int, patience_s: float, probes: bool = True) -> Turn:
         """See the protocol."""
         state, now = self._lane(lane), self.now()
-        probing = False
-        if state.open_until:
-            wait = _closed_in(state, now)
-            if wait > 0:
-                return Turn(wait_s=wait, granted=False, obstacle=Obstacle.CIRCUIT)
-            probing = True
+        obstacle = state.obstacle(now, probes=probes)
+        if obstacle is not None:
+            return obstacle
         start = max(now, state.gate)
         if state.rpm:
             start = max(start, state.requests_at - BURST_S)
@@ -165,8 +223,9 @@ class LocalPacer(Pacer):
             state.requests_at = max(state.requests_at, start) + 60 / state.rpm
         if state.tpm:
             state.tokens_at = max(state.tokens_at, start) + 60 * tokens / state.tpm
-        if probing:
-            state.probe_until = now + PROBE_S
+        if state.open_until or state.on_trial or (state.quota_until and not probes):
+            state.probe_until = start + PROBE_S
+            state.probes += 1
         return Turn(wait_s=start - now, granted=True)
 
     async def shut_s(self, lane: str) -> float:
@@ -176,8 +235,10 @@ class LocalPacer(Pacer):
     async def answered(self, lane: str, *, unplanned_tokens: int) -> None:
         """See the protocol."""
         state, now = self._lane(lane), self.now()
-        state.failures = state.opened = state.limited_in_a_row = 0
-        state.open_until = state.probe_until = 0.0
+        state.heal()
+        state.limited_in_a_row = 0
+        state.on_trial = False
+        state.quota_until = 0.0
         if state.tpm:
             state.tokens_at += 60 * unplanned_tokens / state.tpm
         if state.stated:
@@ -192,18 +253,29 @@ class LocalPacer(Pacer):
     async def limited(self, lane: str, *, hint_s: float | None) -> float:
         """See the protocol."""
         state, now = self._lane(lane), self.now()
-        state.failures = state.opened = 0
-        state.open_until = state.probe_until = 0.0
-        wait = hint_s
-        if wait is None:
-            wait = BLIND_WAIT_S[min(state.limited_in_a_row, len(BLIND_WAIT_S) - 1)]
-        if now >= state.gate:  # calls that were under way together count once
+        # Calls that were under way together count once: those that come back while the gate is
+        # shut, and those that come back later than that, while the one that tries is not out yet.
+        counts = now >= state.gate and (not state.on_trial or state.probe_until > now)
+        state.heal()
+        if counts:
             state.limited_in_a_row += 1
             if not state.stated and now - state.cut_at >= CUT_EVERY_S:
                 self._cut(state, now)
+        wait = bounded_hint_s(hint_s)
+        state.on_trial = wait is None and (counts or state.on_trial)
+        if wait is None:
+            wait = BLIND_WAIT_S[min(max(state.limited_in_a_row, 1), len(BLIND_WAIT_S)) - 1]
         state.gate = max(state.gate, now + wait)
         state.requests_at = max(state.requests_at, state.gate)
         return state.gate - now
+
+    async def exhausted(self, lane: str, *, hint_s: float | None) -> float:
+        """See the protocol."""
+        state, now = self._lane(lane), self.now()
+        state.heal()
+        wait = bounded_hint_s(hint_s, most_s=LONGEST_QUOTA_HINT_S) or BLIND_QUOTA_S
+        state.quota_until = now + wait
+        return wait
 
     def _cut(self, state: _Lane, now: float) -> None:
         """Take the rate at which calls passed for the limit."""
@@ -224,6 +296,8 @@ class LocalPacer(Pacer):
             state.open_until = now + OPEN_S[min(state.opened, len(OPEN_S) - 1)]
             state.opened += 1
             state.probe_until = 0.0
+        elif not state.open_until:
+            state.probe_until = 0.0
 
     async def learn(self, lane: str, limits: Limits) -> None:
         """See the protocol."""
@@ -232,9 +306,24 @@ class LocalPacer(Pacer):
         state.rpm = (limits.requests_per_minute or 0) * SAFETY
         state.tpm = (limits.tokens_per_minute or 0) * SAFETY
 
+    async def state(self, lane: str) -> GateState:
+        """See the protocol."""
+        state, now = self._lane(lane), self.now()
+        return GateState(
+            gate_s=max(0.0, state.gate - now),
+            hinted=not state.on_trial,
+            refusals=state.limited_in_a_row,
+            circuit_open=bool(state.open_until),
+            circuit_s=state.circuit_s(now),
+            failures=state.failures,
+            quota_s=max(0.0, state.quota_until - now),
+            probes=state.probes,
+        )
 
-def _closed_in(state: _Lane, now: float) -> float:
-    """Seconds until an open circuit may let a probe out."""
-    if state.open_until > now:
-        return state.open_until - now
-    return min(POLL_S, max(0.0, state.probe_until - now))
+    async def reopen(self, lane: str) -> None:
+        """See the protocol."""
+        old = self._lane(lane)
+        new = _Lane(probes=old.probes)
+        if old.stated:
+            new.rpm, new.tpm, new.stated = old.rpm, old.tpm, True
+        self._lanes[lane] = new

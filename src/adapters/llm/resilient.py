@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -12,9 +13,11 @@ from typing import Final
 from adapters.llm.concurrency import AdaptiveLimit
 from adapters.llm.errors import failure, unforeseen
 from adapters.llm.hints import StatedLimits
-from adapters.llm.pacing import Obstacle, Pacer
+from adapters.llm.pacing import GLANCE_S, PROBE_S, Obstacle, Pacer
 from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind
-from ports.language_model import Answer, Budget, LanguageModel, ModelProfile, Prompt
+from ports.language_model import Answer, Budget, LanguageModel, Message, ModelProfile, Prompt
+
+_log = logging.getLogger(__name__)
 
 _MOST_TRIES: Final = 5
 """Calls that may fail in any mixture of ways before the last failure stands."""
@@ -23,6 +26,34 @@ _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 20.0
 _JITTER: Final = 0.1
 _LONGEST_JITTER_S: Final = 2.0
+_LOOK_S: Final = 5.0
+"""How often who waits looks whether somebody opened the gate by hand."""
+_SOONEST_S: Final = 1.0
+"""The shortest wait that a caller is told."""
+_MARGIN_S: Final = 0.05
+"""A call ends so long before its budget, so that it is known how: reported, counted, on record."""
+_OBSTACLES: Final = {
+    Obstacle.RATE: FailureKind.RATE_LIMITED,
+    Obstacle.CIRCUIT: FailureKind.CIRCUIT_OPEN,
+    Obstacle.QUOTA: FailureKind.QUOTA_EXHAUSTED,
+}
+
+PROBE: Final = Prompt(
+    messages=(
+        Message(role="system", content="You answer in JSON."),
+        Message(role="user", content='Say {"ready": true}.'),
+    ),
+    json_schema={
+        "type": "object",
+        "properties": {"ready": {"type": "boolean"}},
+        "required": ["ready"],
+        "additionalProperties": False,
+    },
+    schema_name="readiness",
+    max_output_tokens=64,
+    estimated_tokens=128,
+)
+"""The smallest real completion: a server may answer everything else and no completion."""
 
 
 class ResilientLanguageModel(LanguageModel):
@@ -30,6 +61,9 @@ class ResilientLanguageModel(LanguageModel):
 
     What follows from a failure is said by `domain.extraction.calls.REACTIONS`, nowhere else. A rate
     limit charges no try: it waits at the gate that all share, as long as the budget allows.
+
+    Where a budget leaves probes to others, one task asks a broken provider for the smallest
+    completion whenever the pacer lets a probe out, until one is answered; `aclose` ends it.
 
     Args:
         inner: makes one call, without retries of its own.
@@ -62,6 +96,7 @@ class ResilientLanguageModel(LanguageModel):
         self._now = now
         self._sleep = sleep
         self._chance = chance
+        self._probing: asyncio.Task[None] | None = None
 
     @property
     def profile(self) -> ModelProfile:
@@ -70,7 +105,7 @@ class ResilientLanguageModel(LanguageModel):
 
     async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
         """See the port."""
-        course = _Course(self._now() + budget.timeout_s, budget.wait_s)
+        course = _Course(self._now() + budget.timeout_s, budget.wait_s, probes=budget.probes)
         try:
             # Above every wait inside: no slot, gate or socket can outlast the budget.
             async with asyncio.timeout(budget.timeout_s):
@@ -81,6 +116,30 @@ class ResilientLanguageModel(LanguageModel):
         except TimeoutError as error:
             late = course.last or self._failure(FailureKind.TIMEOUT)
             raise CallFailed(late, tuple(course.attempts)) from error
+
+    async def aclose(self) -> None:
+        """End the probing."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.wait([self._probing])
+
+    def _probe_meanwhile(self) -> None:
+        """Let one task find out when the provider is back, so that no caller has to."""
+        if self._probing is None or self._probing.done():
+            self._probing = asyncio.create_task(self._probe())
+
+    async def _probe(self) -> None:
+        while (state := await self._pacer.state(self._lane)).circuit_open:
+            due_s = max(state.circuit_s, state.gate_s, _SHORTEST_WAIT_S)
+            await self._sleep(min(due_s, _LOOK_S))  # somebody may open it by hand
+            try:
+                await self.complete(PROBE, Budget(timeout_s=PROBE_S - 1, wait_s=0))
+            except CallFailed as error:
+                _log.info("probing %s: %s", self._lane, error.failure.kind)
+                await self._sleep(GLANCE_S)
+            except Exception:  # noqa: BLE001 (a defect must not end it: nobody else would probe)
+                _log.exception("probing %s failed", self._lane)
+                await self._sleep(PROBE_S)
 
     async def _once(self, prompt: Prompt, course: _Course) -> Answer | None:
         """One call; None when it failed and another try is worth it.
@@ -93,6 +152,7 @@ class ResilientLanguageModel(LanguageModel):
             await self._turn(prompt, course)
             waited = self._now() - asked_at
             left = course.deadline - self._now()
+            left -= min(_MARGIN_S, left / 10)
             try:
                 answer = await self._called(prompt, max(left, 0.001), course)
             except CallFailed as error:
@@ -152,23 +212,42 @@ class ResilientLanguageModel(LanguageModel):
         """
         while True:
             turn = await self._pacer.turn(
-                self._lane, tokens=prompt.estimated_tokens, patience_s=course.patience_s
+                self._lane,
+                tokens=prompt.estimated_tokens,
+                patience_s=course.patience_s,
+                probes=course.probes,
             )
             if turn.granted:
-                if turn.wait_s <= 0:
+                if turn.wait_s <= 0 or await self._until_turn(turn.wait_s, course):
                     return
-                await self._wait(turn.wait_s, course, course.last)
-                shut_s = await self._pacer.shut_s(self._lane)
-                if shut_s <= 0:
-                    return
-                continue  # somebody was told to wait meanwhile: queue again behind the gate
-            kind = (
-                FailureKind.CIRCUIT_OPEN
-                if turn.obstacle is Obstacle.CIRCUIT
-                else FailureKind.RATE_LIMITED
+                continue  # the gate moved meanwhile: queue again behind it
+            if turn.obstacle is Obstacle.CIRCUIT and not course.probes:
+                self._probe_meanwhile()
+            wait_s = max(turn.wait_s, _SHORTEST_WAIT_S)
+            blocked = self._failure(
+                _OBSTACLES[turn.obstacle], retry_after_s=max(wait_s, _SOONEST_S)
             )
-            blocked = self._failure(kind, retry_after_s=turn.wait_s)
-            await self._wait(max(turn.wait_s, _SHORTEST_WAIT_S), course, blocked)
+            self._check(wait_s, course, blocked)
+            await self._rest(min(wait_s, _LOOK_S), course)
+
+    async def _until_turn(self, seconds: float, course: _Course) -> bool:
+        """Wait for a reserved turn; False when it does not hold any more.
+
+        Raises:
+            CallFailed: the budget does not allow it.
+        """
+        self._check(seconds, course, course.last)
+        turn_at = self._now() + self._with_jitter(seconds)
+        shut_until = self._now()
+        if seconds > _LOOK_S:
+            shut_until += await self._pacer.shut_s(self._lane)
+        while True:
+            await self._rest(min(turn_at - self._now(), _LOOK_S), course, jitter=False)
+            shut_s = await self._pacer.shut_s(self._lane)
+            if turn_at <= self._now():
+                return shut_s <= 0  # else somebody was told to wait meanwhile
+            if shut_s <= 0 and shut_until - self._now() > _SOONEST_S:
+                return False  # somebody opened it by hand
 
     async def _after(self, failed: Failure, prompt: Prompt, course: _Course) -> float:
         """Report a failure; returns the wait before the next try, in seconds.
@@ -185,31 +264,51 @@ class ResilientLanguageModel(LanguageModel):
             return 0.0  # the gate knows
         if reaction.trips:
             await self._pacer.failed(self._lane)
+            if not course.probes:
+                self._probe_meanwhile()
         else:
             await self._pacer.answered(self._lane, unplanned_tokens=-prompt.estimated_tokens)
+        if failed.kind is FailureKind.QUOTA_EXHAUSTED:
+            lasts_s = await self._pacer.exhausted(self._lane, hint_s=failed.retry_after_s)
+            failed = replace(failed, retry_after_s=lasts_s)
         course.tries[failed.kind] += 1
         spent = course.tries.total() >= _MOST_TRIES
         if spent or course.tries[failed.kind] >= reaction.tries:
             raise CallFailed(failed, tuple(course.attempts))
         backoff = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** (course.tries.total() - 1))
+        if not course.probes:  # somebody waits for the answer: all tries fit into the patience
+            backoff = min(backoff, course.patience_s / 2)
         return max(failed.retry_after_s or 0.0, backoff * self._chance())
 
+    def _check(self, seconds: float, course: _Course, because: Failure | None) -> None:
+        """See that the budget allows a wait.
+
+        Raises:
+            CallFailed: it does not.
+        """
+        if seconds > course.patience_s or self._now() + seconds > course.deadline:
+            reason = because or self._failure(FailureKind.TIMEOUT)
+            raise CallFailed(reason, tuple(course.attempts))
+
     async def _wait(self, seconds: float, course: _Course, because: Failure | None) -> None:
-        """Sleep, a little longer than asked: whoever waits for the same should not come at once.
+        """Wait before another try.
 
         Raises:
             CallFailed: the budget does not allow it.
         """
-        if seconds <= 0:
-            return
-        if seconds > course.patience_s or self._now() + seconds > course.deadline:
-            reason = because or self._failure(FailureKind.TIMEOUT)
-            raise CallFailed(reason, tuple(course.attempts))
-        jitter = min(_LONGEST_JITTER_S, seconds * _JITTER) * self._chance()
+        if seconds > 0:
+            self._check(seconds, course, because)
+            await self._rest(seconds, course)
+
+    async def _rest(self, seconds: float, course: _Course, *, jitter: bool = True) -> None:
         before = self._now()
-        await self._sleep(seconds + jitter)
+        await self._sleep(self._with_jitter(seconds) if jitter else seconds)
         # Never below 0: the jitter may overdraw it, and a turn that is free now needs no patience.
         course.patience_s = max(0.0, course.patience_s - (self._now() - before))
+
+    def _with_jitter(self, seconds: float) -> float:
+        """A little longer: whoever waits for the same should not come at once."""
+        return seconds + min(_LONGEST_JITTER_S, seconds * _JITTER) * self._chance()
 
     def _failure(self, kind: FailureKind, *, retry_after_s: float | None = None) -> Failure:
         return failure(self._inner.profile.provider, kind, retry_after_s=retry_after_s)
@@ -221,14 +320,16 @@ class _Course:
     Attributes:
         deadline: on the model's clock, in seconds.
         patience_s: what may still be waited, in seconds.
+        probes: as in its budget.
         attempts: the calls made.
         tries: failures that count, by kind.
         last: the latest failure.
     """
 
-    def __init__(self, deadline: float, patience_s: float) -> None:
+    def __init__(self, deadline: float, patience_s: float, *, probes: bool) -> None:
         self.deadline = deadline
         self.patience_s = patience_s
+        self.probes = probes
         self.attempts: list[Attempt] = []
         self.tries: Counter[FailureKind] = Counter()
         self.last: Failure | None = None

@@ -8,7 +8,7 @@ from typing import Final
 import httpx2
 
 _SERVER: Final = "storekeeper-fake-provider"
-_TIMEOUT_S: Final = 5.0
+_TIMEOUT_S: Final = 1.0
 
 
 async def is_simulation(base_url: str) -> bool:

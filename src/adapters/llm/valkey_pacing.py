@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from string import Template
 from typing import Final, TypeVar
@@ -14,8 +14,15 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from adapters.llm import pacing
-from adapters.llm.hints import Limits
-from adapters.llm.pacing import LocalPacer, Obstacle, Pacer, Turn
+from adapters.llm.hints import LONGEST_QUOTA_HINT_S, Limits, bounded_hint_s
+from adapters.llm.pacing import (
+    BLIND_QUOTA_S,
+    LocalPacer,
+    Obstacle,
+    Pacer,
+    Turn,
+)
+from ports.provider_gates import GateState
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -27,6 +34,7 @@ _CONSTANTS: Final = (
     "OPEN_S",
     "PROBE_S",
     "POLL_S",
+    "GLANCE_S",
     "BLIND_WAIT_S",
     "CUT",
     "CUT_EVERY_S",
@@ -36,6 +44,7 @@ _CONSTANTS: Final = (
 )
 _AWAY_S: Final = 5.0
 _PATIENCE_S: Final = 1.0
+_OBSTACLES: Final = (Obstacle.RATE, Obstacle.CIRCUIT, Obstacle.QUOTA)
 
 
 def _script() -> str:
@@ -55,22 +64,25 @@ class ValkeyPacer(Pacer):
     """
 
     def __init__(self, client: Redis, *, prefix: str = "storekeeper:llm:") -> None:
+        self._client = client
         self._run = client.register_script(_script())
         self._prefix = prefix
+
+    async def lanes(self) -> Sequence[str]:
+        """The lanes that any process used of late, sorted."""
+        found = self._client.scan_iter(match=f"{self._prefix}*", count=1000)
+        async with asyncio.timeout(_PATIENCE_S):
+            return sorted([key.decode().removeprefix(self._prefix) async for key in found])
 
     async def _call(self, lane: str, *arguments: object) -> list[float]:
         async with asyncio.timeout(_PATIENCE_S):
             found = await self._run(keys=[self._prefix + lane], args=[str(a) for a in arguments])
         return [float(each) for each in found]
 
-    async def turn(self, lane: str, *, tokens: int, patience_s: float) -> Turn:
+    async def turn(self, lane: str, *, tokens: int, patience_s: float, probes: bool = True) -> Turn:
         """See the protocol."""
-        wait, granted, circuit = await self._call(lane, "turn", tokens, patience_s)
-        return Turn(
-            wait_s=wait,
-            granted=bool(granted),
-            obstacle=Obstacle.CIRCUIT if circuit else Obstacle.RATE,
-        )
+        wait, granted, obstacle = await self._call(lane, "turn", tokens, patience_s, int(probes))
+        return Turn(wait_s=wait, granted=bool(granted), obstacle=_OBSTACLES[int(obstacle)])
 
     async def shut_s(self, lane: str) -> float:
         """See the protocol."""
@@ -82,7 +94,13 @@ class ValkeyPacer(Pacer):
 
     async def limited(self, lane: str, *, hint_s: float | None) -> float:
         """See the protocol."""
-        return (await self._call(lane, "limited", -1 if hint_s is None else hint_s))[0]
+        wait_s = bounded_hint_s(hint_s)
+        return (await self._call(lane, "limited", -1 if wait_s is None else wait_s))[0]
+
+    async def exhausted(self, lane: str, *, hint_s: float | None) -> float:
+        """See the protocol."""
+        wait_s = bounded_hint_s(hint_s, most_s=LONGEST_QUOTA_HINT_S) or BLIND_QUOTA_S
+        return (await self._call(lane, "exhausted", wait_s))[0]
 
     async def failed(self, lane: str) -> None:
         """See the protocol."""
@@ -92,6 +110,25 @@ class ValkeyPacer(Pacer):
         """See the protocol."""
         requests, tokens = limits.requests_per_minute or 0, limits.tokens_per_minute or 0
         await self._call(lane, "learn", requests, tokens)
+
+    async def state(self, lane: str) -> GateState:
+        """See the protocol."""
+        said = await self._call(lane, "state")
+        gate_s, hinted, refusals, circuit_open, circuit_s, failures, quota_s, probes = said
+        return GateState(
+            gate_s=gate_s,
+            hinted=bool(hinted),
+            refusals=int(refusals),
+            circuit_open=bool(circuit_open),
+            circuit_s=circuit_s,
+            failures=int(failures),
+            quota_s=quota_s,
+            probes=int(probes),
+        )
+
+    async def reopen(self, lane: str) -> None:
+        """See the protocol."""
+        await self._call(lane, "reopen")
 
 
 class SharedPacer(Pacer):
@@ -115,18 +152,15 @@ class SharedPacer(Pacer):
         self._now = now
         self._away_until = 0.0
 
-    async def turn(self, lane: str, *, tokens: int, patience_s: float) -> Turn:
+    async def turn(self, lane: str, *, tokens: int, patience_s: float, probes: bool = True) -> Turn:
         """See the protocol."""
         return await self._either(
-            lambda: self._shared.turn(lane, tokens=tokens, patience_s=patience_s),
-            lambda: self._local.turn(lane, tokens=tokens, patience_s=patience_s),
+            lambda each: each.turn(lane, tokens=tokens, patience_s=patience_s, probes=probes)
         )
 
     async def shut_s(self, lane: str) -> float:
         """See the protocol."""
-        return await self._either(
-            lambda: self._shared.shut_s(lane), lambda: self._local.shut_s(lane)
-        )
+        return await self._either(lambda each: each.shut_s(lane))
 
     async def answered(self, lane: str, *, unplanned_tokens: int) -> None:
         """See the protocol."""
@@ -136,6 +170,10 @@ class SharedPacer(Pacer):
         """See the protocol."""
         return await self._both(lambda each: each.limited(lane, hint_s=hint_s))
 
+    async def exhausted(self, lane: str, *, hint_s: float | None) -> float:
+        """See the protocol."""
+        return await self._both(lambda each: each.exhausted(lane, hint_s=hint_s))
+
     async def failed(self, lane: str) -> None:
         """See the protocol."""
         await self._both(lambda each: each.failed(lane))
@@ -144,23 +182,29 @@ class SharedPacer(Pacer):
         """See the protocol."""
         await self._both(lambda each: each.learn(lane, limits))
 
-    async def _either(
-        self, shared: Callable[[], Awaitable[T]], local: Callable[[], Awaitable[T]]
-    ) -> T:
+    async def state(self, lane: str) -> GateState:
+        """See the protocol."""
+        return await self._either(lambda each: each.state(lane))
+
+    async def reopen(self, lane: str) -> None:
+        """See the protocol."""
+        await self._both(lambda each: each.reopen(lane))
+
+    async def _either(self, ask: Callable[[Pacer], Awaitable[T]]) -> T:
         if self._now() >= self._away_until:
             try:
-                return await shared()
+                return await ask(self._shared)
             except (RedisError, OSError, TimeoutError) as error:
                 self._gone(error)
-        return await local()
+        return await ask(self._local)
 
     async def _both(self, report: Callable[[Pacer], Awaitable[T]]) -> T:
         mine = await report(self._local)
 
-        async def kept() -> T:
-            return mine
+        async def kept(pacer: Pacer) -> T:
+            return mine if pacer is self._local else await report(pacer)
 
-        return await self._either(lambda: report(self._shared), kept)
+        return await self._either(kept)
 
     def _gone(self, error: Exception) -> None:
         now = self._now()

@@ -97,6 +97,21 @@ class MemoryExtractionJobRepository(ExtractionJobRepository):
         )
         return list(islice((view for view in views if state in {None, view.state}), limit))
 
+    async def stop_waiting(self, provider: str) -> int:
+        """See the port."""
+        now = self._tables.clock.now()
+        waiting = [
+            job
+            for job in self._tables.jobs.values()
+            if job.status is JobStatus.RUNNING
+            and provider in job.assignment.providers
+            and job.waits_until is not None
+            and job.waits_until > now
+        ]
+        for job in waiting:
+            job.waits_until = None
+        return len(waiting)
+
     async def workers(self) -> int:
         """See the port."""
         now = self._tables.clock.now()

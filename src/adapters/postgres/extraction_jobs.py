@@ -132,6 +132,11 @@ class PostgresExtractionJobRepository(ExtractionJobRepository):
             await self.get(job_id)
         return [_item(row) for row in rows]
 
+    async def stop_waiting(self, provider: str) -> int:
+        """See the port."""
+        query = _QUERIES["stop_waiting"]
+        return len(await self._executor.fetch(query.sql, *query.args(provider=provider)))
+
     async def workers(self) -> int:
         """See the port."""
         return int(await self._executor.fetchval(_QUERIES["workers"].sql))

@@ -25,6 +25,7 @@ class Course:
     Attributes:
         deadline: on the service's monotonic clock, in seconds.
         wait_s: longest wait for a provider that rate limits or fails.
+        probes: its calls may find out whether a provider that failed is back.
         attempts: all calls so far.
         reask_tokens: estimated tokens spent on asking again.
         given: what was said already, by the piece of the text that was asked about.
@@ -32,6 +33,7 @@ class Course:
 
     deadline: float
     wait_s: float
+    probes: bool = True
     attempts: list[Attempt] = field(default_factory=list)
     reask_tokens: int = 0
     given: dict[str, Answer | CallFailed] = field(default_factory=dict)
@@ -127,7 +129,7 @@ class Conversation:
         left = course.deadline - self._monotonic()
         if left <= 0:
             raise CallFailed(_LATE)
-        return Budget(timeout_s=left, wait_s=min(left, course.wait_s))
+        return Budget(timeout_s=left, wait_s=min(left, course.wait_s), probes=course.probes)
 
 
 _REFUSED: Final = Failure(kind=FailureKind.REFUSED, detail="The model declined to read this text.")

@@ -106,6 +106,8 @@ class ExtractionResult:
         prompt_hash: identifies prompt version, rules, schema and examples.
         latency_s: from start to end, waits included, in seconds.
         cost_usd: list price of all attempts; None when a price is unknown.
+        retry_after_s: when the first provider of the chain can be asked again, in seconds, for who
+            waited for this result; None when no provider is to be waited for. Not stored.
     """
 
     status: Status
@@ -122,6 +124,7 @@ class ExtractionResult:
     prompt_hash: str
     latency_s: float
     cost_usd: Decimal | None
+    retry_after_s: float | None = None
 
     @property
     def usage(self) -> Usage:

@@ -119,6 +119,7 @@ class ExtractionService:
         *,
         chain: Sequence[str],
         deadline_s: float,
+        patience_s: float | None = None,
         given: Mapping[str, Answer | CallFailed] | None = None,
     ) -> ExtractionResult:
         """Read one text. Failures of providers and models end in the result, not in an error.
@@ -129,20 +130,30 @@ class ExtractionService:
             chain: providers in the order in which they are asked, each configured, at least one.
             deadline_s: longest time until there is a result, in seconds (> 0). Each provider may
                 use as much of what is left as those after it.
+            patience_s: of it, waiting for providers that are shut or fail, shared by those of the
+                chain: somebody waits for the answer, so what is known to be down is told and not
+                tried. None: the last provider is waited for as long as there is time.
             given: what the first of them said already to its `first_prompts`.
         """
         started = self._monotonic()
         ends = started + deadline_s
-        course = Course(deadline=ends, wait_s=deadline_s, given=dict(given or {}))
+        course = Course(
+            deadline=ends,
+            wait_s=deadline_s if patience_s is None else patience_s / len(chain),
+            probes=patience_s is None,
+            given=dict(given or {}),
+        )
         suspect = embedded_instructions(text)
         given_up: list[tuple[str, FailureKind]] = []
         reading: Reading | None = None
         flags: list[Flag] = []
         failure: Failure | None = None
+        waits: list[float] = []
         waiting = list(chain)
         while True:
             provider = waiting.pop(0)
-            course.wait_s = _IMPATIENT_S if waiting else deadline_s
+            if patience_s is None:
+                course.wait_s = _IMPATIENT_S if waiting else deadline_s
             # One that hangs leaves their share of the time to those behind it.
             now = self._monotonic()
             course.deadline = now + (ends - now) / (len(waiting) + 1)
@@ -157,6 +168,8 @@ class ExtractionService:
                 reading, failure = None, _UNREADABLE
             else:
                 failure = failure_of(schema, reading)
+            if failure is not None and failure.retry_after_s is not None:
+                waits.append(failure.retry_after_s)
             refusals = [kind for _, kind in given_up].count(FailureKind.REFUSED)
             if (
                 failure is None
@@ -192,6 +205,7 @@ class ExtractionService:
             prompt_hash=prompt_hash(schema, profile),
             latency_s=self._monotonic() - started,
             cost_usd=self.prices.cost(course.attempts),
+            retry_after_s=None if failure is None else min(waits, default=None),
         )
 
     async def _read(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound, Violation
@@ -11,9 +12,12 @@ from domain.extraction.service import ExtractionService, check_text
 from ports.clock import Clock
 from ports.extraction_schemas import ExtractionSchemaRepository
 
+_PATIENCE_S: Final = 0.75
+"""What a caller waits for providers that are shut or fail: it is answered within a second."""
+
 
 class SingleExtraction:
-    """Reads one text by a named schema.
+    """Reads one text by a named schema; whoever is known to be down is not waited for.
 
     Args:
         service: reads it.
@@ -61,7 +65,9 @@ class SingleExtraction:
             violations.append(Violation(pointer="/schema", detail=str(error)))
         if violations:
             raise InvalidInput.of(violations)
-        result = await self._service.extract(text, found, chain=chain, deadline_s=self.deadline_s)
+        result = await self._service.extract(
+            text, found, chain=chain, deadline_s=self.deadline_s, patience_s=_PATIENCE_S
+        )
         return Extraction(
             id=ExtractionId(self._new_id()),
             text=text,

@@ -15,6 +15,10 @@ _COMMANDS: Final = {
     "extract": ("entrypoints.cli.extract", "Turn texts into records."),
     "compare": ("entrypoints.cli.compare", "Compare providers on the same texts."),
     "dataset": ("entrypoints.cli.dataset", "Make texts with right answers, to compare on."),
+    "providers": (
+        "entrypoints.cli.providers",
+        "See what holds calls to providers back, and let them through.",
+    ),
     "extraction-schemas": (
         "entrypoints.cli.extraction_schemas",
         "Define the records that texts become.",

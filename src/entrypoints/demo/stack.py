@@ -52,7 +52,7 @@ def demo_stack(say: Callable[[str], None]) -> Iterator[DemoStack]:
         state, port = folder / "state", _free_port()
         inherited = {k: v for k, v in os.environ.items() if k in _INHERITED}
         env = {**inherited, "PYTHONUNBUFFERED": "1", "STATE_DIR": str(state)}
-        env["LLM_TIMEOUT_S"] = str(_MODEL_TIMEOUT_S)
+        env["LLM_TIMEOUT_S"] = env["INTERACTIVE_DEADLINE_S"] = str(_MODEL_TIMEOUT_S)
         process = subprocess.Popen(  # noqa: S603 (our own command)
             [sys.executable, "-m", "entrypoints.cli.main", "up", "--port", str(port)],
             cwd=folder,

@@ -37,6 +37,7 @@ from entrypoints.http.problems import on_app_error, on_http_error, on_unexpected
 from entrypoints.http.search_clicks import SearchClickController
 from entrypoints.http.search_insights import SearchInsightController
 from entrypoints.http.users import UserController
+from entrypoints.models import warm_up
 from entrypoints.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -79,10 +80,14 @@ def build_app(
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with open_(settings) as container:
             holder["container"] = container
-            look = asyncio.create_task(_tell_what_is_not_ready(container))
+            beside = [
+                asyncio.create_task(_tell_what_is_not_ready(container)),
+                asyncio.create_task(warm_up(settings)),
+            ]
             yield
-            look.cancel()
-            await asyncio.wait([look])
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
 
     def provided(name: str) -> Provide:
         def give() -> Any:

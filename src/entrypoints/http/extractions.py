@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -18,9 +19,11 @@ from domain.errors import (
     ProviderMisconfigured,
     ProviderQuotaExhausted,
     ProviderRateLimited,
+    ProviderState,
     ProviderUnavailable,
     RequestInProgress,
     TextRefused,
+    Unavailable,
 )
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.service import MAX_TEXT_CHARACTERS
@@ -193,7 +196,17 @@ def _answer(extraction: Extraction) -> Response[bytes]:
     Raises:
         AppError: the result is a failure, in the terms of who waits for it.
     """
-    failure = extraction.result.failure
-    if failure is not None:
-        raise failure.as_error()
+    result = extraction.result
+    if result.failure is not None:
+        error = result.failure.as_error()
+        if isinstance(error, Unavailable):
+            wait_s, until = result.failure.retry_after_s, None
+            if wait_s is not None:
+                until = extraction.created_at + timedelta(seconds=wait_s)
+            error.provider = ProviderState(
+                name=result.provider, state=result.failure.kind, until=until
+            )
+            if result.retry_after_s is not None:  # another of the chain may be back sooner
+                error.retry_after_s = result.retry_after_s
+        raise error
     return json_response(extraction_view(extraction))

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -150,6 +151,17 @@ class ProblemError(msgspec.Struct, kw_only=True):
     detail: str
 
 
+class ProblemProvider(msgspec.Struct, kw_only=True):
+    """The provider that could not be asked: the kind of its failure, and until when that holds.
+
+    `until` is null where nobody can tell.
+    """
+
+    name: str
+    state: str
+    until: datetime | None
+
+
 class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A refusal or failure."""
 
@@ -160,6 +172,7 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     detail: str
     instance: str
     errors: list[ProblemError] = []
+    provider: ProblemProvider | None = None
 
 
 def kind_of(error: type[AppError]) -> Kind | None:
@@ -175,6 +188,7 @@ def problem_response(
     status: int,
     detail: str,
     errors: list[ProblemError] | None = None,
+    provider: ProblemProvider | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response[bytes]:
     """A problem document as a response."""
@@ -186,6 +200,7 @@ def problem_response(
         detail=detail,
         instance=request.scope.get("state", {}).get("request_id", ""),
         errors=errors or [],
+        provider=provider,
     )
     return Response(
         msgspec.json.encode(problem),
@@ -219,6 +234,7 @@ def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[b
     if isinstance(error, DependencyError):
         log_failure(error)
     violations = error.violations if isinstance(error, InvalidInput) else ()
+    down = error.provider if isinstance(error, Unavailable) else None
     return problem_response(
         request,
         code=error.code,
@@ -226,6 +242,9 @@ def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[b
         status=kind.status,
         detail=str(error),
         errors=[ProblemError(pointer=each.pointer, detail=each.detail) for each in violations],
+        provider=(
+            ProblemProvider(name=down.name, state=down.state, until=down.until) if down else None
+        ),
         headers=headers,
     )
 
