@@ -129,7 +129,7 @@ def test_what_was_put_into_a_text_is_found_there(before: str, words: str, after:
     else:
         assert span is not None
         assert 0 <= span.start < span.end <= len(text)
-        assert locate(text[span.start : span.end] , words) or words.strip() in normalize(
+        assert locate(text[span.start : span.end], words) or words.strip() in normalize(
             "NFC", text[span.start : span.end]
         )
 

@@ -101,7 +101,9 @@ def ground(
     return Grounding(
         values=held,
         evidence=tuple(
-            Evidence(field=name, quote=text[place.start : place.end], start=place.start, end=place.end)
+            Evidence(
+                field=name, quote=text[place.start : place.end], start=place.start, end=place.end
+            )
             for name, place in _nearest(places)
         ),
         faults=faults,
@@ -186,9 +188,7 @@ def _stated(value: Scalar, text: str) -> Sequence[Span]:
     ]
 
 
-def _backing(
-    field: Field, value: Scalar, places: Sequence[Span], text: str
-) -> Sequence[Span]:
+def _backing(field: Field, value: Scalar, places: Sequence[Span], text: str) -> Sequence[Span]:
     """Those of `places` where `value` can be read.
 
     Numbers: a number of the text that equals it stands there, whole ("two dozen" is 24). Dates: the
@@ -209,9 +209,7 @@ def _with_number(place: Span, numbers: Sequence[Span]) -> Span | None:
     at = bisect_left(numbers, place.start + 1, key=lambda number: number.end)
     if at == len(numbers) or numbers[at].start >= place.end:
         return None
-    return Span(
-        start=min(place.start, numbers[at].start), end=max(place.end, numbers[at].end)
-    )
+    return Span(start=min(place.start, numbers[at].start), end=max(place.end, numbers[at].end))
 
 
 def _states_words(value: Scalar, passage: str) -> bool:

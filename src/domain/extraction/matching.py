@@ -230,19 +230,19 @@ def _occurrences(text: str, wanted: str, *, whole: bool) -> Iterator[tuple[int, 
     while start >= 0:
         first, last = start, start + len(wanted)
         if not whole:
-            while not _boundary(text, first):
+            while not boundary(text, first):
                 first -= 1
-            while not _boundary(text, last):
+            while not boundary(text, last):
                 last += 1
             yield first, last
             start = text.find(wanted, last)
             continue
-        if _boundary(text, first) and _boundary(text, last):
+        if boundary(text, first) and boundary(text, last):
             yield first, last
         start = text.find(wanted, start + 1)
 
 
-def _boundary(text: str, at: int) -> bool:
+def boundary(text: str, at: int) -> bool:
     """Whether a word may begin or end before the character at `at`."""
     if not 0 < at < len(text):
         return True
@@ -253,9 +253,7 @@ def _boundary(text: str, at: int) -> bool:
         return True
     # Scripts without spaces have no boundaries to ask for, Arabic and Hebrew write prepositions
     # and articles to the word; a digit beside a letter is one ("24cartons").
-    return (
-        runs_on(before) or runs_on(after) or before.isdecimal() is not after.isdecimal()
-    )
+    return runs_on(before) or runs_on(after) or before.isdecimal() is not after.isdecimal()
 
 
 def runs_on(character: str) -> bool:

@@ -25,7 +25,9 @@ _TOKEN: Final = re.compile(
 _DATE: Final = re.compile(
     r"(?P<first>\d{4})(?P<sign>[-/.])\d{1,2}(?P=sign)\d{1,2}|\d{1,2}([-/.])\d{1,2}\3(?P<last>\d{2}|\d{4})"
 )
-_RANGE: Final = re.compile(rf"(?!\d{{3}}-\d{{4}}\Z)(?P<low>[1-9][^{_DASHES}]*)[{_DASHES}](?P<high>[1-9].*)")
+_RANGE: Final = re.compile(
+    rf"(?!\d{{3}}-\d{{4}}\Z)(?P<low>[1-9][^{_DASHES}]*)[{_DASHES}](?P<high>[1-9].*)"
+)
 _FRACTION: Final = re.compile(r"(?P<above>\d{1,2})[/⁄](?P<below>\d{1,2})")
 _AND_A_FRACTION: Final = re.compile(
     r"[ \u00a0]?(?:(?P<sign>[¼-¾⅐-⅞])"
@@ -41,9 +43,7 @@ _BEFORE: Final = re.compile(
 )
 _CURRENCY_BEFORE: Final = re.compile(rf"(?<![^\W_]){_CURRENCY}\Z")
 _MINUS: Final = re.compile(r"(?<!\w)(?:minus|negative|moins|menos|meno)\s\Z", re.IGNORECASE)
-_ORDINALS: Final = frozenset(
-    "st nd rd th er re e ère ere ème eme ième º ª de ste ter ten".split()
-)
+_ORDINALS: Final = frozenset("st nd rd th er re e ère ere ème eme ième º ª de ste ter ten".split())
 _SHORT: Final = {"k": 1000, "K": 1000, "M": 10**6, "Mn": 10**6, "mn": 10**6, "bn": 10**9}
 _AREA: Final = re.compile(r"(?:m|mm|cm|dm|km|ft|in)[23](?!\w)")
 _EXPONENT: Final = re.compile(r"[eE](?P<power>[+-]?\d{1,2})(?!\w)")
@@ -178,7 +178,11 @@ def _written(text: str, match: re.Match[str]) -> list[Numeral]:
     if fraction is not None:
         above, below = int(fraction["above"]), int(fraction["below"])
         return [Numeral(start, end, (Fraction(above, below),))] if 0 < above < below else []
-    if text[start - 1 : start] == "." and chunk.isdecimal() and not text[start - 2 : start - 1].strip(" \n($€£"):
+    if (
+        text[start - 1 : start] == "."
+        and chunk.isdecimal()
+        and not text[start - 2 : start - 1].strip(" \n($€£")
+    ):
         chunk, start = f"0.{chunk}", start - 1
     parts = [(start, end)]
     values = amounts(chunk)
@@ -187,7 +191,9 @@ def _written(text: str, match: re.Match[str]) -> list[Numeral]:
         if span is not None and text[start - 1 : start] != "#":
             parts = [(start, start + span.end("low")), (start + span.start("high"), end)]
         elif _LIST.fullmatch(chunk):
-            parts = [(start + each.start(), start + each.end()) for each in re.finditer(r"\d+", chunk)]
+            parts = [
+                (start + each.start(), start + each.end()) for each in re.finditer(r"\d+", chunk)
+            ]
         else:
             return []
         read = [amounts(text[first:last]) for first, last in parts]
@@ -219,7 +225,7 @@ def _free(text: str, start: int) -> bool:
     if before in "xX×":
         return not earlier.isalpha() or runs_on(earlier)
     if before.isalpha() and not runs_on(before):
-            return _CURRENCY_BEFORE.search(text, max(0, start - 5), start) is not None
+        return _CURRENCY_BEFORE.search(text, max(0, start - 5), start) is not None
     if before in "-‐‑−":
         return not (earlier.isalnum() or earlier == "_") or bool(
             _CURRENCY_BEFORE.search(text, max(0, start - 6), start - 1)
@@ -254,9 +260,7 @@ def _parts(text: str, numeral: Numeral) -> list[Numeral]:
     if not re.fullmatch(r"\d+(?: \d+)+", written):
         return []
     return [
-        Numeral(
-            numeral.start + part.start(), numeral.start + part.end(), (int(part.group()),)
-        )
+        Numeral(numeral.start + part.start(), numeral.start + part.end(), (int(part.group()),))
         for part in re.finditer(r"\d+", written)
     ]
 

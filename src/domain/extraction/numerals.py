@@ -318,9 +318,7 @@ def _joined(said: _Sum, text: str, tokens: Sequence[Token], at: int) -> bool:
     )
 
 
-def _follow(
-    text: str, tokens: Sequence[Token], at: int, words: Sequence[Collection[str]]
-) -> bool:
+def _follow(text: str, tokens: Sequence[Token], at: int, words: Sequence[Collection[str]]) -> bool:
     """Whether the tokens from `at` are one of each of `words`, joined."""
     return len(tokens) >= at + len(words) and all(
         tokens[index].word in each
@@ -333,9 +331,7 @@ def _follow(
 def _one_word(language: Language, word: str) -> Exact | None:
     """What a word made of several says: `zweihundertfünfzig`, `duecentocinquanta`."""
     return (
-        _rest(_Sum(language), word, 0)
-        if _SHORTEST_COMPOUND <= len(word) <= _LONGEST_WORD
-        else None
+        _rest(_Sum(language), word, 0) if _SHORTEST_COMPOUND <= len(word) <= _LONGEST_WORD else None
     )
 
 

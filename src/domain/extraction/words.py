@@ -71,16 +71,14 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _added(table: Mapping[int | Fraction, str]) -> dict[str, int | Fraction]:
-    return {
-        word: value for value, text in table.items() for word in spellings(text.split())
-    }
+    return {word: value for value, text in table.items() for word in spellings(text.split())}
 
 
 def _times(table: Mapping[int, str]) -> dict[str, int]:
     return {word: value for value, text in table.items() for word in spellings(text.split())}
 
 
-_ENGLISH: Final = Language(
+ENGLISH: Final = Language(
     added=_added(
         {
             0: "zero",
@@ -347,7 +345,9 @@ _ITALIAN: Final = Language(
     glued=True,
     units_follow=False,
     homonyms=_words("due sei mezzo mezza cent"),
-    common=_words("il gli per vorrei grazie di che buongiorno ciao sono servono della con ordinare"),
+    common=_words(
+        "il gli per vorrei grazie di che buongiorno ciao sono servono della con ordinare"
+    ),
 )
 
 _FRENCH: Final = Language(
@@ -597,11 +597,13 @@ _POLISH: Final = Language(
     half=_words("pół"),
     half_joint=("i",),
     homonyms=_words("sto para pół"),
-    common=_words("proszę dla potrzebuję dzień dobry się jest zamawiam potrzebujemy sztuk dziękuję"),
+    common=_words(
+        "proszę dla potrzebuję dzień dobry się jest zamawiam potrzebujemy sztuk dziękuję"
+    ),
 )
 
 LANGUAGES: Final[Sequence[Language]] = (
-    _ENGLISH,
+    ENGLISH,
     _GERMAN,
     _FRENCH,
     _SPANISH,

@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
+from domain.extraction.words import ENGLISH
 from entrypoints.fake_provider.schemas import Node
 
 _WORD_NUMBERS = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
-    "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "dozen": 12, "fifteen": 15, "twenty": 20,
-    "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100,
-}  # fmt: skip
+    word: int(ENGLISH.added[word])
+    for word in "one two three four five six seven eight nine ten eleven twelve fifteen twenty"
+    " thirty forty fifty".split()
+} | {"dozen": ENGLISH.times["dozen"], "hundred": ENGLISH.times["hundred"]}
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NUMBER = re.compile(r"(?<![\w#/:.,+-])(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?(?![\d/:-]|\.\d|\w*-\d)")
 _WORD_NUMBER = re.compile(rf"\b({'|'.join(_WORD_NUMBERS)})\b", re.IGNORECASE)
