@@ -16,9 +16,10 @@ from domain.extraction.schema import Value
 from domain.extraction.words import ENGLISH
 
 _WORDS: Final[Mapping[str, int]] = {
-    word: int(ENGLISH.added[word])
-    for word in "one two three four five six seven eight nine ten eleven twelve fifteen twenty"
-    " thirty fifty".split()
+    word: int(value)
+    for word, value in ENGLISH.added.items()
+    if value in {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 20, 30, 50}
+    and word not in {"couple", "pair", "fourty"}
 } | {"dozen": ENGLISH.times["dozen"], "hundred": ENGLISH.times["hundred"], "twenty-five": 25}
 _DOZENS: Final[Mapping[str, int]] = {"half a": 6, "a": 12} | {
     word: 12 * value for word, value in _WORDS.items() if 1 < value < 12

@@ -34,7 +34,7 @@ def windows(text: str, max_tokens: int, *, overlap: float = 0.1) -> list[Span]:
     """Cut `text` into windows of at most `max_tokens` estimated tokens.
 
     They end between paragraphs, else sentences, else words where one stands in their last third,
-    begin with a word, and overlap, so that a fact on a border is whole in one of them.
+    do not begin within a number, and overlap, so that a fact on a border is whole in one of them.
 
     Args:
         text: what to cut; a text that fits is one window.
@@ -53,8 +53,9 @@ def windows(text: str, max_tokens: int, *, overlap: float = 0.1) -> list[Span]:
         end = _break_before(text, start + length * 2 // 3, start + length)
         found.append(Span(start=start, end=end))
         start = max(start + 1, end - int((end - start) * overlap))
-        word = _BREAKS[-1].search(text, start - 1, end - 1)
-        start = start if word is None else word.end()
+        if any(character.isdecimal() for character in text[start - 1 : start + 1]):
+            word = _BREAKS[-1].search(text, start - 1, end - 1)
+            start = start if word is None else word.end()
 
 
 def _fitting(text: str, start: int, max_tokens: int) -> int:

@@ -43,7 +43,10 @@ _BEFORE: Final = re.compile(
 )
 _CURRENCY_BEFORE: Final = re.compile(rf"(?<![^\W_]){_CURRENCY}\Z")
 _MINUS: Final = re.compile(r"(?<!\w)(?:minus|negative|moins|menos|meno)\s\Z", re.IGNORECASE)
-_ORDINALS: Final = frozenset("st nd rd th er re e ère ere ème eme ième º ª de ste ter ten".split())
+_ORDINALS: Final = frozenset(
+    ("st", "nd", "rd", "th", "er", "re", "e", "ère", "ere", "ème", "eme", "ième", "º", "ª")
+    + ("de", "ste", "ter", "ten")
+)
 _SHORT: Final = {"k": 1000, "K": 1000, "M": 10**6, "Mn": 10**6, "mn": 10**6, "bn": 10**9}
 _AREA: Final = re.compile(r"(?:m|mm|cm|dm|km|ft|in)[23](?!\w)")
 _EXPONENT: Final = re.compile(r"[eE](?P<power>[+-]?\d{1,2})(?!\w)")
@@ -88,8 +91,8 @@ def numbers_in(text: str) -> tuple[Number, ...]:
     found: list[tuple[int, int, Sequence[Numeral]]] = [*_no_numbers(read.text)]
     for whole, numerals in _in_digits(read.text, tokens):
         found.append((*whole, numerals))
-    for numeral in (*in_words(read.text, tokens), *in_numerals(read.text)):
-        found.append((numeral.start, numeral.end, (_signed_word(read.text, numeral),)))
+    spoken = (*in_words(read.text, tokens), *in_numerals(read.text))
+    found += [(each.start, each.end, (_signed_word(read.text, each),)) for each in spoken]
     numbers: dict[Number, None] = {}
     first = reach = -1
     for start, end, numerals in sorted(found, key=lambda each: (each[0], -each[1])):
@@ -170,45 +173,47 @@ def _written(text: str, match: re.Match[str]) -> list[Numeral]:
     date = _DATE.fullmatch(chunk)
     if date is not None:
         year = "first" if date["first"] else "last"
-        if len(date[year]) == 2:
-            return []
         first = start + date.start(year)
-        return [Numeral(first, first + 4, (int(date[year]),))]
+        return [Numeral(first, end, (int(date[year]),))] if len(date[year]) == 4 else []
     fraction = _FRACTION.fullmatch(chunk)
     if fraction is not None:
         above, below = int(fraction["above"]), int(fraction["below"])
         return [Numeral(start, end, (Fraction(above, below),))] if 0 < above < below else []
-    if (
-        text[start - 1 : start] == "."
-        and chunk.isdecimal()
-        and not text[start - 2 : start - 1].strip(" \n($€£")
-    ):
-        chunk, start = f"0.{chunk}", start - 1
-    parts = [(start, end)]
-    values = amounts(chunk)
-    if not values:
-        span = _RANGE.fullmatch(chunk)
-        if span is not None and text[start - 1 : start] != "#":
-            parts = [(start, start + span.end("low")), (start + span.start("high"), end)]
-        elif _LIST.fullmatch(chunk):
-            parts = [
-                (start + each.start(), start + each.end()) for each in re.finditer(r"\d+", chunk)
-            ]
-        else:
-            return []
-        read = [amounts(text[first:last]) for first, last in parts]
-        if span is not None and not (all(read) and read[0][0] < read[1][0] and _near(*parts)):
-            return []
-    else:
-        read = [values]
     suffix = _suffix(text, end)
     if suffix is None:
         return []
+    bare_point = text[start - 1 : start] == "." and not text[start - 2 : start - 1].strip(" \n($€£")
+    if bare_point and chunk.isdecimal():
+        chunk, start = f"0.{chunk}", start - 1
+    values = amounts(chunk)
+    found = (
+        [Numeral(start, end, values)] if values else _several(chunk, text[start - 1 : start], start)
+    )
+    if not found:
+        return []
     factor, stop = suffix
-    if factor != 1:
-        read[-1] = tuple(value * factor for value in read[-1])
-    parts[-1] = parts[-1][0], stop
-    return [Numeral(*place, values) for place, values in zip(parts, read, strict=True) if values]
+    *before, last = found
+    values = last.values if factor == 1 else tuple(value * factor for value in last.values)
+    return [*before, Numeral(last.start, stop, values)]
+
+
+def _several(chunk: str, before: str, start: int) -> list[Numeral]:
+    """The numbers of a range or a list; none of a code or a time."""
+    span = None if before == "#" else _RANGE.fullmatch(chunk)
+    if span is None and not _LIST.fullmatch(chunk):
+        return []
+    parts = (
+        [each.span() for each in re.finditer(r"\d+", chunk)]
+        if span is None
+        else [span.span("low"), span.span("high")]
+    )
+    read = [amounts(chunk[first:last]) for first, last in parts]
+    if not all(read) or (span and not (read[0][0] < read[1][0] and _near(*parts))):
+        return []
+    return [
+        Numeral(start + first, start + last, values)
+        for (first, last), values in zip(parts, read, strict=True)
+    ]
 
 
 def _near(low: tuple[int, int], high: tuple[int, int]) -> bool:

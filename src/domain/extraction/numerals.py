@@ -346,7 +346,7 @@ def _rest(said: _Sum, word: str, at: int) -> Exact | None:
         elif language.times.get(part) in (100, 1000):
             fits = longer.multiply(language.times[part])
         else:
-            fits = part == language.joint and 0 < at and said.room in language.joint_after
+            fits = part == language.joint and at > 0 and said.room in language.joint_after
             if end == len(word):
                 continue
         if fits:
@@ -373,7 +373,8 @@ def _run(digits: Collection[str], scales: Collection[str], spaced: str) -> str:
 _CJK_RUN: Final = _run(_EAST_DIGITS, _EAST_SCALES, "(?!)")
 _CJK: Final = re.compile(rf"(?<![A-Za-z0-9_])(?<!\d[.,])第?{_CJK_RUN}")
 _CJK_DOZENS: Final = re.compile(
-    rf"(?<![A-Za-z0-9_{''.join((*_EAST_DIGITS, *_EAST_SCALES))}])(?<!\d[.,])(?P<count>{_CJK_RUN}|\d{{1,6}}|半)[ ]?(?:ダース|打(?![开開电電印折包算扰断]))"
+    rf"(?<![A-Za-z0-9_{''.join((*_EAST_DIGITS, *_EAST_SCALES))}])(?<!\d[.,])"
+    rf"(?P<count>{_CJK_RUN}|\d{{1,6}}|半)[ ]?(?:ダース|打(?![开開电電印折包算扰断]))"
 )
 _THINGS: Final = re.compile(rf"(?<!もう)(?:{'|'.join(JAPANESE_THINGS)})")
 _PIECE: Final = re.compile(rf"{_LITERAL}|.")
@@ -433,32 +434,28 @@ def _east_asian(numeral: str) -> tuple[Exact, ...]:
     if all(piece in CJK_DIGITS for piece in pieces):  # as years and telephones are said
         digits = "".join(str(CJK_DIGITS[piece]) for piece in pieces)
         return (int(digits),) if len(digits) <= MOST_DIGITS else ()
-    total: Exact = 0
-    section: Exact = 0
+    before: Exact = 0  # the whole 万, 億, 兆
+    section: Exact = 0  # the 千, 百, 十 behind them
     digit: Exact | None = None
     zero, ten, scale, last = False, 10**4, 10**16, 0
     for piece in pieces:
-        if piece in _TENS:
-            factor = _TENS[piece]
-            if factor >= ten:
-                return ()
-            section += factor * (1 if digit is None else digit)
-            digit, zero, ten, last = None, False, factor, factor
-        elif piece in _SCALES:
-            factor = _SCALES[piece]
-            if factor >= scale:
-                return ()
-            total += factor * (section + (digit or 0) or 1)
-            section, digit, zero, ten, scale, last = 0, None, False, 10**4, factor, factor
-        else:
-            if digit:
-                return ()
-            read = _DIGITS.get(piece)
-            value = read if read is not None else next(iter(amounts(piece)), None)
-            if value is None or (last and value >= last):
+        factor = _TENS.get(piece) or _SCALES.get(piece)
+        if factor is None:
+            value = _unscaled(piece)
+            if digit or value is None or (last and value >= last):
                 return ()
             zero, digit = zero or value == 0, value
-    before = total + section
+            continue
+        if factor >= (ten if piece in _TENS else scale):
+            return ()
+        if piece in _TENS:
+            section += factor * (1 if digit is None else digit)
+            ten = factor
+        else:
+            before += factor * (section + (digit or 0) or 1)
+            section, ten, scale = 0, 10**4, factor
+        digit, zero, last = None, False, factor
+    before += section
     if digit and digit < 10 and last > 10 and not zero:
         short = before + digit * last // 10
         if _CHINESE.search(numeral):
@@ -466,3 +463,9 @@ def _east_asian(numeral: str) -> tuple[Exact, ...]:
         if last >= 10**4:
             return short, before + digit
     return (before + (digit or 0),)
+
+
+def _unscaled(piece: str) -> Exact | None:
+    """What a numeral for a digit, or digits of our own, say."""
+    read = _DIGITS.get(piece)
+    return read if read is not None else next(iter(amounts(piece)), None)

@@ -643,10 +643,15 @@ CJK_SCALES: Final[Mapping[str, int]] = {
     "兆": 10**12,
 }
 JAPANESE_THINGS: Final[Mapping[str, int]] = {
-    word: value
-    for value, word in enumerate(
-        "ひとつ ふたつ みっつ よっつ いつつ むっつ ななつ やっつ ここのつ".split(), start=1
-    )
+    "ひとつ": 1,
+    "ふたつ": 2,
+    "みっつ": 3,
+    "よっつ": 4,
+    "いつつ": 5,
+    "むっつ": 6,
+    "ななつ": 7,
+    "やっつ": 8,
+    "ここのつ": 9,
 }
 KOREAN_DIGITS: Final[Mapping[str, int]] = {
     character: value for value, character in enumerate("영일이삼사오육칠팔구")
@@ -681,9 +686,10 @@ KOREAN_NATIVE_UNITS: Final[Mapping[str, int]] = {
     "아홉": 9,
 }
 KOREAN_COUNTERS: Final = (
-    "개 명 분 권 장 대 병 박스 상자 잔 자루 켤레 세트 벌 통 봉 봉지 팩 마리 그루 송이 다스 묶음 롤"
-    " 포 포대 캔 컵 쌍 채 척 점 매 건 원 킬로 kg"
-).split()
+    *("개", "명", "분", "권", "장", "대", "병", "박스", "상자", "잔", "자루", "켤레", "세트", "벌"),
+    *("통", "봉", "봉지", "팩", "마리", "그루", "송이", "다스", "묶음", "롤", "포", "포대", "캔"),
+    *("컵", "쌍", "채", "척", "점", "매", "건", "원", "킬로", "kg"),
+)
 
 MONTHS: Final[Mapping[str, int]] = {
     word: month

@@ -11,9 +11,10 @@ from domain.extraction.words import ENGLISH
 from entrypoints.fake_provider.schemas import Node
 
 _WORD_NUMBERS = {
-    word: int(ENGLISH.added[word])
-    for word in "one two three four five six seven eight nine ten eleven twelve fifteen twenty"
-    " thirty forty fifty".split()
+    word: int(value)
+    for word, value in ENGLISH.added.items()
+    if value in {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 20, 30, 40, 50}
+    and word not in {"couple", "pair", "fourty"}
 } | {"dozen": ENGLISH.times["dozen"], "hundred": ENGLISH.times["hundred"]}
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NUMBER = re.compile(r"(?<![\w#/:.,+-])(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?(?![\d/:-]|\.\d|\w*-\d)")
