@@ -44,8 +44,10 @@ _BEFORE: Final = re.compile(
 _CURRENCY_BEFORE: Final = re.compile(rf"(?<![^\W_]){_CURRENCY}\Z")
 _MINUS: Final = re.compile(r"(?<!\w)(?:minus|negative|moins|menos|meno)\s\Z", re.IGNORECASE)
 _ORDINALS: Final = frozenset(
-    ("st", "nd", "rd", "th", "er", "re", "e", "ère", "ere", "ème", "eme", "ième", "º", "ª")
-    + ("de", "ste", "ter", "ten")
+    (
+        *("st", "nd", "rd", "th", "er", "re", "e", "ère", "ere", "ème", "eme", "ième", "º", "ª"),
+        *("de", "ste", "ter", "ten"),
+    )
 )
 _SHORT: Final = {"k": 1000, "K": 1000, "M": 10**6, "Mn": 10**6, "mn": 10**6, "bn": 10**9}
 _AREA: Final = re.compile(r"(?:m|mm|cm|dm|km|ft|in)[23](?!\w)")

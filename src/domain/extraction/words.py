@@ -314,6 +314,7 @@ _ITALIAN: Final = Language(
             0: "zero",
             1: "un una",
             2: "paio",
+            3: "tré",
             10: "dieci",
             11: "undici",
             12: "dodici",
