@@ -455,6 +455,8 @@ def _east_asian(numeral: str) -> tuple[Exact, ...]:
             before += factor * (section + (digit or 0) or 1)
             section, ten, scale = 0, 10**4, factor
         digit, zero, last = None, False, factor
+    if not last:  # "壹" alone
+        return ()
     before += section
     if digit and digit < 10 and last > 10 and not zero:
         short = before + digit * last // 10
