@@ -431,6 +431,8 @@ def _east_asian(numeral: str) -> tuple[Exact, ...]:
     `两` nor a `一` before a hundred. `一万二` is read as 12000 and as 10002.
     """
     pieces = _PIECE.findall(numeral.replace(" ", "").replace("\u00a0", ""))
+    if all(piece in CJK_FORMAL for piece in pieces):
+        return ()
     if all(piece in CJK_DIGITS for piece in pieces):  # as years and telephones are said
         digits = "".join(str(CJK_DIGITS[piece]) for piece in pieces)
         return (int(digits),) if len(digits) <= MOST_DIGITS else ()
@@ -455,16 +457,18 @@ def _east_asian(numeral: str) -> tuple[Exact, ...]:
             before += factor * (section + (digit or 0) or 1)
             section, ten, scale = 0, 10**4, factor
         digit, zero, last = None, False, factor
-    if not last:  # "壹" alone
-        return ()
-    before += section
-    if digit and digit < 10 and last > 10 and not zero:
-        short = before + digit * last // 10
-        if _CHINESE.search(numeral):
-            return (short,)
-        if last >= 10**4:
-            return short, before + digit
-    return (before + (digit or 0),)
+    short = None if zero else _short(numeral, digit, last)
+    if short is None:
+        return (before + section + (digit or 0),)
+    # With `万` both are common.
+    return tuple(before + section + each for each in (short, digit or 0)[: 1 + (last >= 10**4)])
+
+
+def _short(numeral: str, digit: Exact | None, last: int) -> Exact | None:
+    """What the digit behind a scale says in Chinese, of the place below; None in Japanese."""
+    if not digit or digit >= 10 or last < 100:
+        return None
+    return digit * last // 10 if last >= 10**4 or _CHINESE.search(numeral) else None
 
 
 def _unscaled(piece: str) -> Exact | None:
