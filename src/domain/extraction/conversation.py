@@ -94,7 +94,12 @@ class Conversation:
             if answer.finish is Finish.REFUSED:
                 raise CallFailed(_REFUSED)
             reading = read_answer(
-                answer.text, schema, profile.style, text, self._validator, forbidden=dictated
+                answer.text,
+                schema,
+                profile.style,
+                text,
+                self._validator,
+                forbidden=() if asked_again else dictated,
             )
             if reading.unreadable is not None and answer.finish is Finish.TRUNCATED:
                 looping = loops(answer.text)
