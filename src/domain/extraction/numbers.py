@@ -163,6 +163,7 @@ def _vulgar(text: str, match: re.Match[str]) -> list[Numeral]:
     return [Numeral(start, more.end(), (int(match["digits"]) + part,))]
 
 
+@lru_cache(maxsize=64)
 def _sixteenths(sign: str) -> Fraction:
     return Fraction(unicodedata.numeric(sign)).limit_denominator(16)
 
