@@ -180,6 +180,11 @@ def test_a_number_is_read_whole_and_no_part_of_it(written: str, value: float) ->
         ("x" * 90, set()),
         ("3f9 and 12 units 2026", {12, 2026}),
         ("two dozen five", {24, 5}),
+        ("\ufeff\u200b3 mugs", {3}),
+        ("soixante vingt", {60, 20}),
+        ("eine Million tausendfünf", {1_001_005}),
+        ("hundred thousand hundred thousand", {100_100, 1000}),
+        ("two hundred thousand twelve hundred", {200_012, 100}),
         ("million billion", {10**6, 10**9}),
     ],
 )
