@@ -31,7 +31,7 @@ async def test_a_wait_of_31_690_years_that_is_stored_already_ends_with_the_migra
             " ELSE now() + interval '1 h' END",
             job.id,
         )
-        await database.execute((SQL_DIR / "migrations" / "0014_waits_within_a_day.sql").read_text())
+        await database.execute((SQL_DIR / "migrations" / "0017_waits_within_a_day.sql").read_text())
         found = {each.id: each.waits_until for each in await store.jobs.page(limit=5)}
         assert found[job.id] is None
         assert found[other.id] is not None

@@ -48,7 +48,7 @@ def schema_of(*fields: Field, examples: Sequence[Example] = ()) -> Schema:
     [
         ("half", [0.5]),
         ("undzwanzig", []),
-        ("hundertundeins", []),
+        ("hundertundeins", [101]),
         ("einundzwanzig", [21]),
         ("eenentwintig", [21]),
         ("zevenentwintig", [27]),

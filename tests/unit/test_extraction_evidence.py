@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from unicodedata import normalize
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.extraction.chunking import estimate_tokens, windows
-from domain.extraction.evidence import follows, ground
-from domain.extraction.matching import Span, locate
+from domain.extraction.evidence import ground
+from domain.extraction.matching import Span, locate, locate_all
 from domain.extraction.numbers import numbers_in
 from domain.extraction.schema import Field, FieldType, Schema, Value
 from domain.extraction.suspicion import embedded_instructions
@@ -58,9 +59,9 @@ from domain.extraction.suspicion import embedded_instructions
         ("two and a half metres", {2.5}),
         ("2 and half a dozen", {2, 6}),
         ("a score of candles", {20}),
-        ("2ダース", {2, 24}),
+        ("2ダース", {24}),
         ("半ダース", {6}),
-        ("两打", {2, 24}),
+        ("两打", {24}),
         ("一万二三打", set()),
         ("二十五個", {25}),
         ("两百三十", {230}),
@@ -111,18 +112,26 @@ def test_words_are_found_although_case_space_or_punctuation_differ(
     assert (None if span is None else text[span.start : span.end]) == place
 
 
-@given(st.text(max_size=80), st.text(min_size=1, max_size=20), st.text(max_size=80))
+# Marks and characters of no width belong to the character before them, whatever is put there.
+PLAIN = st.characters(exclude_categories=["M", "Cf", "Cs"]).filter(
+    lambda c: not "\u1160" <= c <= "\u11ff" and c not in "\uff9e\uff9f"
+)
+
+
+@given(st.text(PLAIN, max_size=80), st.text(PLAIN, min_size=1, max_size=20), st.text(max_size=80))
 @example("", "İ", "")
 @example("ﬁ", "fi", "")
 def test_what_was_put_into_a_text_is_found_there(before: str, words: str, after: str) -> None:
     text = before + words + after
-    span = locate(text, words, whole_words=False)
+    span = next(locate_all(text, words, widened=True), None)
     if not words.strip():
         assert span is None
     else:
         assert span is not None
         assert 0 <= span.start < span.end <= len(text)
-        assert words.strip() == text[span.start : span.end].strip()
+        assert locate(text[span.start : span.end], words) or words.strip() in normalize(
+            "NFC", text[span.start : span.end]
+        )
 
 
 @given(st.text(max_size=300), st.text(max_size=30))
@@ -160,7 +169,9 @@ def a_field(kind: FieldType, **more: object) -> Field:
 def test_a_value_follows_from_its_quote_or_not(
     kind: FieldType, value: str | float | bool, quote: str, backed: bool
 ) -> None:
-    assert follows(a_field(kind), value, quote) is backed
+    schema = Schema(name="s", version=1, description="", fields=(a_field(kind),))
+    found = ground(schema, {"f": value}, {"f": [quote]}, f"Hi, {quote}. Bye")
+    assert ("f" in found.values) is backed
 
 
 SCHEMA = Schema(

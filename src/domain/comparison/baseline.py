@@ -13,31 +13,14 @@ from typing import Final
 
 from domain.extraction.model import Evidence
 from domain.extraction.schema import Value
+from domain.extraction.words import ENGLISH
 
 _WORDS: Final[Mapping[str, int]] = {
-    word: value
-    for value, words in {
-        1: "one",
-        2: "two",
-        3: "three",
-        4: "four",
-        5: "five",
-        6: "six",
-        7: "seven",
-        8: "eight",
-        9: "nine",
-        10: "ten",
-        11: "eleven",
-        12: "twelve dozen",
-        15: "fifteen",
-        20: "twenty",
-        25: "twenty-five",
-        30: "thirty",
-        50: "fifty",
-        100: "hundred",
-    }.items()
-    for word in words.split()
-}
+    word: int(value)
+    for word, value in ENGLISH.added.items()
+    if value in {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 20, 30, 50}
+    and word not in {"couple", "pair", "fourty"}
+} | {"dozen": ENGLISH.times["dozen"], "hundred": ENGLISH.times["hundred"], "twenty-five": 25}
 _DOZENS: Final[Mapping[str, int]] = {"half a": 6, "a": 12} | {
     word: 12 * value for word, value in _WORDS.items() if 1 < value < 12
 }

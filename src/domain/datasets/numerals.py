@@ -5,8 +5,12 @@ from __future__ import annotations
 import random
 from typing import Final
 
-_DIGITS: Final = "零一二三四五六七八九"
-_SCALES: Final = ((1000, "千"), (100, "百"), (10, "十"))
+from domain.extraction.words import CJK_DIGITS, CJK_TENS
+
+_DIGITS: Final = {
+    value: sign for sign, value in CJK_DIGITS.items() if sign in "零一二三四五六七八九"
+}
+_SCALES: Final = tuple((CJK_TENS[sign], sign) for sign in "千百十")
 _THOUSANDS: Final = {"en": ",", "de": ".", "es": ".", "it": ".", "fr": "\u202f", "pl": "\u00a0"}
 _CJK: Final = frozenset({"ja", "zh"})
 

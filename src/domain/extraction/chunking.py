@@ -7,9 +7,13 @@ import math
 import re
 from typing import Final
 
-from domain.extraction.matching import Span
+from domain.extraction.matching import Span, boundary
 
-_BREAKS: Final = (re.compile(r"\n\s*\n"), re.compile(r"[.!?。！？]\s|\n"), re.compile(r"\s"))
+_BREAKS: Final = (
+    re.compile(r"\n[^\S\n]*\n"),
+    re.compile(r"[.!?]\s|[。！？]|\n"),
+    re.compile(r"\s"),
+)
 
 
 def estimate_tokens(text: str) -> int:
@@ -30,7 +34,7 @@ def windows(text: str, max_tokens: int, *, overlap: float = 0.1) -> list[Span]:
     """Cut `text` into windows of at most `max_tokens` estimated tokens.
 
     They end between paragraphs, else sentences, else words where one stands in their last third,
-    and overlap, so that a fact on a border is whole in one of them.
+    do not begin within a number, and overlap, so that a fact on a border is whole in one of them.
 
     Args:
         text: what to cut; a text that fits is one window.
@@ -49,6 +53,9 @@ def windows(text: str, max_tokens: int, *, overlap: float = 0.1) -> list[Span]:
         end = _break_before(text, start + length * 2 // 3, start + length)
         found.append(Span(start=start, end=end))
         start = max(start + 1, end - int((end - start) * overlap))
+        if any(character.isdecimal() for character in text[start - 1 : start + 1]):
+            word = _BREAKS[-1].search(text, start - 1, end - 1)
+            start = start if word is None else word.end()
 
 
 def _fitting(text: str, start: int, max_tokens: int) -> int:
@@ -68,4 +75,4 @@ def _break_before(text: str, earliest: int, latest: int) -> int:
         ends = [match.end() for match in kind.finditer(text, earliest, latest)]
         if ends:
             return ends[-1]
-    return latest
+    return next((at for at in range(latest, earliest, -1) if boundary(text, at)), latest)

@@ -65,15 +65,18 @@ class Conversation:
         schema: Schema,
         text: str,
         course: Course,
-        suspect: Sequence[Span],
+        dictated: Sequence[Span],
     ) -> Reading:
         """Ask until every field holds or asking again is not worth it.
+
+        A value out of one of the `dictated` passages is asked for again, since another one may
+        stand elsewhere; where none does, it holds.
 
         Raises:
             CallFailed: no answer, or one that was refused or cut twice.
         """
         profile = model.profile
-        best = Reading(unreadable="no answer yet")
+        best = said = Reading(unreadable="no answer yet")
         correction: tuple[str, str] | None = None
         room, asked_again = 1, 0
         while True:
@@ -83,7 +86,7 @@ class Conversation:
             if asked_again:
                 course.reask_tokens += prompt.estimated_tokens
                 if course.reask_tokens > _REASK_TOKENS:
-                    return best
+                    return best.better(said)
             try:
                 answer = await self._answer(model, prompt, text, course)
             except CallFailed as error:
@@ -93,7 +96,12 @@ class Conversation:
             if answer.finish is Finish.REFUSED:
                 raise CallFailed(_REFUSED)
             reading = read_answer(
-                answer.text, schema, profile.style, text, self._validator, forbidden=suspect
+                answer.text,
+                schema,
+                profile.style,
+                text,
+                self._validator,
+                forbidden=() if asked_again else dictated,
             )
             if reading.unreadable is not None and answer.finish is Finish.TRUNCATED:
                 looping = loops(answer.text)
@@ -103,8 +111,11 @@ class Conversation:
                 correction = (answer.text[:200].rstrip(), _COMPACT) if looping else correction
                 continue
             best = reading if best.unreadable is not None else best.better(reading)
+            if dictated:
+                every = read_answer(answer.text, schema, profile.style, text, self._validator)
+                said = every if said.unreadable is not None else said.better(every)
             if best.complete or asked_again >= profile.reasks:
-                return best
+                return best.better(said)
             asked_again += 1
             correction = (_shortened(answer), correction_of(reading.faults()))
 

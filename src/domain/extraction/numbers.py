@@ -1,29 +1,70 @@
-"""Numbers as people write them: digits with any separators, words, dozens, CJK numerals."""
+"""Numbers as people write them, each whole: a part of a number, a date or a code is none."""
 
 # ruff: noqa: RUF001 - the characters of the texts that are read
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
-from domain.extraction.words import CONNECTORS, MULTIPLIERS, UNITS
+from domain.extraction.amounts import SEPARATORS, SPACES, amounts
+from domain.extraction.matching import runs_on, view
+from domain.extraction.numerals import Numeral, Token, in_numerals, in_words
+from domain.extraction.words import MONTHS
 
-_TOKEN: Final = re.compile(r"(?P<digits>\d+(?:[.,'’\u00a0\u202f ]\d+)*)|(?P<word>[^\W\d_]+)")
-_LONGEST_WORD: Final = 24
-_CJK: Final = re.compile(r"[〇零一二两兩三四五六七八九十百千万萬]+")
-_CJK_DOZENS: Final = re.compile(
-    r"(?P<count>\d{1,6}|[〇零一二两兩三四五六七八九十百千万萬]{1,8}|半)\s?(?:ダース|打)"
+_DASHES: Final = "\\-‐‑–"
+_TOKEN: Final = re.compile(
+    rf"(?P<digits>\d{{1,3}}(?:[{SPACES}]\d{{3}})+(?!\d)(?:[.,٫]\d+)?(?![{SPACES}.,:/_{_DASHES}]?\d)"
+    rf"|\d+(?:[{SEPARATORS.replace(SPACES, '')}:/⁄_{_DASHES}]\d+)*)"
+    r"|(?P<vulgar>[¼-¾⅐-⅞])|(?P<word>[^\W\d_¼-¾⅐-⅞]+)"
 )
-_CJK_DIGITS: Final = {c: i for i, c in enumerate("零一二三四五六七八九")} | {
-    "〇": 0,
-    "两": 2,
-    "兩": 2,
-}
-_CJK_SCALES: Final = {"十": 10, "百": 100, "千": 1000}
+_DATE: Final = re.compile(
+    r"(?P<first>\d{4})(?P<sign>[-/.])\d{1,2}(?P=sign)\d{1,2}|\d{1,2}([-/.])\d{1,2}\3(?P<last>\d{2}|\d{4})"
+)
+_RANGE: Final = re.compile(
+    rf"(?!\d{{3}}-\d{{4}}\Z)(?P<low>[1-9][^{_DASHES}]*)[{_DASHES}](?P<high>[1-9].*)"
+)
+_FRACTION: Final = re.compile(r"(?P<above>\d{1,2})[/⁄](?P<below>\d{1,2})")
+_AND_A_FRACTION: Final = re.compile(
+    r"[ \u00a0]?(?:(?P<sign>[¼-¾⅐-⅞])"
+    r"|(?<=[ \u00a0])(?P<above>\d{1,2})[/⁄](?P<below>\d{1,2})(?![\w/]))"
+)
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
+_PERCENT: Final = re.compile(r"\s?%")
+_TRAILING: Final = re.compile(r"[-−](?![\w\-−])(?P<word>\s+[^\W\d_])?")
+_LIST: Final = re.compile(r"\d+(?:[,，]\d+)+")
+_CURRENCY: Final = r"(?:EUR|USD|GBP|CHF|PLN|JPY|CNY|RMB|KRW|INR|Rs\.?|R\$|[$€£¥₩₹])"
+_BEFORE: Final = re.compile(
+    rf"(?:(?:(?P<outer>[-−–])\s?)?(?<![^\W_]){_CURRENCY}\s?)?(?P<sign>[-−–])?\Z"
+)
+_CURRENCY_BEFORE: Final = re.compile(rf"(?<![^\W_]){_CURRENCY}\Z")
+_MINUS: Final = re.compile(r"(?<!\w)(?:minus|negative|moins|menos|meno)\s\Z", re.IGNORECASE)
+_ORDINALS: Final = frozenset(
+    (
+        *("st", "nd", "rd", "th", "er", "re", "e", "ère", "ere", "ème", "eme", "ième", "º", "ª"),
+        *("de", "ste", "ter", "ten"),
+    )
+)
+_SHORT: Final = {"k": 1000, "K": 1000, "M": 10**6, "Mn": 10**6, "mn": 10**6, "bn": 10**9}
+_AREA: Final = re.compile(r"(?:m|mm|cm|dm|km|ft|in)[23](?!\w)")
+_EXPONENT: Final = re.compile(r"[eE](?P<power>[+-]?\d{1,2})(?!\w)")
+_NO_NUMBER: Final = re.compile(
+    # Telephones, e-mail addresses and links.
+    rf"(?<![\w.,])(?:\+\d|\(?0\d)(?=\d*[{SPACES}()/\-])[\d{SPACES}()/\-]{{5,20}}\d(?![\w.,]?\d)"
+    r"|\(\d{3}\)[ ]?\d{3}-\d{4}(?!\d)"
+    r"|(?<![\w.+-])[\w.+-]{1,64}@[\w.-]+|\b(?:https?://|www\.)\S+"
+)
+_N: Final = r"[\d〇零一二三四五六七八九十]"
+_SPELT_DATE: Final = re.compile(
+    r"\d{1,2}(?:st|nd|rd|th|\.|º)?\s(?:of\s|de\s)?(?P<month>[^\W\d_]{3,12})\.?,?\s(?:del?\s)?(?P<year>\d{4})"
+    r"(?!\d)"
+    r"|(?P<earlier>[^\W\d_]{3,12})\.?\s\d{1,2}(?:st|nd|rd|th)?,?\s(?P<later>\d{4})(?!\d)"
+    rf"|(?:(?P<east>\d{{4}})\s?[年년]\s?)?{_N}{{1,3}}\s?[月월](?:\s?{_N}{{1,3}}\s?[日号號일])?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +73,7 @@ class Number:
 
     Attributes:
         value: what it says.
-        start: offset of its first character.
+        start: offset of its first character, a sign included.
         end: offset behind its last character.
     """
 
@@ -41,154 +82,228 @@ class Number:
     end: int
 
 
-def numbers_in(text: str) -> list[Number]:
-    """Every number in `text`, in order, each with all its readings."""
-    found = [*_latin(text), *_cjk(text), *_cjk_dozens(text)]
-    return sorted(found, key=lambda number: (number.start, -number.end))
+@lru_cache(maxsize=16)
+def numbers_in(text: str) -> tuple[Number, ...]:
+    """Every number in `text`, in order, each with all its readings.
 
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A digit group or a number word; `factor` marks words that multiply what stands before."""
-
-    values: tuple[float, ...]
-    factor: bool
-    start: int
-    end: int
-
-
-def _latin(text: str) -> Iterator[Number]:
-    run: list[_Piece] = []
-    for piece in _pieces(text):
-        if run and not _continues(text[run[-1].end : piece.start], run[-1], piece):
-            yield from _readings(run)
-            run = []
-        run.append(piece)
-    if run:
-        yield from _readings(run)
-
-
-def _pieces(text: str) -> Iterator[_Piece]:
-    for match in _TOKEN.finditer(text):
-        start, end = match.span()
-        if match["digits"]:
-            before = text[start - 1 : start]
-            # The 4 of "A4" and the 8 of "M8" are names; "x3" is a count.
-            if before.isalpha() and before not in "xX" and not _is_cjk(before):
-                continue
-            yield _Piece(tuple(_digit_readings(match["digits"])), False, start, end)
+    Whatever stands within another one, a date, a time, a telephone or a code is left out.
+    """
+    read = view(text)
+    tokens: list[Token] = []
+    found: list[tuple[int, int, Sequence[Numeral]]] = [*_no_numbers(read.text)]
+    for whole, numerals in _in_digits(read.text, tokens):
+        found.append((*whole, numerals))
+    spoken = (*in_words(read.text, tokens), *in_numerals(read.text))
+    found += [(each.start, each.end, (_signed_word(read.text, each),)) for each in spoken]
+    numbers: dict[Number, None] = {}
+    first = reach = -1
+    for start, end, numerals in sorted(found, key=lambda each: (each[0], -each[1])):
+        if end <= reach and (start, end) != (first, reach):
             continue
-        word = unicodedata.normalize("NFC", match["word"]).casefold()
-        if word in UNITS:
-            yield _Piece((UNITS[word],), False, start, end)
-        elif word in MULTIPLIERS:
-            yield _Piece((MULTIPLIERS[word],), True, start, end)
-        elif (compound := _german(word)) is not None:
-            yield _Piece((compound,), False, start, end)
+        first, reach = start, end
+        for numeral in numerals:
+            span = read.span(numeral.start, numeral.end)
+            for value in numeral.values:
+                numbers[Number(value=float(value), start=span.start, end=span.end)] = None
+    return tuple(numbers)
 
 
-def _continues(gap: str, before: _Piece, piece: _Piece) -> bool:
-    """Whether `piece` belongs to the number that `before` is part of."""
-    words = gap.replace("-", " ").casefold().split()
-    if gap.strip(" -\u00a0\n") and not all(word in CONNECTORS for word in words):
-        return False
-    if piece.factor:
+def _no_numbers(text: str) -> Iterator[tuple[int, int, Sequence[Numeral]]]:
+    """Telephones, addresses and dates, of which a year in four digits alone is a number."""
+    for match in _NO_NUMBER.finditer(text):
+        yield *match.span(), ()
+    for match in _SPELT_DATE.finditer(text):
+        month = match["month"] or match["earlier"]
+        if month is None or month.casefold() in MONTHS:
+            year = next((name for name in ("year", "later", "east") if match[name]), None)
+            years = [Numeral(*match.span(year), (int(match[year]),))] if year else []
+            yield *match.span(), years
+
+
+def _in_digits(
+    text: str, tokens: list[Token]
+) -> Iterator[tuple[tuple[int, int], Sequence[Numeral]]]:
+    """What is written in digits, and `tokens` filled with the words and numbers of `text`."""
+    listed = len(re.findall(r"^[-−–]\d", text, re.MULTILINE)) > 1
+    at = 0
+    while (match := _TOKEN.search(text, at)) is not None:
+        start, end = match.span()
+        at = end
+        if match["word"]:
+            tokens.append(Token(start, end, word=match["word"].casefold()))
+            continue
+        plain = _vulgar(text, match) or _written(text, match)
+        for numeral in plain:
+            at = max(at, numeral.end)
+            tokens.append(Token(numeral.start, numeral.end, values=numeral.values))
+        signed = [_signed(text, numeral, listed=listed) for numeral in plain]
+        if len(plain) == 1:
+            signed += _parts(text, plain[0])
+        whole = min([start, *(n.start for n in signed)]), max([at, *(n.end for n in signed)])
+        yield whole, signed
+
+
+def _vulgar(text: str, match: re.Match[str]) -> list[Numeral]:
+    """`½`, `1½`, `1 1/2`."""
+    start, end = match.span()
+    if match["vulgar"]:
+        return [Numeral(start, end, (_sixteenths(match.group()),))]
+    if not match["digits"].isdecimal() or not _free(text, start) or len(match["digits"]) > 4:
+        return []
+    more = _AND_A_FRACTION.match(text, end)
+    if more is None:
+        return []
+    if more["sign"]:
+        part = _sixteenths(more["sign"])
+    else:
+        above, below = int(more["above"]), int(more["below"])
+        if not 0 < above < below:
+            return []
+        part = Fraction(above, below)
+    return [Numeral(start, more.end(), (int(match["digits"]) + part,))]
+
+
+@lru_cache(maxsize=64)
+def _sixteenths(sign: str) -> Fraction:
+    return Fraction(unicodedata.numeric(sign)).limit_denominator(16)
+
+
+def _written(text: str, match: re.Match[str]) -> list[Numeral]:
+    """The numbers of one chunk of digits and the signs between them."""
+    chunk, (start, end) = match.group(), match.span()
+    if not _free(text, start):
+        return []
+    date = _DATE.fullmatch(chunk)
+    if date is not None:
+        year = "first" if date["first"] else "last"
+        first = start + date.start(year)
+        return [Numeral(first, end, (int(date[year]),))] if len(date[year]) == 4 else []
+    fraction = _FRACTION.fullmatch(chunk)
+    if fraction is not None:
+        above, below = int(fraction["above"]), int(fraction["below"])
+        return [Numeral(start, end, (Fraction(above, below),))] if 0 < above < below else []
+    suffix = _suffix(text, end)
+    if suffix is None:
+        return []
+    bare_point = text[start - 1 : start] == "." and not text[start - 2 : start - 1].strip(" \n($€£")
+    if bare_point and chunk.isdecimal():
+        chunk, start = f"0.{chunk}", start - 1
+    values = amounts(chunk)
+    found = (
+        [Numeral(start, end, values)] if values else _several(chunk, text[start - 1 : start], start)
+    )
+    if not found:
+        return []
+    factor, stop = suffix
+    *before, last = found
+    values = last.values if factor == 1 else tuple(value * factor for value in last.values)
+    return [*before, Numeral(last.start, stop, values)]
+
+
+def _several(chunk: str, before: str, start: int) -> list[Numeral]:
+    """The numbers of a range or a list; none of a code or a time."""
+    span = None if before == "#" else _RANGE.fullmatch(chunk)
+    if span is None and not _LIST.fullmatch(chunk):
+        return []
+    parts = (
+        [each.span() for each in re.finditer(r"\d+", chunk)]
+        if span is None
+        else [span.span("low"), span.span("high")]
+    )
+    read = [amounts(chunk[first:last]) for first, last in parts]
+    if not all(read) or (span and not (read[0][0] < read[1][0] and _near(*parts))):
+        return []
+    return [
+        Numeral(start + first, start + last, values)
+        for (first, last), values in zip(parts, read, strict=True)
+    ]
+
+
+def _near(low: tuple[int, int], high: tuple[int, int]) -> bool:
+    """Whether the ends of a range have about as many digits: `8-12`, not `2024-11220`."""
+    return (high[1] - high[0]) - (low[1] - low[0]) <= 1
+
+
+def _free(text: str, start: int) -> bool:
+    """Whether a number may begin here: not within a word or code such as `A4`, `SKU-12`, `v2`."""
+    before = text[start - 1 : start]
+    earlier = text[start - 2 : start - 1] if start > 1 else ""
+    if not before:
         return True
-    if before.factor:
-        return before.values[0] >= 100 and piece.values[0] < before.values[0]
-    if piece.values[0] == 0.5:  # "two and a half", "one and a half dozen"
-        return words == ["and", "a"] and before.values[0] >= 1
-    # "twenty five", but not "five six" nor "3 4"
-    return before.values[0] in {20, 30, 40, 50, 60, 70, 80, 90} and 0 < piece.values[0] < 10
+    if before in "xX×":
+        return not earlier.isalpha() or runs_on(earlier)
+    if before.isalpha() and not runs_on(before):
+        return _CURRENCY_BEFORE.search(text, max(0, start - 5), start) is not None
+    if before in "-‐‑−":
+        return not (earlier.isalnum() or earlier == "_") or bool(
+            _CURRENCY_BEFORE.search(text, max(0, start - 6), start - 1)
+        )
+    return before not in "_%"
 
 
-def _readings(run: list[_Piece]) -> Iterator[Number]:
-    start, end = run[0].start, run[-1].end
-    for first in run[0].values:
-        total, current = 0.0, 0.0
-        for index, piece in enumerate(run):
-            value = first if index == 0 else piece.values[0]
-            if not piece.factor:
-                current += value
-            elif value >= 1000:
-                total, current = total + (current or 1) * value, 0.0
-            else:
-                current = (current or 1) * value
-        yield Number(value=total + current, start=start, end=end)
-
-
-def _digit_readings(digits: str) -> Iterator[float]:
-    """`1.200` is 1200 and 1.2; `1,200.50` is 1200.5 only; `12,5` is 12.5 only."""
-    plain = unicodedata.normalize("NFKC", digits)
-    parts = re.split(r"[.,'’ ]", plain)
-    separators = re.findall(r"[.,'’ ]", plain)
-    if not separators:
-        yield float(parts[0])
-        return
-    grouped = all(len(part) == 3 for part in parts[1:]) and len(parts[0]) <= 3
-    if grouped and len(set(separators)) == 1:
-        yield float("".join(parts))
-        if set(separators) <= {" "}:  # "12 500" may be two numbers
-            yield from (float(part) for part in parts)
-            return
-    last = separators[-1]
-    thousands_before = all(len(part) == 3 for part in parts[1:-1])
-    if last in ".," and thousands_before and all(each != last for each in separators[:-1]):
-        yield float("".join(parts[:-1]) + "." + parts[-1])
-    elif not grouped:
-        yield from (float(part) for part in parts)
-
-
-def _german(word: str) -> float | None:
-    """`fünfundzwanzig` and its Dutch sister `vijfentwintig`."""
-    if len(word) > _LONGEST_WORD:
+def _suffix(text: str, end: int) -> tuple[Fraction | int, int] | None:
+    """What the letters behind multiply by and where they end; None when they make it a code."""
+    power = _EXPONENT.match(text, end)
+    if power is not None:
+        return Fraction(10) ** int(power["power"]), power.end()
+    letters = _LETTERS.match(text, end)
+    if letters is None:
+        return None if text[end : end + 1] == "_" else (1, end)
+    word, stop = letters.group(), letters.end()
+    if runs_on(word[0]):
+        return 1, end
+    if word.casefold() in _ORDINALS:
         return None
-    for joint in ("und", "en", "ën"):
-        head, _, tail = word.partition(joint)
-        while tail:
-            if (
-                UNITS.get(tail, 0) in {20, 30, 40, 50, 60, 70, 80, 90}
-                and 0 < UNITS.get(head, 0) < 10
-            ):
-                return UNITS[tail] + UNITS[head]
-            more, _, rest = tail.partition(joint)
-            head, tail = head + joint + more, rest
-    return None
+    following = text[stop : stop + 1]
+    if following.isdecimal() and word not in "xX×" and not _AREA.match(text, end):
+        return None
+    if following == "-" and text[stop + 1 : stop + 2].isdecimal():
+        return None
+    return (_SHORT[word], stop) if word in _SHORT else (1, end)
 
 
-def _is_cjk(character: str) -> bool:
-    return "\u3040" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7a3"
+def _parts(text: str, numeral: Numeral) -> list[Numeral]:
+    """`12 500` may be two numbers; with any other space between it is one."""
+    written = text[numeral.start : numeral.end]
+    if not re.fullmatch(r"\d+(?: \d+)+", written):
+        return []
+    return [
+        Numeral(numeral.start + part.start(), numeral.start + part.end(), (int(part.group()),))
+        for part in re.finditer(r"\d+", written)
+    ]
 
 
-def _cjk(text: str) -> Iterator[Number]:
-    for match in _CJK.finditer(text):
-        value = _cjk_value(match.group())
-        if value is not None:
-            yield Number(value=value, start=match.start(), end=match.end())
+def _signed(text: str, numeral: Numeral, *, listed: bool) -> Numeral:
+    """The number with its sign, percent sign or the parentheses of book-keeping."""
+    start, end, values = numeral.start, numeral.end, numeral.values
+    before = _BEFORE.search(text, max(0, start - 8), start)
+    assert before is not None
+    earlier = text[before.start() - 1 : before.start()] if before.start() else ""
+    sign = before["sign"] or before["outer"]
+    percent = _PERCENT.match(text, end)
+    if percent:
+        end = percent.end()
+        values += tuple(Fraction(value) / 100 for value in values)
+    if sign and not earlier.isalnum():
+        start = before.start() if before["outer"] else start - 1
+        negative = tuple(-value for value in values)
+        # Two lines that begin so are a list: "-5 mugs", "-3 plates".
+        bullet = listed and not earlier.strip("\n")
+        return Numeral(start, end, values + negative if bullet else negative)
+    trailing = _TRAILING.match(text, end)
+    if trailing:
+        negative = tuple(-value for value in values)
+        return Numeral(start, end + 1, values + negative if trailing["word"] else negative)
+    if text[before.start() - 1 : before.start()] == "(" and text[end : end + 1] == ")":
+        cents = before.start() < start or "." in text[start:end] or "," in text[start:end]
+        negative = tuple(-value for value in values)
+        return Numeral(before.start() - 1, end + 1, negative if cents else values + negative)
+    return _signed_word(text, Numeral(start, end, values))
 
 
-def _cjk_dozens(text: str) -> Iterator[Number]:
-    """`2ダース`, `两打`, `半ダース`: the count before is read too, as a number of its own."""
-    for match in _CJK_DOZENS.finditer(text):
-        count = unicodedata.normalize("NFKC", match["count"])
-        dozens = 0.5 if count == "半" else float(count) if count.isdecimal() else _cjk_value(count)
-        if dozens is not None:
-            yield Number(value=12 * dozens, start=match.start(), end=match.end())
-
-
-def _cjk_value(numeral: str) -> float | None:
-    total, section, digit = 0, 0, 0
-    if not any(c in "十百千万萬" for c in numeral):
-        return float("".join(str(_CJK_DIGITS[c]) for c in numeral))
-    for previous, character in pairwise("零" + numeral):
-        if character in _CJK_DIGITS:
-            if previous in _CJK_DIGITS and _CJK_DIGITS[previous] and previous != "零":
-                return None
-            digit = _CJK_DIGITS[character]
-        elif character in _CJK_SCALES:
-            section += (digit or 1) * _CJK_SCALES[character]
-            digit = 0
-        else:
-            total = (total + section + digit) * 10_000
-            section = digit = 0
-    return float(total + section + digit)
+def _signed_word(text: str, numeral: Numeral) -> Numeral:
+    """`minus five`, `minus 5`."""
+    minus = _MINUS.search(text, max(0, numeral.start - 10), numeral.start)
+    if minus is None:
+        return numeral
+    return Numeral(minus.start(), numeral.end, tuple(-value for value in numeral.values))

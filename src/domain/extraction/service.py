@@ -17,6 +17,7 @@ from domain.extraction.prompting import build_prompt, prompt_hash, text_budget
 from domain.extraction.reading import Reading, failure_of, flags_of, merged
 from domain.extraction.schema import Schema, relaxed
 from domain.extraction.suspicion import (
+    commands,
     contradictions,
     embedded_instructions,
     instruction_flags,
@@ -143,7 +144,7 @@ class ExtractionService:
             probes=patience_s is None,
             given=dict(given or {}),
         )
-        suspect = embedded_instructions(text)
+        dictated = commands(text)
         given_up: list[tuple[str, FailureKind]] = []
         reading: Reading | None = None
         flags: list[Flag] = []
@@ -158,7 +159,7 @@ class ExtractionService:
             now = self._monotonic()
             course.deadline = now + (ends - now) / (len(waiting) + 1)
             try:
-                reading, flags = await self._read(text, schema, provider, course, suspect)
+                reading, flags = await self._read(text, schema, provider, course, dictated)
             except CallFailed as error:
                 reading, failure = None, error.failure
             except Exception:
@@ -183,7 +184,7 @@ class ExtractionService:
         profile = self._models[provider].profile
         usable = reading if reading is not None and failure is None else Reading()
         found = [
-            *instruction_flags(suspect),
+            *instruction_flags(embedded_instructions(text), usable.evidence),
             *(flags if failure is None else ()),
             *(flags_of(reading) if reading is not None else ()),
         ]
@@ -209,7 +210,7 @@ class ExtractionService:
         )
 
     async def _read(
-        self, text: str, schema: Schema, name: str, course: Course, suspect: Sequence[Span]
+        self, text: str, schema: Schema, name: str, course: Course, dictated: Sequence[Span]
     ) -> tuple[Reading, list[Flag]]:
         """Read the whole text, in windows when it is too long for the model.
 
@@ -226,7 +227,7 @@ class ExtractionService:
                 for window in pieces:
                     inner = [
                         Span(start=s.start - window.start, end=s.end - window.start)
-                        for s in suspect
+                        for s in dictated
                     ]
                     piece = text[window.start : window.end]
                     reading = await self._conversation.read(model, asked, piece, course, inner)

@@ -5,21 +5,25 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-from domain.extraction.matching import Span, folded
+from domain.extraction.matching import Span, folded, view
 from domain.extraction.model import Evidence, Flag, FlagKind
-from domain.extraction.numbers import Number, numbers_in
+from domain.extraction.numbers import numbers_in
 from domain.extraction.schema import Field, Schema
 
 _INSTRUCTIONS: Final = re.compile(
     r"""
       \b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,40}
         \b(?:instruction|instructions|prompt|prompts|rules|guidelines|context)\b
-    | \b(?:system|assistant|developer)\s*(?:prompt|message|override|note)?\s*:\s*\S
-    | \byou\s+are\s+(?:now|no\s+longer)\b
-    | \b(?:as\s+an?\s+)?(?:ai|a\.i\.|language)\s+(?:model|assistant|system)s?\b
+    | (?:^|(?<=[.!?>]\s)|(?<=>)|(?<=<!--\s)|(?<=<!--))
+        (?:system|assistant|developer)\s*(?:prompt|message|override|note)?\s*:\s*\S
+    | \byou\s+are\s+now\s+(?:an?|the|acting|called|\w*bot|\w*gpt)\b
+    | \byou\s+are\s+no\s+longer\s+(?:an?|bound|limited|restricted)\b
+    | \bas\s+an?\s+(?:ai|a\.i\.)\b | \blanguage\s+models?\b
     | \b(?:dear|attention|hey|note\s+to(?:\s+the)?)\s+(?:ai|llm|chatgpt|gpt|gemini|assistant|bot
         |model|extractor|parser)\b
     | \b(?:set|report|output|return|respond|reply|answer|extract|record|write|print)\b
@@ -29,8 +33,25 @@ _INSTRUCTIONS: Final = re.compile(
     | \b(?:ignora|ignore|olvida|ignorar)\b[^.!?\n]{0,40}
         \b(?:instrucciones|instruções|istruzioni|reglas|regras|regole)\b
     | 忽略[^。！？\n]{0,20}(?:指令|指示|说明|規則|规则) | (?:指示|命令)を無視
-    | <\|?(?:im_start|im_end|system|endoftext|start_of_turn)\b | \[/?INST\] | <</?SYS>>
     | </?(?:text|document|data|user|system|instructions?)(?:-[0-9a-z]+)?>
+    """,
+    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
+)
+_COUNTERFEIT: Final = re.compile(
+    r"""
+      <\|[a-z_]{2,24}\|?> | <\|(?:im_start|im_end|system)\b | <(?:start|end)_of_turn>
+    | \[/?INST\] | <</?SYS>> | </?text-(?=[a-f]*[0-9])[0-9a-f]{4,32}>
+    | "quote"\s{0,3}:[^\n]{0,300}?"value"\s{0,3}:
+    """,
+    re.VERBOSE,
+)
+"""What a model's conversation is made of, and no customer's message."""
+_DICTATED: Final = re.compile(
+    r"""
+      \b(?:set|report|output|return|respond|reply|answer|extract|record|write|print|put|enter|change
+        |name|fill|give)\b[^.!?\n]{0,40}?
+        (?:\b(?:quantity|customer|product|values?|fields?|field_?\d|json|record)\b|\d)
+    | \b(?:quantity|customer|product)\s{1,3}(?:is|=)
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -40,6 +61,7 @@ _LABELLED: Final = re.compile(
     r"^[ \t>*-]*(?P<label>[^\W\d_][^\n:=]{0,30}?)[ \t]*[:=][ \t]*(?P<value>\S[^\n]*)$",
     re.MULTILINE,
 )
+_COUNTED: Final = re.compile(r"[ \t]*(?:x|×)?[ \t]*([^\W\d_]{3,})")
 _REPLACED: Final = re.compile(
     r"\b(?:not|instead\s+of|rather\s+than|statt|nicht|au\s+lieu\s+de|en\s+vez\s+de|invece\s+di"
     r"|in\s+plaats\s+van|em\s+vez\s+de)\s*$",
@@ -48,30 +70,68 @@ _REPLACED: Final = re.compile(
 
 
 def embedded_instructions(text: str) -> list[Span]:
-    """The sentences of `text` that speak to a model rather than to a shop."""
-    spans: list[Span] = []
-    starts = [0, *(match.end() for match in _SENTENCE_START.finditer(text))]
-    for match in _INSTRUCTIONS.finditer(text):
-        start = starts[bisect_right(starts, match.start()) - 1]
-        end = _SENTENCE_END.search(text, match.end())
-        stop = end.end() if end else len(text)
-        if spans and start < spans[-1].end:
-            spans[-1] = Span(start=spans[-1].start, end=max(stop, spans[-1].end))
-        else:
-            spans.append(Span(start=start, end=stop))
-    return spans
+    """The sentences of `text` that may speak to a model rather than to a shop.
+
+    Customers write such sentences too ("You are now out of blankets"), so this is something to
+    know about a text and no reason to leave out what stands in them.
+    """
+    return _sentences(text, _INSTRUCTIONS, _COUNTERFEIT)
 
 
-def instruction_flags(spans: Sequence[Span]) -> list[Flag]:
-    """A flag for each passage that instructs the reader."""
+def commands(text: str) -> list[Span]:
+    """Those of these sentences that dictate a value of the record too."""
     return [
+        span
+        for span in embedded_instructions(text)
+        if _DICTATED.search(view(text[span.start : span.end]).text)
+    ]
+
+
+def counterfeits(text: str) -> list[Span]:
+    """The sentences of `text` that imitate the markup of a model's conversation or its answer."""
+    return _sentences(text, _COUNTERFEIT)
+
+
+@lru_cache(maxsize=32)
+def _sentences(text: str, *signs: re.Pattern[str]) -> list[Span]:
+    """The sentences in which one of `signs` stands, in order and apart from each other."""
+    read = view(text)
+    found = sorted(match.span() for sign in signs for match in sign.finditer(read.text))
+    starts = [0, *(match.end() for match in _SENTENCE_START.finditer(read.text))] if found else []
+    spans: list[tuple[int, int]] = []
+    for first, last in found:
+        if spans and last <= spans[-1][1]:
+            continue
+        start = starts[bisect_right(starts, first) - 1]
+        end = _SENTENCE_END.search(read.text, last)
+        assert end is not None  # at the latest at the end of the text
+        if spans and start < spans[-1][1]:
+            start = spans.pop()[0]
+        spans.append((start, end.end()))
+    return [read.span(start, end) for start, end in spans]
+
+
+def instruction_flags(spans: Sequence[Span], evidence: Sequence[Evidence]) -> list[Flag]:
+    """A flag for each passage that may instruct the reader, and for each value out of one."""
+    flags = [
         Flag(
             kind=FlagKind.EMBEDDED_INSTRUCTION,
-            detail="The text addresses the reader's software; these words were not obeyed.",
+            detail="The text may address the reader's software; nothing was obeyed.",
             start=span.start,
             end=span.end,
         )
         for span in spans
+    ]
+    return flags + [
+        Flag(
+            kind=FlagKind.EMBEDDED_INSTRUCTION,
+            field=item.field,
+            detail="The value stands only in words that may address the reader's software.",
+            start=item.start,
+            end=item.end,
+        )
+        for item in evidence
+        if any(span.start <= item.start and item.end <= span.end for span in spans)
     ]
 
 
@@ -103,36 +163,67 @@ def contradictions(schema: Schema, evidence: Sequence[Evidence], text: str) -> l
 
 
 def _rivals(field: Field, item: Evidence, text: str) -> Iterator[Span]:
-    lines = list(_LABELLED.finditer(text))
-    for line in lines:
-        if item.end <= line.start("value") or line.end("value") <= item.start:
-            continue
-        label, stated = folded(line["label"]), folded(line["value"])
-        for other in lines:
-            if folded(other["label"]) == label and folded(other["value"]) != stated:
-                yield Span(start=other.start("value"), end=other.end("value"))
+    lines, by_label = _labelled(text)
+    at = bisect_right(lines, item.start, key=lambda line: line.place.end)
+    while at < len(lines) and lines[at].place.start < item.end:
+        for other in by_label[lines[at].label]:
+            if other.stated != lines[at].stated:
+                yield other.place
+        at += 1
     if field.type.numeric:
         yield from _counts(item, text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    label: str
+    stated: str
+    place: Span
+
+
+@lru_cache(maxsize=8)
+def _labelled(text: str) -> tuple[Sequence[_Line], Mapping[str, Sequence[_Line]]]:
+    """The lines such as `qty: 5`, in order and by label."""
+    lines = [
+        _Line(
+            folded(match["label"]),
+            folded(match["value"]),
+            Span(start=match.start("value"), end=match.end("value")),
+        )
+        for match in _LABELLED.finditer(text)
+    ]
+    by_label: dict[str, list[_Line]] = {}
+    for line in lines:
+        by_label.setdefault(line.label, []).append(line)
+    return lines, by_label
+
+
 def _counts(item: Evidence, text: str) -> Iterator[Span]:
-    numbers = numbers_in(text)
-    mine = [n for n in numbers if item.start <= n.start and n.end <= item.end]
-    if not mine:
-        return
-    thing = _next_word(text, mine[0])
-    values = {number.value for number in mine if number.start == mine[0].start}
-    for number in numbers:
-        if (
-            thing
-            and number.value not in values
-            and not item.start <= number.start < item.end
-            and _next_word(text, number) == thing
-            and not _REPLACED.search(text, max(0, number.start - 20), number.start)
-        ):
-            yield Span(start=number.start, end=number.end)
+    counted = _counted(text)
+    mine = [
+        (thing, values)
+        for thing, places in counted.items()
+        for place, values in places.items()
+        if item.start <= place[0] and place[1] <= item.end
+    ]
+    for thing, values in mine:
+        for (start, end), others in counted[thing].items():
+            if (
+                not values & others
+                and not item.start <= start < item.end
+                and not _REPLACED.search(text, max(0, start - 20), start)
+            ):
+                yield Span(start=start, end=end)
 
 
-def _next_word(text: str, number: Number) -> str:
-    match = re.compile(r"[ \t]*(?:x|×)?[ \t]*([^\W\d_]{3,})").match(text, number.end)
-    return match[1].casefold() if match else ""
+@lru_cache(maxsize=8)
+def _counted(text: str) -> Mapping[str, Mapping[tuple[int, int], frozenset[float]]]:
+    """The numbers before a word, by that word: where each stands, and its readings."""
+    found: dict[str, dict[tuple[int, int], frozenset[float]]] = {}
+    for number in numbers_in(text):
+        thing = _COUNTED.match(text, number.end)
+        if thing is not None:
+            places = found.setdefault(thing[1].casefold(), {})
+            place = number.start, number.end
+            places[place] = places.get(place, frozenset()) | {number.value}
+    return found

@@ -7,13 +7,15 @@ from typing import Any
 
 import msgspec
 
+from domain.extraction.words import ENGLISH
 from entrypoints.fake_provider.schemas import Node
 
 _WORD_NUMBERS = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
-    "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "dozen": 12, "fifteen": 15, "twenty": 20,
-    "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100,
-}  # fmt: skip
+    word: int(value)
+    for word, value in ENGLISH.added.items()
+    if value in {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 20, 30, 40, 50}
+    and word not in {"couple", "pair", "fourty"}
+} | {"dozen": ENGLISH.times["dozen"], "hundred": ENGLISH.times["hundred"]}
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NUMBER = re.compile(r"(?<![\w#/:.,+-])(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?(?![\d/:-]|\.\d|\w*-\d)")
 _WORD_NUMBER = re.compile(rf"\b({'|'.join(_WORD_NUMBERS)})\b", re.IGNORECASE)
