@@ -14,11 +14,12 @@ import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import date
 from datetime import time as time_of_day
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from arq.connections import ArqRedis
@@ -37,7 +38,8 @@ from adapters.files.click_files import ClickFile
 from adapters.files.click_rejects import RejectsFile
 from adapters.files.samples import FileSampleSink
 from adapters.llm.examination import LanguageModelExamination
-from adapters.llm.opening import open_language_models
+from adapters.llm.hints import StatedLimits
+from adapters.llm.opening import open_bare_model, open_language_models
 from adapters.llm.opening_batches import open_batch_models
 from adapters.llm.prices import read_prices
 from adapters.llm.records import PydanticRecordValidator
@@ -102,7 +104,13 @@ from domain.scheduling.model import Schedule
 from domain.users.service import UserService
 from entrypoints.comparison.writers import comparison_writers
 from entrypoints.models import document_deadline_s, model_configs, stand_in_probe
-from entrypoints.settings import DatabaseSettings, ModelSettings, Settings, StoreSettings, WorkerSettings
+from entrypoints.settings import (
+    DatabaseSettings,
+    ModelSettings,
+    Settings,
+    StoreSettings,
+    WorkerSettings,
+)
 from ports.examination import Examination
 
 __all__ = [
@@ -110,6 +118,7 @@ __all__ = [
     "ClickFile",
     "Container",
     "DumpError",
+    "Look",
     "MigrationError",
     "RejectsFile",
     "dump",
@@ -124,6 +133,9 @@ __all__ = [
     "sample_files",
     "today",
 ]
+
+
+_ASKED_FOR_S: Final = 60.0  # a model on a busy machine takes half of it
 
 
 def daily_at(setting: str) -> Schedule:
@@ -351,18 +363,50 @@ def pool_options(settings: DatabaseSettings) -> PoolOptions:
     )
 
 
-def examinations(settings: Settings, container: Container) -> Sequence[Examination]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A close look at one part, with the time that it may take."""
+
+    subject: str
+    examination: Examination
+    longest_s: float = 10.0
+
+
+def examinations(settings: Settings, container: Container) -> Sequence[Look]:
     """A close look at each part that the settings name."""
-    models = container.models()
-    found: list[Examination] = [
-        PostgresExamination(settings.database_url.get_secret_value(), pool_options(settings)),
-        QueueExamination(container.redis()),
-        InsightExamination(container.insight_refresher()),
-        *(LanguageModelExamination(name, models[name]) for name in settings.llm_provider),
+    url = settings.database_url.get_secret_value()
+    found = [
+        Look(
+            subject="database",
+            examination=PostgresExamination(url, pool_options(settings)),
+        ),
+        Look(subject="queue", examination=QueueExamination(container.redis())),
+        Look(
+            subject="search insights",
+            examination=InsightExamination(container.insight_refresher()),
+        ),
     ]
+    for config in model_configs(settings):
+        if config.provider in settings.llm_provider:
+            # One call, outside of what callers share: the answer is this moment's.
+            opened = open_bare_model(config, _ASKED_FOR_S, 1, StatedLimits())
+            found.append(
+                Look(
+                    subject=f"provider {config.provider}",
+                    examination=LanguageModelExamination(
+                        config.provider, opened, base_url=config.base_url
+                    ),
+                    longest_s=_ASKED_FOR_S + 15,
+                )
+            )
     if settings.tls_cert_file and settings.tls_key_file:
-        clock = container.clock()
-        found.append(CertificateExamination(settings.tls_cert_file, settings.tls_key_file, clock))
+        pair = settings.tls_cert_file, settings.tls_key_file
+        found.append(
+            Look(
+                subject="certificate",
+                examination=CertificateExamination(*pair, container.clock()),
+            )
+        )
     return found
 
 

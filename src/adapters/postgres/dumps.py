@@ -8,10 +8,12 @@ other schemas, extensions, owners and grants are left alone, so no superuser is 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import tempfile
+from asyncio.subprocess import DEVNULL as _NOTHING
+from asyncio.subprocess import PIPE as _PIPE
+from asyncio.subprocess import Process
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,8 +113,11 @@ async def look(url: str, *, seeded: Collection[str] = ()) -> Place:
 _PLACE = """
 SELECT current_database() AS database, current_user AS role,
        current_setting('server_version_num')::int / 10000 AS major,
-       COALESCE((SELECT relnamespace::regnamespace::text FROM pg_class
-                 WHERE oid = to_regclass('schema_migrations')), quote_ident(current_schema())) AS schema
+       COALESCE(
+           (SELECT relnamespace::regnamespace::text FROM pg_class
+            WHERE oid = to_regclass('schema_migrations')),
+           quote_ident(current_schema())
+       ) AS schema
 """
 
 # A sequence is its table's: owned by a column, or what the default of a column draws from.
@@ -285,7 +290,9 @@ async def restore(place: Place, file: Path, programs: Programs, *, replace: bool
     try:
         return await migrate(place.url)
     except (MigrationError, OSError) as error:
-        raise DumpError(f"the dump is restored, but not brought to this version: {error}") from error
+        raise DumpError(
+            f"the dump is restored, but not brought to this version: {error}"
+        ) from error
 
 
 async def _wanted(file: Path, folder: Path, schema: str) -> Sequence[str]:
@@ -294,8 +301,6 @@ async def _wanted(file: Path, folder: Path, schema: str) -> Sequence[str]:
     Raises:
         DumpError: it is no dump that this version can restore into `schema`.
     """
-    if not file.is_file():
-        raise DumpError(f"{file} is not a file that can be read.")
     schema = schema.strip('"')  # the list quotes nothing
     lines = await _contents(file, folder)
     tables = [re.search(rf" TABLE (\S+) {_HISTORY} ", line) for line in lines]
@@ -454,9 +459,9 @@ async def _run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str
     process = await asyncio.create_subprocess_exec(
         *argv,
         env=env,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stdin=_NOTHING,
+        stdout=_PIPE,
+        stderr=_PIPE,
     )
     try:
         output, said = await process.communicate()
@@ -477,49 +482,60 @@ async def _pour(
     Raises:
         DumpError: nothing was changed; quotes what the programs said.
     """
-    pipe = asyncio.subprocess.PIPE
-    target = await asyncio.create_subprocess_exec(
-        *writing, env=access, stdin=pipe, stdout=asyncio.subprocess.DEVNULL, stderr=pipe
+    source = await asyncio.create_subprocess_exec(
+        *reading, stdin=_NOTHING, stdout=_PIPE, stderr=_PIPE
     )
     try:
-        source = await asyncio.create_subprocess_exec(
-            *reading, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+        target = await asyncio.create_subprocess_exec(
+            *writing, env=access, stdin=_PIPE, stdout=_NOTHING, stderr=_PIPE
         )
-    except BaseException:
-        await _end(target)
-        raise
-    assert source.stdout and source.stderr and target.stdin and target.stderr
-    complaints = asyncio.gather(source.stderr.read(), target.stderr.read())
-    try:
-        before = ["BEGIN;", "SET LOCAL lock_timeout = '10s';", *place.drops, ""]
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # psql says why it ended
-            target.stdin.write("\n".join(before).encode())
-            first = True
-            while piece := await source.stdout.read(_PIECE_BYTES):
-                if first and place.major < 17:
-                    piece = piece.replace(_REFUSED_BEFORE_17, b"")
-                first = False
-                target.stdin.write(piece)
-                await target.stdin.drain()
-            if await source.wait() == 0:
-                target.stdin.write(b"COMMIT;\n")
-                target.stdin.close()
-                await target.wait()
-        if target.returncode != 0:
-            for process in (source, target):
-                await _end(process)
-        said = await complaints
+        try:
+            of_source, of_target, _ = await asyncio.gather(
+                _complaints(source), _complaints(target), _feed(source, target, place)
+            )
+        finally:
+            await _end(target)
     finally:
-        for process in (source, target):
-            await _end(process)
+        await _end(source)
     if target.returncode == 0:
         return
-    # psql is ended by us where pg_restore failed.
-    failed = (reading, said[0]) if source.returncode > 0 and not said[1] else (writing, said[1])
+    # Where psql says nothing, it was ended because pg_restore failed.
+    failed = (writing, of_target) if of_target else (reading, of_source)
     raise DumpError(f"{_quoted(*failed)} Nothing was changed in {place.name}.")
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _feed(source: Process, target: Process, place: Place) -> None:
+    """Carry what `source` makes to `target`, and end both."""
+    reader, writer = source.stdout, target.stdin
+    assert reader is not None
+    assert writer is not None
+    try:
+        before = ["BEGIN;", "SET LOCAL lock_timeout = '10s';", *place.drops, ""]
+        writer.write("\n".join(before).encode())
+        piece = await reader.read(_PIECE_BYTES)
+        if place.major < 17:
+            piece = piece.replace(_REFUSED_BEFORE_17, b"")
+        while piece:
+            writer.write(piece)
+            await writer.drain()
+            piece = await reader.read(_PIECE_BYTES)
+        if await source.wait() == 0:
+            writer.write(b"COMMIT;\n")
+            writer.close()
+            await target.wait()
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # psql has ended, and says why
+    finally:
+        await _end(source)
+        await _end(target)
+
+
+async def _complaints(process: Process) -> bytes:
+    assert process.stderr is not None
+    return await process.stderr.read()
+
+
+async def _end(process: Process) -> None:
     if process.returncode is None:
         process.kill()
         await process.wait()

@@ -171,7 +171,9 @@ def command(
     )
     sys.exit(
         or_exit(
-            "compare", lambda: _run(wish), kept="Answers are kept; the same command goes on with them."
+            "compare",
+            lambda: _run(wish),
+            kept="Answers are kept; the same command goes on with them.",
         )
     )
 
@@ -279,8 +281,8 @@ def _told(halts: Sequence[Halt], missing: int, total: int) -> str:
         if halt.contestant is not None and halt.failure is not None
     ]
     lines.append(
-        f"{'' if lines else 'Interrupted: '}{missing} of {total} answers are missing. The same command goes on with them; "
-        "--replay makes a report of the texts that all have answered."
+        f"{'' if lines else 'Interrupted: '}{missing} of {total} answers are missing. The same"
+        " command goes on with them; --replay makes a report of the texts that all have answered."
     )
     return "\n".join(lines)
 

@@ -124,13 +124,15 @@ def flush_output() -> None:
 
 
 def _guarded(stream: TextIO | None, number: int) -> TextIO:
-    plain = isinstance(stream, io.TextIOWrapper)
+    raw = io.BufferedWriter(_Output(number, "w", closefd=False))
+    if not isinstance(stream, io.TextIOWrapper):  # it is closed
+        return io.TextIOWrapper(raw, encoding="utf-8")
     return io.TextIOWrapper(
-        io.BufferedWriter(_Output(number, "w", closefd=False)),
-        encoding=stream.encoding if plain else "utf-8",
-        errors=stream.errors if plain else "backslashreplace",
-        line_buffering=stream.line_buffering if plain else True,
-        write_through=stream.write_through if plain else False,
+        raw,
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
     )
 
 

@@ -82,10 +82,10 @@ def delete_command(*, name: str) -> None:
     """Delete a schema that no result names, with all its versions."""
 
     async def work(container: Container) -> None:
-        await container.schema_registry().remove(name)
+        await container.schema_registry(models={}).remove(name)  # models matter to definitions
         click.echo(f"{name} deleted")
 
-    _run(work, SchemaSettings)
+    _run(work)
 
 
 def _read(file: Path) -> Schema:

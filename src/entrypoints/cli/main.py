@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Final, NoReturn
+from typing import Final
 
 import click
 
@@ -23,7 +23,10 @@ _COMMANDS: Final = {
     "clicks": ("entrypoints.cli.clicks", "Bring the log of searches in from files, or out."),
     "insights": ("entrypoints.cli.insights", "Compute and show the search insights."),
     "sample-data": ("entrypoints.cli.sample_data", "Make a made-up shop."),
-    "db": ("entrypoints.cli.db", "Migrate the database, see how it stands, back it up, restore it."),
+    "db": (
+        "entrypoints.cli.db",
+        "Migrate the database, see how it stands, back it up, restore it.",
+    ),
     "fake-provider": ("entrypoints.cli.fake_provider", "Stand in for OpenAI, Gemini and vLLM."),
     "demo": ("entrypoints.cli.demo", "Walk through all three jobs on a stack of its own."),
     "doctor": ("entrypoints.cli.doctor", "Check everything, and say what to do."),
@@ -81,7 +84,7 @@ def storekeeper() -> None:
     """
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Run the command line to the end of the process."""
     guard_output()
     heed_signals()
