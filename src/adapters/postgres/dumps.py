@@ -147,7 +147,7 @@ SELECT found.*, oid IN (SELECT oid FROM ours) AS ours FROM found ORDER BY name
 """
 
 _FUNCTIONS = """
-SELECT oid::regprocedure::text FROM pg_proc
+SELECT oid::regprocedure::text AS quoted, prosqlbody IS NOT NULL AS is_bound FROM pg_proc
 WHERE pronamespace = $1::regnamespace AND proname = ANY ($2::text[]) AND prokind = 'f'
 """
 
@@ -162,9 +162,9 @@ async def _look(connection: asyncpg.Connection, url: str, seeded: Collection[str
         )
     # All names come out qualified.
     await connection.execute("SET search_path = ''")
-    names = _our_names()
-    relations = await connection.fetch(_RELATIONS, place["schema"], list(names["relation"]))
-    functions = await connection.fetch(_FUNCTIONS, place["schema"], list(names["function"]))
+    made = _our_names()
+    relations = await connection.fetch(_RELATIONS, place["schema"], list(made["relation"]))
+    functions = await connection.fetch(_FUNCTIONS, place["schema"], list(made["function"]))
     ours = [each for each in relations if each["ours"]]
     filled = [
         each["name"]
@@ -174,16 +174,18 @@ async def _look(connection: asyncpg.Connection, url: str, seeded: Collection[str
         and each["name"] not in _WRITTEN_BY_WORKERS
         and await connection.fetchval(_holds_rows(each["name"], each["quoted"]), list(seeded))
     ]
-    drops = [
-        f"DROP {kind} IF EXISTS {', '.join(found)};"
-        for kind, found in {
-            "VIEW": [each["quoted"] for each in ours if each["relkind"] == b"v"],
-            "TABLE": [each["quoted"] for each in ours if each["relkind"] in (b"r", b"p")],
-            "SEQUENCE": [each["quoted"] for each in ours if each["relkind"] == b"S"],
-            "FUNCTION": [each["oid"] for each in functions],
-        }.items()
-        if found
-    ]
+    # A function whose body was parsed when it was made goes before the tables that it reads, one
+    # that a trigger calls after the table of the trigger.
+    before = [each["quoted"] for each in functions if each["is_bound"]]
+    after = [each["quoted"] for each in functions if not each["is_bound"]]
+    order = (
+        ("VIEW", [each["quoted"] for each in ours if each["relkind"] == b"v"]),
+        ("FUNCTION", before),
+        ("TABLE", [each["quoted"] for each in ours if each["relkind"] in (b"r", b"p")]),
+        ("SEQUENCE", [each["quoted"] for each in ours if each["relkind"] == b"S"]),
+        ("FUNCTION", after),
+    )
+    drops = [f"DROP {kind} IF EXISTS {', '.join(names)};" for kind, names in order if names]
     parts = urlsplit(url)
     server = parts.netloc.rpartition("@")[2] or "the local server"
     return Place(
@@ -536,9 +538,12 @@ async def _complaints(process: Process) -> bytes:
 
 
 async def _end(process: Process) -> None:
+    """End a program; asyncio counts it as ended when what it wrote is read too."""
     if process.returncode is None:
         process.kill()
-        await process.wait()
+    while process.stdout is not None and await process.stdout.read(_PIECE_BYTES):
+        pass
+    await process.wait()
 
 
 def _quoted(argv: Sequence[str], said: bytes) -> str:

@@ -27,9 +27,8 @@ from entrypoints.up.state import StateDirectory, default_state_directory
 S = TypeVar("S", bound=Environment)
 
 _REMEDY: Final = "Set them in the environment or in .env."
-_BESIDE: Final = {"STATE_DIR", "TEST_DATABASE_URL", "TEST_REDIS_URL"}
 _CLOSE: Final = 0.82
-"""DATABSE_URL and OPENAI_KEY are as close to a setting; PGHOST and HOSTNAME are not."""
+"""DATABSE_URL and OPENAI_KEY are as close to a setting of their first letter, HOSTNAME is not."""
 
 
 def environment() -> Mapping[str, str]:
@@ -141,11 +140,12 @@ def _warn_of_misspelt_names() -> None:
 
     A warning and no refusal: a file and an environment may serve other programs too.
     """
-    known = {name.upper() for name in Settings.model_fields} | _BESIDE
+    known = {name.upper() for name in Settings.model_fields} | {"STATE_DIR"}
     given = environment().keys()
     for place, names in ((".env", _env_file()), ("the environment", os.environ)):
         for name in names:
-            close = difflib.get_close_matches(name.upper(), known - given, n=1, cutoff=_CLOSE)
+            near = {each for each in known - given if each[0] == name.upper()[:1]}
+            close = difflib.get_close_matches(name.upper(), near, n=1, cutoff=_CLOSE)
             if close and name.upper() not in known:
                 click.echo(
                     f"Warning: {name} in {place} is not a setting; did you mean {close[0]}?",
