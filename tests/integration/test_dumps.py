@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import stat
 import subprocess
@@ -64,7 +63,7 @@ async def contents(url: str) -> Mapping[str, Any]:
         " AND relkind IN ('r', 'p') AND relname !~ '^Some' ORDER BY 1"
     )
     for (table,) in tables:
-        found[table] = await connection.fetch(f'SELECT t::text FROM "{table}" t ORDER BY 1')
+        found[table] = await connection.fetch(f"SELECT t::text FROM {table} t ORDER BY 1")  # noqa: S608
     for kind, sql in {
         "sequences": "SELECT sequencename, last_value FROM pg_sequences ORDER BY 1",
         "indexes": "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'"
@@ -79,8 +78,10 @@ async def contents(url: str) -> Mapping[str, Any]:
 
 async def execute(url: str, sql: str) -> None:
     connection = await asyncpg.connect(url)
-    await connection.execute(sql)
-    await connection.close()
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
 
 
 async def test_what_is_dumped_destroyed_and_restored_is_the_same_to_the_last_row(
@@ -91,7 +92,7 @@ async def test_what_is_dumped_destroyed_and_restored_is_the_same_to_the_last_row
     dumped = ask(fresh_database_url, "dump", "shop.dump")
     assert dumped.returncode == 0, dumped.stderr
     assert stat.S_IMODE((tmp_path / "shop.dump").stat().st_mode) == 0o600
-    assert os.listdir(tmp_path) == ["shop.dump"]
+    assert [each.name for each in tmp_path.iterdir()] == ["shop.dump"]
 
     # Into a database without anything, and into its own after a disaster.
     restored = ask(empty_database_url, "restore", "shop.dump")
@@ -199,7 +200,7 @@ async def test_a_file_that_is_there_is_not_touched_and_an_empty_database_is_not_
     assert "holds no tables of Storekeeper" in told.stderr
     told = ask(f"{fresh_database_url}?pooler=transaction", "dump", "other.dump")
     assert "transaction pooler" in told.stderr
-    assert os.listdir(tmp_path) == ["shop.dump"]
+    assert [each.name for each in tmp_path.iterdir()] == ["shop.dump"]
 
 
 async def test_programs_that_do_not_fit_the_server_are_named_with_a_remedy(
@@ -229,15 +230,16 @@ async def test_an_interrupted_dump_leaves_no_file(
 ) -> None:
     connection = await asyncpg.connect(fresh_database_url)
     async with connection.transaction():
-        await connection.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        table = await connection.fetchval("SELECT 'extraction_workers'::regclass::oid")
+        await connection.execute("LOCK TABLE extraction_workers IN ACCESS EXCLUSIVE MODE")
         process = subprocess.Popen(
             [*COMMAND, "db", "dump", "shop.dump"],
             cwd=tmp_path,
             env=environment(DATABASE_URL=fresh_database_url),
             stderr=subprocess.PIPE,
         )
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
-        while not await connection.fetchval(waiting):
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1"
+        while not await connection.fetchval(waiting, table):
             assert process.poll() is None
         lines = subprocess.run(
             ["ps", "-A", "-ww", "-o", "args="], check=True, capture_output=True, text=True
@@ -250,6 +252,6 @@ async def test_an_interrupted_dump_leaves_no_file(
         status,
         b"storekeeper db dump: interrupted. No file was made.\n",
     )
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.iterdir())
     password = fresh_database_url.split("://")[1].split("@", maxsplit=1)[0].partition(":")[2]
     assert password not in lines or not password
