@@ -11,7 +11,7 @@ import shutil
 import socket
 import stat
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -113,20 +113,31 @@ def package_dir(package: str, instead: str) -> Path:
     Raises:
         Unavailable: it is not installed; says how to.
     """
+    check_installed((package,), instead)
     spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise Unavailable(
-            f"{package.replace('_', '-')} is not installed: {_how_to_install(package)}; or"
-            f" {instead}."
-        )
+    assert spec is not None
+    assert spec.submodule_search_locations
     return Path(spec.submodule_search_locations[0])
 
 
-def _how_to_install(package: str) -> str:
-    """In a checkout by make; beside an installed wheel by the pip of its environment."""
-    if (_CHECKOUT / "Makefile").is_file() and (_CHECKOUT / "requirements").is_dir():
-        return "run `make install`"
-    return f"run `{sys.executable} -m pip install {_REQUIREMENTS[package]}`"
+def check_installed(packages: Sequence[str], instead: str) -> None:
+    """Look for all of `packages`; otherwise as `package_dir`."""
+    specs = {package: importlib.util.find_spec(package) for package in packages}
+    missing = [
+        package for package, spec in specs.items() if not (spec and spec.submodule_search_locations)
+    ]
+    if not missing:
+        return
+    # In a checkout by make; beside an installed wheel by the pip of its environment.
+    how = ["make install"]
+    if not (_CHECKOUT / "Makefile").is_file():
+        wanted = dict.fromkeys(_REQUIREMENTS[package] for package in missing)
+        how = [f"{sys.executable} -m pip install {each}" for each in wanted]
+    names = " and ".join(package.replace("_", "-") for package in missing)
+    raise Unavailable(
+        f"{names} {'is' if len(missing) == 1 else 'are'} not installed: run"
+        f" {' and '.join(f'`{each}`' for each in how)}; or {instead}."
+    )
 
 
 def own_directory(path: Path, account: Account | None) -> None:

