@@ -97,7 +97,7 @@ def _carry_out(
         f"insights {name}",
         over,
         InsightSettings,
-        kept="Days that were stored stay stored; the same command goes on.",
+        kept="What was stored stays stored; the same command goes on.",
     )
     if as_json:
         click.echo(msgspec.json.encode(_document(report)))
