@@ -228,7 +228,7 @@ def _content(name: str) -> Iterator[Path]:
         yield Path(name)
         return
     with NamedTemporaryFile(prefix="storekeeper-") as file:
-        while piece := sys.stdin.buffer.read(_PIECE_BYTES):
+        while piece := sys.stdin.buffer.read1(_PIECE_BYTES):
             file.write(piece)
         file.flush()
         yield Path(file.name)

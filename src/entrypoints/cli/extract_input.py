@@ -144,7 +144,7 @@ def open_sources(
         guess = _BY_SUFFIX.get(Path(path).suffix.lower(), "text")
         if path == STDIN:
             spool = SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 (ends with us)
-            while piece := sys.stdin.buffer.read(_IN_MEMORY_BYTES):
+            while piece := sys.stdin.buffer.read1(_IN_MEMORY_BYTES):
                 spool.write(piece)
             guess = _look_at(spool)
         found.append(
