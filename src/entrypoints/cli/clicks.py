@@ -10,9 +10,10 @@ import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import date, datetime
+from io import BufferedReader
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 import click
 from rich.console import Console
@@ -228,7 +229,9 @@ def _content(name: str) -> Iterator[Path]:
         yield Path(name)
         return
     with NamedTemporaryFile(prefix="storekeeper-") as file:
-        while piece := sys.stdin.buffer.read1(_PIECE_BYTES):
+        # One piece at a time: read() would not look for a signal between two.
+        stdin = cast(BufferedReader, sys.stdin.buffer)
+        while piece := stdin.read1(_PIECE_BYTES):
             file.write(piece)
         file.flush()
         yield Path(file.name)

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO, Final
+from typing import IO, Final, cast
 
 from domain.errors import InvalidInput, Violation
 from domain.jobs.items import Document
@@ -144,7 +145,9 @@ def open_sources(
         guess = _BY_SUFFIX.get(Path(path).suffix.lower(), "text")
         if path == STDIN:
             spool = SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 (ends with us)
-            while piece := sys.stdin.buffer.read1(_IN_MEMORY_BYTES):
+            # One piece at a time: read() would not look for a signal between two.
+            stdin = cast(BufferedReader, sys.stdin.buffer)
+            while piece := stdin.read1(_IN_MEMORY_BYTES):
                 spool.write(piece)
             guess = _look_at(spool)
         found.append(
