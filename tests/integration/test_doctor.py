@@ -117,6 +117,7 @@ def test_the_doctor_lists_every_failure_and_exits_1(
     subjects = ("database", "queue", "search insights", "provider local")
     assert failed == [f"FAIL  {subject}" for subject in subjects]
     assert "4 to mend." in told.stdout
+    assert "(connection refused). Set LLM_PROVIDER to openai (with OPENAI_API_KEY)" in told.stdout
 
 
 def test_the_doctor_names_each_bad_setting(tmp_path: Path) -> None:
