@@ -15,7 +15,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from entrypoints.cli.main import main as storekeeper
+from entrypoints.cli.main import storekeeper
 from entrypoints.settings import Provider, Settings
 
 ROOT: Final = Path(__file__).parents[1]

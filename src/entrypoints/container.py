@@ -6,17 +6,20 @@ The provider graph is synchronous. What has to be opened and closed (pools, clie
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import date
 from datetime import time as time_of_day
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from arq.connections import ArqRedis
@@ -29,6 +32,7 @@ from adapters.arq.serialization import decode_job, encode_job
 from adapters.arq.wakeup import ArqJobWakeup
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
+from adapters.embedded.postgres import client_programs
 from adapters.files.click_columns import ClickColumns
 from adapters.files.click_files import ClickFile, form_of
 from adapters.files.click_rejects import RejectsFile
@@ -37,11 +41,15 @@ from adapters.files.csv_rows import CsvTable
 from adapters.files.samples import FileSampleSink
 from adapters.llm.examination import LanguageModelExamination
 from adapters.llm.gates import ValkeyProviderGates
-from adapters.llm.opening import open_language_models
+from adapters.llm.hints import StatedLimits
+from adapters.llm.opening import open_bare_model, open_language_models
 from adapters.llm.opening_batches import open_batch_models
 from adapters.llm.records import PydanticRecordValidator
 from adapters.postgres.click_imports import PostgresClickImports
 from adapters.postgres.comparisons import PostgresComparisonRepository
+from adapters.postgres.dumps import DumpError, Place, Programs, look
+from adapters.postgres.dumps import dump as write_dump
+from adapters.postgres.dumps import restore as restore_dump
 from adapters.postgres.examination import PostgresExamination
 from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
 from adapters.postgres.extraction_queue import PostgresExtractionQueue
@@ -75,6 +83,8 @@ from adapters.system.certificate import CertificateExamination
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from domain.comparison.orders import ComparisonOrders
+from domain.errors import Unavailable
+from domain.extraction.builtin import BUILT_IN
 from domain.extraction.registry import SchemaRegistry
 from domain.extraction.service import ExtractionService
 from domain.extraction.single import SingleExtraction
@@ -98,7 +108,13 @@ from domain.users.service import UserService
 from entrypoints.comparison.writers import comparison_writers
 from entrypoints.models import document_deadline_s, model_configs, stand_in_probe
 from entrypoints.prices import read_prices
-from entrypoints.settings import DatabaseSettings, Settings
+from entrypoints.settings import (
+    DatabaseSettings,
+    ModelSettings,
+    Settings,
+    StoreSettings,
+    WorkerSettings,
+)
 from ports.examination import Examination
 
 __all__ = [
@@ -108,17 +124,21 @@ __all__ = [
     "Container",
     "Content",
     "CsvTable",
+    "DumpError",
+    "Look",
     "MigrationError",
     "RejectsFile",
+    "dump",
     "end_with_parent",
     "examinations",
     "form_of",
     "insight_procedures",
+    "look_at_database",
     "migrate",
     "migration_status",
     "open_container",
     "opened",
-    "over_database",
+    "restore",
     "sample_files",
     "table_faults",
     "today",
@@ -126,12 +146,15 @@ __all__ = [
 ]
 
 
+_ASKED_FOR_S: Final = 60.0  # a model on a busy machine takes half of it
+
+
 def daily_at(setting: str) -> Schedule:
     """The schedule that a setting `HH:MM` means."""
     return Schedule(at=time_of_day.fromisoformat(setting))
 
 
-def batch_pace(settings: Settings) -> BatchPace:
+def batch_pace(settings: WorkerSettings) -> BatchPace:
     """How batches are made and looked after."""
     return BatchPace(
         documents=settings.llm_batch_size,
@@ -146,7 +169,7 @@ def batch_pace(settings: Settings) -> BatchPace:
 class Container(containers.DeclarativeContainer):
     """Everything that the entrypoints use, by name."""
 
-    settings = providers.Dependency(instance_of=Settings)
+    settings = providers.Dependency(instance_of=DatabaseSettings)
     database = providers.Dependency(instance_of=Database)
     redis = providers.Dependency(instance_of=ArqRedis)
 
@@ -318,6 +341,32 @@ def sample_files(folder: Path) -> SampleService:
     return SampleService(sink=FileSampleSink(folder))
 
 
+async def look_at_database(url: str) -> Place:
+    """See `dumps.look`."""
+    return await look(url, seeded=[schema.name for schema in BUILT_IN])
+
+
+async def dump(place: Place, file: Path) -> int:
+    """See `dumps.dump`."""
+    return await write_dump(place, file, _client_programs())
+
+
+async def restore(place: Place, file: Path, *, replace: bool) -> Sequence[str]:
+    """See `dumps.restore`."""
+    return await restore_dump(place, file, _client_programs(), replace=replace)
+
+
+def _client_programs() -> Programs:
+    """PostgreSQL's: of the embedded server, of PATH, and where Debian keeps them by version."""
+    embedded = []
+    with contextlib.suppress(Unavailable):
+        embedded.append(client_programs())
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return Programs(
+        folders=[*embedded, *map(Path, os.get_exec_path()), *debian], without_tls=embedded
+    )
+
+
 def pool_options(settings: DatabaseSettings) -> PoolOptions:
     """How database connections are made and held."""
     return PoolOptions(
@@ -328,56 +377,85 @@ def pool_options(settings: DatabaseSettings) -> PoolOptions:
     )
 
 
-def examinations(settings: Settings, container: Container) -> Sequence[Examination]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A close look at one part, with the time that it may take."""
+
+    subject: str
+    examination: Examination
+    longest_s: float = 10.0
+
+
+def examinations(settings: Settings, container: Container) -> Sequence[Look]:
     """A close look at each part that the settings name."""
-    models = container.models()
-    found: list[Examination] = [
-        PostgresExamination(settings.database_url.get_secret_value(), pool_options(settings)),
-        QueueExamination(container.redis()),
-        InsightExamination(container.insight_refresher()),
-        *(LanguageModelExamination(name, models[name]) for name in settings.llm_provider),
+    url = settings.database_url.get_secret_value()
+    found = [
+        Look(
+            subject="database",
+            examination=PostgresExamination(url, pool_options(settings)),
+        ),
+        Look(subject="queue", examination=QueueExamination(container.redis())),
+        Look(
+            subject="search insights",
+            examination=InsightExamination(container.insight_refresher()),
+        ),
     ]
+    for config in model_configs(settings):
+        if config.provider in settings.llm_provider:
+            # One call, outside of what callers share: the answer is this moment's.
+            opened = open_bare_model(config, _ASKED_FOR_S, 1, StatedLimits())
+            found.append(
+                Look(
+                    subject=f"provider {config.provider}",
+                    examination=LanguageModelExamination(
+                        config.provider, opened, base_url=config.base_url
+                    ),
+                    longest_s=_ASKED_FOR_S + 15,
+                )
+            )
     if settings.tls_cert_file and settings.tls_key_file:
-        clock = container.clock()
-        found.append(CertificateExamination(settings.tls_cert_file, settings.tls_key_file, clock))
+        pair = settings.tls_cert_file, settings.tls_key_file
+        found.append(
+            Look(
+                subject="certificate",
+                examination=CertificateExamination(*pair, container.clock()),
+            )
+        )
     return found
 
 
 @asynccontextmanager
-async def over_database(settings: DatabaseSettings) -> AsyncIterator[Container]:
-    """The container over the database alone: what needs more is not to be had from it."""
-    url = settings.database_url.get_secret_value()
-    async with open_database(url, pool_options(settings)) as database:
-        yield Container(database=database)
-
-
-@asynccontextmanager
-async def open_container(settings: Settings) -> AsyncIterator[Container]:
+async def open_container(settings: DatabaseSettings) -> AsyncIterator[Container]:
     """The container over real parts, for as long as the block runs.
 
-    Nothing is connected yet: a process starts while its stores are down, and says so by its
-    readiness.
+    It holds what `settings` name: those of a command that uses the database alone open nothing
+    else, and what needs more is not to be had from it. Nothing is connected yet: a process starts
+    while its stores are down, and says so by its readiness.
     """
     async with AsyncExitStack() as stack:
         opened: dict[str, Any] = {"settings": settings}
         opened["database"] = await stack.enter_async_context(
             open_database(settings.database_url.get_secret_value(), pool_options(settings))
         )
-        connections: ConnectionPool = ConnectionPool.from_url(settings.redis_url.get_secret_value())
-        opened["redis"] = ArqRedis(
-            connections, job_serializer=encode_job, job_deserializer=decode_job
-        )
-        stack.push_async_callback(connections.disconnect)
-        opened["models"] = await stack.enter_async_context(
-            open_language_models(
-                model_configs(settings),
-                call_timeout_s=settings.llm_timeout_s,
-                concurrency=settings.llm_concurrency,
-                valkey=opened["redis"],
+        if isinstance(settings, StoreSettings):
+            connections: ConnectionPool = ConnectionPool.from_url(
+                settings.redis_url.get_secret_value()
             )
-        )
-        opened["batch_models"] = await stack.enter_async_context(
-            open_batch_models(model_configs(settings), call_timeout_s=settings.llm_timeout_s)
-        )
+            opened["redis"] = ArqRedis(
+                connections, job_serializer=encode_job, job_deserializer=decode_job
+            )
+            stack.push_async_callback(connections.disconnect)
+        if isinstance(settings, ModelSettings):
+            opened["models"] = await stack.enter_async_context(
+                open_language_models(
+                    model_configs(settings),
+                    call_timeout_s=settings.llm_timeout_s,
+                    concurrency=settings.llm_concurrency,
+                    valkey=opened.get("redis"),
+                )
+            )
+            opened["batch_models"] = await stack.enter_async_context(
+                open_batch_models(model_configs(settings), call_timeout_s=settings.llm_timeout_s)
+            )
         opened["chart_renderer"] = await stack.enter_async_context(open_chart_renderer())
         yield Container(**opened)

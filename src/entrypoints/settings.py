@@ -37,7 +37,7 @@ class Environment(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=".env",
-        env_file_encoding="utf-8",
+        env_file_encoding="utf-8-sig",
         extra="ignore",
         frozen=True,
         env_ignore_empty=True,
@@ -73,14 +73,24 @@ class DatabaseSettings(Environment):
         return value
 
 
-class ServerSettings(DatabaseSettings):
-    """Where the stores are, and how HTTPS is served."""
+class StoreSettings(DatabaseSettings):
+    """Where the stores are: the database, and the queue."""
 
     redis_url: SecretStr = Field(
         description="Valkey or Redis 6.2+: redis://[:password@]host:port/db, or rediss:// for TLS"
     )
 
-    # HTTPS
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, value: SecretStr) -> SecretStr:
+        if _split(value.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+
+class ServerSettings(StoreSettings):
+    """How HTTPS is served."""
+
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=8443, ge=1, le=65535, description="TCP port to listen on")
     workers: int = Field(default=2, ge=1, le=64, description="Processes that serve HTTP")
@@ -102,13 +112,6 @@ class ServerSettings(DatabaseSettings):
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         if len(value.get_secret_value()) < 32:
             raise ValueError("is too short")
-        return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _redis_url(cls, value: SecretStr) -> SecretStr:
-        if _split(value.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("must start with redis://, rediss:// or unix://")
         return value
 
     @field_validator("tls_cert_file", "tls_key_file")
@@ -215,13 +218,9 @@ class ModelSettings(Environment):
         return self
 
 
-S = TypeVar("S", bound=Environment)
+class JobSettings(Environment):
+    """How extraction jobs are worked on."""
 
-
-class Settings(ModelSettings, ServerSettings):
-    """All settings."""
-
-    # Extraction jobs
     job_lease_s: float = Field(
         default=15.0,
         ge=1,
@@ -247,7 +246,10 @@ class Settings(ModelSettings, ServerSettings):
         description="Largest body that makes an extraction job, in bytes",
     )
 
-    # Search insights
+
+class InsightSettings(DatabaseSettings):
+    """When insights are due."""
+
     insights_at: str = Field(
         default="00:20",
         pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$",
@@ -260,11 +262,29 @@ class Settings(ModelSettings, ServerSettings):
         description="How often a worker looks for days whose insight is missing or stale, in s",
     )
 
-    # Observation
+
+class LogSettings(Environment):
+    """What is logged."""
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe level that is logged"
     )
     log_format: Literal["text", "json"] = Field(default="text", description="Form of a log line")
+
+
+class SchemaSettings(ModelSettings, DatabaseSettings):
+    """The settings of commands that hold a record's shape against the configured models."""
+
+
+class WorkerSettings(LogSettings, InsightSettings, JobSettings, ModelSettings, StoreSettings):
+    """The settings of those who work on jobs: all but those of HTTPS."""
+
+
+class Settings(WorkerSettings, ServerSettings):
+    """All settings."""
+
+
+S = TypeVar("S", bound=Environment)
 
 
 def _split(url: str) -> SplitResult:

@@ -161,8 +161,10 @@ async def test_an_interrupted_comparison_says_how_to_go_on(compare: Command) -> 
         await compare.until_answers(1)
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
-    assert process.returncode == 3
+    assert process.returncode == 130
+    assert "Interrupted: " in err.decode()
     assert "answers are missing. The same command goes on with them" in err.decode()
+    assert "Traceback" not in err.decode()
 
 
 async def test_a_refused_key_stops_its_contestant_and_is_named(

@@ -117,20 +117,22 @@ def test_the_doctor_lists_every_failure_and_exits_1(
     subjects = ("database", "queue", "search insights", "provider local")
     assert failed == [f"FAIL  {subject}" for subject in subjects]
     assert "4 to mend." in told.stdout
+    assert "(connection refused). Set LLM_PROVIDER to openai (with OPENAI_API_KEY)" in told.stdout
 
 
 def test_the_doctor_names_each_bad_setting(tmp_path: Path) -> None:
-    told = run_command("doctor", cwd=tmp_path, STATE_DIR=str(tmp_path), LOG_LEVEL="loud")
+    told = run_command("doctor", cwd=tmp_path, DATABASE_URL="postgresql://db", LOG_LEVEL="loud")
     assert told.returncode == 1
-    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "LOG_LEVEL"):
+    for name in ("REDIS_URL", "SECRET_KEY", "LOG_LEVEL"):
         assert f"FAIL  settings: {name}" in told.stdout
 
 
 @pytest.mark.parametrize("command", ["serve", "worker", "db migrate", "db status"])
 def test_bad_settings_end_every_command_with_status_2(tmp_path: Path, command: str) -> None:
-    told = run_command(*command.split(), cwd=tmp_path, STATE_DIR=str(tmp_path))
+    told = run_command(*command.split(), cwd=tmp_path, STATE_DIR=str(tmp_path), PORT="http")
     assert told.returncode == 2
-    assert "DATABASE_URL is missing" in told.stderr
+    assert f"Nothing runs here: start `storekeeper up --state-dir {tmp_path}`" in told.stderr
+    assert ("PORT: " in told.stderr) == (command == "serve")  # each reads what it uses
     assert "Traceback" not in told.stderr
 
 

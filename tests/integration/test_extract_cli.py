@@ -214,11 +214,12 @@ async def test_ctrl_c_pauses_the_job_and_resume_pays_for_the_rest_only(
             await asyncio.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, said = await process.communicate()
-    assert process.returncode == 3, said
+    assert process.returncode == 130, said
+    assert b"This command was interrupted, and paused it." in said
     paused = await the_job(store)
     assert paused.status is JobStatus.PAUSED
     assert paused.counts.pending + paused.counts.valid == 40
-    assert f"storekeeper extract --resume {paused.id} --here".encode() in said
+    assert f"storekeeper extract --resume {paused.id} --here --out r.parquet".encode() in said
     assert not (extract.folder / "r.parquet").exists()
     code, _, err = await extract.run("--resume", str(paused.id), "--here", "--out", "r.parquet")
     assert code == 0, err
@@ -274,7 +275,7 @@ async def test_without_a_worker_the_command_says_so_and_ctrl_c_still_works(
         await process.stderr.readuntil(b"No worker is alive")
         process.send_signal(signal.SIGINT)
         await process.communicate()
-    assert process.returncode == 3
+    assert process.returncode == 130
     assert (await the_job(store)).status is JobStatus.PAUSED
 
 

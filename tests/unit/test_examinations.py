@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -82,5 +83,5 @@ async def test_a_file_that_is_no_certificate_is_named_by_its_setting(
 )
 async def test_a_model_is_well_when_it_answers(said: Said, good: bool, detail: str) -> None:
     model = ScriptedLanguageModel([said])
-    (finding,) = await LanguageModelExamination("openai", model).findings()
+    (finding,) = await LanguageModelExamination("openai", nullcontext(model)).findings()
     assert finding == Finding(subject="provider openai", good=good, detail=detail)

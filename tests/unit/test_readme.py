@@ -133,3 +133,11 @@ def test_the_index_leads_to_every_page() -> None:
     ]
     missing = [named(page) for page in pages if page not in linked]
     assert not missing, f"docs/README.md needs a link to {missing}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_lines_for_cron_name_the_command_by_its_path(page: Path) -> None:
+    for block in re.findall(
+        r"^```cron\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    ):
+        assert not re.search(r"(?<![/\w.-])storekeeper ", block), block

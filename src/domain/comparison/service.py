@@ -137,7 +137,8 @@ class ComparisonService:
         finally:
             stopped.cancel()
             everything.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            # Itself too: what nobody asks it for, asyncio would log as an error of its own.
+            await asyncio.gather(everything, *workers, return_exceptions=True)
         course.end()
         if course.failure is None:
             return None

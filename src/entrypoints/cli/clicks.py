@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import sys
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -23,8 +22,9 @@ from domain.errors import DependencyError
 from domain.insights.bulk import COLUMNS, StoredRecord
 from domain.insights.imports import ClickImport
 from entrypoints.cli.clicks_prune import command as prune
+from entrypoints.cli.ending import Stop, interrupted_status
 from entrypoints.cli.input_files import STDIN, delimiter_of, inner_suffix, keep, pipe_name
-from entrypoints.cli.running import over_the_database
+from entrypoints.cli.running import over_container
 from entrypoints.container import ClickColumns, ClickFile, Container, RejectsFile, form_of
 from entrypoints.logs import configure_logging
 
@@ -37,11 +37,10 @@ _SUFFIXES: Final = {
 }
 _SOME_REJECTED: Final = 3
 _TRY_AGAIN: Final = 75
-_STOPPED: Final = 130
 _CODES: Final = """\b
 Exit code: 0 every row is in the log, 1 the file was refused, 2 bad usage or
 settings, 3 some rows were rejected and the others are in the log, 75 the
-database was away and 130 it was interrupted: the same command goes on.
+database was away, 130 and 143 it was interrupted: the same command goes on.
 """
 _GO_ON: Final = "Give the same command again: it goes on from there."
 
@@ -111,7 +110,7 @@ def import_command(
                 container, source, rejects or Path(f"{name}.rejects.ndjson"), day=on, again=again
             )
 
-        code = over_the_database("clicks import", run)
+        code = over_container("clicks import", run, kept=f"What was read is in the log. {_GO_ON}")
     sys.exit(code)
 
 
@@ -119,10 +118,7 @@ async def _import(
     container: Container, source: ClickFile, rejects: Path, *, day: date | None, again: bool
 ) -> int:
     """The exit code."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, stop.set)
+    stop = Stop()
     console = Console(stderr=True)
     service = container.click_import_service()
     sink = RejectsFile(rejects)
@@ -154,7 +150,7 @@ async def _import(
         return _TRY_AGAIN
     if current.finished_at is None:
         click.echo(f"Stopped. {_so_far(current, rejects)} {_GO_ON}", err=True)
-        return _STOPPED
+        return interrupted_status()
     click.echo(_so_far(current, rejects), err=True)
     return _SOME_REJECTED if current.rejected else 0
 
@@ -204,7 +200,7 @@ def export_command(
             file.write(packer.flush() if packer else b"")
         return count
 
-    count = over_the_database("clicks export", run)
+    count = over_container("clicks export", run, kept="No file was made.")
     rows = "1 row" if count == 1 else f"{count:,} rows"
     click.echo(f"Exported {rows}{'' if out == STDIN else f': {out}'}.", err=True)
 

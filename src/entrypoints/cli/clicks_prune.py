@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 import click
 
-from entrypoints.cli.running import over_the_database
+from entrypoints.cli.running import over_container
 from entrypoints.container import Container, today
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -39,7 +39,11 @@ def command(*, before: datetime | None, keep_days: int | None, dry_run: bool) ->
         )
         return rows
 
-    count = over_the_database("clicks prune", run)
+    count = over_container(
+        "clicks prune",
+        run,
+        kept="The days named above are done; the same command goes on.",
+    )
     if dry_run:
         click.echo(f"{count:,} days have rows from before {first_kept}.")
     else:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,8 +22,9 @@ from domain.errors import InvalidInput, Violation
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.schema import Schema
 from entrypoints.cli.compare_progress import ComparisonProgress
+from entrypoints.cli.ending import Stop, interrupted_status
 from entrypoints.cli.options import FiniteRange
-from entrypoints.cli.reading import model_settings_or_exit
+from entrypoints.cli.reading import settings_or_exit
 from entrypoints.cli.running import or_exit
 from entrypoints.cli.schema_files import find_schema
 from entrypoints.comparison.container import (
@@ -39,6 +38,7 @@ from entrypoints.comparison.container import (
 from entrypoints.comparison.reporting import Files, write_reports
 from entrypoints.labelled_texts import format_of, read_labelled_texts
 from entrypoints.logs import configure_logging
+from entrypoints.settings import ModelSettings
 
 _NOT_COMPLETED: Final = 3
 _ALL: Final = "all"
@@ -146,7 +146,8 @@ def command(
     goes on where it stood. Providers are asked one after another, so that they do not slow down
     each other.
 
-    Exit code 3: answers are missing; the line on standard error says why.
+    Exit code 3: answers are missing; the line on standard error says why. 130 and 143: it was
+    interrupted.
     """
     configure_logging("warning", "text")
     terms = Terms(
@@ -155,7 +156,13 @@ def command(
     if replay is not None:
         names = None if providers is None else tuple(each.strip() for each in providers.split(","))
         _refuse_what_is_asked_already()
-        sys.exit(or_exit("compare", lambda: _replayed(replay, names, Files.at(out), terms)))
+        sys.exit(
+            or_exit(
+                "compare",
+                lambda: _replayed(replay, names, Files.at(out), terms),
+                kept="The results file is as it was.",
+            )
+        )
     if providers is None or dataset is None:
         raise click.UsageError("give --providers and --dataset, or --replay")
     wish = Wish(
@@ -169,7 +176,13 @@ def command(
         terms=terms,
         files=Files.at(out),
     )
-    sys.exit(or_exit("compare", lambda: _run(wish)))
+    sys.exit(
+        or_exit(
+            "compare",
+            lambda: _run(wish),
+            kept="Answers are kept; the same command goes on with them.",
+        )
+    )
 
 
 def _refuse_what_is_asked_already() -> None:
@@ -192,15 +205,12 @@ def _refuse_what_is_asked_already() -> None:
 
 async def _run(wish: Wish) -> int:
     """The exit code."""
-    settings = model_settings_or_exit()
+    settings = settings_or_exit(ModelSettings)
     schema = await find_schema(wish.schema)
     texts = _texts_of(wish.dataset, schema)
     split = None if wish.split == _ALL else wish.split
     picked = chosen(texts, split=split, limit=wish.limit, seed=wish.seed)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, stop.set)
+    stop = Stop()
     async with open_cast(settings, wish.providers, schema, wish.terms) as cast:
         run = Run(
             dataset=wish.dataset.name,
@@ -217,7 +227,7 @@ async def _run(wish: Wish) -> int:
     if halts:
         missing = sum(question not in recording.outcomes for question in run.questions())
         click.echo(_told(halts, missing, len(list(run.questions()))), err=True)
-        return _NOT_COMPLETED
+        return interrupted_status() if stop.is_set() else _NOT_COMPLETED
     await _report(recording, [each.name for each in run.contestants], wish.files)
     return 0
 
@@ -237,7 +247,7 @@ def _texts_of(dataset: Path, schema: Schema) -> Sequence[LabelledText]:
 
 
 async def _answered(
-    wish: Wish, run: Run, cast: Cast, stop: asyncio.Event
+    wish: Wish, run: Run, cast: Cast, stop: Stop
 ) -> tuple[Recording, Sequence[Halt]]:
     with FileComparisonLog(wish.files.results) as log:
         service = ComparisonService(readers=cast.readers, log=log)
@@ -278,8 +288,8 @@ def _told(halts: Sequence[Halt], missing: int, total: int) -> str:
         if halt.contestant is not None and halt.failure is not None
     ]
     lines.append(
-        f"{missing} of {total} answers are missing. The same command goes on with them; "
-        "--replay makes a report of the texts that all have answered."
+        f"{'' if lines else 'Interrupted: '}{missing} of {total} answers are missing. The same"
+        " command goes on with them; --replay makes a report of the texts that all have answered."
     )
     return "\n".join(lines)
 

@@ -1,24 +1,34 @@
-"""`storekeeper db`: the schema of the database."""
+"""`storekeeper db`: the schema of the database, and what is in it as a file."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable
+from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from domain.errors import AppError
 from entrypoints.cli.reading import database_url_or_exit
-from entrypoints.container import MigrationError, migrate, migration_status, table_faults
+from entrypoints.cli.running import or_exit
+from entrypoints.container import (
+    DumpError,
+    MigrationError,
+    dump,
+    look_at_database,
+    migrate,
+    migration_status,
+    restore,
+    table_faults,
+)
 
 T = TypeVar("T")
 
 
 @click.group("db")
 def command() -> None:
-    """Bring the database to this version, or see how it stands."""
+    """Bring the database to this version, see how it stands, back it up and restore it."""
 
 
 @command.command("migrate")
@@ -28,10 +38,14 @@ def migrate_command() -> None:
     Exit code 1 if a table is not as this version needs it, with the statement that mends it.
     """
     url = database_url_or_exit()
-    applied = _run(migrate(url))
+    applied = or_exit(
+        "db migrate",
+        lambda: _refusing(migrate(url)),
+        kept="A migration is applied whole or not at all; the same command goes on.",
+    )
     for name in applied:
         click.echo(f"applied {name}")
-    _exit_over_faults(url)
+    _exit_over_faults("db migrate", url)
     click.echo("The database is up to date.")
 
 
@@ -39,19 +53,19 @@ def migrate_command() -> None:
 def status_command() -> None:
     """List the migrations; exit code 1 while some are pending or a table is not as it must be."""
     url = database_url_or_exit()
-    migrations = _run(migration_status(url))
+    migrations = or_exit("db status", lambda: _refusing(migration_status(url)))
     for each in migrations:
         state = f"{each.applied_at:%Y-%m-%d %H:%M:%S}Z" if each.applied_at else "pending"
         click.echo(f"{each.name:<32} {state}")
     if any(each.applied_at is None for each in migrations):
         click.echo("Run `storekeeper db migrate` to apply what is pending.")
         sys.exit(1)
-    _exit_over_faults(url)
+    _exit_over_faults("db status", url)
 
 
-def _exit_over_faults(url: str) -> None:
+def _exit_over_faults(command: str, url: str) -> None:
     """Name what of the tables is not as it must be, and end the process (1)."""
-    faults = _run(table_faults(url))
+    faults = or_exit(command, lambda: _refusing(table_faults(url)))
     for fault in faults:
         click.echo(f"storekeeper db: {fault}.", err=True)
     if faults:
@@ -59,12 +73,55 @@ def _exit_over_faults(url: str) -> None:
         sys.exit(1)
 
 
-def _run(work: Coroutine[object, object, T]) -> T:
+@command.command("dump")
+@click.argument("file", type=click.Path(path_type=Path))
+def dump_command(*, file: Path) -> None:
+    """Write everything of Storekeeper in the database into the new file FILE.
+
+    It is pg_dump's custom format, of one moment, and its owner alone can read it; requests go on
+    meanwhile. Other tables of the same database, owners and grants are not in it. FILE has its
+    name once it is whole.
+    """
+    url = database_url_or_exit()
+
+    async def run() -> tuple[str, int]:
+        place = await look_at_database(url)
+        return place.name, await dump(place, file)
+
+    place, size = or_exit("db dump", lambda: _refusing(run()), kept="No file was made.")
+    click.echo(f"Dumped {place}, into {file} ({size:,} bytes).")
+
+
+@command.command("restore")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--replace", is_flag=True, help="Delete what the database holds; without it, data is refused."
+)
+def restore_command(*, file: Path, replace: bool) -> None:
+    """Put what the dump FILE holds into the database, all of it or nothing, and migrate it.
+
+    The database of DATABASE_URL is named before it is written to. It may hold the tables of
+    Storekeeper without data, and anything else. Stop `storekeeper serve` and `worker` before
+    --replace.
+    """
+    url = database_url_or_exit()
+
+    async def run() -> tuple[str, list[str]]:
+        place = await look_at_database(url)
+        click.echo(f"Restoring {file} into {place.name} ...", err=True)
+        return place.name, list(await restore(place, file, replace=replace))
+
+    place, applied = or_exit("db restore", lambda: _refusing(run()), kept="Nothing was changed.")
+    for name in applied:
+        click.echo(f"applied {name}")
+    click.echo(f"Restored {place}.")
+
+
+async def _refusing(work: Awaitable[T]) -> T:
+    """Let every refusal name the database's setting."""
     try:
-        return asyncio.run(work)
-    except MigrationError as error:
-        reason = str(error)
-    except (AppError, OSError) as error:
-        reason = f"the database of DATABASE_URL cannot be used: {error}"
-    click.echo(f"storekeeper db: {reason}", err=True)
-    sys.exit(1)
+        return await work
+    except (DumpError, MigrationError) as error:
+        raise AppError(str(error)) from error
+    except OSError as error:
+        raise AppError(f"the database of DATABASE_URL cannot be used: {error}") from error

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from entrypoints.cli.reading import REMEDY, read_settings
-from entrypoints.container import examinations, open_container
+from entrypoints.cli.reading import read_settings, remedied
+from entrypoints.cli.running import or_exit
+from entrypoints.container import Look, examinations, open_container
 from entrypoints.settings import Settings, SettingsError
 from ports.examination import Finding
 
@@ -26,27 +28,41 @@ def command(*, state_dir: Path | None) -> None:
     Each provider of LLM_PROVIDER is asked for a real answer. Exit code 1 if anything is wrong.
     """
     try:
-        settings = read_settings(state_dir)
+        settings = read_settings(Settings, state_dir)
     except SettingsError as error:
-        for line in str(error).splitlines():
+        for line in remedied(error).splitlines():
             _report(Finding(subject="settings", good=False, detail=line))
-        click.echo(f"{REMEDY} The rest was not checked.")
+        click.echo("The rest was not checked.")
         sys.exit(1)
     _report(Finding(subject="settings", good=True, detail="complete"))
-    failures = asyncio.run(_examine(settings))
+    failures = or_exit("doctor", lambda: _examine(settings))
     click.echo("Everything is well." if not failures else f"{failures} to mend.")
     sys.exit(1 if failures else 0)
 
 
 async def _examine(settings: Settings) -> int:
-    """Report each finding as it comes; returns how many are not good."""
+    """Look at everything at once, and report in order; returns how many findings are not good."""
     failures = 0
     async with open_container(settings) as container:
-        for part in examinations(settings, container):
-            for finding in await part.findings():
+        looks = [asyncio.create_task(_findings(look)) for look in examinations(settings, container)]
+        for under_way in looks:
+            for finding in await under_way:
                 _report(finding)
                 failures += not finding.good
     return failures
+
+
+async def _findings(look: Look) -> Sequence[Finding]:
+    """What is found, or that nothing was in time: no part is waited for without end."""
+    try:
+        async with asyncio.timeout(look.longest_s):
+            return await look.examination.findings()
+    except TimeoutError:
+        detail = (
+            f"gave no answer within {look.longest_s:.0f} s. Look at its address in the settings,"
+            " and at what stands between, such as a firewall."
+        )
+        return [Finding(subject=look.subject, good=False, detail=detail)]
 
 
 def _report(finding: Finding) -> None:

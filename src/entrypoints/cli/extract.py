@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import shlex
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -20,11 +20,13 @@ from domain.jobs.items import Document
 from domain.jobs.model import Caps, ExtractionJob, JobId, JobStatus, Mode, Order
 from domain.orders.model import MAX_INT
 from domain.strict_json import NotStrictJson, read_number
+from entrypoints.cli.ending import Stop, interrupted_status
 from entrypoints.cli.extract_input import FORMS, ID_COLUMN, Source, open_sources
 from entrypoints.cli.extract_progress import JobProgress, figures
 from entrypoints.cli.running import over_container
 from entrypoints.container import Container
 from entrypoints.logs import configure_logging
+from entrypoints.settings import WorkerSettings
 from ports.result_format import ResultFormat
 
 _POLL_S: Final = 0.25
@@ -51,6 +53,7 @@ class Wish:
     here: bool
     detach: bool
     form: str
+    form_given: bool
     out: Path | None
 
 
@@ -110,6 +113,7 @@ def command(
         raise click.UsageError("give FILES or --resume")
     if here and detach:
         raise click.UsageError("--here and --detach exclude each other")
+    form_given = form is not None
     form = form or _SUFFIXES.get(out.suffix.lower() if out else "", "ndjson")
     if form == "parquet" and out is None:
         raise click.UsageError("Parquet goes to a file: name it by --out")
@@ -128,10 +132,18 @@ def command(
         here=here,
         detach=detach,
         form=form,
+        form_given=form_given,
         out=out,
     )
     configure_logging("warning", "text")
-    sys.exit(over_container("extract", lambda container: _run(container, wish)))
+    sys.exit(
+        over_container(
+            "extract",
+            lambda container: _run(container, wish),
+            WorkerSettings,
+            kept="No job was made.",
+        )
+    )
 
 
 async def _run(container: Container, wish: Wish) -> int:
@@ -139,11 +151,8 @@ async def _run(container: Container, wish: Wish) -> int:
     console = Console(stderr=True)
     form: ResultFormat = container.result_formats()[wish.form]
     form.check()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, stop.set)
     job = await (_resumed(container, wish) if wish.resume else _submitted(container, wish))
+    stop = Stop()
     if wish.detach:
         click.echo(f"Job {job.id}: {job.counts.total} documents are left to the workers.", err=True)
         click.echo(job.id)
@@ -159,13 +168,21 @@ async def _run(container: Container, wish: Wish) -> int:
         click.echo(f"Job {job.id} is {job.status}: {figures(job)}.{where}", err=True)
         return 0 if job.status is JobStatus.COMPLETED else _NOT_COMPLETED
     why = "" if job.reason is None else f" {job.reason.detail}"
-    here = " --here" if wish.here else ""
+    if stop.is_set():
+        why = " This command was interrupted, and paused it."
     click.echo(
         f"Job {job.id} is {job.status} after {job.counts.done} of {job.counts.total}"
-        f" documents.{why}\nGo on with: storekeeper extract --resume {job.id}{here}",
+        f" documents.{why}\nGo on with: storekeeper extract --resume {job.id}{_same(wish)}",
         err=True,
     )
-    return _NOT_COMPLETED
+    return interrupted_status() if stop.is_set() else _NOT_COMPLETED
+
+
+def _same(wish: Wish) -> str:
+    """The options with which to go on."""
+    here = " --here" if wish.here else ""
+    form = f" --format {wish.form}" if wish.form_given else ""
+    return here + form + ("" if wish.out is None else f" --out {shlex.quote(str(wish.out))}")
 
 
 async def _submitted(container: Container, wish: Wish) -> ExtractionJob:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import NoReturn
 import click
 import yaml
 
-from domain.errors import AppError, InvalidInput
+from domain.errors import InvalidInput
 from domain.extraction.definition import definition_of
 from domain.extraction.registry import is_built_in
 from domain.extraction.schema import Schema
 from domain.orders.model import MAX_INT
-from entrypoints.cli.reading import settings_or_exit
+from entrypoints.cli.running import over_container
 from entrypoints.cli.schema_files import read_schema
-from entrypoints.container import Container, open_container
+from entrypoints.container import Container
+from entrypoints.settings import DatabaseSettings, SchemaSettings
 
 
 @click.group("extraction-schemas")
@@ -76,7 +76,7 @@ def put_command(*, files: tuple[Path, ...]) -> None:
             what = "stored" if new else "is unchanged"
             click.echo(f"{stored.name} v{stored.version} {what}")
 
-    _run(work)
+    _run(work, SchemaSettings, kept="Schemas named above are stored.")
 
 
 @command.command("delete")
@@ -85,7 +85,7 @@ def delete_command(*, name: str) -> None:
     """Delete a schema that no result names, with all its versions."""
 
     async def work(container: Container) -> None:
-        await container.schema_registry().remove(name)
+        await container.schema_registry(models={}).remove(name)  # models matter to definitions
         click.echo(f"{name} deleted")
 
     _run(work)
@@ -99,22 +99,23 @@ def _read(file: Path) -> Schema:
         _fail(f"{file} cannot be used", error)
 
 
-def _run(work: Callable[[Container], Awaitable[None]]) -> None:
-    settings = settings_or_exit()
-
-    async def whole() -> None:
-        async with open_container(settings) as container:
+def _run(
+    work: Callable[[Container], Awaitable[None]],
+    kind: type[DatabaseSettings] = DatabaseSettings,
+    *,
+    kept: str = "Nothing was changed.",
+) -> None:
+    async def whole(container: Container) -> None:
+        try:
             await work(container)
+        except InvalidInput as error:
+            _fail("storekeeper extraction-schemas", error)
 
-    try:
-        asyncio.run(whole())
-    except AppError as error:
-        _fail("storekeeper extraction-schemas", error)
+    over_container("extraction-schemas", whole, kind, kept=kept)
 
 
-def _fail(where: str, error: AppError) -> NoReturn:
+def _fail(where: str, error: InvalidInput) -> NoReturn:
     click.echo(f"{where}: {error}", err=True)
-    if isinstance(error, InvalidInput):
-        for each in error.violations:
-            click.echo(f"  {each.pointer or '/'} {each.detail}", err=True)
-    sys.exit(2 if isinstance(error, InvalidInput) else 1)
+    for each in error.violations:
+        click.echo(f"  {each.pointer or '/'} {each.detail}", err=True)
+    sys.exit(2)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, cast
 
 import click
 
@@ -25,8 +26,9 @@ def keep(name: str, file: IO[bytes]) -> None:
     """Write what comes from a pipe, to its end, into a file, so that it can be read again."""
     with ExitStack() as stack:
         standard = name == STDIN
-        pipe = sys.stdin.buffer if standard else stack.enter_context(Path(name).open("rb"))
-        while piece := pipe.read(_PIECE_BYTES):
+        named = None if standard else stack.enter_context(Path(name).open("rb"))
+        pipe = cast(BufferedReader, named or sys.stdin.buffer)
+        while piece := pipe.read1(_PIECE_BYTES):  # read() would not look for a signal between two
             file.write(piece)
     file.flush()
 

@@ -17,6 +17,7 @@ from domain.insights.runs import DayOutcome, DayResult, RunReport
 from domain.scheduling.model import Outcome
 from entrypoints.cli.running import over_container
 from entrypoints.container import Container, insight_procedures
+from entrypoints.settings import InsightSettings
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -107,7 +108,12 @@ def _carry_out(
     async def over(container: Container) -> RunReport:
         return await work(container.insight_refresher(), _in_silence if as_json else _say_day)
 
-    report = over_container(f"insights {name}", over)
+    report = over_container(
+        f"insights {name}",
+        over,
+        InsightSettings,
+        kept="What was stored stays stored; the same command goes on.",
+    )
     if as_json:
         click.echo(msgspec.json.encode(_document(report)))
     else:

@@ -20,6 +20,7 @@ from entrypoints.cli.running import over_container
 from entrypoints.container import Container
 from entrypoints.http.live_insight_views import overview_view
 from entrypoints.http.search_insight_views import insight_view
+from entrypoints.settings import InsightSettings
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -59,7 +60,7 @@ def show_command(*, day: datetime | None, days: int, as_json: bool) -> None:
         )
         return [*newest, *before]
 
-    found = over_container("insights show", show)
+    found = over_container("insights show", show, InsightSettings)
     if not found:
         click.echo("No insight is stored yet; `storekeeper insights run` computes them.")
     elif as_json:
@@ -114,7 +115,7 @@ def analyse_command(
         found: Overview = await service.overview(period, Rules(rank_by=RankBy(rank_by), **rules))
         return found
 
-    found = over_container("insights analyse", analyse)
+    found = over_container("insights analyse", analyse, InsightSettings)
     if as_json:
         click.echo(msgspec.json.encode(overview_view(found)))
     else:

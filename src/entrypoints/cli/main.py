@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import Final
 
 import click
+
+from entrypoints.cli.ending import end_interrupted, flush_output, guard_output, heed_signals
 
 _COMMANDS: Final = {
     "up": ("entrypoints.cli.up", "Start everything on this machine."),
@@ -26,7 +27,10 @@ _COMMANDS: Final = {
     "clicks": ("entrypoints.cli.clicks", "Bring the log of searches in from files, or out."),
     "insights": ("entrypoints.cli.insights", "Compute and show the search insights."),
     "sample-data": ("entrypoints.cli.sample_data", "Make a made-up shop."),
-    "db": ("entrypoints.cli.db", "Bring the database to this version, or see how it stands."),
+    "db": (
+        "entrypoints.cli.db",
+        "Migrate the database, see how it stands, back it up, restore it.",
+    ),
     "fake-provider": ("entrypoints.cli.fake_provider", "Stand in for OpenAI, Gemini and vLLM."),
     "demo": ("entrypoints.cli.demo", "Walk through all three jobs on a stack of its own."),
     "doctor": ("entrypoints.cli.doctor", "Check everything, and say what to do."),
@@ -56,6 +60,13 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; where it says nothing of being interrupted itself, this does."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            end_interrupted("", "Nothing is left half done.")
+
     def format_commands(
         self,
         ctx: click.Context,  # noqa: ARG002 (click calls it so)
@@ -66,14 +77,26 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    "storekeeper", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="storekeeper", message="%(version)s")
-def main() -> None:
+def storekeeper() -> None:
     """The back office of an online shop over its own PostgreSQL.
 
     Settings come from the environment and from a file `.env` in the working directory.
     """
 
 
+def main() -> None:
+    """Run the command line to the end of the process."""
+    guard_output()
+    heed_signals()
+    try:
+        storekeeper(prog_name="storekeeper")
+    finally:
+        flush_output()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -2,89 +2,152 @@
 
 from __future__ import annotations
 
+import difflib
+import io
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from entrypoints.settings import (
     DatabaseSettings,
     Environment,
-    ModelSettings,
     Settings,
     SettingsError,
-    load_settings,
     load_some_settings,
 )
 from entrypoints.up.state import StateDirectory, default_state_directory
 
 S = TypeVar("S", bound=Environment)
 
-REMEDY = (
-    "Set them in the environment or in .env; for a stack that `storekeeper up` runs on this "
-    "machine, STATE_DIR names its folder."
-)
+_REMEDY: Final = "Set them in the environment or in .env."
+_CLOSE: Final = 0.82
+"""DATABSE_URL and OPENAI_KEY are as close to a setting of their first letter, HOSTNAME is not."""
 
 
 def environment() -> Mapping[str, str]:
-    """What `.env` and the environment say, by names in capitals; empty values say nothing."""
-    given = {**dotenv_values(".env"), **{name: v for name, v in os.environ.items() if v}}
+    """What `.env` and the environment say, by names in capitals; empty values say nothing.
+
+    Raises:
+        SettingsError: `.env` cannot be read.
+    """
+    given = {**_env_file(), **{name: v for name, v in os.environ.items() if v}}
     return {name.upper(): value for name, value in given.items() if value}
 
 
-def read_settings(state_dir: Path | None = None, **overrides: Any) -> Settings:
-    """The settings; where they name no server at all, those of the stack that `up` runs here.
+def read_settings(kind: type[S], state_dir: Path | None = None, **overrides: Any) -> S:
+    """Settings; where they name no server at all, those of the stack that `up` runs here.
 
     Args:
+        kind: those that the command uses; no other is looked at.
         state_dir: that stack's folder; None means the default one.
         overrides: values that come before all else, unless they are None.
 
     Raises:
-        SettingsError: a value is missing or bad.
+        SettingsError: a value is missing or bad, or nothing runs here.
     """
     chosen = {name: value for name, value in overrides.items() if value is not None}
-    return load_settings(_env_file=_env_files(state_dir), **chosen)
+    given = environment()
+    _warn_of_misspelt_names()
+    if given.keys() & {"DATABASE_URL", "REDIS_URL"}:
+        return load_some_settings(kind, **chosen)
+    stack = StateDirectory(state_dir or default_state_directory(given))
+    why_not = _why_not(stack)
+    if why_not is None:
+        click.echo(f"Using the running stack of {stack.path}.", err=True)
+        return load_some_settings(kind, _env_file=(stack.env_file, ".env"), **chosen)
+    try:
+        return load_some_settings(kind, **chosen)
+    except SettingsError as error:
+        if not issubclass(kind, DatabaseSettings):
+            raise
+        bad = [line for line in str(error).splitlines() if " is missing. " not in line]
+        raise SettingsError("\n".join([why_not, *bad])) from None
 
 
-def settings_or_exit(state_dir: Path | None = None, **overrides: Any) -> Settings:
+def settings_or_exit(kind: type[S], **overrides: Any) -> S:
     """As `read_settings`, but ends the process (2) with a clear block if they are bad."""
-    return _or_exit(lambda: read_settings(state_dir, **overrides))
+    try:
+        return read_settings(kind, **overrides)
+    except SettingsError as error:
+        click.echo(f"The settings cannot be used:\n{remedied(error)}", err=True)
+        sys.exit(2)
 
 
-def database_settings_or_exit() -> DatabaseSettings:
-    """Where the database is and how it is used; no other setting is looked at."""
-    files = _env_files(None)
-    return _or_exit(lambda: load_some_settings(DatabaseSettings, _env_file=files))
+def remedied(error: SettingsError) -> str:
+    """What is wrong with the settings, and where they are set."""
+    return f"{error}\n{_REMEDY}" if " is missing. " in str(error) else str(error)
 
 
 def database_url_or_exit() -> str:
     """Where the database is."""
-    return database_settings_or_exit().database_url.get_secret_value()
+    return settings_or_exit(DatabaseSettings).database_url.get_secret_value()
 
 
-def model_settings_or_exit() -> ModelSettings:
-    """Which models there are; no other setting is looked at."""
-    files = _env_files(None)
-    return _or_exit(lambda: load_some_settings(ModelSettings, _env_file=files))
+def _why_not(stack: StateDirectory) -> str | None:
+    """Why the stack of a folder cannot be used; None where it runs and can be."""
+    path = stack.path
+    own = (
+        "or name servers of your own: DATABASE_URL, and for `serve` and `worker` REDIS_URL, in the"
+        " environment or in .env."
+    )
+    option = "" if path == default_state_directory({}).absolute() else f" --state-dir {path}"
+    if stack.is_held():
+        if os.access(stack.env_file, os.R_OK):
+            return None
+        if os.access(stack.env_file, os.F_OK):
+            return f"The stack of {path} is another account's: run this as that account, {own}"
+        return f"The stack of {path} is not ready: wait until `storekeeper up` says so."
+    if stack.was_used():
+        return (
+            f"The stack of {path} has stopped: start it again with `storekeeper up{option}`, {own}"
+        )
+    return f"Nothing runs here: start `storekeeper up{option}`, {own}"
 
 
-def _env_files(state_dir: Path | None) -> tuple[Path | str, ...]:
-    given = environment()
-    if not given.keys() & {"DATABASE_URL", "REDIS_URL"}:
-        running = StateDirectory(state_dir or default_state_directory(given)).env_file
-        if os.access(running, os.R_OK):
-            click.echo(f"Using the running stack of {running.parent}.", err=True)
-            return running, ".env"
-    return (".env",)
+def _env_file() -> Mapping[str, str | None]:
+    """What the file `.env` says.
 
-
-def _or_exit(read: Callable[[], S]) -> S:
+    Raises:
+        SettingsError: it cannot be read; names the line.
+    """
+    path = Path(".env")
+    if not path.is_file():  # a virtual environment may have that name
+        return {}
     try:
-        return read()
-    except SettingsError as error:
-        click.echo(f"The settings cannot be used:\n{error}\n{REMEDY}", err=True)
-        sys.exit(2)
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SettingsError(f".env, line {line}: is not UTF-8. Save the file as UTF-8.") from None
+    except OSError as error:
+        raise SettingsError(f".env: cannot be read ({error.strerror}).") from error
+    bad = [each.original.line for each in parse_stream(io.StringIO(text)) if each.error]
+    if bad:
+        lines = [f".env, line {line}: is not NAME=value, or a quote stays open." for line in bad]
+        raise SettingsError("\n".join(lines))
+    return dotenv_values(stream=io.StringIO(text))
+
+
+@cache
+def _warn_of_misspelt_names() -> None:
+    """Say which names are almost a setting's, where that setting is not given.
+
+    A warning and no refusal: a file and an environment may serve other programs too.
+    """
+    known = {name.upper() for name in Settings.model_fields} | {"STATE_DIR"}
+    given = environment().keys()
+    for place, names in ((".env", _env_file()), ("the environment", os.environ)):
+        for name in names:
+            near = {each for each in known - given if each[0] == name.upper()[:1]}
+            close = difflib.get_close_matches(name.upper(), near, n=1, cutoff=_CLOSE)
+            if close and name.upper() not in known:
+                click.echo(
+                    f"Warning: {name} in {place} is not a setting; did you mean {close[0]}?",
+                    err=True,
+                )

@@ -13,6 +13,7 @@ from domain.extraction.schema import Schema
 from domain.strict_json import NotStrictJson, read_json
 from entrypoints.cli.reading import settings_or_exit
 from entrypoints.container import open_container
+from entrypoints.settings import DatabaseSettings
 from entrypoints.yaml_documents import read_yaml
 
 _ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
@@ -44,7 +45,7 @@ async def find_schema(name: str) -> Schema:
             return schema
     if Path(name).suffix.lower() in _ENDINGS:
         return read_schema(Path(name))
-    async with open_container(settings_or_exit()) as container:
+    async with open_container(settings_or_exit(DatabaseSettings)) as container:
         found: Schema = await container.extraction_schemas().get(name)
         return found
 

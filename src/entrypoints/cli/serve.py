@@ -15,6 +15,7 @@ from entrypoints.http.app import build_app
 from entrypoints.http.protocol import HttpProtocol
 from entrypoints.http.workers import Workers
 from entrypoints.logs import configure_logging
+from entrypoints.settings import Settings
 
 _GRACE_S: Final = 3  # for requests under way when the server stops
 _KEEP_ALIVE_S: Final = 30
@@ -31,7 +32,7 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
     name the servers; `storekeeper db migrate` brings the database to this version first.
     SIGHUP reads the certificate anew.
     """
-    settings = settings_or_exit(host=host, port=port, workers=workers)
+    settings = settings_or_exit(Settings, host=host, port=port, workers=workers)
     if settings.tls_cert_file is None and not settings.plain_http:
         click.echo(
             "The settings cannot be used:\nTLS_CERT_FILE and TLS_KEY_FILE are missing: name a "

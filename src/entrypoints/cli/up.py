@@ -36,7 +36,11 @@ def command(
     PostgreSQL, Valkey, a local certificate authority, the HTTPS server, the worker and a small
     language model. Where DATABASE_URL or REDIS_URL is set, that server is used instead.
     """
-    given = environment()
+    try:
+        given = environment()
+    except SettingsError as error:
+        click.echo(f"The settings cannot be used:\n{error}", err=True)
+        sys.exit(2)
     options = Options(
         environment=given,
         host=host,

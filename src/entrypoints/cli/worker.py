@@ -7,12 +7,13 @@ import click
 from entrypoints.cli.reading import settings_or_exit
 from entrypoints.cli.running import over_container
 from entrypoints.logs import configure_logging
+from entrypoints.settings import WorkerSettings
 from entrypoints.worker.running import run_worker
 
 
 @click.command("worker")
 def command() -> None:
     """Run the jobs of the queue, and those of the clock, until Ctrl-C or SIGTERM."""
-    settings = settings_or_exit()
+    settings = settings_or_exit(WorkerSettings)
     configure_logging(settings.log_level, settings.log_format)
-    over_container("worker", run_worker)
+    over_container("worker", run_worker, WorkerSettings)

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from adapters.embedded.certificates import LocalCertificates
 from adapters.embedded.installation import free_port
+from adapters.embedded.model_files import check_model_server
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.program import Program, answers_http
 from adapters.embedded.valkey import EmbeddedValkey
@@ -70,7 +71,12 @@ class EmbeddedContainer:
         )
 
     def model(self, alias: str, env: Mapping[str, str]) -> Program:
-        """The embedded language model."""
+        """The embedded language model.
+
+        Raises:
+            Unavailable: it is not installed.
+        """
+        check_model_server()
         module = (sys.executable, "-m", "adapters.embedded.model_server")
         return Program(
             name="model",

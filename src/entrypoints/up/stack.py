@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from domain.errors import Unavailable
 from entrypoints.addresses import refuse_busy_port
 from entrypoints.settings import Provider, Settings, load_settings
 from entrypoints.up.container import EmbeddedContainer, EmbeddedStore, migrate
@@ -122,10 +123,19 @@ class Stack:
         )
         await asyncio.gather(self._supervisor.start(web), self._load_sample_data(env))
         self._supervisor.start_later(self._container.worker(env))
-        if self._uses_local_model:
-            self._supervisor.start_later(self._container.model(self._settings.local_llm_model, env))
         self._say(self._banner(env))
+        if self._uses_local_model:
+            self._start_model(env)
         await self._renew_certificate(web)
+
+    def _start_model(self, env: Mapping[str, str]) -> None:
+        """Start the embedded model, later than the rest; the rest runs without it too."""
+        try:
+            model = self._container.model(self._settings.local_llm_model, env)
+        except Unavailable as error:
+            self._say(f"No model runs here, and texts cannot be extracted: {error}")
+        else:
+            self._supervisor.start_later(model)
 
     async def _start_stores(self) -> dict[str, str]:
         """Start what is embedded; returns the environment of the services."""

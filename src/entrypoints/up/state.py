@@ -6,12 +6,16 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final
 
 _SYSTEM_DIRECTORY: Final = Path("/var/lib/storekeeper")
+# Whoever asks whether the folder is held has the lock for a moment.
+_LOCK_TRIES: Final = 20
+_LOCK_PAUSE_S: Final = 0.02
 
 
 class StateDirectoryError(Exception):
@@ -88,20 +92,33 @@ class StateDirectory:
                 f"{self.path} cannot be used ({error.strerror}): choose another with --state-dir "
                 "or STATE_DIR."
             ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(lock):
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             lock.close()
             raise StateDirectoryError(
                 f"{self.path} is in use by another `storekeeper up` (process {holder}): "
                 "stop that one, or give this one its own --state-dir."
-            ) from None
+            )
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         self._lock = lock
+
+    def is_held(self) -> bool:
+        """Whether a `storekeeper up` has the folder now."""
+        try:
+            with (self.path / "lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # nothing there, or nothing that we may look at
+            return False
+        return False
+
+    def was_used(self) -> bool:
+        """Whether there was ever a stack in it."""
+        return os.access(self.path / "secrets.json", os.F_OK)
 
     def release(self) -> None:
         """Let others have the folder."""
@@ -128,6 +145,18 @@ class StateDirectory:
                 f"{path} cannot be read ({error}): restore it, or start with another --state-dir "
                 "(the databases open with these passwords alone)."
             ) from error
+
+
+def _locked(lock: IO[str]) -> bool:
+    """Whether the lock is ours now; a moment is waited for it."""
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(_LOCK_PAUSE_S)
+        else:
+            return True
+    return False
 
 
 def write_private(path: Path, text: str) -> None:

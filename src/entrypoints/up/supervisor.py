@@ -37,6 +37,7 @@ class Supervisor:
         self._sleep = sleep
         self._watches: list[asyncio.Task[None]] = []
         self._started: list[ServerProcess] = []
+        self._told: dict[str, str] = {}
 
     async def start(self, server: ServerProcess) -> None:
         """Start `server`, and from then on keep it running.
@@ -72,7 +73,7 @@ class Supervisor:
         try:
             await server.start()
         except Unavailable as error:
-            self._say(str(error))
+            self._tell(server, str(error), failures=1)
             await self._restart(server, failures=1)
         else:
             self._say(f"{server.name} is ready")
@@ -85,8 +86,17 @@ class Supervisor:
             began = loop.time()
             how = await server.wait()
             failures = 1 if loop.time() - began > _STABLE_AFTER_S else failures + 1
-            self._say(f"{server.name} ended ({how}); its log: {server.log}")
+            often = f", {failures} times in a row" if failures > 1 else ""
+            self._say(f"{server.name} ended ({how}){often}; its log: {server.log}")
             failures = await self._restart(server, failures)
+
+    def _tell(self, server: ServerProcess, why: str, failures: int) -> None:
+        """Say why a start failed; the same reason once more in a line."""
+        if self._told.get(server.name) == why:
+            why = f"{server.name} cannot start, as before ({failures} times in a row)"
+        else:
+            self._told[server.name] = why
+        self._say(why)
 
     async def _restart(self, server: ServerProcess, failures: int) -> int:
         """Start `server` again, however often it takes; returns the failures in a row by then."""
@@ -98,8 +108,8 @@ class Supervisor:
                 await server.stop()
                 await server.start()
             except Unavailable as error:
-                self._say(str(error))
                 failures += 1
+                self._tell(server, str(error), failures)
             else:
                 self._say(f"{server.name} is running again (process {server.pid})")
                 return failures

@@ -12,6 +12,7 @@ from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from entrypoints.container import Container
+from entrypoints.settings import WorkerSettings
 from entrypoints.worker.settings import GRACE_S, build_worker
 from entrypoints.worker.watching import watch_insights
 
@@ -27,6 +28,8 @@ async def run_worker(container: Container) -> None:
     A queue that is away is waited for. Neither the documents of extraction jobs nor the insights
     need it: what is to be done stands in the database, and each process looks for it by itself.
     """
+    settings = container.settings()
+    assert isinstance(settings, WorkerSettings), "a worker's container has a worker's settings"
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
@@ -38,7 +41,7 @@ async def run_worker(container: Container) -> None:
             watch_insights(
                 container.insight_refresher(),
                 stop,
-                every_s=container.settings().insights_scan_s,
+                every_s=settings.insights_scan_s,
                 grace_s=GRACE_S,
             )
         )

