@@ -165,7 +165,7 @@ async def test_a_settlement_that_nobody_waits_for_is_stored_all_the_same(bench: 
 
 
 @pytest.mark.parametrize("stored", [True, False])
-async def test_a_batched_text_that_breaks_the_reader_is_settled_without_a_result(
+async def test_a_batched_text_that_breaks_the_reader_keeps_the_call_that_was_paid(
     bench: Bench, stored: bool
 ) -> None:
     def broken(_: Prompt) -> str:
@@ -186,4 +186,8 @@ async def test_a_batched_text_that_breaks_the_reader_is_settled_without_a_result
         return
     assert await desk.advance(taken) is None
     [result] = await bench.results(job_id)
-    assert (result.state, result.attempts) == (ItemState.PENDING, 1)
+    assert result.extraction is not None
+    read = result.extraction.result
+    assert read.failure is not None
+    assert (result.state, read.failure.kind) == (ItemState.FAILED, FailureKind.INVALID_JSON)
+    assert len(read.attempts) == 1

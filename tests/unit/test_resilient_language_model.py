@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 import pytest
@@ -333,12 +334,14 @@ async def test_who_waits_is_told_of_an_open_circuit_and_one_task_finds_out_when_
 
 
 async def test_a_defect_does_not_end_the_probing(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "adapters.llm.resilient")
     bench = Bench([FailureKind.OVERLOADED] * FAILURES_TO_OPEN)
     for _ in range(FAILURES_TO_OPEN // 4):
         with pytest.raises(CallFailed):
             await bench.model.complete(PROMPT, SOMEBODY_WAITS)
-    while "probing lane failed" not in caplog.text:  # the script is at its end
-        await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        while "probing lane: bad_response" not in caplog.text:  # the script is at its end
+            await asyncio.sleep(0)
     bench.model._inner = ScriptedLanguageModel(["ready"])
     while (await bench.pacer.state("lane")).circuit_open:
         await asyncio.sleep(0)

@@ -137,9 +137,6 @@ class ResilientLanguageModel(LanguageModel):
             except CallFailed as error:
                 _log.info("probing %s: %s", self._lane, error.failure.kind)
                 await self._sleep(GLANCE_S)
-            except Exception:  # noqa: BLE001 (a defect must not end it: nobody else would probe)
-                _log.exception("probing %s failed", self._lane)
-                await self._sleep(PROBE_S)
 
     async def _once(self, prompt: Prompt, course: _Course) -> Answer | None:
         """One call; None when it failed and another try is worth it.

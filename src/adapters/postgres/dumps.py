@@ -1,8 +1,9 @@
 """Dumps of everything of ours in a database, by PostgreSQL's own pg_dump, pg_restore and psql.
 
-Ours are the tables, views and functions that `sql/` makes, with the sequences and partitions of
-those tables and whatever columns and indexes were added to them. Other tables of the same database,
-other schemas, extensions, owners and grants are left alone, so no superuser is needed.
+Ours are the tables, views, functions and the collation that `sql/` makes, with the sequences and
+partitions of those tables and whatever columns and indexes were added to them. Other tables of the
+same database, other schemas, extensions, owners and grants are left alone, so no superuser is
+needed.
 """
 
 from __future__ import annotations
@@ -147,8 +148,16 @@ SELECT found.*, oid IN (SELECT oid FROM ours) AS ours FROM found ORDER BY name
 """
 
 _FUNCTIONS = """
-SELECT oid::regprocedure::text AS quoted, prosqlbody IS NOT NULL AS is_bound FROM pg_proc
+SELECT oid::regprocedure::text AS quoted, EXISTS (
+    SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid
+      AND refclassid = 'pg_class'::regclass
+) AS is_bound FROM pg_proc
 WHERE pronamespace = $1::regnamespace AND proname = ANY ($2::text[]) AND prokind = 'f'
+"""
+
+_COLLATION = """
+SELECT oid::regcollation::text AS quoted FROM pg_collation
+WHERE collnamespace = $1::regnamespace AND collname = 'unicode_case'
 """
 
 
@@ -174,8 +183,8 @@ async def _look(connection: asyncpg.Connection, url: str, seeded: Collection[str
         and each["name"] not in _WRITTEN_BY_WORKERS
         and await connection.fetchval(_holds_rows(each["name"], each["quoted"]), list(seeded))
     ]
-    # A function whose body was parsed when it was made goes before the tables that it reads, one
-    # that a trigger calls after the table of the trigger.
+    # A function that is bound to the tables that it reads goes before them, one that a trigger or
+    # an index calls after them.
     before = [each["quoted"] for each in functions if each["is_bound"]]
     after = [each["quoted"] for each in functions if not each["is_bound"]]
     order = (
@@ -184,6 +193,10 @@ async def _look(connection: asyncpg.Connection, url: str, seeded: Collection[str
         ("TABLE", [each["quoted"] for each in ours if each["relkind"] in (b"r", b"p")]),
         ("SEQUENCE", [each["quoted"] for each in ours if each["relkind"] == b"S"]),
         ("FUNCTION", after),
+        (
+            "COLLATION",
+            [each["quoted"] for each in await connection.fetch(_COLLATION, place["schema"])],
+        ),
     )
     drops = [f"DROP {kind} IF EXISTS {', '.join(names)};" for kind, names in order if names]
     parts = urlsplit(url)

@@ -143,10 +143,9 @@ def _definition(column: Column[Any]) -> str:
 def _type(column: Column[Any]) -> str:
     """As `format_type` of PostgreSQL spells it, without a collation."""
     spelt = column.type.compile(dialect=_DIALECT).replace(' COLLATE "C"', "").lower()
-    return {
-        "float": "double precision",
-        "numeric(18, 9)": "numeric(18,9)",
-    }.get(spelt, spelt.replace("varchar", "character varying"))
+    if spelt == "float":
+        return "double precision"
+    return spelt.replace("varchar", "character varying").replace(", ", ",")
 
 
 def _holds(wanted: str, is_: str) -> bool:

@@ -11,6 +11,7 @@ import click
 from domain.errors import InvalidInput, Violation
 from entrypoints.cli.running import over_container
 from entrypoints.container import Container
+from entrypoints.settings import WorkerSettings
 from ports.provider_gates import ProviderGate
 
 
@@ -36,7 +37,7 @@ def status_command(*, as_json: bool) -> None:
         for each in found:
             click.echo(f"{each['name']:<8} {each['model']}: {_in_words(each)}")
 
-    over_container("providers status", work)
+    over_container("providers status", work, WorkerSettings)
 
 
 @command.command("reopen")
@@ -59,7 +60,7 @@ def reopen_command(*, name: str | None) -> None:
             freed = await container.extraction_jobs().stop_waiting(each)
             click.echo(f"{each} is open. Jobs that waited for it and go on: {freed}.")
 
-    over_container("providers reopen", work)
+    over_container("providers reopen", work, WorkerSettings)
 
 
 def _seen(gate: ProviderGate, now: datetime) -> dict[str, Any]:
