@@ -21,19 +21,19 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
 from adapters.postgres.files import SQL_DIR
 from adapters.postgres.migrations import MigrationError, migrate, migration_files
 from adapters.postgres.pool import PoolOptions, connect_arguments
+from adapters.postgres.urls import read_database_url
 
 _PIECE_BYTES: Final = 1_048_576
 _HISTORY: Final = "schema_migrations"
 _WRITTEN_BY_WORKERS: Final = {_HISTORY, "extraction_workers", "scheduled_runs"}
 _SEEDED: Final = "extraction_schemas"
-_UNKNOWN_TO_LIBPQ: Final = {"pooler", "pgbouncer", "prepared_statement_cache_size"}
 _NOT_RESTORED: Final = ("SCHEMA", "EXTENSION", "ACL", "DEFAULT ACL", "PUBLICATION TABLE")
 # pg_restore 17 and newer says it to every server, and those before 17 refuse it.
 _REFUSED_BEFORE_17: Final = b"SET transaction_timeout = 0;\n"
@@ -394,7 +394,7 @@ async def _folder_for(place: Place, programs: Programs) -> Path:
 def _is_local(url: str) -> bool:
     """Whether nothing of what is said to the server leaves this machine, or TLS is declined."""
     parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
+    query = read_database_url(url).parameters
     host = query.get("host") or parts.hostname or ""
     loopback = host in {"localhost", "::1"} or host.startswith(("127.", "/"))
     return query.get("sslmode") == "disable" or ("sslmode" not in query and (loopback or not host))
@@ -446,7 +446,7 @@ def _access(url: str) -> Iterator[Mapping[str, str]]:
         "dbname": unquote(parts.path.lstrip("/")),
         "user": unquote(user),
         "password": unquote(password),
-        **{k: v for k, v in parse_qsl(parts.query) if k not in _UNKNOWN_TO_LIBPQ},
+        **read_database_url(url).parameters,
     }
     secret = known.pop("password")
     env = {name: value for name, value in os.environ.items() if name != "PGOPTIONS"}
