@@ -270,7 +270,9 @@ async def test_a_taken_address_does_not_move_the_ids(
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ("ALTER TABLE orders DROP product_name", "ADD COLUMN product_name VARCHAR(255) NOT NULL"),
+        ("ALTER TABLE orders DROP CONSTRAINT orders_user_id_fkey", "orders_user_id_fkey"),
+        ("ALTER TABLE search_insights DROP CONSTRAINT search_insights_pkey", "insights_pkey"),
+        ("ALTER TABLE orders DROP product_name", "product_name VARCHAR(255) NOT NULL DEFAULT"),
         ("ALTER TABLE users DROP created_at", "users.created_at is missing"),
         ("ALTER TABLE orders ALTER quantity TYPE numeric", "orders.quantity is numeric, not int"),
         ("ALTER TABLE users ALTER name TYPE varchar(50)", "users.name is character varying(50)"),
