@@ -177,7 +177,7 @@ async def test_every_page_and_analysis_is_told_over_such_rows(api: httpx2.AsyncC
         response = await api.get(path)
         assert response.status_code == 200, (path, response.text)
     live = (await api.get("/search-insights/live?from=2026-11-20&to=2026-11-20")).json()
-    assert (live["clicks"], live["undated_rows"]) == (2, 7)
+    assert (live["clicks"], live["undated_rows"]) == (2, 1)
     refused = await api.get("/search-insights/live?from=0001-01-01&to=0001-01-01")
     refusal(refused, 422, "validation_failed", "from", "to")
 

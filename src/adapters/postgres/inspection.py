@@ -40,7 +40,6 @@ SELECT
     ) AS type,
     attnotnull AS not_null,
     atthasdef OR attidentity <> '' AS has_default,
-    attidentity = 'a' AS always_given,
     attgenerated <> '' AS generated
 FROM
     unnest($1::text[]) AS wanted (name)
