@@ -221,10 +221,9 @@ SELECT max(computed_at) FROM search_insights
 WHERE insight_date BETWEEN :from_date::date AND :to_date::date;
 
 
--- Rows without a day, or of a day that cannot be analysed, are in no period and in no stored day.
+-- Rows without a day are in no period, and in no stored day.
 -- name: undated_rows
-SELECT count(*) FROM search_clicks
-WHERE search_date IS NULL OR search_date < '0001-01-02' OR search_date > '9999-12-30';
+SELECT count(*) FROM search_clicks WHERE search_date IS NULL;
 
 
 -- The days that have searches and no insight of ours, or one by an older definition, or one that is

@@ -12,7 +12,7 @@ from typing import Any, Final
 import asyncpg
 from sqlalchemy import Column, DefaultClause, Double, String, Table
 from sqlalchemy.dialects.postgresql import dialect as postgresql
-from sqlalchemy.schema import CreateColumn
+from sqlalchemy.schema import AddConstraint, CreateColumn
 
 from adapters.postgres.sequences import NUMBERED, lag_of, sequence_of
 from adapters.postgres.tables import metadata
@@ -40,13 +40,15 @@ SELECT
     ) AS type,
     attnotnull AS not_null,
     atthasdef OR attidentity <> '' AS has_default,
-    attidentity = 'a' AS always_given,
     attgenerated <> '' AS generated
 FROM
     unnest($1::text[]) AS wanted (name)
     JOIN pg_class ON pg_class.oid = to_regclass(quote_ident(wanted.name))
     LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
     LEFT JOIN pg_type ON pg_type.oid = atttypid
+"""
+_CONSTRAINTS: Final = """
+SELECT array_agg(conname::text) FROM pg_constraint WHERE conrelid = to_regclass(quote_ident($1))
 """
 _FORBIDDEN: Final = """
 SELECT string_agg(word, ', ')
@@ -77,6 +79,7 @@ async def table_faults(connection: asyncpg.Connection, *, migrated: bool) -> Seq
         if table.name in found:
             only = None if migrated else SHOP[table.name]
             faults += _faults_of(table, found[table.name], only)
+            faults += await _missing_keys(connection, table)
             faults += await _refusals(connection, table.name)
         elif migrated:
             faults.append(f"{table.name} is missing, though it was made: restore it from a backup")
@@ -156,6 +159,23 @@ def _holds(wanted: str, is_: str) -> bool:
     if wanted.startswith("timestamp"):  # whatever the precision
         return is_.startswith("timestamp") and is_.endswith(wanted.removeprefix("timestamp"))
     return wanted == is_
+
+
+async def _missing_keys(connection: asyncpg.Connection, table: Table) -> Sequence[str]:
+    """Primary and foreign keys, whose names tell a refusal by the database from a defect."""
+    names = await connection.fetchval(_CONSTRAINTS, table.name) or []
+    lacking = [
+        key
+        for key in (table.primary_key, *table.foreign_key_constraints)
+        if key.columns and key.name not in names
+    ]
+    made = [
+        AddConstraint(key, isolate_from_table=False).compile(dialect=_DIALECT) for key in lacking
+    ]
+    return [
+        f"{table.name} has no constraint {key.name}: {add}, or rename yours to that"
+        for key, add in zip(lacking, made, strict=True)
+    ]
 
 
 async def _refusals(connection: asyncpg.Connection, table: str) -> Sequence[str]:
