@@ -70,7 +70,7 @@ def test_the_list_shows_what_is_built_in(run: Run) -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("fields: [", "parsed"),
+        ("fields: [", "is not YAML"),
         ("fields: []", "/name"),
         ("name: x\nfields: []", "/fields"),
         ("name: x\nfields: [{name: A, type: strin, description: d}]", "/fields/0/type"),
