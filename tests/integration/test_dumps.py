@@ -214,7 +214,7 @@ async def test_programs_that_do_not_fit_the_server_are_named_with_a_remedy(
     place = await look(fresh_database_url)
     with pytest.raises(DumpError, match=r"old has version 14\. Install them"):
         await dump(place, tmp_path / "a.dump", Programs(folders=[old]))
-    elsewhere = f"{fresh_database_url}?sslmode=verify-full"
+    elsewhere = f"{fresh_database_url}?sslmode=require"
     without = Programs(folders=[client_programs()], without_tls=[client_programs()])
     with pytest.raises(DumpError, match="without TLS, for servers of this machine"):
         await dump(

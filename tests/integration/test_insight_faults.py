@@ -147,6 +147,7 @@ async def there_is_no_database_at_first(shop: Shop) -> None:
     await shop.worker()
     await asyncio.sleep(2)  # so that they have met it; nothing depends on it
     await shop.postgres.start()
+    await shop.until_serving(2)
 
 
 async def the_clock_jumps_ahead(shop: Shop) -> None:
