@@ -16,6 +16,7 @@ from entrypoints.fake_provider.scenario import Fault, Raw
 from tests.fake_provider import FakeInThread, running_fake
 from tests.integration.api import serving, settings_for
 
+NEVER_GIVEN = "0ba3486e-6746-4ab5-9db6-17b9173af016"
 TEXT = "Hi, this is Maria Lopez. Could we get 24 oat milk cartons by friday?"
 RECORD = {"field_1": "Maria Lopez", "field_2": "oat milk cartons", "field_3": 24}
 
@@ -165,7 +166,7 @@ async def test_a_bad_request_names_every_bad_member(
     assert {error["pointer"] for error in answer.json()["errors"]} == pointers
 
 
-@pytest.mark.parametrize("identity", ["1", "x", str(uuid4()), "{" + str(uuid4()) + "}"])
+@pytest.mark.parametrize("identity", ["1", "x", NEVER_GIVEN, f"{{{NEVER_GIVEN}}}"])
 async def test_an_unknown_extraction_is_not_found(api: httpx2.AsyncClient, identity: str) -> None:
     assert (await api.get(f"/extractions/{identity}")).status_code == 404
 
