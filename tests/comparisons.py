@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from adapters.statistics.scipy_statistics import ScipyStatistics
-from domain.comparison.building import build_report
 from domain.comparison.model import Contestant, LabelledText, Outcome
 from domain.comparison.report import ComparisonReport
+from domain.comparison.report_builder import build_report
 from domain.datasets.messages import messages
 from domain.extraction.builtin import DEFAULT
 from domain.extraction.calls import FailureKind, Usage
 from domain.extraction.model import Evidence, Flag, FlagKind, Status
 from domain.extraction.schema import Value
-from ports.comparison_writer import Provenance
+from ports.comparison import Provenance
 
 FIELDS = ("field_1", "field_2", "field_3")
 _SCRIPT = "document.title='owned'"

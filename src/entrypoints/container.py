@@ -46,7 +46,7 @@ from adapters.llm.opening import open_bare_model, open_language_models
 from adapters.llm.opening_batches import open_batch_models
 from adapters.llm.records import PydanticRecordValidator
 from adapters.postgres.click_imports import PostgresClickImports
-from adapters.postgres.comparisons import PostgresComparisonRepository
+from adapters.postgres.comparison import PostgresComparisonRepository
 from adapters.postgres.dumps import DumpError, Place, Programs, look
 from adapters.postgres.dumps import dump as write_dump
 from adapters.postgres.dumps import restore as restore_dump
@@ -82,7 +82,7 @@ from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.certificate import CertificateExamination
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
-from domain.comparison.orders import ComparisonOrders
+from domain.comparison.jobs import ComparisonOrders
 from domain.errors import Unavailable
 from domain.extraction.builtin import BUILT_IN
 from domain.extraction.registry import SchemaRegistry

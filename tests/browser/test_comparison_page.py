@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from adapters.charts.vega import open_chart_renderer
-from adapters.reports.comparison_page import HtmlComparison
+from adapters.reports.comparison.page import HtmlComparison
 from domain.comparison.report import Case, ComparisonReport
 from tests.browser.pages import (
     DESKTOP,

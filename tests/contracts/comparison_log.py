@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from domain.comparison.model import Contestant, LabelledText, Outcome
-from domain.comparison.recording import Question, Run
+from domain.comparison.results import Question, Run
 from domain.extraction.builtin import DEFAULT
 from domain.extraction.calls import FailureKind, Usage
 from domain.extraction.model import Evidence, Flag, FlagKind, Status
-from ports.comparison_log import ComparisonLog
+from ports.comparison import ComparisonLog
 from tests.contracts.contract import Contract
 
 TEXTS = (

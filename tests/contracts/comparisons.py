@@ -7,12 +7,17 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from domain.comparison.model import LabelledText
-from domain.comparison.stored import Comparison, ComparisonDraft, ComparisonId, ComparisonJob
+from domain.comparison.model import (
+    Comparison,
+    ComparisonDraft,
+    ComparisonId,
+    ComparisonJob,
+    LabelledText,
+)
 from domain.errors import NotFound
 from domain.jobs.items import Document
 from domain.jobs.model import Assignment, JobDraft
-from ports.comparisons import ComparisonRepository
+from ports.comparison import ComparisonRepository
 from ports.unit_of_work import UnitOfWorkFactory
 from tests.contracts.comparison_log import LOCAL, OTHER, TEXTS
 from tests.contracts.contract import Contract

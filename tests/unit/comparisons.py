@@ -7,7 +7,7 @@ from typing import Any
 from zlib import crc32
 
 from domain.comparison.figures import Rate, rate_of
-from domain.comparison.marking import Marked, mark
+from domain.comparison.judgements import Marked, mark
 from domain.comparison.model import Contestant, LabelledText, Outcome
 from domain.extraction.calls import FailureKind
 from domain.extraction.model import Evidence, Flag, FlagKind, Status

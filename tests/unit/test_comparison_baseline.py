@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from domain.comparison.baseline import read_order
-from domain.comparison.judging import judge
+from domain.comparison.judgements import judge
 from domain.comparison.model import LabelledText, Outcome
 from domain.datasets.messages import messages
 from domain.datasets.strata import Split, Stratum

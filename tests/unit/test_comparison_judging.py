@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.comparison.figures import ErrorKind, Judgement
-from domain.comparison.judging import category, judge, normalised, same, similarity
+from domain.comparison.judgements import category, judge, normalised, same, similarity
 from domain.comparison.model import Outcome
 from domain.extraction.calls import FailureKind
 from domain.extraction.schema import FieldType, Value

@@ -11,7 +11,7 @@ import pytest
 from adapters.files.comparison_log import FileComparisonLog, read_recording
 from adapters.memory.comparison_log import MemoryComparisonLog
 from domain.errors import Conflict, InvalidInput
-from ports.comparison_log import ComparisonLog
+from ports.comparison import ComparisonLog
 from tests.contracts.comparison_log import OUTCOME, TEXTS, ComparisonLogContract, a_run
 
 

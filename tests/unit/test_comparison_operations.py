@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.comparison.model import outcome_of
-from domain.comparison.operations import operations
+from domain.comparison.scores import operations
 from domain.extraction.calls import Attempt, Failure, FailureKind, Usage
 from domain.extraction.model import ExtractionResult, Status
 from tests.unit.comparisons import contestant, failed, outcome

@@ -14,9 +14,8 @@ from adapters.memory.extractions import MemoryExtractionSchemaRepository
 from adapters.memory.language_model import QUOTING, ScriptedLanguageModel
 from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.statistics.scipy_statistics import ScipyStatistics
-from domain.comparison.model import LabelledText
-from domain.comparison.orders import ComparisonOrders
-from domain.comparison.stored import Comparison, ComparisonStatus, status_of
+from domain.comparison.jobs import ComparisonOrders
+from domain.comparison.model import Comparison, ComparisonStatus, LabelledText, status_of
 from domain.errors import Conflict, InvalidInput, NotFound
 from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
 from domain.extraction.model import Extraction, ExtractionId, ExtractionResult, Status

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from adapters.statistics.scipy_statistics import ScipyStatistics
-from domain.comparison.building import build_report, dataset_hash
 from domain.comparison.model import Contestant, LabelledText, Outcome
-from domain.comparison.power import texts_needed
+from domain.comparison.pairs import texts_needed
 from domain.comparison.report import ComparisonReport, VerdictKind
+from domain.comparison.report_builder import build_report, dataset_hash
 from domain.errors import InvalidInput
 from domain.extraction.calls import FailureKind
 from domain.extraction.schema import Value

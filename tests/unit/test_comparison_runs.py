@@ -12,11 +12,11 @@ import pytest
 from adapters.llm.records import PydanticRecordValidator
 from adapters.memory.comparison_log import MemoryComparisonLog
 from adapters.memory.language_model import ScriptedLanguageModel
+from domain.comparison.baseline import BaselineReader, baseline
 from domain.comparison.choosing import chosen
 from domain.comparison.model import Contestant, LabelledText, Outcome
-from domain.comparison.readers import BaselineReader, ModelReader, Reader, baseline
-from domain.comparison.recording import Question, Recording, Run, of_contestants, restated
-from domain.comparison.service import ComparisonService, Halt
+from domain.comparison.results import Question, Recording, Run, of_contestants, restated
+from domain.comparison.runner import ComparisonService, Halt, ModelReader, Reader
 from domain.errors import Conflict, InvalidInput
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.calls import Failure, FailureKind

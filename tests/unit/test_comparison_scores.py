@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from adapters.statistics.scipy_statistics import ScipyStatistics
-from domain.comparison.estimating import Estimator, clusters_of, columns_of
+from domain.comparison.bootstrap import Estimator, clusters_of, columns_of
 from domain.comparison.figures import Rate, rate_of
-from domain.comparison.marking import Marked
+from domain.comparison.judgements import Marked
 from domain.comparison.model import LabelledText, Outcome
 from domain.comparison.scores import (
     field_scores,

@@ -11,9 +11,9 @@ from dataclasses import replace
 import pytest
 
 from adapters.memory.chart_renderer import LabelChartRenderer
-from adapters.reports.comparison_charts import WIDTHS, ComparisonCharts, against, oriented
-from adapters.reports.comparison_data import CsvComparison, JsonComparison
-from adapters.reports.comparison_figures import (
+from adapters.reports.comparison.charts import WIDTHS, ComparisonCharts, against, oriented
+from adapters.reports.comparison.data import CsvComparison, JsonComparison
+from adapters.reports.comparison.figures import (
     dollars,
     interval,
     p_value,
@@ -22,8 +22,8 @@ from adapters.reports.comparison_figures import (
     seconds,
     title,
 )
-from adapters.reports.comparison_page import HtmlComparison
-from adapters.reports.comparison_text import MarkdownComparison
+from adapters.reports.comparison.page import HtmlComparison
+from adapters.reports.comparison.text import MarkdownComparison
 from domain.comparison.figures import Estimate, Rate
 from domain.comparison.report import ComparisonReport
 from tests.comparisons import CONTESTANTS, HOSTILE, PROVENANCE, sample_report

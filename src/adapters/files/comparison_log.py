@@ -13,11 +13,11 @@ from typing import IO, Any, Final, Literal
 import msgspec
 
 from domain.comparison.model import Contestant, LabelledText, Outcome
-from domain.comparison.recording import Recording, Run, continued, question_of
+from domain.comparison.results import Recording, Run, continued, question_of
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.extraction.definition import definition_of, schema_from
 from domain.strict_json import NotStrictJson, read_json
-from ports.comparison_log import ComparisonLog
+from ports.comparison import ComparisonLog
 
 FORMAT: Final = "storekeeper-comparison/1"
 

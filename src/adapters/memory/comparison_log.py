@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from domain.comparison.model import LabelledText, Outcome
-from domain.comparison.recording import Question, Recording, Run, continued, question_of
-from ports.comparison_log import ComparisonLog
+from domain.comparison.results import Question, Recording, Run, continued, question_of
+from ports.comparison import ComparisonLog
 
 
 class MemoryComparisonLog(ComparisonLog):

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapters.memory.tables import RecordTables, Undo, put
-from domain.comparison.model import LabelledText
-from domain.comparison.stored import Comparison, ComparisonDraft, ComparisonId, ComparisonJob
+from domain.comparison.model import (
+    Comparison,
+    ComparisonDraft,
+    ComparisonId,
+    ComparisonJob,
+    LabelledText,
+)
 from domain.errors import NotFound
-from ports.comparisons import ComparisonIntake, ComparisonRepository
+from ports.comparison import ComparisonIntake, ComparisonRepository
 
 
 class MemoryComparisonIntake(ComparisonIntake):

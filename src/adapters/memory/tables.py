@@ -9,8 +9,7 @@ from itertools import count
 from typing import TypeVar
 
 from adapters.memory.job_rows import BatchRow, JobRow
-from domain.comparison.model import LabelledText
-from domain.comparison.stored import Comparison, ComparisonId
+from domain.comparison.model import Comparison, ComparisonId, LabelledText
 from domain.extraction.builtin import BUILT_IN
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import Schema

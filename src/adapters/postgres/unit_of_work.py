@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from asyncpg.transaction import Transaction
 
-from adapters.postgres.comparisons import PostgresComparisonIntake
+from adapters.postgres.comparison import PostgresComparisonIntake
 from adapters.postgres.errors import translated
 from adapters.postgres.extraction_jobs import PostgresExtractionJobIntake
 from adapters.postgres.extractions import PostgresExtractionRepository

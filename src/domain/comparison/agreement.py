@@ -9,9 +9,8 @@ from operator import and_
 from statistics import fmean
 from typing import Final
 
-from domain.comparison.differences import FieldAgreement
-from domain.comparison.figures import Consistency, rate_of
-from domain.comparison.judging import category, same, similarity
+from domain.comparison.figures import Consistency, FieldAgreement, rate_of
+from domain.comparison.judgements import category, same, similarity
 from domain.comparison.model import Outcome
 from domain.extraction.schema import FieldType, Schema
 

@@ -8,13 +8,21 @@ comparison needs it as the floor: a dataset on which it does well tells nothing 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
-from domain.extraction.model import Evidence
-from domain.extraction.schema import Value
+from domain.comparison.contestants import BASELINE
+from domain.comparison.model import Contestant, LabelledText, Outcome
+from domain.comparison.runner import Reader
+from domain.errors import InvalidInput, Violation
+from domain.extraction.calls import Failure
+from domain.extraction.model import Evidence, Status
+from domain.extraction.schema import FieldType, Schema, Value
 from domain.extraction.words import ENGLISH
 
+_ORDER: Final = (FieldType.STRING, FieldType.STRING, FieldType.INTEGER)
+_VERSION: Final = "regex-1"
 _WORDS: Final[Mapping[str, int]] = {
     word: int(value)
     for word, value in ENGLISH.added.items()
@@ -110,6 +118,56 @@ _PRODUCTS: Final = tuple(
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z]+|!--)[^>]*>")
 _MOST_DIGITS: Final = 15
 _ENTITY: Final = re.compile(r"&nbsp;")
+
+
+class BaselineReader(Reader):
+    """Reads orders by regular expressions; makes no call and costs nothing.
+
+    Args:
+        schema: customer, product and quantity, in this order.
+        name: of the contestant.
+        now: a clock that never goes back, in seconds.
+
+    Raises:
+        InvalidInput: the schema is another one, at `providers`.
+    """
+
+    def __init__(self, schema: Schema, *, name: str, now: Callable[[], float]) -> None:
+        if tuple(field.type for field in schema.fields) != _ORDER:
+            detail = (
+                f"{BASELINE} reads orders alone: a schema of customer, product and quantity,"
+                f" such as order_message; not {schema.name}"
+            )
+            raise InvalidInput.of([Violation(pointer="providers", detail=detail)])
+        self._names = [field.name for field in schema.fields]
+        self._name = name
+        self._now = now
+
+    async def read(self, text: LabelledText, repeat: int) -> tuple[Outcome, Failure | None]:
+        """See the protocol."""
+        started = self._now()
+        fields, evidence = read_order(text.text, self._names)
+        latency_s = self._now() - started
+        outcome = Outcome(
+            contestant=self._name,
+            text_id=text.id,
+            repeat=repeat,
+            status=Status.VALID,
+            fields=fields,
+            evidence=evidence,
+            attempts=0,
+            latency_s=latency_s,
+            provider_s=latency_s,
+            cost_usd=Decimal(0),
+        )
+        return outcome, None
+
+
+def baseline(name: str) -> Contestant:
+    """The baseline as a contestant."""
+    return Contestant(
+        name=name, provider=BASELINE, model="regular expressions", prompt_hash=_VERSION
+    )
 
 
 def read_order(text: str, names: Sequence[str]) -> tuple[Mapping[str, Value], tuple[Evidence, ...]]:

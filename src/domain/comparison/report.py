@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.comparison.differences import FieldAgreement, FieldDifference, PerfectDifference
 from domain.comparison.figures import (
     Consistency,
     ErrorKind,
     Estimate,
+    FieldAgreement,
+    FieldDifference,
     FieldScore,
     Injection,
     Judgement,
     Operations,
+    PerfectDifference,
     Rate,
     Stage,
     StratumScore,

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from domain.comparison.choosing import chosen
 from domain.comparison.model import LabelledText
-from domain.comparison.recording import Recording, Run, restated
-from domain.comparison.service import ComparisonService, Halt
+from domain.comparison.results import Recording, Run, restated
+from domain.comparison.runner import ComparisonService, Halt
 from domain.errors import InvalidInput, Violation
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.schema import Schema

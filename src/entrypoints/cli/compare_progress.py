@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from domain.comparison.model import Outcome
-from domain.comparison.recording import Recording, Run, question_of
+from domain.comparison.results import Recording, Run, question_of
 
 
 @dataclass(slots=True, kw_only=True)

@@ -19,9 +19,10 @@ from adapters.llm.records import PydanticRecordValidator
 from adapters.llm.simulation import is_simulation
 from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.clock import SystemClock
+from domain.comparison.baseline import BaselineReader, baseline
 from domain.comparison.contestants import BASELINE, Entry, contestant_of, read_entries
 from domain.comparison.model import Contestant
-from domain.comparison.readers import BaselineReader, ModelReader, Reader, baseline
+from domain.comparison.runner import ModelReader, Reader
 from domain.errors import InvalidInput, Violation
 from domain.extraction.prompting import unservable
 from domain.extraction.schema import Schema
@@ -30,7 +31,7 @@ from entrypoints.comparison.writers import comparison_writers
 from entrypoints.models import document_deadline_s, model_configs
 from entrypoints.prices import read_prices
 from entrypoints.settings import ModelSettings, Provider
-from ports.comparison_writer import ComparisonWriter
+from ports.comparison import ComparisonWriter
 from ports.language_model import LanguageModel
 
 __all__ = [

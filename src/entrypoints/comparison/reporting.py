@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from domain.comparison.building import build_report
-from domain.comparison.recording import Recording, of_contestants
 from domain.comparison.report import ComparisonReport
+from domain.comparison.report_builder import build_report
+from domain.comparison.results import Recording, of_contestants
 from entrypoints.comparison.container import ScipyStatistics, open_writers
-from ports.comparison_writer import Provenance
+from ports.comparison import Provenance
 
 _SUFFIXES: Final = (".html", ".md", ".csv", ".json")
 

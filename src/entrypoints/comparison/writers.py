@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapters.reports.comparison_data import CsvComparison, JsonComparison
-from adapters.reports.comparison_page import HtmlComparison
-from adapters.reports.comparison_text import MarkdownComparison
+from adapters.reports.comparison.data import CsvComparison, JsonComparison
+from adapters.reports.comparison.page import HtmlComparison
+from adapters.reports.comparison.text import MarkdownComparison
 from ports.chart_renderer import ChartRenderer
-from ports.comparison_writer import ComparisonWriter
+from ports.comparison import ComparisonWriter
 
 
 def comparison_writers(charts: ChartRenderer) -> Mapping[str, ComparisonWriter]:

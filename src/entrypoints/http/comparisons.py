@@ -12,9 +12,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 from msgspec import UNSET
 
-from domain.comparison.model import LabelledText
-from domain.comparison.orders import ComparisonOrders
-from domain.comparison.stored import Comparison, ComparisonId
+from domain.comparison.jobs import ComparisonOrders
+from domain.comparison.model import Comparison, ComparisonId, LabelledText
 from domain.datasets.labels import BadLine, faults_between
 from domain.datasets.lines import text_of
 from domain.errors import (
@@ -46,8 +45,7 @@ from entrypoints.http.cursors import Cursors, read_page
 from entrypoints.http.idempotency import idempotency_key, once
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.reading import JSON, read_json, read_object, read_query
-from ports.comparison_writer import ComparisonWriter, Provenance
-from ports.comparisons import ComparisonRepository
+from ports.comparison import ComparisonRepository, ComparisonWriter, Provenance
 from ports.extraction_schemas import ExtractionSchemaRepository
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 

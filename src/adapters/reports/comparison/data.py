@@ -12,7 +12,7 @@ import msgspec
 from domain.comparison.figures import Estimate, Operations, Percentiles, Rate
 from domain.comparison.report import ComparisonReport, ContestantScore, PairScore
 from domain.text import inert_cell
-from ports.comparison_writer import ComparisonWriter, Provenance
+from ports.comparison import ComparisonWriter, Provenance
 
 _HEADING: Final = (
     *("contestant", "against", "group", "item", "measure"),

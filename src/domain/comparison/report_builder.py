@@ -12,11 +12,9 @@ from typing import Final
 
 from domain.comparison import verdict as verdicts
 from domain.comparison.agreement import agreement, alpha_between, consistency
-from domain.comparison.estimating import DRAWS, Estimator, clusters_of, columns_of
-from domain.comparison.judging import same
-from domain.comparison.marking import Marked, mark
+from domain.comparison.bootstrap import DRAWS, Estimator, clusters_of, columns_of
+from domain.comparison.judgements import Marked, mark, same
 from domain.comparison.model import Contestant, LabelledText, Outcome
-from domain.comparison.operations import operations
 from domain.comparison.pairs import field_differences, perfect_differences
 from domain.comparison.report import (
     Case,
@@ -32,13 +30,14 @@ from domain.comparison.scores import (
     injection,
     macro_f1,
     micro_f1,
+    operations,
     perfect_rate,
     stratum_scores,
 )
 from domain.errors import InvalidInput
 from domain.extraction.definition import definition_of
 from domain.extraction.schema import Schema
-from ports.statistics import Statistics
+from ports.comparison import Statistics
 
 DEFAULT_SEED: Final = 7
 

@@ -8,17 +8,25 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from domain.comparison.building import build_report
+from domain.comparison.baseline import BaselineReader, baseline
 from domain.comparison.contestants import (
     BASELINE,
     MOST_CONTESTANTS,
     Entry,
     contestant_of,
 )
-from domain.comparison.model import Contestant, LabelledText, Outcome, outcome_of
-from domain.comparison.readers import BaselineReader, baseline
+from domain.comparison.model import (
+    Comparison,
+    ComparisonDraft,
+    ComparisonId,
+    ComparisonJob,
+    Contestant,
+    LabelledText,
+    Outcome,
+    outcome_of,
+)
 from domain.comparison.report import ComparisonReport
-from domain.comparison.stored import Comparison, ComparisonDraft, ComparisonId, ComparisonJob
+from domain.comparison.report_builder import build_report
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.extraction.calls import FailureKind
 from domain.extraction.model import Status
@@ -27,11 +35,10 @@ from domain.extraction.service import ExtractionService
 from domain.jobs.items import ENDED, Document, ItemResult
 from domain.jobs.model import Assignment, ExtractionJob, JobDraft, Order
 from domain.jobs.service import ExtractionJobService
-from ports.comparisons import ComparisonRepository
+from ports.comparison import ComparisonRepository, Statistics
 from ports.extraction_jobs import ExtractionJobRepository
 from ports.extraction_schemas import ExtractionSchemaRepository
 from ports.language_model import LanguageModel
-from ports.statistics import Statistics
 from ports.unit_of_work import UnitOfWork
 
 MOST_ANSWERS: Final = 50_000

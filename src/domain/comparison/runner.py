@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from domain.comparison.model import Contestant, LabelledText, Outcome
-from domain.comparison.readers import Reader
-from domain.comparison.recording import (
+from domain.comparison.model import Contestant, LabelledText, Outcome, outcome_of
+from domain.comparison.results import (
     Recording,
     Run,
     continued,
@@ -19,10 +19,56 @@ from domain.comparison.recording import (
 )
 from domain.errors import Conflict
 from domain.extraction.calls import Failure, JobEffect
-from ports.comparison_log import ComparisonLog
+from domain.extraction.schema import Schema
+from domain.extraction.service import ExtractionService
+from ports.comparison import ComparisonLog
 
 _PASSING_FAILURES: Final = 10
 """So many in a row, and the provider is away rather than bad."""
+
+
+class Reader(Protocol):
+    """One contestant at work."""
+
+    @abstractmethod
+    async def read(self, text: LabelledText, repeat: int) -> tuple[Outcome, Failure | None]:
+        """What it makes of a text, and why there is no record if there is none."""
+        ...
+
+
+class ModelReader(Reader):
+    """Asks a language model, with all that extraction does around it.
+
+    Args:
+        service: knows the contestant's model by `name`.
+        name: of the contestant.
+        schema: the record to fill.
+        deadline_s: longest time for one text, in seconds (> 0).
+    """
+
+    def __init__(
+        self, service: ExtractionService, *, name: str, schema: Schema, deadline_s: float
+    ) -> None:
+        self._service = service
+        self._name = name
+        self._schema = schema
+        self._deadline_s = deadline_s
+
+    async def read(self, text: LabelledText, repeat: int) -> tuple[Outcome, Failure | None]:
+        """See the protocol."""
+        result = await self._service.extract(
+            text.text, self._schema, chain=(self._name,), deadline_s=self._deadline_s
+        )
+        batched = [replace(attempt, batched=True) for attempt in result.attempts]
+        outcome = outcome_of(
+            result,
+            contestant=self._name,
+            text_id=text.id,
+            repeat=repeat,
+            windows=len(self._service.first_prompts(text.text, self._schema, self._name)),
+            batch_cost_usd=self._service.prices.cost(batched),
+        )
+        return outcome, result.failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,16 @@ import msgspec
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Connection, Executor
 from adapters.postgres.queries import load_queries
-from domain.comparison.model import Contestant, LabelledText
-from domain.comparison.stored import Comparison, ComparisonDraft, ComparisonId, ComparisonJob
+from domain.comparison.model import (
+    Comparison,
+    ComparisonDraft,
+    ComparisonId,
+    ComparisonJob,
+    Contestant,
+    LabelledText,
+)
 from domain.errors import NotFound
-from ports.comparisons import ComparisonIntake, ComparisonRepository
+from ports.comparison import ComparisonIntake, ComparisonRepository
 
 _QUERIES: Final = load_queries("comparisons")
 _LAST_ID: Final = 2**31 - 1

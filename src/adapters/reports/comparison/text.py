@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from adapters.reports.comparison_charts import cost_per_1000
-from adapters.reports.comparison_figures import (
+from adapters.reports.comparison.charts import cost_per_1000
+from adapters.reports.comparison.figures import (
     NONE,
     dollars,
     interval,
@@ -20,7 +20,7 @@ from adapters.reports.comparison_figures import (
 )
 from domain.comparison.figures import Rate
 from domain.comparison.report import ComparisonReport
-from ports.comparison_writer import ComparisonWriter, Provenance
+from ports.comparison import ComparisonWriter, Provenance
 
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>()#+|~])")
 

@@ -13,8 +13,8 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
-from adapters.reports import comparison_figures as figures
-from adapters.reports.comparison_charts import (
+from adapters.reports.comparison import figures
+from adapters.reports.comparison.charts import (
     WIDTHS,
     ComparisonCharts,
     against,
@@ -23,9 +23,9 @@ from adapters.reports.comparison_charts import (
 from domain.comparison.report import Case, ComparisonReport
 from domain.extraction.model import Flag
 from ports.chart_renderer import Chart, ChartRenderer
-from ports.comparison_writer import ComparisonWriter, Provenance
+from ports.comparison import ComparisonWriter, Provenance
 
-_FOLDER: Final = Path(__file__).with_name("comparison")
+_FOLDER: Final = Path(__file__).parent
 _PLAIN_CASES: Final = 12
 """Shown where no script runs, and on paper."""
 _PLAIN_CHARACTERS: Final = 1_200

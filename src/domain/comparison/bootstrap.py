@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from domain.comparison.figures import Estimate, Judgement
-from domain.comparison.judging import is_null
-from domain.comparison.marking import Marked
+from domain.comparison.judgements import Marked, is_null
 from domain.comparison.model import LabelledText
 from domain.extraction.schema import Field, Schema
-from ports.statistics import Column, Ratio, Statistics
+from ports.comparison import Column, Ratio, Statistics
 
 DRAWS: Final = 10_000
 FEWEST_CLUSTERS: Final = 10
