@@ -1,16 +1,16 @@
-"""Extraction schemas and results in memory, for tests; held to the same contracts as PostgreSQL."""
+"""Schemas and results in memory; held to the same contracts as PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adapters.memory.tables import ExtractionTables, Undo
 from domain.errors import NotFound, PreconditionFailed, SchemaInUse
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import Schema
 from ports.extraction_schemas import ExtractionSchemaRepository
 from ports.extractions import ExtractionRepository
+from tests.fakes.tables import ExtractionTables, Undo
 
 
 class MemoryExtractionSchemaRepository(ExtractionSchemaRepository):

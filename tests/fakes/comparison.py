@@ -1,14 +1,17 @@
-"""Comparisons in memory, for tests; held to the same contract as PostgreSQL."""
+"""Comparisons in memory and their logs; held to the same contracts as PostgreSQL and files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from adapters.memory.tables import RecordTables, Undo, put
-from domain.comparison.model import LabelledText
+from domain.comparison.model import LabelledText, Outcome
+from domain.comparison.recording import Question, Recording, Run, continued, question_of
 from domain.comparison.stored import Comparison, ComparisonDraft, ComparisonId, ComparisonJob
 from domain.errors import NotFound
+from ports.comparison_log import ComparisonLog
 from ports.comparisons import ComparisonIntake, ComparisonRepository
+from tests.fakes.tables import RecordTables, Undo, put
 
 
 class MemoryComparisonIntake(ComparisonIntake):
@@ -70,3 +73,29 @@ class MemoryComparisonRepository(ComparisonRepository):
         if comparison_id not in self._tables.comparisons:
             raise NotFound(f"There is no comparison {comparison_id}.")
         return self._tables.comparisons[comparison_id]
+
+
+class MemoryComparisonLog(ComparisonLog):
+    """What was written, in a list of runs and a mapping of outcomes."""
+
+    def __init__(self) -> None:
+        self._run: Run | None = None
+        self._texts: dict[str, LabelledText] = {}
+        self._outcomes: dict[Question, Outcome] = {}
+
+    def read(self) -> Recording | None:
+        """See the port."""
+        if self._run is None:
+            return None
+        run = replace(self._run, texts=tuple(self._texts.values()))
+        return Recording(run=run, outcomes=dict(self._outcomes))
+
+    def begin(self, run: Run) -> None:
+        """See the port."""
+        self._run = run if self._run is None else continued(self._run, run)
+        for text in run.texts:
+            self._texts.setdefault(text.id, text)
+
+    def append(self, outcome: Outcome) -> None:
+        """See the port."""
+        self._outcomes[question_of(outcome)] = outcome

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import islice
 
-from adapters.memory.job_rows import BatchRow
-from adapters.memory.tables import RecordTables
 from domain.jobs.items import ClaimedItem, ItemState
 from domain.jobs.model import Caps, Mode, WorkerId
 from ports.batch_language_model import BatchId
 from ports.provider_batches import OpenBatch, ProviderBatches
+from tests.fakes.tables import BatchRow, RecordTables
 
 _NEVER = timedelta(days=36_500)
 

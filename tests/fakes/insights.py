@@ -1,4 +1,4 @@
-"""Searches and insights in memory, for tests; held to the same contracts as PostgreSQL."""
+"""Searches, insights and imports of searches in memory; held to the contracts of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from domain.errors import NotFound
+from domain.errors import Conflict, NotFound
+from domain.insights.bulk import ClickRecord, Position
 from domain.insights.history import QueryHistory
+from domain.insights.imports import ClickImport
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
@@ -17,18 +19,21 @@ from domain.insights.model import (
     Rules,
     SearchClick,
 )
-from domain.insights.rates import (
+from domain.insights.stored import StoredInsight
+from ports.click_imports import ClickImports
+from ports.clock import Clock
+from ports.search_clicks import SearchClickLog
+from ports.search_insights import SearchAnalysis, SearchInsightStore
+from ports.search_retention import SearchRetention
+from tests.contracts.insights import Searches
+from tests.fakes.insight_rates import (
     daily_ctr,
     low_performers,
     query_history,
     query_totals,
     top_queries,
 )
-from domain.insights.stored import StoredInsight
-from ports.clock import Clock
-from ports.search_clicks import SearchClickLog
-from ports.search_insights import SearchAnalysis, SearchInsightStore
-from ports.search_retention import SearchRetention
+from tests.fakes.system import StandingClock
 
 
 class MemorySearchClickLog(SearchClickLog):
@@ -58,7 +63,7 @@ class MemorySearchClickLog(SearchClickLog):
 
 
 class MemorySearchAnalysis(SearchAnalysis):
-    """The arithmetic of `domain.insights.rates` over a list of rows."""
+    """The arithmetic of `tests.fakes.insight_rates` over a list of rows."""
 
     def __init__(self, rows: list[SearchClick]) -> None:
         self._rows = rows
@@ -196,3 +201,86 @@ class MemorySearchRetention(SearchRetention):
         self._gone += gone
         await self._insights.compute(day, rules, now=now)
         return gone.total()
+
+
+class MemoryClickImports(ClickImports):
+    """Rows in a list and imports by number, which tests may look at."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.rows: list[ClickRecord] = []
+        self.imports: dict[int, ClickImport] = {}
+
+    async def latest(self, fingerprint: bytes) -> ClickImport | None:
+        """The newest import of a file; see the port."""
+        found = [each for each in self.imports.values() if each.fingerprint == fingerprint]
+        return found[-1] if found else None
+
+    async def last_named(self, name: str) -> ClickImport | None:
+        """The newest import of a file of that name; see the port."""
+        found = [each for each in self.imports.values() if each.name == name]
+        return found[-1] if found else None
+
+    async def begin(self, fingerprint: bytes, *, name: str, options: str) -> ClickImport:
+        """Begin to import a file; see the port."""
+        latest = await self.latest(fingerprint)
+        if latest is not None and latest.finished_at is None:
+            raise _elsewhere()
+        begun = ClickImport(
+            id=len(self.imports) + 1,
+            fingerprint=fingerprint,
+            name=name,
+            options=options,
+            position=Position(),
+            accepted=0,
+            rejected=0,
+            rejects_bytes=0,
+            started_at=self._clock.now(),
+            finished_at=None,
+        )
+        self.imports[begun.id] = begun
+        return begun
+
+    async def append(
+        self, before: ClickImport, after: ClickImport, rows: Sequence[ClickRecord]
+    ) -> None:
+        """Write all rows and move on; see the port."""
+        self._check(before)
+        self.rows += rows
+        self.imports[after.id] = after
+
+    async def finish(self, at: ClickImport) -> ClickImport:
+        """The file is read to its end; see the port."""
+        self._check(at)
+        self.imports[at.id] = replace(at, finished_at=self._clock.now())
+        return self.imports[at.id]
+
+    def _check(self, at: ClickImport) -> None:
+        found = self.imports[at.id]
+        if found.finished_at is not None or found.position != at.position:
+            raise _elsewhere()
+
+
+def _elsewhere() -> Conflict:
+    return Conflict("Another process is importing this file now.")
+
+
+def searches_in_memory() -> Searches:
+    """A store that starts empty."""
+    rows: list[SearchClick] = []
+    store = MemorySearchInsightStore(rows)
+
+    async def write_rows(more: Sequence[SearchClick]) -> None:
+        rows.extend(more)
+
+    async def write_insight(insight: StoredInsight) -> None:
+        store.stored[insight.insight_date] = insight
+
+    return Searches(
+        log=MemorySearchClickLog(StandingClock(), rows),
+        analysis=MemorySearchAnalysis(rows),
+        insights=store,
+        retention=MemorySearchRetention(rows, store),
+        write_rows=write_rows,
+        write_insight=write_insight,
+    )

@@ -1,13 +1,16 @@
-"""A language model that answers batches as a test scripted."""
+"""Language models that say what a test scripted, one prompt or a batch at a time."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
+from domain.extraction.wire import AnswerStyle
 from ports.batch_language_model import (
     BatchId,
     BatchLanguageModel,
@@ -15,10 +18,84 @@ from ports.batch_language_model import (
     BatchRequest,
     BatchStatus,
 )
-from ports.language_model import Answer, Finish, Prompt
+from ports.language_model import Answer, Budget, Finish, LanguageModel, ModelProfile, Prompt
+
+Said: TypeAlias = str | FailureKind | Failure | Finish | tuple[str, Finish]
+"""A text, a failure, a refusal (`Finish.REFUSED`), or a text with the way it ended."""
+
+QUOTING = ModelProfile(
+    provider="scripted",
+    model="scripted-1",
+    style=AnswerStyle.QUOTED,
+    bounded=False,
+    context_tokens=8_000,
+    max_output_tokens=2_000,
+    max_choices=1_000,
+    shots=0,
+    reasks=2,
+    parameters={},
+)
+
+
+class ScriptedLanguageModel(LanguageModel):
+    """Says each of `script` once, in order, then whatever `otherwise` makes of the prompt.
+
+    Attributes:
+        prompts: what it was asked, in order.
+        budgets: the time that it was given each time.
+    """
+
+    def __init__(
+        self,
+        script: Iterable[Said] = (),
+        *,
+        profile: ModelProfile = QUOTING,
+        otherwise: Callable[[Prompt], Said] | None = None,
+        latency_s: float = 0.0,
+    ) -> None:
+        self._script = deque(script)
+        self._profile = profile
+        self._otherwise = otherwise
+        self._latency_s = latency_s
+        self.prompts: list[Prompt] = []
+        self.budgets: list[Budget] = []
+
+    @property
+    def profile(self) -> ModelProfile:
+        """See the port."""
+        return self._profile
+
+    async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+        """See the port."""
+        self.prompts.append(prompt)
+        self.budgets.append(budget)
+        await asyncio.sleep(self._latency_s)
+        if self._script:
+            said = self._script.popleft()
+        elif self._otherwise is not None:
+            said = self._otherwise(prompt)
+        else:
+            raise AssertionError("the model was asked more often than the script says")
+        if isinstance(said, FailureKind):
+            said = Failure(kind=said, detail=f"scripted {said}")
+        if isinstance(said, Failure):
+            raise CallFailed(said, (self._attempt(said.kind),))
+        if isinstance(said, Finish):
+            said = ("", said)
+        text, finish = (said, Finish.COMPLETE) if isinstance(said, str) else said
+        return Answer(text=text, finish=finish, attempts=(self._attempt(None),))
+
+    def _attempt(self, outcome: FailureKind | None) -> Attempt:
+        usage = Usage(input_tokens=100, output_tokens=10) if outcome is None else Usage()
+        return Attempt(
+            provider=self._profile.provider,
+            model=self._profile.model,
+            outcome=outcome,
+            usage=usage,
+        )
+
 
 Ending: TypeAlias = Literal["completed", "expired", "failed", "cancelled"]
-Said: TypeAlias = str | Finish | FailureKind
 
 _WHY = {
     "expired": FailureKind.TIMEOUT,
@@ -54,7 +131,7 @@ class ScriptedBatchLanguageModel(BatchLanguageModel):
         batches: all that were submitted, by id.
     """
 
-    say: Callable[[Prompt], Said]
+    say: Callable[[Prompt], str | Finish | FailureKind]
     ending: Ending | None = "completed"
     most: int = 50_000
     provider: str = "scripted"

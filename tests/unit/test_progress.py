@@ -9,7 +9,7 @@ from rich.console import Console
 from domain.comparison.model import Outcome
 from domain.comparison.recording import Recording, question_of
 from domain.extraction.model import Status
-from entrypoints.cli.compare_progress import ComparisonProgress
+from entrypoints.cli.progress import ComparisonProgress
 from tests.contracts.comparison_log import LOCAL, OTHER, TEXTS, a_run
 
 RUN = a_run(texts=TEXTS, contestants=(LOCAL, OTHER), repeats=10)
