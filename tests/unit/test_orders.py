@@ -9,15 +9,15 @@ from adapters.memory.orders import MemoryOrderRepository
 from adapters.memory.tables import RecordTables
 from adapters.memory.users import MemoryUserRepository
 from domain.errors import InvalidInput, PreconditionFailed, UnknownUser
-from domain.orders.model import (
+from domain.records.orders import (
     MAX_INT,
     OrderChanges,
     OrderDraft,
     OrderFilter,
     order_violations,
 )
-from domain.orders.service import OrderService
-from domain.users.model import UserDraft, UserId
+from domain.records.service import OrderService
+from domain.records.users import UserDraft, UserId
 
 NOBODY = UserId(MAX_INT)
 

@@ -10,8 +10,8 @@ from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.memory.users import MemoryUserRepository
 from adapters.system.email_syntax import EmailValidatorSyntax
 from domain.errors import EmailTaken, InvalidInput, NotFound, PreconditionFailed
-from domain.users.model import UserChanges, UserDraft, UserId, mailbox, name_violations
-from domain.users.service import UserService
+from domain.records.service import UserService
+from domain.records.users import UserChanges, UserDraft, UserId, mailbox, name_violations
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from itertools import islice
 
 from adapters.memory.tables import RecordTables, Undo, put
 from domain.errors import InvalidInput, NotFound, PreconditionFailed, UnknownUser
-from domain.orders.model import (
+from domain.records.orders import (
     ORDER_DATE_IS_FIXED,
     USER_DOES_NOT_EXIST,
     Order,
@@ -18,8 +18,8 @@ from domain.orders.model import (
     OrderFilter,
     OrderId,
 )
-from domain.users.model import UserId
-from ports.orders import OrderRepository
+from domain.records.users import UserId
+from ports.records import OrderRepository
 
 
 class MemoryOrderRepository(OrderRepository):

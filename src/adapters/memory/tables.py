@@ -16,8 +16,8 @@ from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import Schema
 from domain.insights.model import SearchClick
 from domain.jobs.model import JobId, WorkerId
-from domain.orders.model import Order, OrderId
-from domain.users.model import User, UserId
+from domain.records.orders import Order, OrderId
+from domain.records.users import User, UserId
 from ports.clock import Clock
 from ports.idempotency import KeptAnswer
 

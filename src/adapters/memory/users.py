@@ -8,8 +8,8 @@ from itertools import islice
 
 from adapters.memory.tables import RecordTables, Undo, put
 from domain.errors import EmailTaken, NotFound, PreconditionFailed, UserHasOrders
-from domain.users.model import User, UserChanges, UserDraft, UserId, mailbox
-from ports.users import UserRepository
+from domain.records.users import User, UserChanges, UserDraft, UserId, mailbox
+from ports.records import UserRepository
 
 
 class MemoryUserRepository(UserRepository):
