@@ -21,10 +21,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from adapters.memory.clock import StandingClock
-from adapters.memory.orders import MemoryOrderRepository
-from adapters.memory.tables import RecordTables
-from adapters.memory.users import MemoryUserRepository
 from adapters.postgres.pool import Database
 from adapters.postgres.records.orders import PostgresOrderRepository
 from adapters.postgres.records.users import PostgresUserRepository
@@ -32,6 +28,9 @@ from domain.errors import AppError, InvalidInput
 from domain.records.orders import MAX_INT, Order, OrderChanges, OrderDraft, OrderFilter, OrderId
 from domain.records.users import User, UserChanges, UserDraft, UserId
 from ports.records import OrderRepository, UserRepository
+from tests.fakes.records import MemoryOrderRepository, MemoryUserRepository
+from tests.fakes.system import StandingClock
+from tests.fakes.tables import RecordTables
 from tests.integration.records import emptied
 
 names = st.text(
