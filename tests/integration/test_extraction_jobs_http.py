@@ -16,7 +16,7 @@ import httpx2
 import pyarrow.parquet as pq
 import pytest
 
-from entrypoints.container import open_container
+from entrypoints.container.services import open_container
 from entrypoints.fake_provider.scenario import Fault, Raw
 from entrypoints.settings import Settings
 from tests.fake_provider import FakeInThread, running_fake

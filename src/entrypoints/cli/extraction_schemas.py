@@ -17,7 +17,7 @@ from domain.extraction.schema import Schema
 from domain.orders.model import MAX_INT
 from entrypoints.cli.running import over_container
 from entrypoints.cli.schema_files import read_schema
-from entrypoints.container import Container
+from entrypoints.container.services import Container
 from entrypoints.settings import DatabaseSettings, SchemaSettings
 
 

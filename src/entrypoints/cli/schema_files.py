@@ -12,7 +12,7 @@ from domain.extraction.definition import schema_from
 from domain.extraction.schema import Schema
 from domain.strict_json import NotStrictJson, read_json
 from entrypoints.cli.reading import settings_or_exit
-from entrypoints.container import open_container
+from entrypoints.container.services import open_container
 from entrypoints.settings import DatabaseSettings
 from entrypoints.yaml_documents import read_yaml
 
