@@ -13,10 +13,10 @@ from domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, 
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.registry import SchemaRegistry, is_built_in
 from domain.extraction.schema import Schema
-from entrypoints.http.answers import json_response
-from entrypoints.http.conditional import existence
-from entrypoints.http.openapi import DATABASE_ERRORS, contract
-from entrypoints.http.reading import read_json
+from entrypoints.http.protocol.answers import json_response
+from entrypoints.http.protocol.bodies import read_json
+from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.preconditions import existence
 from ports.extraction_schemas import ExtractionSchemaRepository
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", examples=["complaint"])]

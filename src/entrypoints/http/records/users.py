@@ -20,7 +20,7 @@ from domain.errors import (
 )
 from domain.users.model import User, UserChanges, UserDraft, UserId
 from domain.users.service import UserService
-from entrypoints.http.answers import (
+from entrypoints.http.protocol.answers import (
     DEFAULT_LIMIT,
     Cursor,
     Limit,
@@ -29,11 +29,11 @@ from entrypoints.http.answers import (
     page_response,
     path_id,
 )
-from entrypoints.http.conditional import conditions, etag, not_modified
-from entrypoints.http.cursors import Cursors, read_page
-from entrypoints.http.idempotency import idempotency_key, once
-from entrypoints.http.openapi import DATABASE_ERRORS, contract
-from entrypoints.http.reading import JSON, MERGE_PATCH, read_body
+from entrypoints.http.protocol.bodies import JSON, MERGE_PATCH, read_body
+from entrypoints.http.protocol.cursors import Cursors, read_page
+from entrypoints.http.protocol.idempotency import idempotency_key, once
+from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.preconditions import conditions, etag, not_modified
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from ports.users import UserRepository
 

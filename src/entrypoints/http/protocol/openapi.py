@@ -24,13 +24,13 @@ from domain.errors import (
     InvalidInput,
     StatementTimedOut,
 )
-from entrypoints.http.openapi_answers import SCHEMA_REF, headers_of, refusals
-from entrypoints.http.problems import (
+from entrypoints.http.protocol.bodies import JSON
+from entrypoints.http.protocol.openapi_answers import SCHEMA_REF, headers_of, refusals
+from entrypoints.http.protocol.problems import (
     MalformedRequest,
     Problem,
     UnsupportedMediaType,
 )
-from entrypoints.http.reading import JSON
 
 DATABASE_ERRORS: Final = (
     DatabaseUnavailable,

@@ -16,7 +16,7 @@ from litestar import Request
 from domain import strict_json
 from domain.errors import InvalidInput, Violation
 from domain.text import storable_problem
-from entrypoints.http.problems import MalformedRequest, UnsupportedMediaType
+from entrypoints.http.protocol.problems import MalformedRequest, UnsupportedMediaType
 
 S = TypeVar("S", bound=msgspec.Struct)
 Rules = Callable[[Mapping[str, object]], Sequence[Violation]]

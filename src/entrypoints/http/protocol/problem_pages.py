@@ -12,7 +12,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from domain.errors import AppError
-from entrypoints.http.problems import DEFECT, REFUSED, Kind, kind_of
+from entrypoints.http.protocol.problems import DEFECT, REFUSED, Kind, kind_of
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">

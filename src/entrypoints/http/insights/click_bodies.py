@@ -18,9 +18,8 @@ from domain.insights.model import SearchClick
 from domain.orders.model import MAX_INT
 from domain.strict_json import NotStrictJson
 from entrypoints.documents import read_line
-from entrypoints.http.job_bodies import NDJSON
-from entrypoints.http.problems import UnsupportedMediaType
-from entrypoints.http.reading import (
+from entrypoints.http.extraction.job_bodies import NDJSON
+from entrypoints.http.protocol.bodies import (
     JSON,
     check_encoding,
     content_type,
@@ -28,6 +27,7 @@ from entrypoints.http.reading import (
     parse_json,
     read_object,
 )
+from entrypoints.http.protocol.problems import UnsupportedMediaType
 
 _AT_ONCE_BYTES: Final = 65_536
 """A larger body is read in a thread, so that other requests go on meanwhile."""

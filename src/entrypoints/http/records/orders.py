@@ -29,7 +29,7 @@ from domain.orders.model import (
 )
 from domain.orders.service import OrderService
 from domain.users.model import UserId
-from entrypoints.http.answers import (
+from entrypoints.http.protocol.answers import (
     DEFAULT_LIMIT,
     Cursor,
     Id,
@@ -42,11 +42,11 @@ from entrypoints.http.answers import (
     path_id,
     utc,
 )
-from entrypoints.http.conditional import conditions, etag, not_modified
-from entrypoints.http.cursors import Cursors, read_page
-from entrypoints.http.idempotency import idempotency_key, once
-from entrypoints.http.openapi import DATABASE_ERRORS, contract
-from entrypoints.http.reading import JSON, MERGE_PATCH, read_body
+from entrypoints.http.protocol.bodies import JSON, MERGE_PATCH, read_body
+from entrypoints.http.protocol.cursors import Cursors, read_page
+from entrypoints.http.protocol.idempotency import idempotency_key, once
+from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.preconditions import conditions, etag, not_modified
 from ports.orders import OrderRepository
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 

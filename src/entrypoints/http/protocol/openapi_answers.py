@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from domain.errors import AppError, InvalidInput
-from entrypoints.http.problems import (
+from entrypoints.http.protocol.problems import (
     DEFECT,
     MEDIA_TYPE,
     TOO_LARGE,

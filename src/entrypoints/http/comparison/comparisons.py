@@ -30,8 +30,7 @@ from domain.errors import (
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.schema import Schema
 from domain.text import storable_problem
-from entrypoints.http.answers import Id, json_response, page_response, path_id
-from entrypoints.http.comparison_views import (
+from entrypoints.http.comparison.comparison_views import (
     BODY,
     COMPARISON,
     ComparisonBody,
@@ -41,11 +40,12 @@ from entrypoints.http.comparison_views import (
     ReportQuery,
     comparison_view,
 )
-from entrypoints.http.conditional import existence
-from entrypoints.http.cursors import Cursors, read_page
-from entrypoints.http.idempotency import idempotency_key, once
-from entrypoints.http.openapi import DATABASE_ERRORS, contract
-from entrypoints.http.reading import JSON, read_json, read_object, read_query
+from entrypoints.http.protocol.answers import Id, json_response, page_response, path_id
+from entrypoints.http.protocol.bodies import JSON, read_json, read_object, read_query
+from entrypoints.http.protocol.cursors import Cursors, read_page
+from entrypoints.http.protocol.idempotency import idempotency_key, once
+from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.preconditions import existence
 from ports.comparison_writer import ComparisonWriter, Provenance
 from ports.comparisons import ComparisonRepository
 from ports.extraction_schemas import ExtractionSchemaRepository

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct
 
 from domain.jobs.model import ExtractionJob
-from entrypoints.http.answers import DEFAULT_LIMIT, Cursor, Id, Limit
-from entrypoints.http.extraction_views import EvidenceView, UsageView, WarningView
+from entrypoints.http.extraction.extraction_views import EvidenceView, UsageView, WarningView
+from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit
 
 Seconds = Annotated[float, Meta(ge=0)]
 State = Literal["pending", "running", "valid", "partial", "refused", "failed", "cancelled"]

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from domain.insights.history import QueryHistory
 from domain.insights.model import MAX_COUNT, Analysis, DailyCtr, RankBy, Rules
 from domain.insights.trend import Change, Overview, RankChange
-from entrypoints.http.search_insight_views import (
+from entrypoints.http.insights.insight_views import (
     COUNTS_EXAMPLE,
     DAY_EXAMPLE,
     LOW_EXAMPLE,

@@ -10,11 +10,11 @@ from litestar.params import SkipValidation
 from msgspec import Struct
 
 from domain.errors import IdempotencyKeyReused, RequestInProgress
-from entrypoints.http.answers import json_response
-from entrypoints.http.click_bodies import ClickBody, Rows, read_clicks
-from entrypoints.http.idempotency import idempotency_key, once
-from entrypoints.http.job_bodies import NDJSON
-from entrypoints.http.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.extraction.job_bodies import NDJSON
+from entrypoints.http.insights.click_bodies import ClickBody, Rows, read_clicks
+from entrypoints.http.protocol.answers import json_response
+from entrypoints.http.protocol.idempotency import idempotency_key, once
+from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
 from ports.search_clicks import SearchClickLog
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 

@@ -14,9 +14,15 @@ from domain.errors import InvalidInput, NotFound, Violation
 from domain.insights.model import Period
 from domain.insights.rates import normalised_query
 from domain.insights.service import InsightService
-from entrypoints.http.answers import json_response, page_response
-from entrypoints.http.cursors import Cursors
-from entrypoints.http.live_insight_views import (
+from entrypoints.http.insights.insight_views import (
+    INSIGHT_EXAMPLE,
+    Day,
+    InsightPage,
+    InsightQuery,
+    InsightView,
+    insight_view,
+)
+from entrypoints.http.insights.live_views import (
     ANALYSIS_EXAMPLE,
     HISTORY_EXAMPLE,
     AnalysisView,
@@ -28,16 +34,10 @@ from entrypoints.http.live_insight_views import (
     overview_view,
     rules_of,
 )
-from entrypoints.http.openapi import DATABASE_ERRORS, contract
-from entrypoints.http.reading import read_query
-from entrypoints.http.search_insight_views import (
-    INSIGHT_EXAMPLE,
-    Day,
-    InsightPage,
-    InsightQuery,
-    InsightView,
-    insight_view,
-)
+from entrypoints.http.protocol.answers import json_response, page_response
+from entrypoints.http.protocol.bodies import read_query
+from entrypoints.http.protocol.cursors import Cursors
+from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
 from ports.search_insights import SearchAnalysis, SearchInsightStore
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

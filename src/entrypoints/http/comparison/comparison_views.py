@@ -11,8 +11,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from domain.comparison.stored import Comparison, status_of
 from domain.jobs.items import MAX_DOCUMENT_ID
 from domain.jobs.model import ExtractionJob
-from entrypoints.http.answers import DEFAULT_LIMIT, Cursor, Id, Limit
-from entrypoints.http.job_bodies import SchemaName, Text
+from entrypoints.http.extraction.job_bodies import SchemaName, Text
+from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit
 
 MAX_TEXTS: Final = 10_000
 _Label = Annotated[str, Meta(max_length=255)]

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct, field
 
 from domain.insights.model import DEFINITION_VERSION
 from domain.insights.stored import StoredInsight
-from entrypoints.http.answers import DEFAULT_LIMIT, Cursor, Limit
+from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Limit
 
 Day = Annotated[date, Meta(description="UTC day", examples=["2026-11-21"])]
 

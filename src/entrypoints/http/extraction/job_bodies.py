@@ -22,8 +22,7 @@ from domain.jobs.items import MAX_DOCUMENT_ID, Document
 from domain.jobs.model import Caps, Mode
 from domain.jobs.service import check_document
 from entrypoints.documents import check_lines, documents_of
-from entrypoints.http.problems import UnsupportedMediaType
-from entrypoints.http.reading import (
+from entrypoints.http.protocol.bodies import (
     JSON,
     check_encoding,
     content_type,
@@ -33,6 +32,7 @@ from entrypoints.http.reading import (
     read_object,
     read_query,
 )
+from entrypoints.http.protocol.problems import UnsupportedMediaType
 
 NDJSON: Final = "application/x-ndjson"
 MAX_JSON_BYTES: Final = 16_777_216

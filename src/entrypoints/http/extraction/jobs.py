@@ -24,12 +24,8 @@ from domain.jobs.items import ItemState
 from domain.jobs.model import Caps, JobId, Order
 from domain.jobs.rows import record_of
 from domain.jobs.service import ExtractionJobService
-from entrypoints.http.answers import Id, json_response, page_response, path_id
-from entrypoints.http.conditional import existence
-from entrypoints.http.cursors import Cursors, read_page
-from entrypoints.http.idempotency import idempotency_key, once
-from entrypoints.http.job_bodies import NDJSON, JobBody, JobQuery, read_job
-from entrypoints.http.job_views import (
+from entrypoints.http.extraction.job_bodies import NDJSON, JobBody, JobQuery, read_job
+from entrypoints.http.extraction.job_views import (
     ITEM,
     JOB,
     CapsBody,
@@ -40,8 +36,12 @@ from entrypoints.http.job_views import (
     JobView,
     job_view,
 )
-from entrypoints.http.openapi import DATABASE_ERRORS, contract
-from entrypoints.http.reading import JSON, read_body
+from entrypoints.http.protocol.answers import Id, json_response, page_response, path_id
+from entrypoints.http.protocol.bodies import JSON, read_body
+from entrypoints.http.protocol.cursors import Cursors, read_page
+from entrypoints.http.protocol.idempotency import idempotency_key, once
+from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.preconditions import existence
 from ports.extraction_jobs import ExtractionJobRepository
 from ports.extraction_schemas import ExtractionSchemaRepository
 from ports.result_format import ResultFormat

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from litestar.types import ASGIApp, Message, Receive, Send
 
-from entrypoints.http.problems import ASK_ALLOWED, REFUSAL, refuse
+from entrypoints.http.protocol.problems import ASK_ALLOWED, REFUSAL, refuse
 from entrypoints.logs import request_id
 
 _log = logging.getLogger("storekeeper.access")

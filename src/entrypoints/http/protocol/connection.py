@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from entrypoints.http.problems import REFUSAL, Refusal
+from entrypoints.http.protocol.problems import REFUSAL, Refusal
 
 _MAX_HEAD_BYTES: Final = 65_535
 """Of the request line and all headers; also of what may stand between two parts of a body."""

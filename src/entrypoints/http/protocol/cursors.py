@@ -14,7 +14,7 @@ import msgspec
 from litestar import Request
 
 from domain.errors import InvalidInput, Violation
-from entrypoints.http.reading import Rules, query_pairs, read_query
+from entrypoints.http.protocol.bodies import Rules, query_pairs, read_query
 
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -28,17 +28,17 @@ from domain.errors import (
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.service import MAX_TEXT_CHARACTERS
 from domain.extraction.single import SingleExtraction
-from entrypoints.http.answers import json_response
-from entrypoints.http.disconnection import ClientLeft, while_connected
-from entrypoints.http.extraction_views import (
+from entrypoints.http.extraction.extraction_views import (
     EXAMPLE,
     ExtractionView,
     Identity,
     extraction_view,
 )
-from entrypoints.http.idempotency import answer_of, fingerprint, idempotency_key, replayed
-from entrypoints.http.openapi import DATABASE_ERRORS, contract
-from entrypoints.http.reading import read_body
+from entrypoints.http.protocol.answers import json_response
+from entrypoints.http.protocol.bodies import read_body
+from entrypoints.http.protocol.disconnection import ClientLeft, while_connected
+from entrypoints.http.protocol.idempotency import answer_of, fingerprint, idempotency_key, replayed
+from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
 from ports.extractions import ExtractionRepository
 from ports.unit_of_work import UnitOfWorkFactory
 
