@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from email.message import Message
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
@@ -15,7 +14,7 @@ from litestar import Request
 
 from domain import strict_json
 from domain.errors import InvalidInput, Violation
-from domain.text import storable_problem
+from domain.text import storable_problem, suggestion
 from entrypoints.http.protocol.problems import MalformedRequest, UnsupportedMediaType
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -239,9 +238,7 @@ def _converted(raw: Any, kind: Any, pointer: str, found: list[Violation]) -> Any
 
 
 def _unknown(pointer: str, name: str, known: Mapping[str, object]) -> Violation:
-    close = get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known) or 'none'}"
-    return Violation(pointer=pointer, detail=f"is not known; {hint}")
+    return Violation(pointer=pointer, detail=f"is not known; {suggestion(name, known)}")
 
 
 def _below(at: str, violation: Violation) -> Violation:
