@@ -17,7 +17,7 @@ from adapters.embedded.installation import check_installed, package_dir
 from domain.errors import Unavailable
 
 if TYPE_CHECKING:
-    import xllamacpp  # noqa: PLC0415
+    import xllamacpp
 
 _WEIGHTS: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _INSTEAD: Final = "set LLM_PROVIDER to openai, gemini or vllm"
