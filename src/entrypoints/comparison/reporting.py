@@ -10,7 +10,7 @@ from typing import Final
 from domain.comparison.report import ComparisonReport
 from domain.comparison.report_builder import build_report
 from domain.comparison.results import Recording, of_contestants
-from entrypoints.comparison.container import ScipyStatistics, open_writers
+from entrypoints.container.comparison import ScipyStatistics, open_writers
 from ports.comparison import Provenance
 
 _SUFFIXES: Final = (".html", ".md", ".csv", ".json")

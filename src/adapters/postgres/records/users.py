@@ -1,0 +1,170 @@
+"""Users in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from datetime import UTC
+from functools import cache
+
+import asyncpg
+from sqlalchemy import (
+    ARRAY,
+    Integer,
+    String,
+    all_,
+    any_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from adapters.postgres.errors import on_constraint
+from adapters.postgres.pool import Executor
+from adapters.postgres.statements import Statement, users
+from domain.errors import EmailTaken, NotFound, PreconditionFailed, UserHasOrders
+from domain.records.users import User, UserChanges, UserDraft, UserId
+from ports.records import UserRepository
+
+_VERSIONS = bindparam("versions", type_=ARRAY(Integer))
+_NOT_VERSIONS = bindparam("not_versions", type_=ARRAY(Integer))
+_THIS = (
+    users.c.id == bindparam("user_id"),
+    or_(_VERSIONS.is_(None), users.c.version == any_(_VERSIONS)),
+    users.c.version != all_(_NOT_VERSIONS),
+)
+_INSERT = Statement(
+    insert(users).values(name=bindparam("name"), email=bindparam("email")).returning(users)
+)
+_SELECT = Statement(select(users).where(users.c.id == bindparam("user_id")))
+_UPDATE = Statement(
+    update(users)
+    .values(
+        name=func.coalesce(bindparam("new_name", type_=String), users.c.name),
+        email=func.coalesce(bindparam("new_email", type_=String), users.c.email),
+    )
+    .where(*_THIS)
+    .returning(users)
+)
+_DELETE = Statement(delete(users).where(*_THIS).returning(users.c.id))
+
+
+class PostgresUserRepository(UserRepository):
+    """One statement a call."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def add(self, draft: UserDraft) -> User:
+        """See the port."""
+        with on_constraint(_EMAIL_CONSTRAINTS):
+            row = await self._executor.fetchrow(
+                _INSERT.sql, *_INSERT.args(name=draft.name, email=draft.email)
+            )
+        assert row is not None  # an INSERT returns its row or raises
+        return _user(row)
+
+    async def get(self, user_id: UserId) -> User:
+        """See the port."""
+        row = await self._executor.fetchrow(_SELECT.sql, *_SELECT.args(user_id=user_id))
+        if row is None:
+            raise _missing(user_id)
+        return _user(row)
+
+    async def change(
+        self,
+        user_id: UserId,
+        changes: UserChanges,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
+    ) -> User:
+        """See the port."""
+        arguments = _UPDATE.args(
+            user_id=user_id,
+            new_name=changes.name,
+            new_email=changes.email,
+            versions=None if if_version is None else list(if_version),
+            not_versions=list(unless_version),
+        )
+        with on_constraint(_EMAIL_CONSTRAINTS):
+            row = await self._executor.fetchrow(_UPDATE.sql, *arguments)
+        if row is None:
+            raise await self._why_not(user_id)
+        return _user(row)
+
+    async def delete(
+        self,
+        user_id: UserId,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
+    ) -> None:
+        """See the port."""
+        arguments = _DELETE.args(
+            user_id=user_id,
+            versions=None if if_version is None else list(if_version),
+            not_versions=list(unless_version),
+        )
+        with on_constraint({"orders_user_id_fkey": _has_orders}):
+            gone = await self._executor.fetchval(_DELETE.sql, *arguments)
+        if gone is None:
+            raise await self._why_not(user_id)
+
+    async def page(
+        self, *, limit: int, before: UserId | None = None, email: str | None = None
+    ) -> Sequence[User]:
+        """See the port."""
+        statement = _page(before is not None, email is not None)
+        rows = await self._executor.fetch(
+            statement.sql, *statement.args(limit=limit, before=before, email=email)
+        )
+        return [_user(row) for row in rows]
+
+    async def _why_not(self, user_id: UserId) -> NotFound | PreconditionFailed:
+        """Why a conditional write touched no row."""
+        row = await self._executor.fetchrow(_SELECT.sql, *_SELECT.args(user_id=user_id))
+        if row is None:
+            return _missing(user_id)
+        return PreconditionFailed(f"User {user_id} is now in version {row['version']}.")
+
+
+@cache
+def _page(before: bool, email: bool) -> Statement:
+    query = select(users).order_by(users.c.id.desc()).limit(bindparam("limit"))
+    if before:
+        query = query.where(users.c.id < bindparam("before"))
+    if email:
+        query = query.where(
+            func.mailbox(users.c.email) == func.mailbox(bindparam("email", type_=String))
+        )
+    return Statement(query)
+
+
+def _user(row: asyncpg.Record) -> User:
+    created_at = row["created_at"]
+    return User(
+        id=row["id"],
+        name=row["name"],
+        email=row["email"],
+        created_at=None if created_at is None else created_at.replace(tzinfo=UTC),
+        version=row["version"],
+    )
+
+
+def _missing(user_id: UserId) -> NotFound:
+    return NotFound(f"There is no user {user_id}.")
+
+
+def _email_taken() -> EmailTaken:
+    return EmailTaken("Another user has this e-mail address.")
+
+
+def _has_orders() -> UserHasOrders:
+    return UserHasOrders("The user has orders; delete them first.")
+
+
+_EMAIL_CONSTRAINTS = {"users_email_key": _email_taken, "users_mailbox_key": _email_taken}
