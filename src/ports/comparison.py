@@ -1,44 +1,40 @@
-"""Storage of comparisons that workers carry out."""
+"""What a comparison needs from outside: a store, a log, forms of its report, statistics."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from domain.comparison.model import (
     Comparison,
-    ComparisonDraft,
     ComparisonId,
     ComparisonJob,
+    ComparisonSpec,
     LabelledText,
-    Outcome,
 )
 from domain.comparison.report import ComparisonReport
-from domain.comparison.results import Recording, Run
+from domain.comparison.results import ComparisonResults, ContestantAnswer, Provenance
 
 
-class ComparisonIntake(Protocol):
-    """Takes new comparisons; lives in a unit of work, beside their jobs."""
+class ComparisonRepository(Protocol):
+    """Comparisons by id; each method is atomic.
+
+    A new one is added inside a unit of work, beside its jobs.
+
+    Raises (each method):
+        DatabaseUnavailable, DatabaseBusy, DatabaseReadOnly, StatementTimedOut: see `domain.errors`.
+    """
 
     @abstractmethod
-    async def add(self, draft: ComparisonDraft, jobs: Sequence[ComparisonJob]) -> Comparison:
+    async def add(self, spec: ComparisonSpec, jobs: Sequence[ComparisonJob]) -> Comparison:
         """Store a comparison whose jobs are stored already.
 
         Raises:
             NotFound: the schema version is not registered.
         """
         ...
-
-
-class ComparisonRepository(Protocol):
-    """Comparisons by id; each method is atomic.
-
-    Raises (each method):
-        DatabaseUnavailable, DatabaseBusy, DatabaseReadOnly, StatementTimedOut: see `domain.errors`.
-    """
 
     @abstractmethod
     async def get(self, comparison_id: ComparisonId) -> Comparison:
@@ -77,7 +73,7 @@ class ComparisonLog(Protocol):
     """One comparison's own; nothing that was appended is lost when the process dies."""
 
     @abstractmethod
-    def read(self) -> Recording | None:
+    def read(self) -> ComparisonResults | None:
         """What stands there; None when nothing does.
 
         Raises:
@@ -86,29 +82,14 @@ class ComparisonLog(Protocol):
         ...
 
     @abstractmethod
-    def begin(self, run: Run) -> None:
+    def begin(self, spec: ComparisonSpec, provenance: Provenance) -> None:
         """Write down what is asked from now on, in addition to what stands there."""
         ...
 
     @abstractmethod
-    def append(self, outcome: Outcome) -> None:
-        """Write down one outcome."""
+    def append(self, answer: ContestantAnswer) -> None:
+        """Write down one answer."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """Where a report comes from: nothing in it changes when it is made again.
-
-    Attributes:
-        program: version of the program that asked.
-        asked_at: when the first question was asked, aware UTC.
-        command: what makes these figures anew.
-    """
-
-    program: str
-    asked_at: datetime
-    command: str
 
 
 class ComparisonWriter(Protocol):
@@ -121,7 +102,7 @@ class ComparisonWriter(Protocol):
         ...
 
     @abstractmethod
-    async def write(self, report: ComparisonReport, provenance: Provenance) -> bytes:
+    async def write(self, report: ComparisonReport) -> bytes:
         """The whole file.
 
         Raises:

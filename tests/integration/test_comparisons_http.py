@@ -17,7 +17,7 @@ from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from entrypoints.container.services import open_container
 from entrypoints.settings import Settings
 from fake_provider.testing import FakeInThread, running_fake
-from tests.contracts.comparisons import ComparisonsContract, ComparisonStore
+from tests.contracts.comparison import ComparisonsContract, ComparisonStore
 from tests.integration.api import serving, settings_for
 
 _EMPTY = "TRUNCATE comparisons, extraction_jobs, extraction_workers, extractions CASCADE"

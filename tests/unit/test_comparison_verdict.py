@@ -8,7 +8,7 @@ from domain.comparison.figures import Estimate, FieldAgreement, PerfectDifferenc
 from domain.comparison.pairs import detectable_difference, texts_needed
 from domain.comparison.report import VerdictKind
 from domain.comparison.verdict import alone, judged, unjudged
-from tests.unit.comparisons import contestant, rate
+from tests.comparisons import contestant, rate
 
 A, B = contestant("a"), contestant("b")
 

@@ -1,4 +1,4 @@
-"""A reader of orders by regular expressions: what a day of work gets without any model.
+"""The baseline reads orders by regular expressions: what a day of work gets without any model.
 
 It knows the labels of forms, the verbs of ordering, common number words and where people sign. A
 comparison needs it as the floor: a dataset on which it does well tells nothing about models.
@@ -13,8 +13,9 @@ from decimal import Decimal
 from typing import Final
 
 from domain.comparison.contestants import BASELINE
-from domain.comparison.model import Contestant, LabelledText, Outcome
-from domain.comparison.runner import Reader
+from domain.comparison.model import Contestant, LabelledText
+from domain.comparison.results import ContestantAnswer
+from domain.comparison.runner import Extractor
 from domain.errors import InvalidInput, Violation
 from domain.extraction.calls import Failure
 from domain.extraction.model import Evidence, Status
@@ -120,7 +121,7 @@ _MOST_DIGITS: Final = 15
 _ENTITY: Final = re.compile(r"&nbsp;")
 
 
-class BaselineReader(Reader):
+class RegexExtractor(Extractor):
     """Reads orders by regular expressions; makes no call and costs nothing.
 
     Args:
@@ -139,17 +140,21 @@ class BaselineReader(Reader):
                 f" such as order_message; not {schema.name}"
             )
             raise InvalidInput.of([Violation(pointer="providers", detail=detail)])
+        self.contestant = Contestant(
+            name=name, provider=BASELINE, model="regular expressions", prompt_hash=_VERSION
+        )
         self._names = [field.name for field in schema.fields]
-        self._name = name
         self._now = now
 
-    async def read(self, text: LabelledText, repeat: int) -> tuple[Outcome, Failure | None]:
+    async def extract(
+        self, text: LabelledText, repeat: int
+    ) -> tuple[ContestantAnswer, Failure | None]:
         """See the protocol."""
         started = self._now()
         fields, evidence = read_order(text.text, self._names)
         latency_s = self._now() - started
-        outcome = Outcome(
-            contestant=self._name,
+        answer = ContestantAnswer(
+            contestant=self.contestant.name,
             text_id=text.id,
             repeat=repeat,
             status=Status.VALID,
@@ -160,14 +165,7 @@ class BaselineReader(Reader):
             provider_s=latency_s,
             cost_usd=Decimal(0),
         )
-        return outcome, None
-
-
-def baseline(name: str) -> Contestant:
-    """The baseline as a contestant."""
-    return Contestant(
-        name=name, provider=BASELINE, model="regular expressions", prompt_hash=_VERSION
-    )
+        return answer, None
 
 
 def read_order(text: str, names: Sequence[str]) -> tuple[Mapping[str, Value], tuple[Evidence, ...]]:

@@ -109,7 +109,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class FunnelStage:
     """One step of the funnel: `sent`, `parsed`, `valid`, `grounded` or `correct`.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Final
 
 from domain.comparison.bootstrap import Estimator, accuracy, f1, perfection
 from domain.comparison.figures import FieldDifference, PerfectDifference
-from domain.comparison.judgements import Marked
+from domain.comparison.judgements import Observation
 from domain.extraction.schema import Schema
 from domain.statistics import design_effect
 from ports.comparison import Statistics
@@ -18,7 +18,7 @@ from ports.comparison import Statistics
 DIFFERENCES: Final = (0.03, 0.05)
 """Of which a report says how many texts would show them."""
 
-Answers = Sequence[tuple[Marked, Marked]]
+Answers = Sequence[tuple[Observation, Observation]]
 
 
 def perfect_differences(
@@ -32,7 +32,7 @@ def perfect_differences(
         statistics: tests.
     """
     splits = [
-        _split([(bool(a.reply.perfect), bool(b.reply.perfect)) for a, b in answers])
+        _split([(bool(a.judged.perfect), bool(b.judged.perfect)) for a, b in answers])
         for answers in pairs
     ]
     p_values = [statistics.mcnemar(first, second) for _, first, second, _ in splits]
@@ -41,7 +41,7 @@ def perfect_differences(
         pairs, splits, p_values, holm(p_values), strict=True
     ):
         both, first, second, neither = split
-        ours, theirs = (marked.reply.contestant for marked in answers[0])
+        ours, theirs = (observation.judged.contestant for observation in answers[0])
         discordance = (first + second) / len(answers)
         effect = _design_effect(answers)
         found.append(
@@ -67,7 +67,7 @@ def _design_effect(answers: Answers) -> float:
     """Of the difference in perfect records."""
     leads: defaultdict[int, list[int]] = defaultdict(list)
     for first, second in answers:
-        leads[first.cluster].append(bool(first.reply.perfect) - bool(second.reply.perfect))
+        leads[first.cluster].append(bool(first.judged.perfect) - bool(second.judged.perfect))
     return design_effect(list(leads.values()))
 
 
@@ -75,10 +75,10 @@ def field_differences(
     schema: Schema, answers: Answers, estimator: Estimator, statistics: Statistics
 ) -> tuple[FieldDifference, ...]:
     """How two contestants differ in each field of the texts with gold (at least one)."""
-    ours, theirs = (marked.reply.contestant for marked in answers[0])
+    ours, theirs = (observation.judged.contestant for observation in answers[0])
     splits = []
     for place, _ in enumerate(schema.fields):
-        cells = [(a.reply.cells[place], b.reply.cells[place]) for a, b in answers]
+        cells = [(a.judged.cells[place], b.judged.cells[place]) for a, b in answers]
         splits.append(_split([(a.judgement.right, b.judgement.right) for a, b in cells]))
     p_values = [statistics.mcnemar(first, second) for _, first, second, _ in splits]
     corrected = holm(p_values)

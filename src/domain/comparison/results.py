@@ -1,84 +1,209 @@
-"""What a comparison leaves behind while it runs: enough to go on, and to report without a call."""
+"""What came of a comparison: answers, enough to go on and to report without another call."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import shlex
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, NamedTuple
+from decimal import Decimal
+from typing import Final
 
 from domain.comparison.contestants import OWN_MACHINES
-from domain.comparison.model import Contestant, LabelledText, Outcome
-from domain.extraction.schema import Schema
+from domain.comparison.model import AnswerKey, ComparisonSpec, Contestant
+from domain.errors import InvalidInput
+from domain.extraction.calls import Attempt, FailureKind, Usage
+from domain.extraction.model import Evidence, ExtractionResult, Flag, Status
+from domain.extraction.prices import PriceTable
+from domain.extraction.schema import Value
 
 _SHOWN: Final = 3
 
 
-class Question(NamedTuple):
-    """One text for one contestant, once."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContestantAnswer:
+    """What one contestant made of one text, once.
+
+    Attributes:
+        contestant: its name.
+        text_id: the text's.
+        repeat: 0 for the answer that is judged; 1 and up for more of the same, which measure how
+            far a contestant agrees with itself.
+        status: how it ended.
+        fields: every field of the schema; null where nothing was found.
+        evidence: where each value stands.
+        warnings: what a reader should know.
+        failure: why there is no record; None when there is one.
+        attempts: calls to providers, failed ones included.
+        reasks: answers that were not good enough, so that the model was asked again.
+        fallbacks: providers that were given up.
+        latency_s: from start to end, in seconds.
+        waited_s: of it, waiting for permission to call.
+        provider_s: of it, calls that were answered.
+        retried_s: of it, calls that failed and the pauses after them.
+        usage: tokens of all calls.
+        wasted: those of them that no record came of: failed calls, answers asked again, everything
+            when there is no record.
+        cost_usd: list price of all calls; None when a price is unknown.
+        batch_cost_usd: their price in a batch; None when the provider has no such price.
+    """
 
     contestant: str
     text_id: str
-    repeat: int
+    repeat: int = 0
+    status: Status
+    fields: Mapping[str, Value]
+    evidence: tuple[Evidence, ...] = ()
+    warnings: tuple[Flag, ...] = ()
+    failure: FailureKind | None = None
+    attempts: int = 1
+    reasks: int = 0
+    fallbacks: int = 0
+    latency_s: float = 0.0
+    waited_s: float = 0.0
+    provider_s: float = 0.0
+    retried_s: float = 0.0
+    usage: Usage = field(default_factory=Usage)
+    wasted: Usage = field(default_factory=Usage)
+    cost_usd: Decimal | None = None
+    batch_cost_usd: Decimal | None = None
+
+    @property
+    def key(self) -> AnswerKey:
+        """Which answer it is."""
+        return AnswerKey(self.contestant, self.text_id, self.repeat)
+
+    @property
+    def has_record(self) -> bool:
+        """Whether there is a record to judge."""
+        return self.status in {Status.VALID, Status.PARTIAL}
+
+
+def answer_of(
+    result: ExtractionResult,
+    *,
+    contestant: str,
+    text_id: str,
+    repeat: int = 0,
+    windows: int = 1,
+    prices: PriceTable | None = None,
+) -> ContestantAnswer:
+    """The answer that an extraction's result stands for.
+
+    Args:
+        result: of the text, by this contestant.
+        contestant: its name.
+        text_id: the text's.
+        repeat: 0 for the answer that is judged.
+        windows: pieces that a long text was read in: each has one answer that counts.
+        prices: tell what the same calls cost in a batch; None where nobody knows.
+    """
+    answered = [attempt for attempt in result.attempts if attempt.outcome is None]
+    batched = [replace(attempt, batched=True) for attempt in result.attempts]
+    failed = len(answered) < len(result.attempts)
+    has_record = result.status in {Status.VALID, Status.PARTIAL}
+    used = answered[-windows:] if has_record else []
+    # No attempt tells of the pauses between tries: they are what is left of the time.
+    waited_s = sum(attempt.wait_s for attempt in result.attempts)
+    provider_s = sum(attempt.latency_s for attempt in answered)
+    return ContestantAnswer(
+        contestant=contestant,
+        text_id=text_id,
+        repeat=repeat,
+        status=result.status,
+        fields=result.fields,
+        evidence=result.evidence,
+        warnings=result.warnings,
+        failure=None if result.failure is None else result.failure.kind,
+        attempts=len(result.attempts),
+        reasks=max(0, len(answered) - windows),
+        fallbacks=len(result.fallbacks),
+        latency_s=result.latency_s,
+        waited_s=waited_s,
+        provider_s=provider_s,
+        retried_s=max(0.0, result.latency_s - waited_s - provider_s) if failed else 0.0,
+        usage=result.usage,
+        wasted=_less(result.usage, _total(used)),
+        cost_usd=result.cost_usd,
+        batch_cost_usd=None if prices is None else prices.cost(batched),
+    )
+
+
+def _total(attempts: Iterable[Attempt]) -> Usage:
+    return sum((attempt.usage for attempt in attempts), Usage())
+
+
+def _less(all_of_it: Usage, part: Usage) -> Usage:
+    return Usage(
+        input_tokens=all_of_it.input_tokens - part.input_tokens,
+        cached_tokens=all_of_it.cached_tokens - part.cached_tokens,
+        output_tokens=all_of_it.output_tokens - part.output_tokens,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """What is asked of whom.
+class Provenance:
+    """Where answers come from: it stays when their report is made again.
 
     Attributes:
-        dataset: the name of the data.
-        schema: the record to fill.
-        texts: what is read, in the order of the data.
-        contestants: who reads it, in the order of the report.
-        repeats: answers of each contestant to each text (>= 1).
-        seed: of the resampling in the report.
-        program: version of the program that asks.
-        command: what was typed, for readers of the report.
-        started_at: aware UTC.
+        program: version of the program that asked.
+        asked_at: when the first question was asked, aware UTC.
+        command: what makes these figures anew.
     """
 
-    dataset: str
-    schema: Schema
-    texts: tuple[LabelledText, ...]
-    contestants: tuple[Contestant, ...]
-    repeats: int
-    seed: int
     program: str
+    asked_at: datetime
     command: str
-    started_at: datetime
 
-    def questions(self) -> Iterator[Question]:
-        """Everything that is asked, in order: each round, each contestant, each text.
 
-        Contestants take turns rather than run at once: on one machine they would slow down each
-        other, and their latencies would say nothing.
-        """
-        for repeat in range(self.repeats):
-            for contestant in self.contestants:
-                for text in self.texts:
-                    yield Question(contestant.name, text.id, repeat)
+def compare_command(options: Mapping[str, object]) -> str:
+    """The command line of `storekeeper compare` with these options; those that are None left out.
+
+    What stands in it must not name the folders of this machine.
+    """
+    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    return shlex.join(["storekeeper", "compare", *given])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """What stands in a results file.
+class ComparisonResults:
+    """What was asked and what came so far; a report is made of it alone.
 
     Attributes:
-        run: what was asked, all times that it was gone on with taken together.
-        outcomes: what came, by question.
+        spec: what was asked, all times that it was gone on with taken together.
+        provenance: by which program, when.
+        answers: what came, by key.
     """
 
-    run: Run
-    outcomes: Mapping[Question, Outcome] = field(default_factory=dict)
+    spec: ComparisonSpec
+    provenance: Provenance
+    answers: Mapping[AnswerKey, ContestantAnswer] = field(default_factory=dict)
+
+    def missing(self, spec: ComparisonSpec) -> list[AnswerKey]:
+        """What `spec` asks and nobody has answered yet, in its order."""
+        return [key for key in spec.answer_keys() if key not in self.answers]
 
 
-def question_of(outcome: Outcome) -> Question:
-    """What `outcome` answers."""
-    return Question(outcome.contestant, outcome.text_id, outcome.repeat)
+def answers_by_key(
+    answers: Iterable[ContestantAnswer],
+) -> Mapping[AnswerKey, ContestantAnswer]:
+    """Answers by what they answer.
+
+    Raises:
+        InvalidInput: there are two answers to one question.
+    """
+    given = list(answers)
+    for (name, text_id, repeat), count in Counter(answer.key for answer in given).items():
+        if count > 1:
+            raise InvalidInput(
+                f"There are {count} outcomes of contestant {name!r} on text {text_id!r}, repeat"
+                f" {repeat}."
+            )
+    return {answer.key: answer for answer in given}
 
 
-def refusals(before: Run, now: Run) -> list[str]:
+def resume_obstacles(before: ComparisonSpec, now: ComparisonSpec) -> list[str]:
     """Why `now` cannot go on with what `before` began; empty when it can.
 
     It may add contestants, texts and repeats, and drop contestants. What was asked already must be
@@ -102,38 +227,43 @@ def refusals(before: Run, now: Run) -> list[str]:
     return found
 
 
-def continued(before: Run, now: Run) -> Run:
-    """`now` with the contestants of `before` that it does not name, behind its own."""
-    named = {contestant.name for contestant in now.contestants}
-    others = [each for each in before.contestants if each.name not in named]
-    return replace(
-        now,
-        contestants=(*now.contestants, *others),
-        repeats=max(before.repeats, now.repeats),
-        started_at=before.started_at,
+def resumed(
+    before: ComparisonResults, spec: ComparisonSpec, provenance: Provenance
+) -> ComparisonResults:
+    """The answers of `before` under `spec`, with the contestants that it does not name behind.
+
+    They were asked for when the first of them was.
+    """
+    named = {contestant.name for contestant in spec.contestants}
+    others = [each for each in before.spec.contestants if each.name not in named]
+    return ComparisonResults(
+        spec=replace(
+            spec,
+            contestants=(*spec.contestants, *others),
+            repeats=max(before.spec.repeats, spec.repeats),
+        ),
+        provenance=replace(provenance, asked_at=before.provenance.asked_at),
+        answers=before.answers,
     )
 
 
-def of_contestants(recording: Recording, names: Sequence[str]) -> Recording:
+def of_contestants(results: ComparisonResults, names: Sequence[str]) -> ComparisonResults:
     """The part that is about `names`, in their order."""
-    by_name = {contestant.name: contestant for contestant in recording.run.contestants}
-    return Recording(
-        run=replace(recording.run, contestants=tuple(by_name[name] for name in names)),
-        outcomes={
-            question: outcome
-            for question, outcome in recording.outcomes.items()
-            if question.contestant in names
-        },
+    by_name = {contestant.name: contestant for contestant in results.spec.contestants}
+    return replace(
+        results,
+        spec=replace(results.spec, contestants=tuple(by_name[name] for name in names)),
+        answers={key: answer for key, answer in results.answers.items() if key.contestant in names},
     )
 
 
 def restated(
-    recording: Recording, *, machine_usd_per_hour: float | None, simulated: Collection[str]
-) -> Recording:
+    results: ComparisonResults, *, machine_usd_per_hour: float | None, simulated: Collection[str]
+) -> ComparisonResults:
     """The same answers with more said about who gave them.
 
     Args:
-        recording: what came.
+        results: what came.
         machine_usd_per_hour: price of the machine of models that run on one's own; None leaves
             what was said.
         simulated: contestants whose provider is a stand-in, beside those that are known to be.
@@ -147,11 +277,11 @@ def restated(
             simulated=contestant.simulated or contestant.name in simulated,
         )
 
-    run = replace(recording.run, contestants=tuple(map(stated, recording.run.contestants)))
-    return replace(recording, run=run)
+    spec = replace(results.spec, contestants=tuple(map(stated, results.spec.contestants)))
+    return replace(results, spec=spec)
 
 
-def _other_texts(before: Run, now: Run) -> Iterator[str]:
+def _other_texts(before: ComparisonSpec, now: ComparisonSpec) -> Iterator[str]:
     mine = {text.id: text for text in now.texts}
     changed = [text.id for text in before.texts if mine.get(text.id, text) != text]
     if changed:

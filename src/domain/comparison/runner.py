@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final, Protocol
 
-from domain.comparison.model import Contestant, LabelledText, Outcome, outcome_of
+from domain.comparison.model import ComparisonSpec, Contestant, LabelledText
 from domain.comparison.results import (
-    Recording,
-    Run,
-    continued,
-    question_of,
-    refusals,
+    ComparisonResults,
+    ContestantAnswer,
+    Provenance,
+    answer_of,
+    resume_obstacles,
+    resumed,
 )
 from domain.errors import Conflict
 from domain.extraction.calls import Failure, JobEffect
@@ -27,52 +28,67 @@ _PASSING_FAILURES: Final = 10
 """So many in a row, and the provider is away rather than bad."""
 
 
-class Reader(Protocol):
-    """One contestant at work."""
+class Extractor(Protocol):
+    """One contestant at work.
+
+    Attributes:
+        contestant: who it is.
+    """
+
+    contestant: Contestant
 
     @abstractmethod
-    async def read(self, text: LabelledText, repeat: int) -> tuple[Outcome, Failure | None]:
+    async def extract(
+        self, text: LabelledText, repeat: int
+    ) -> tuple[ContestantAnswer, Failure | None]:
         """What it makes of a text, and why there is no record if there is none."""
         ...
 
 
-class ModelReader(Reader):
+class ModelExtractor(Extractor):
     """Asks a language model, with all that extraction does around it.
 
     Args:
-        service: knows the contestant's model by `name`.
-        name: of the contestant.
+        service: knows the contestant's model by its name.
+        contestant: who is asked.
         schema: the record to fill.
         deadline_s: longest time for one text, in seconds (> 0).
     """
 
     def __init__(
-        self, service: ExtractionService, *, name: str, schema: Schema, deadline_s: float
+        self,
+        service: ExtractionService,
+        contestant: Contestant,
+        *,
+        schema: Schema,
+        deadline_s: float,
     ) -> None:
+        self.contestant = contestant
         self._service = service
-        self._name = name
         self._schema = schema
         self._deadline_s = deadline_s
 
-    async def read(self, text: LabelledText, repeat: int) -> tuple[Outcome, Failure | None]:
+    async def extract(
+        self, text: LabelledText, repeat: int
+    ) -> tuple[ContestantAnswer, Failure | None]:
         """See the protocol."""
+        name = self.contestant.name
         result = await self._service.extract(
-            text.text, self._schema, chain=(self._name,), deadline_s=self._deadline_s
+            text.text, self._schema, chain=(name,), deadline_s=self._deadline_s
         )
-        batched = [replace(attempt, batched=True) for attempt in result.attempts]
-        outcome = outcome_of(
+        answer = answer_of(
             result,
-            contestant=self._name,
+            contestant=name,
             text_id=text.id,
             repeat=repeat,
-            windows=len(self._service.first_prompts(text.text, self._schema, self._name)),
-            batch_cost_usd=self._service.prices.cost(batched),
+            windows=len(self._service.first_prompts(text.text, self._schema, name)),
+            prices=self._service.prices,
         )
-        return outcome, result.failure
+        return answer, result.failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Halt:
+class Interruption:
     """Why answers are missing; the comparison can be gone on with.
 
     Attributes:
@@ -84,41 +100,41 @@ class Halt:
     failure: Failure | None = None
 
 
-class ComparisonService:
-    """Runs a comparison to its end, or as far as it comes.
+class ComparisonRunner:
+    """Runs a comparison in this process to its end, or as far as it comes.
 
     Args:
-        readers: by contestant.
+        extractors: one for each contestant.
         log: where everything is kept.
     """
 
-    def __init__(self, *, readers: Mapping[str, Reader], log: ComparisonLog) -> None:
-        self._readers = readers
+    def __init__(self, *, extractors: Iterable[Extractor], log: ComparisonLog) -> None:
+        self._extractors = {each.contestant.name: each for each in extractors}
         self._log = log
 
-    def begin(self, run: Run) -> Recording:
+    def begin(self, spec: ComparisonSpec, provenance: Provenance) -> ComparisonResults:
         """Take up what stands in the log, or begin.
 
         Raises:
-            Conflict: what stands there is not a part of this run; says why.
+            Conflict: what stands there is not a part of this comparison; says why.
             InvalidInput: it is no log of a comparison.
         """
         found = self._log.read()
-        if found is not None and (reasons := refusals(found.run, run)):
+        if found is not None and (reasons := resume_obstacles(found.spec, spec)):
             raise Conflict(f"The results cannot be gone on with: {'; '.join(reasons)}.")
-        self._log.begin(run)
+        self._log.begin(spec, provenance)
         if found is None:
-            return Recording(run=run)
-        return Recording(run=continued(found.run, run), outcomes=found.outcomes)
+            return ComparisonResults(spec=spec, provenance=provenance)
+        return resumed(found, spec, provenance)
 
-    async def answer(
+    async def run(
         self,
-        run: Run,
-        recording: Recording,
+        spec: ComparisonSpec,
+        results: ComparisonResults,
         *,
         stop: asyncio.Event,
-        heard: Callable[[Outcome], None],
-    ) -> tuple[Recording, tuple[Halt, ...]]:
+        on_answer: Callable[[ContestantAnswer], None],
+    ) -> tuple[ComparisonResults, tuple[Interruption, ...]]:
         """Ask what is not answered yet; returns all that is known then, and why it is not all.
 
         A contestant whose provider refuses key, model or request, whose quota is used up, or that
@@ -126,97 +142,96 @@ class ComparisonService:
         missing. The others go on.
 
         Args:
-            run: what is asked.
-            recording: of `begin`.
+            spec: what is asked.
+            results: of `begin`.
             stop: set by somebody to end early; what is under way is given up.
-            heard: told each outcome when it is kept.
+            on_answer: told each answer when it is kept.
         """
-        outcomes = dict(recording.outcomes)
-        texts = {text.id: text for text in run.texts}
-        contestants = {contestant.name: contestant for contestant in run.contestants}
-        halts: dict[str | None, Halt] = {}
+        answers = dict(results.answers)
+        texts = {text.id: text for text in spec.texts}
+        interruptions: dict[str | None, Interruption] = {}
 
-        def keep(outcome: Outcome) -> None:
-            self._log.append(outcome)
-            outcomes[question_of(outcome)] = outcome
-            heard(outcome)
+        def keep(answer: ContestantAnswer) -> None:
+            self._log.append(answer)
+            answers[answer.key] = answer
+            on_answer(answer)
 
-        missing = [question for question in run.questions() if question not in outcomes]
-        for (name, repeat), questions in groupby(missing, key=lambda each: (each[0], each[2])):
-            if None in halts or name in halts:
+        missing = results.missing(spec)
+        for (name, repeat), keys in groupby(missing, key=lambda key: (key.contestant, key.repeat)):
+            if None in interruptions or name in interruptions:
                 continue
-            answered = any(question.contestant == name for question in outcomes)
-            course = _Turn(keep=keep, doubted=not answered)
-            turn = [texts[question.text_id] for question in questions]
-            halt = await self._turn(contestants[name], repeat, turn, course, stop)
-            if halt is not None:
-                halts[halt.contestant] = halt
-        return Recording(run=recording.run, outcomes=outcomes), tuple(halts.values())
+            answered = any(key.contestant == name for key in answers)
+            breaker = _Breaker(keep=keep, doubted=not answered)
+            waiting = [texts[key.text_id] for key in keys]
+            interruption = await self._ask(self._extractors[name], repeat, waiting, breaker, stop)
+            if interruption is not None:
+                interruptions[interruption.contestant] = interruption
+        return replace(results, answers=answers), tuple(interruptions.values())
 
-    async def _turn(
+    async def _ask(
         self,
-        contestant: Contestant,
+        extractor: Extractor,
         repeat: int,
         texts: Sequence[LabelledText],
-        course: _Turn,
+        breaker: _Breaker,
         stop: asyncio.Event,
-    ) -> Halt | None:
+    ) -> Interruption | None:
         """Ask one contestant about `texts`, some at once."""
         waiting = iter(texts)
-        reader = self._readers[contestant.name]
 
         async def work() -> None:
             for text in waiting:
-                if course.failure is not None:
+                if breaker.failure is not None:
                     return
-                course.note(*await reader.read(text, repeat))
+                breaker.note(*await extractor.extract(text, repeat))
 
-        workers = [asyncio.create_task(work()) for _ in range(contestant.concurrency)]
+        concurrency = extractor.contestant.concurrency
+        workers = [asyncio.create_task(work()) for _ in range(concurrency)]
         everything = asyncio.gather(*workers)
         stopped = asyncio.create_task(stop.wait())
         either: set[asyncio.Future[Any]] = {stopped, everything}
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not everything.done():
-                return Halt()
+                return Interruption()
             everything.result()
         finally:
             stopped.cancel()
             everything.cancel()
             # Itself too: what nobody asks it for, asyncio would log as an error of its own.
             await asyncio.gather(everything, *workers, return_exceptions=True)
-        course.end()
-        if course.failure is None:
+        breaker.end()
+        if breaker.failure is None:
             return None
-        return Halt(contestant=contestant.name, failure=course.failure)
+        return Interruption(contestant=extractor.contestant.name, failure=breaker.failure)
 
 
 @dataclass(slots=True, kw_only=True)
-class _Turn:
-    """What happened to one contestant so far.
+class _Breaker:
+    """Leaves a contestant alone whose provider is away, and keeps what says nothing of it.
 
     Attributes:
-        keep: keeps an outcome.
+        keep: keeps an answer.
         doubted: nothing shows yet that its provider answers at all.
         failure: why it goes on no further.
         withheld: passing failures in a row: a provider that is away would fail them all.
     """
 
-    keep: Callable[[Outcome], None]
+    keep: Callable[[ContestantAnswer], None]
     doubted: bool
     failure: Failure | None = None
-    withheld: list[tuple[Outcome, Failure]] = field(default_factory=list)
+    withheld: list[tuple[ContestantAnswer, Failure]] = field(default_factory=list)
 
-    def note(self, outcome: Outcome, failure: Failure | None) -> None:
-        """Keep an outcome, unless it says more of the provider than of the text."""
+    def note(self, answer: ContestantAnswer, failure: Failure | None) -> None:
+        """Keep an answer, unless it says more of the provider than of the text."""
         effect = JobEffect.FAIL_ITEM if failure is None else failure.reaction.job
         if failure is None or effect is JobEffect.FAIL_ITEM:
             self.doubted = False
             if self.failure is None:
                 self._release()
-            self.keep(outcome)
+            self.keep(answer)
         elif effect is JobEffect.RETRY_ITEM:
-            self.withheld.append((outcome, failure))
+            self.withheld.append((answer, failure))
             if len(self.withheld) >= _PASSING_FAILURES:
                 self.failure = self.failure or failure
         else:
@@ -230,6 +245,6 @@ class _Turn:
             self._release()
 
     def _release(self) -> None:
-        for outcome, _ in self.withheld:
-            self.keep(outcome)
+        for answer, _ in self.withheld:
+            self.keep(answer)
         self.withheld.clear()

@@ -22,7 +22,7 @@ from adapters.reports.comparison.charts import (
 )
 from domain.comparison.report import Case, ComparisonReport
 from domain.extraction.model import Flag
-from ports.comparison import ComparisonWriter, Provenance
+from ports.comparison import ComparisonWriter
 from ports.reports import Chart, ChartRenderer
 
 _FOLDER: Final = Path(__file__).parent
@@ -50,7 +50,7 @@ class HtmlComparison(ComparisonWriter):
         """See the port."""
         return "text/html"
 
-    async def write(self, report: ComparisonReport, provenance: Provenance) -> bytes:
+    async def write(self, report: ComparisonReport) -> bytes:
         """See the port."""
         reference = report.verdict.winner or report.contestants[0].contestant.name
         script = _text("page.js")
@@ -59,7 +59,7 @@ class HtmlComparison(ComparisonWriter):
             .get_template("page.html.jinja")
             .render_async(
                 report=report,
-                provenance=provenance,
+                provenance=report.provenance,
                 reference=reference,
                 opponents=against(report.pairs, reference),
                 charts=await self._drawn(report, reference),
