@@ -33,7 +33,7 @@ from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import query_pairs, read_query
 from entrypoints.http.protocol.openapi import contract
 from entrypoints.http.protocol.operations import DATABASE_ERRORS
-from ports.chart_renderer import ChartRenderer
+from ports.reports import ChartRenderer
 from ports.search_insights import SearchAnalysis
 
 Service = NamedDependency[SkipValidation[InsightService]]
