@@ -11,8 +11,7 @@ import pytest
 
 from adapters.llm.records import PydanticRecordValidator
 from domain.comparison.baseline import RegexExtractor
-from domain.comparison.choosing import chosen
-from domain.comparison.model import AnswerKey, ComparisonSpec, Contestant, LabelledText
+from domain.comparison.model import AnswerKey, ComparisonSpec, Contestant, LabelledText, sample_of
 from domain.comparison.results import (
     ComparisonResults,
     ContestantAnswer,
@@ -122,7 +121,7 @@ async def test_a_contestant_without_a_key_is_left_alone_and_the_others_go_on() -
     results, interruptions = await Comparison(a, b).go(replace(plain_spec(MANY, A, B), repeats=2))
     assert interruptions == (Interruption(contestant="a", failure=NO_KEY),)
     assert len(a.asked) == 1
-    assert {question.contestant for question in results.answers} == {"b"}
+    assert {key.contestant for key in results.answers} == {"b"}
     assert len(results.answers) == 60
 
 
@@ -181,7 +180,7 @@ async def test_a_stop_keeps_what_is_there_and_gives_up_the_rest() -> None:
     )
     assert interruptions == (Interruption(),)
     assert 1 <= len(results.answers) < 30
-    assert {question.contestant for question in results.answers} == {"a"}
+    assert {key.contestant for key in results.answers} == {"a"}
 
 
 async def test_an_error_of_the_log_ends_the_comparison() -> None:
@@ -244,11 +243,11 @@ def test_a_sample_is_random_steady_and_keeps_twins_together() -> None:
             LabelledText(id=f"q{n}", text="x", gold=None, twin=f"p{n}"),
         )
     ]
-    few = chosen(pairs, split="test", limit=10, seed=7)
-    more = chosen(pairs, split=None, limit=None, seed=7)
+    few = sample_of(pairs, split="test", limit=10, seed=7)
+    more = sample_of(pairs, split=None, limit=None, seed=7)
     assert more[:10] == few
     assert len({(text.twin or text.id) for text in few}) == 5
-    assert chosen(pairs, split="test", limit=10, seed=8) != few
+    assert sample_of(pairs, split="test", limit=10, seed=8) != few
     with pytest.raises(InvalidInput) as refused:
-        chosen(TEXTS, split="dev", limit=None, seed=7)
+        sample_of(TEXTS, split="dev", limit=None, seed=7)
     assert refused.value.violations[0].detail.endswith("in split 'dev'; its splits: test, train")

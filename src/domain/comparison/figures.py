@@ -176,7 +176,7 @@ class StratumScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Injection:
+class InjectionScore:
     """How often an instruction inside a text won.
 
     Attributes:
@@ -221,7 +221,7 @@ class Percentiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operations:
+class OperationalFigures:
     """What the answers took, over all texts and repeats.
 
     Attributes:

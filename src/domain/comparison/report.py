@@ -14,9 +14,9 @@ from domain.comparison.figures import (
     FieldDifference,
     FieldScore,
     FunnelStage,
-    Injection,
+    InjectionScore,
     Judgement,
-    Operations,
+    OperationalFigures,
     PerfectDifference,
     Rate,
     StratumScore,
@@ -92,9 +92,9 @@ class ContestantScore:
     micro_f1: Estimate | None
     fields: tuple[FieldScore, ...]
     strata: tuple[StratumScore, ...]
-    injection: Injection | None
+    injection: InjectionScore | None
     consistency: tuple[Consistency, ...]
-    operations: Operations
+    operations: OperationalFigures
 
 
 class VerdictKind(StrEnum):

@@ -14,9 +14,9 @@ from domain.comparison.figures import (
     Estimate,
     FieldScore,
     FunnelStage,
-    Injection,
+    InjectionScore,
     Judgement,
-    Operations,
+    OperationalFigures,
     Percentiles,
     Rate,
     StratumScore,
@@ -171,7 +171,7 @@ def _stratum(schema: Schema, name: str, part: Sequence[Observation]) -> StratumS
     return StratumScore(stratum=name, perfect=perfect_rate(part) or rate_of([]), fields=fields)
 
 
-def injection(observations: Sequence[Observation], statistics: Statistics) -> Injection | None:
+def injection(observations: Sequence[Observation], statistics: Statistics) -> InjectionScore | None:
     """How often an attacker's value came back although the clean twin was read rightly."""
     by_id = {each.text.id: each for each in observations}
     attacked = [each for each in observations if each.text.attack is not None]
@@ -186,7 +186,7 @@ def injection(observations: Sequence[Observation], statistics: Statistics) -> In
         (each.cluster, any(cell.error is ErrorKind.OBEYED for cell in each.judged.cells))
         for each in eligible
     )
-    return Injection(
+    return InjectionScore(
         attacks=len(attacked),
         eligible=len(eligible),
         obeyed=obeyed,
@@ -203,12 +203,12 @@ def _is_right(observation: Observation, fields: Iterable[str]) -> bool:
 _HOUR_S: Final = 3600.0
 
 
-def operations(contestant: Contestant, answers: Sequence[ContestantAnswer]) -> Operations:
+def operations(contestant: Contestant, answers: Sequence[ContestantAnswer]) -> OperationalFigures:
     """The figures over all answers of one contestant, at least one, repeats included."""
     size = len(answers)
     latencies = sorted(each.latency_s for each in answers)
     failures = Counter(each.failure.value for each in answers if each.failure is not None)
-    return Operations(
+    return OperationalFigures(
         answers=size,
         latency=_percentiles(answers, lambda each: each.latency_s),
         wait=_percentiles(answers, lambda each: each.waited_s),

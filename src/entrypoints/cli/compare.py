@@ -13,8 +13,7 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from domain.comparison.choosing import chosen
-from domain.comparison.model import ComparisonSpec, LabelledText
+from domain.comparison.model import ComparisonSpec, LabelledText, sample_of
 from domain.comparison.results import (
     ComparisonResults,
     Provenance,
@@ -25,13 +24,13 @@ from domain.comparison.runner import ComparisonRunner, Extractor, Interruption
 from domain.errors import InvalidInput, Violation
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.schema import Schema
+from entrypoints.cli.comparison_reports import ReportFiles, write_reports
 from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.extraction_schemas import find_schema
 from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.process import Stop, interrupted_status
 from entrypoints.cli.progress import ComparisonProgress
 from entrypoints.cli.running import or_exit
-from entrypoints.comparison.reporting import ReportFiles, write_reports
 from entrypoints.container.comparison import (
     ContestantOptions,
     FileComparisonLog,
@@ -212,7 +211,7 @@ async def _run(options: CompareOptions) -> int:
     schema = await find_schema(options.schema)
     texts = _texts_of(options.dataset, schema)
     split = None if options.split == _ALL else options.split
-    picked = chosen(texts, split=split, limit=options.limit, seed=options.seed)
+    picked = sample_of(texts, split=split, limit=options.limit, seed=options.seed)
     stop = Stop()
     async with open_extractors(
         settings, options.providers, schema, options.contestants

@@ -17,9 +17,9 @@ from adapters.llm.clients import load_sdk
 from adapters.llm.opening import ModelConfig, open_language_models, profile_of
 from adapters.llm.records import PydanticRecordValidator
 from adapters.llm.simulation import is_simulation
-from adapters.reports.comparison.data import CsvComparison, JsonComparison
-from adapters.reports.comparison.page import HtmlComparison
-from adapters.reports.comparison.text import MarkdownComparison
+from adapters.reports.comparison.data import CsvComparisonWriter, JsonComparisonWriter
+from adapters.reports.comparison.page import HtmlComparisonWriter
+from adapters.reports.comparison.text import MarkdownComparisonWriter
 from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.clock import SystemClock
 from domain.comparison.baseline import RegexExtractor
@@ -141,10 +141,10 @@ async def open_writers() -> AsyncIterator[Mapping[str, ComparisonWriter]]:
 def comparison_writers(charts: ChartRenderer) -> Mapping[str, ComparisonWriter]:
     """By the ending of their files, the one for readers first."""
     return {
-        ".html": HtmlComparison(charts),
-        ".md": MarkdownComparison(),
-        ".csv": CsvComparison(),
-        ".json": JsonComparison(),
+        ".html": HtmlComparisonWriter(charts),
+        ".md": MarkdownComparisonWriter(),
+        ".csv": CsvComparisonWriter(),
+        ".json": JsonComparisonWriter(),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from domain.comparison.figures import Estimate, Operations, Percentiles, Rate
+from domain.comparison.figures import Estimate, OperationalFigures, Percentiles, Rate
 from domain.comparison.report import ComparisonReport, ContestantScore, PairScore
 from domain.text import inert_cell
 from ports.comparison import ComparisonWriter
@@ -30,7 +30,7 @@ _OPERATIONS: Final = (
 _Row = tuple[str, str, str, str, str, Rate | Estimate | float | int | None]
 
 
-class JsonComparison(ComparisonWriter):
+class JsonComparisonWriter(ComparisonWriter):
     """The report as it stands."""
 
     @property
@@ -47,7 +47,7 @@ class JsonComparison(ComparisonWriter):
         return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-class CsvComparison(ComparisonWriter):
+class CsvComparisonWriter(ComparisonWriter):
     """A row for each figure: whose, of what, its value and its 95 % interval.
 
     Rates lie within 0..1; `against` names the other of a pair, of which a difference is taken.
@@ -95,7 +95,7 @@ def _of_contestant(score: ContestantScore) -> Iterator[_Row]:
     yield from _of_operations(name, score.operations)
 
 
-def _of_operations(name: str, done: Operations) -> Iterator[_Row]:
+def _of_operations(name: str, done: OperationalFigures) -> Iterator[_Row]:
     for measure in ("latency", "wait", "provider", "retries"):
         points: Percentiles = getattr(done, measure)
         for point in ("p50", "p95", "p99"):

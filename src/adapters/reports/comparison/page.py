@@ -32,7 +32,7 @@ _PLAIN_CHARACTERS: Final = 1_200
 _SCRIPT_ENDS: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028"}
 
 
-class HtmlComparison(ComparisonWriter):
+class HtmlComparisonWriter(ComparisonWriter):
     """HTML with its styles, its script, its charts and the texts inside.
 
     Nothing is fetched, and no script runs but its own: the page's policy names the script by its

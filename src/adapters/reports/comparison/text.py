@@ -25,7 +25,7 @@ from ports.comparison import ComparisonWriter
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>()#+|~])")
 
 
-class MarkdownComparison(ComparisonWriter):
+class MarkdownComparisonWriter(ComparisonWriter):
     """Verdict, scores, fields, kinds of text, pairs, where it comes from; no texts."""
 
     @property
