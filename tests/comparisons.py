@@ -12,10 +12,9 @@ from domain.comparison.building import build_report
 from domain.comparison.model import Contestant, LabelledText, Outcome
 from domain.comparison.report import ComparisonReport
 from domain.datasets.messages import messages
-from domain.extraction.builtin import DEFAULT
 from domain.extraction.calls import FailureKind, Usage
 from domain.extraction.model import Evidence, Flag, FlagKind, Status
-from domain.extraction.schema import Value
+from domain.extraction.schema import DEFAULT, Value
 from ports.comparison_writer import Provenance
 
 FIELDS = ("field_1", "field_2", "field_3")

@@ -26,10 +26,7 @@ from arq.connections import ArqRedis
 from dependency_injector import containers, providers
 from redis.asyncio import ConnectionPool
 
-from adapters.arq.examination import QueueExamination
-from adapters.arq.readiness import QueueCheck
-from adapters.arq.serialization import decode_job, encode_job
-from adapters.arq.wakeup import ArqJobWakeup
+from adapters.arq.queue import ArqJobWakeup, QueueCheck, QueueExamination, decode_job, encode_job
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
 from adapters.embedded.postgres import client_programs
@@ -39,30 +36,30 @@ from adapters.files.click_rejects import RejectsFile
 from adapters.files.content import BadRow, Content, opened, unpacked
 from adapters.files.csv_rows import CsvTable
 from adapters.files.samples import FileSampleSink
-from adapters.llm.examination import LanguageModelExamination
-from adapters.llm.gates import ValkeyProviderGates
-from adapters.llm.hints import StatedLimits
-from adapters.llm.opening import open_bare_model, open_language_models
-from adapters.llm.opening_batches import open_batch_models
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.connections import open_bare_model, open_batch_models, open_language_models
+from adapters.llm.health import LanguageModelExamination
+from adapters.llm.record_validator import PydanticRecordValidator
+from adapters.llm.throttle import StatedLimits
+from adapters.llm.valkey_throttle import ValkeyProviderGates
 from adapters.postgres.click_imports import PostgresClickImports
 from adapters.postgres.comparisons import PostgresComparisonRepository
 from adapters.postgres.dumps import DumpError, Place, Programs, look
 from adapters.postgres.dumps import dump as write_dump
 from adapters.postgres.dumps import restore as restore_dump
 from adapters.postgres.examination import PostgresExamination
-from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
-from adapters.postgres.extraction_queue import PostgresExtractionQueue
-from adapters.postgres.extraction_schemas import PostgresExtractionSchemaRepository
-from adapters.postgres.extractions import PostgresExtractionRepository
+from adapters.postgres.extraction.batches import PostgresProviderBatches
+from adapters.postgres.extraction.jobs import PostgresExtractionJobRepository
+from adapters.postgres.extraction.queue import PostgresExtractionQueue, PostgresKnownExtractions
+from adapters.postgres.extraction.results import (
+    PostgresExtractionRepository,
+    PostgresExtractionSchemaRepository,
+)
 from adapters.postgres.insight_procedures import insight_procedures
-from adapters.postgres.known_extractions import PostgresKnownExtractions
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.migrations import faults as table_faults
 from adapters.postgres.migrations import status as migration_status
 from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.provider_batches import PostgresProviderBatches
 from adapters.postgres.readiness import PostgresCheck
 from adapters.postgres.samples import PostgresSampleSink
 from adapters.postgres.scheduled_runs import PostgresScheduledRuns
@@ -84,23 +81,20 @@ from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from domain.comparison.orders import ComparisonOrders
 from domain.errors import Unavailable
-from domain.extraction.builtin import BUILT_IN
-from domain.extraction.registry import SchemaRegistry
-from domain.extraction.service import ExtractionService
-from domain.extraction.single import SingleExtraction
+from domain.extraction.jobs.batch_processor import BatchDesk, BatchPace
+from domain.extraction.jobs.batch_worker import BatchRunner
+from domain.extraction.jobs.reader import DocumentReader
+from domain.extraction.jobs.service import ExtractionJobService
+from domain.extraction.jobs.settlement import Patience
+from domain.extraction.jobs.worker import ExtractionRunner, Pace
+from domain.extraction.schema import BUILT_IN
+from domain.extraction.schema_service import SchemaRegistry
+from domain.extraction.service import ExtractionService, SingleExtraction
 from domain.insights.examination import InsightExamination
 from domain.insights.importing import ClickImportService
 from domain.insights.refreshing import InsightRefresher
 from domain.insights.retention import RetentionService
 from domain.insights.service import InsightService
-from domain.jobs.batch_desk import BatchDesk
-from domain.jobs.batch_pace import BatchPace
-from domain.jobs.batch_runner import BatchRunner
-from domain.jobs.reading import DocumentReader
-from domain.jobs.runner import ExtractionRunner
-from domain.jobs.service import ExtractionJobService
-from domain.jobs.settling import Patience
-from domain.jobs.shift import Pace
 from domain.orders.service import OrderService
 from domain.samples.service import SampleService
 from domain.scheduling.model import Schedule

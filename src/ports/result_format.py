@@ -6,8 +6,8 @@ from abc import abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Protocol
 
+from domain.extraction.jobs.items import ItemResult
 from domain.extraction.schema import Schema
-from domain.jobs.items import ItemResult
 
 
 class ResultFormat(Protocol):

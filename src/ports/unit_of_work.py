@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ports.comparisons import ComparisonIntake
+from ports.extraction import ExtractionRepository
 from ports.extraction_jobs import ExtractionJobIntake
-from ports.extractions import ExtractionRepository
 from ports.idempotency import IdempotencyStore
 from ports.orders import OrderRepository
 from ports.search_clicks import SearchClickLog

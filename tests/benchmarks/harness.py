@@ -14,8 +14,8 @@ from typing import Any, Final
 import click
 
 from adapters.llm.capabilities import profile_of
-from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.prompting import build_prompt
+from domain.extraction.schema import ORDER_MESSAGE
 from tests.benchmarks.task import Run, Task
 from tests.fake_provider import FakeProcess, spawned_fake
 

@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from domain.jobs.items import Document, ItemResult, ItemState
-from domain.jobs.model import ExtractionJob, JobId, JobStatus, Order
+from domain.extraction.jobs.items import Document, ItemResult, ItemState
+from domain.extraction.jobs.model import ExtractionJob, JobId, JobStatus, Order
 from entrypoints.container import Container, open_container
 from entrypoints.settings import Settings
 from tests.benchmarks import stores

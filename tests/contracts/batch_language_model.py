@@ -8,17 +8,19 @@ from typing import Literal, Protocol
 
 import pytest
 
-from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.calls import CallFailed, FailureKind
 from domain.extraction.prompting import build_prompt
-from ports.batch_language_model import (
+from domain.extraction.schema import ORDER_MESSAGE
+from ports.language_models import (
+    Answer,
     BatchId,
     BatchLanguageModel,
     BatchOutcome,
     BatchRequest,
     BatchStatus,
+    Finish,
+    ModelProfile,
 )
-from ports.language_model import Answer, Finish, ModelProfile
 from tests.contracts.contract import Contract
 
 Ending = Literal["completed", "expired", "failed"]

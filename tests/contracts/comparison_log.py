@@ -8,9 +8,9 @@ from typing import Any
 
 from domain.comparison.model import Contestant, LabelledText, Outcome
 from domain.comparison.recording import Question, Run
-from domain.extraction.builtin import DEFAULT
 from domain.extraction.calls import FailureKind, Usage
 from domain.extraction.model import Evidence, Flag, FlagKind, Status
+from domain.extraction.schema import DEFAULT
 from ports.comparison_log import ComparisonLog
 from tests.contracts.contract import Contract
 

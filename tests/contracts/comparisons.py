@@ -10,8 +10,8 @@ import pytest
 from domain.comparison.model import LabelledText
 from domain.comparison.stored import Comparison, ComparisonDraft, ComparisonId, ComparisonJob
 from domain.errors import NotFound
-from domain.jobs.items import Document
-from domain.jobs.model import Assignment, JobDraft
+from domain.extraction.jobs.items import Document
+from domain.extraction.jobs.model import Assignment, JobDraft
 from ports.comparisons import ComparisonRepository
 from ports.unit_of_work import UnitOfWorkFactory
 from tests.contracts.comparison_log import LOCAL, OTHER, TEXTS

@@ -13,9 +13,8 @@ import pytest
 
 from domain.errors import Conflict, NotFound
 from domain.extraction.calls import Attempt, Failure, FailureKind, Usage
-from domain.extraction.model import Evidence, Extraction, ExtractionId, ExtractionResult, Status
-from domain.jobs.items import ClaimedItem, Document, Halt, ItemState, Settlement
-from domain.jobs.model import (
+from domain.extraction.jobs.items import ClaimedItem, Document, Halt, ItemState, Settlement
+from domain.extraction.jobs.model import (
     Assignment,
     Caps,
     ExtractionJob,
@@ -27,9 +26,14 @@ from domain.jobs.model import (
     Spending,
     WorkerId,
 )
-from ports.extraction_jobs import ExtractionJobRepository
-from ports.extraction_queue import ExtractionQueue, LeaseLost
-from ports.known_extractions import KnownExtractions, Question
+from domain.extraction.model import Evidence, Extraction, ExtractionId, ExtractionResult, Status
+from ports.extraction_jobs import (
+    ExtractionJobRepository,
+    ExtractionQueue,
+    KnownExtractions,
+    LeaseLost,
+    Question,
+)
 from ports.unit_of_work import UnitOfWorkFactory
 from tests.contracts.contract import Contract
 

@@ -11,7 +11,6 @@ from uuid import uuid4
 import pytest
 
 from domain.errors import NotFound, PreconditionFailed, SchemaInUse
-from domain.extraction.builtin import BUILT_IN, DEFAULT
 from domain.extraction.calls import Attempt, Failure, FailureKind, Usage
 from domain.extraction.model import (
     Evidence,
@@ -22,9 +21,8 @@ from domain.extraction.model import (
     FlagKind,
     Status,
 )
-from domain.extraction.schema import Field, FieldType, Schema
-from ports.extraction_schemas import ExtractionSchemaRepository
-from ports.extractions import ExtractionRepository
+from domain.extraction.schema import BUILT_IN, DEFAULT, Field, FieldType, Schema
+from ports.extraction import ExtractionRepository, ExtractionSchemaRepository
 from ports.unit_of_work import UnitOfWorkFactory
 from tests.contracts.contract import Contract
 

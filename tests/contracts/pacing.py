@@ -7,18 +7,18 @@ import secrets
 
 import pytest
 
-from adapters.llm.hints import Limits
-from adapters.llm.pacing import (
+from adapters.llm.throttle import (
     BLIND_QUOTA_S,
     BLIND_WAIT_S,
     BURST_S,
     FAILURES_TO_OPEN,
     OPEN_S,
     SAFETY,
+    Limits,
     Obstacle,
     Pacer,
 )
-from ports.provider_gates import GateState
+from ports.language_models import GateState
 from tests.contracts.contract import Contract
 
 SLACK_S = 1.5

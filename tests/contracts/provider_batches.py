@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from domain.jobs.items import Halt, ItemState, Settlement
-from domain.jobs.model import Caps, JobStatus, Mode, Order, Reason, WorkerId
-from ports.batch_language_model import BatchId
-from ports.provider_batches import OpenBatch, ProviderBatches
+from domain.extraction.jobs.items import Halt, ItemState, Settlement
+from domain.extraction.jobs.model import Caps, JobStatus, Mode, Order, Reason, WorkerId
+from ports.extraction_jobs import OpenBatch, ProviderBatches
+from ports.language_models import BatchId
 from tests.contracts.contract import Contract
 from tests.contracts.extraction_jobs import ASSIGNMENT, JobStore, a_result
 

@@ -10,19 +10,18 @@ from typing import Any
 import httpx2
 import pytest
 
-from adapters.llm import batch_lines
-from adapters.llm.batch_lines import fitting, outcomes_of
+from adapters.llm import batch_files
+from adapters.llm.batch_files import fitting, outcomes_of
 from adapters.llm.capabilities import profile_of
 from adapters.llm.clients import ModelConfig, openai_client
+from adapters.llm.connections import open_batch_models
 from adapters.llm.openai_batch import OpenAIBatchLanguageModel
-from adapters.llm.opening_batches import open_batch_models
 from adapters.llm.replies import Completion, ModelCall
-from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.calls import CallFailed, FailureKind, Usage
 from domain.extraction.prompting import build_prompt
+from domain.extraction.schema import ORDER_MESSAGE
 from entrypoints.fake_provider.scenario import Batches, Fault, Raw, Scenario
-from ports.batch_language_model import BatchId, BatchLanguageModel, BatchRequest
-from ports.language_model import Answer, Finish
+from ports.language_models import Answer, BatchId, BatchLanguageModel, BatchRequest, Finish
 from tests.contracts.batch_language_model import (
     BatchLanguageModelContract,
     BatchWorld,
@@ -227,13 +226,13 @@ def test_a_batch_holds_no_more_lines_than_openai_takes() -> None:
 
 
 def test_a_batch_is_no_larger_than_openai_takes() -> None:
-    line = b"x" * (batch_lines.MOST_BYTES // 10 - 1)  # and its line feed
+    line = b"x" * (batch_files.MOST_BYTES // 10 - 1)  # and its line feed
     assert fitting([line] * 20) == 10
     assert fitting([line + b"x"] * 20) == 9
 
 
 def test_one_line_always_fits() -> None:
-    assert fitting([b"x" * (batch_lines.MOST_BYTES + 1)]) == 1
+    assert fitting([b"x" * (batch_files.MOST_BYTES + 1)]) == 1
 
 
 def test_a_line_that_cannot_be_read_fails_the_prompt_that_it_names() -> None:

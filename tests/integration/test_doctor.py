@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from adapters.arq.examination import HEALTH_KEY, QueueExamination
+from adapters.arq.queue import HEALTH_KEY, QueueExamination
 from adapters.embedded.installation import free_port
 from adapters.postgres.examination import PostgresExamination
 from adapters.postgres.pool import PoolOptions

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from adapters.postgres.pool import Database
-from domain.jobs.model import ExtractionJob, JobStatus
+from domain.extraction.jobs.model import ExtractionJob, JobStatus
 from entrypoints.fake_provider.scenario import Fault
 from tests.contracts.extraction_jobs import JobStore
 from tests.fake_provider import FakeInThread, running_fake

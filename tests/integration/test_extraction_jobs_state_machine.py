@@ -33,9 +33,17 @@ from adapters.memory.tables import RecordTables
 from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.postgres.pool import Database
 from domain.errors import AppError
+from domain.extraction.jobs.items import ClaimedItem, Halt, ItemState, Settlement
+from domain.extraction.jobs.model import (
+    Caps,
+    ExtractionJob,
+    JobId,
+    JobStatus,
+    Order,
+    Reason,
+    WorkerId,
+)
 from domain.extraction.model import Status
-from domain.jobs.items import ClaimedItem, Halt, ItemState, Settlement
-from domain.jobs.model import Caps, ExtractionJob, JobId, JobStatus, Order, Reason, WorkerId
 from tests.contracts.extraction_jobs import (
     ASSIGNMENT,
     LEASE_S,

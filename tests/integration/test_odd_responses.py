@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from adapters.llm.hints import Limits, StatedLimits
+from adapters.llm.throttle import Limits, StatedLimits
 from domain.extraction.calls import CallFailed, FailureKind, Usage
 from entrypoints.fake_provider.scenario import Fault, Raw
-from ports.language_model import Answer, Finish, LanguageModel
+from ports.language_models import Answer, Finish, LanguageModel
 from tests.fake_provider import FakeInThread, running_fake
 from tests.integration.test_language_models import BUDGET, opened, prompt_for
 

@@ -13,11 +13,11 @@ from functools import partial
 import pytest
 from redis.asyncio import Redis
 
-from adapters.llm.opening import ModelConfig, open_language_models
-from adapters.llm.records import PydanticRecordValidator
-from domain.extraction.builtin import ORDER_MESSAGE
+from adapters.llm.connections import ModelConfig, open_language_models
+from adapters.llm.record_validator import PydanticRecordValidator
 from domain.extraction.calls import FailureKind
 from domain.extraction.model import ExtractionResult, Status
+from domain.extraction.schema import ORDER_MESSAGE
 from domain.extraction.service import ExtractionService
 from entrypoints.fake_provider.scenario import Fault, Latency, Limit, Scenario
 from entrypoints.prices import read_prices

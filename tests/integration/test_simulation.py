@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from adapters.llm.simulation import is_simulation
+from adapters.llm.health import is_simulation
 from tests.fake_provider import running_fake
 
 

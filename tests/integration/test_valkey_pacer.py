@@ -9,9 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.embedded.installation import free_port
-from adapters.llm.hints import Limits
-from adapters.llm.pacing import LocalPacer, Pacer
-from adapters.llm.valkey_pacing import SharedPacer, ValkeyPacer
+from adapters.llm.throttle import Limits, LocalPacer, Pacer
+from adapters.llm.valkey_throttle import SharedPacer, ValkeyPacer
 from tests.contracts.pacing import PacerContract
 
 

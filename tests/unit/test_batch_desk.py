@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.memory.batch_language_model import ScriptedBatchLanguageModel
 from adapters.memory.clock import StandingClock
 from adapters.memory.extraction_jobs import MemoryExtractionJobRepository
@@ -22,13 +22,10 @@ from adapters.memory.language_model import QUOTING, ScriptedLanguageModel
 from adapters.memory.provider_batches import MemoryProviderBatches
 from adapters.memory.tables import RecordTables
 from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
-from domain.extraction.calls import CallFailed, Failure, FailureKind
-from domain.extraction.prices import Price, PriceTable
-from domain.extraction.service import ExtractionService
-from domain.jobs.batch_desk import BatchDesk, LostBatch
-from domain.jobs.batch_pace import BatchPace
-from domain.jobs.items import ItemResult, ItemState, Settlement
-from domain.jobs.model import (
+from domain.extraction.calls import CallFailed, Failure, FailureKind, Price, PriceTable
+from domain.extraction.jobs.batch_processor import BatchDesk, BatchPace, LostBatch
+from domain.extraction.jobs.items import ItemResult, ItemState, Settlement
+from domain.extraction.jobs.model import (
     Assignment,
     Caps,
     ExtractionJob,
@@ -38,12 +35,18 @@ from domain.jobs.model import (
     Order,
     WorkerId,
 )
-from domain.jobs.reading import DocumentReader
-from domain.jobs.settling import Patience
-from ports.batch_language_model import BatchId, BatchLanguageModel, BatchRequest
-from ports.extraction_queue import ExtractionQueue
-from ports.language_model import Finish, ModelProfile, Prompt
-from ports.provider_batches import OpenBatch
+from domain.extraction.jobs.reader import DocumentReader
+from domain.extraction.jobs.settlement import Patience
+from domain.extraction.service import ExtractionService
+from ports.extraction_jobs import ExtractionQueue, OpenBatch
+from ports.language_models import (
+    BatchId,
+    BatchLanguageModel,
+    BatchRequest,
+    Finish,
+    ModelProfile,
+    Prompt,
+)
 from tests.contracts.extraction_jobs import JobStore
 
 ASSIGNMENT = Assignment(

@@ -6,8 +6,8 @@ import pytest
 
 from adapters.memory.extraction_queue import MemoryExtractionQueue
 from domain.extraction.calls import FailureKind
-from domain.jobs.items import Settlement
-from domain.jobs.model import JobId, JobStatus, WorkerId
+from domain.extraction.jobs.items import Settlement
+from domain.extraction.jobs.model import JobId, JobStatus, WorkerId
 from tests.unit.test_batch_desk import PACE, Bench, _taken_after
 
 

@@ -11,9 +11,9 @@ from uuid import uuid4
 from adapters.memory.provider_batches import MemoryProviderBatches
 from adapters.memory.tables import RecordTables
 from domain.errors import DatabaseUnavailable
-from domain.jobs.batch_runner import BatchRunner
-from domain.jobs.model import JobId, JobStatus, WorkerId
-from ports.provider_batches import OpenBatch, ProviderBatches
+from domain.extraction.jobs.batch_worker import BatchRunner
+from domain.extraction.jobs.model import JobId, JobStatus, WorkerId
+from ports.extraction_jobs import OpenBatch, ProviderBatches
 from tests.unit.test_batch_desk import Bench
 
 

@@ -11,9 +11,8 @@ from domain.comparison.judging import judge
 from domain.comparison.model import LabelledText, Outcome
 from domain.datasets.messages import messages
 from domain.datasets.strata import Split, Stratum
-from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.model import Status
-from domain.extraction.schema import Value
+from domain.extraction.schema import ORDER_MESSAGE, Value
 
 NAMES = ("customer", "product", "quantity")
 

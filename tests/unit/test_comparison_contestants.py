@@ -7,7 +7,7 @@ import pytest
 from adapters.memory.language_model import QUOTING
 from domain.comparison.contestants import BASELINE, Entry, read_entries
 from domain.errors import InvalidInput
-from domain.extraction.wire import AnswerStyle
+from ports.language_models import AnswerStyle
 
 CONFIGURED = ("openai", "local")
 

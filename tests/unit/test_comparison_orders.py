@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.memory.comparisons import MemoryComparisonRepository
 from adapters.memory.extraction_jobs import MemoryExtractionJobRepository
 from adapters.memory.extractions import MemoryExtractionSchemaRepository
@@ -18,14 +18,13 @@ from domain.comparison.model import LabelledText
 from domain.comparison.orders import ComparisonOrders
 from domain.comparison.stored import Comparison, ComparisonStatus, status_of
 from domain.errors import Conflict, InvalidInput, NotFound
-from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
+from domain.extraction.calls import PriceTable
+from domain.extraction.jobs.items import ItemState
+from domain.extraction.jobs.model import JobStatus, Reason
 from domain.extraction.model import Extraction, ExtractionId, ExtractionResult, Status
-from domain.extraction.prices import PriceTable
-from domain.extraction.schema import Schema
+from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Schema
 from domain.extraction.service import ExtractionService
-from domain.jobs.items import ItemState
-from domain.jobs.model import JobStatus, Reason
-from ports.language_model import LanguageModel
+from ports.language_models import LanguageModel
 from tests.unit.comparisons import SCHEMA
 from tests.unit.test_job_service import Office
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.memory.comparison_log import MemoryComparisonLog
 from adapters.memory.language_model import ScriptedLanguageModel
 from domain.comparison.choosing import chosen
@@ -18,10 +18,9 @@ from domain.comparison.readers import BaselineReader, ModelReader, Reader, basel
 from domain.comparison.recording import Question, Recording, Run, of_contestants, restated
 from domain.comparison.service import ComparisonService, Halt
 from domain.errors import Conflict, InvalidInput
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.calls import Failure, FailureKind
+from domain.extraction.calls import Failure, FailureKind, Price, PriceTable
 from domain.extraction.model import Status
-from domain.extraction.prices import Price, PriceTable
+from domain.extraction.schema import ORDER_MESSAGE
 from domain.extraction.service import ExtractionService
 from tests.contracts.comparison_log import LOCAL, OTHER, TEXTS, a_run
 from tests.unit.comparisons import SCHEMA

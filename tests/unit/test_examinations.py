@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from adapters.embedded.certificates import LocalCertificates
-from adapters.llm.examination import LanguageModelExamination
+from adapters.llm.health import LanguageModelExamination
 from adapters.memory.clock import StandingClock
 from adapters.memory.language_model import Said, ScriptedLanguageModel
 from adapters.system.certificate import CertificateExamination
 from domain.extraction.calls import FailureKind
 from ports.examination import Finding
-from ports.language_model import Finish
+from ports.language_models import Finish
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.memory.language_model import QUOTING
 from domain.errors import (
     AppError,
@@ -20,6 +20,7 @@ from domain.errors import (
     ProviderQuotaExhausted,
     ProviderUnavailable,
 )
+from domain.extraction.answers import Reading, read_answer
 from domain.extraction.calls import Failure, FailureKind
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.evidence import ground
@@ -27,11 +28,10 @@ from domain.extraction.matching import Span
 from domain.extraction.model import Evidence, text_hash
 from domain.extraction.numbers import numbers_in
 from domain.extraction.prompting import unservable
-from domain.extraction.reading import Reading, read_answer
 from domain.extraction.schema import Example, Field, FieldType, Schema
 from domain.extraction.suspicion import contradictions
-from domain.extraction.wire import AnswerStyle
-from ports.record_validator import MISSING
+from ports.extraction import MISSING
+from ports.language_models import AnswerStyle
 
 NAME = Field(name="name", type=FieldType.STRING, description="Who writes")
 COUNT = Field(name="count", type=FieldType.INTEGER, description="How many")

@@ -6,15 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.memory.extractions import MemoryExtractionSchemaRepository
 from adapters.memory.language_model import QUOTING, ScriptedLanguageModel
 from adapters.memory.tables import ExtractionTables
 from domain.errors import Conflict, InvalidInput, NotFound, SchemaInUse
-from domain.extraction.builtin import BUILT_IN, ORDER_MESSAGE
-from domain.extraction.registry import SchemaRegistry, is_built_in
-from domain.extraction.schema import Field, FieldType, Schema
-from ports.language_model import ModelProfile
+from domain.extraction.schema import BUILT_IN, ORDER_MESSAGE, Field, FieldType, Schema
+from domain.extraction.schema_service import SchemaRegistry, is_built_in
+from ports.language_models import ModelProfile
 
 COMPLAINT = Schema(
     name="complaint",

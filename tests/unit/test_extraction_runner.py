@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.memory.extraction_jobs import MemoryExtractionJobRepository
 from adapters.memory.extraction_queue import MemoryExtractionQueue, MemoryKnownExtractions
 from adapters.memory.extractions import MemoryExtractionSchemaRepository
@@ -23,17 +23,23 @@ from adapters.memory.tables import RecordTables
 from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.system.clock import SystemClock
 from domain.errors import DatabaseUnavailable
-from domain.extraction.calls import FailureKind
-from domain.extraction.prices import Price, PriceTable
+from domain.extraction.calls import FailureKind, Price, PriceTable
+from domain.extraction.jobs.items import ClaimedItem, ItemState, Settlement
+from domain.extraction.jobs.model import (
+    Assignment,
+    Caps,
+    ExtractionJob,
+    JobId,
+    JobStatus,
+    Order,
+    WorkerId,
+)
+from domain.extraction.jobs.reader import DocumentReader
+from domain.extraction.jobs.settlement import Patience
+from domain.extraction.jobs.worker import ExtractionRunner, Pace
 from domain.extraction.service import ExtractionService
-from domain.jobs.items import ClaimedItem, ItemState, Settlement
-from domain.jobs.model import Assignment, Caps, ExtractionJob, JobId, JobStatus, Order, WorkerId
-from domain.jobs.reading import DocumentReader
-from domain.jobs.runner import ExtractionRunner
-from domain.jobs.settling import Patience
-from domain.jobs.shift import Pace
-from ports.extraction_queue import ExtractionQueue
-from ports.language_model import Answer, Budget, LanguageModel, ModelProfile, Prompt
+from ports.extraction_jobs import ExtractionQueue
+from ports.language_models import Answer, Budget, LanguageModel, ModelProfile, Prompt
 from tests.contracts.extraction_jobs import JobStore
 
 ASSIGNMENT = Assignment(schema="order_message", schema_version=1, providers=("scripted",))

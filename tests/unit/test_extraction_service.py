@@ -11,18 +11,15 @@ from typing import Any
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.memory.language_model import QUOTING, Said, ScriptedLanguageModel
 from domain.errors import BadAnswer, InvalidInput, ProviderRateLimited, TextRefused
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.calls import Failure, FailureKind
+from domain.extraction.calls import Failure, FailureKind, Price, PriceTable
 from domain.extraction.model import ExtractionResult, FlagKind, Status
-from domain.extraction.prices import Price, PriceTable
-from domain.extraction.schema import Field, FieldType, Schema
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
-from domain.extraction.wire import AnswerStyle
-from ports.language_model import Finish, LanguageModel, Prompt
-from ports.record_validator import RecordValidator, Validation
+from ports.extraction import RecordValidator, Validation
+from ports.language_models import AnswerStyle, Finish, LanguageModel, Prompt
 
 TEXT = "Hi, Maria Lopez here. Could we get 24 oat milk cartons by friday?"
 GOOD = {

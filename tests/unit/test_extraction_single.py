@@ -7,16 +7,20 @@ from uuid import UUID
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.memory.clock import StandingClock
 from adapters.memory.extractions import MemoryExtractionSchemaRepository
 from adapters.memory.language_model import ScriptedLanguageModel
 from adapters.memory.tables import ExtractionTables
 from domain.errors import InvalidInput
+from domain.extraction.calls import PriceTable
 from domain.extraction.model import Status
-from domain.extraction.prices import PriceTable
-from domain.extraction.service import MAX_TEXT_CHARACTERS, ExtractionService, check_text
-from domain.extraction.single import SingleExtraction
+from domain.extraction.service import (
+    MAX_TEXT_CHARACTERS,
+    ExtractionService,
+    SingleExtraction,
+    check_text,
+)
 
 TEXT = "Ann Moor needs 3 mugs"
 ANSWER = json.dumps(

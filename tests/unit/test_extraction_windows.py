@@ -9,17 +9,23 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.memory.language_model import QUOTING, Said, ScriptedLanguageModel
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
+from domain.extraction.answers import Reading, merged
+from domain.extraction.calls import (
+    Attempt,
+    CallFailed,
+    Failure,
+    FailureKind,
+    Price,
+    PriceTable,
+    Usage,
+)
 from domain.extraction.matching import Span
 from domain.extraction.model import Evidence, ExtractionResult, Flag, FlagKind, Status
-from domain.extraction.prices import Price, PriceTable
-from domain.extraction.reading import Reading, merged
-from domain.extraction.schema import Field, FieldType, Schema
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
-from ports.language_model import Answer, Finish, Prompt
+from ports.language_models import Answer, Finish, Prompt
 
 FILLER = "We talked about the weather. "
 TEXT = "Ann Moor needs 3 mugs."

@@ -13,11 +13,11 @@ from adapters.memory.extraction_queue import MemoryExtractionQueue
 from adapters.memory.provider_batches import MemoryProviderBatches
 from adapters.memory.tables import RecordTables
 from domain.errors import DatabaseUnavailable
-from domain.jobs.batch_desk import BatchDesk, LostBatch
-from domain.jobs.batch_runner import BatchRunner
-from domain.jobs.items import ClaimedItem, Settlement
-from domain.jobs.model import JobId, JobStatus, WorkerId
-from ports.provider_batches import OpenBatch
+from domain.extraction.jobs.batch_processor import BatchDesk, LostBatch
+from domain.extraction.jobs.batch_worker import BatchRunner
+from domain.extraction.jobs.items import ClaimedItem, Settlement
+from domain.extraction.jobs.model import JobId, JobStatus, WorkerId
+from ports.extraction_jobs import OpenBatch
 from tests.unit.test_batch_desk import PACE, Bench
 from tests.unit.test_extraction_runner import CountingModel, Shop, shop
 

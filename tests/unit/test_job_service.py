@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.memory.clock import StandingClock
 from adapters.memory.extraction_jobs import MemoryExtractionJobRepository
 from adapters.memory.extractions import MemoryExtractionSchemaRepository
@@ -15,12 +15,20 @@ from adapters.memory.language_model import ScriptedLanguageModel
 from adapters.memory.tables import RecordTables
 from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from domain.errors import InvalidInput, NotFound
-from domain.extraction.prices import PriceTable
+from domain.extraction.calls import PriceTable
+from domain.extraction.jobs.items import MAX_DOCUMENT_ID, Document, ItemState
+from domain.extraction.jobs.model import (
+    Assignment,
+    Caps,
+    ExtractionJob,
+    JobId,
+    JobStatus,
+    Mode,
+    Order,
+)
+from domain.extraction.jobs.service import ExtractionJobService, check_document
 from domain.extraction.service import ExtractionService
-from domain.jobs.items import MAX_DOCUMENT_ID, Document, ItemState
-from domain.jobs.model import Assignment, Caps, ExtractionJob, JobId, JobStatus, Mode, Order
-from domain.jobs.service import ExtractionJobService, check_document
-from ports.job_wakeup import JobWakeup
+from ports.extraction_jobs import JobWakeup
 
 
 class CountingWakeup(JobWakeup):

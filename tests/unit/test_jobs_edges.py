@@ -14,15 +14,19 @@ from adapters.memory.extraction_queue import MemoryExtractionQueue
 from adapters.memory.language_model import ScriptedLanguageModel
 from adapters.memory.tables import RecordTables
 from domain.extraction.calls import FailureKind
-from domain.jobs.errand import Desk, Errand
-from domain.jobs.items import Halt, ItemState, Settlement
-from domain.jobs.model import Caps, JobId, JobStatus, Order, WorkerId
-from domain.jobs.questions import OpenQuestions
-from domain.jobs.reading import DocumentReader, Plan
-from domain.jobs.settling import give_back
-from domain.jobs.writing import SettlementWriter, Unstorable
-from ports.extraction_queue import LeaseLost
-from ports.language_model import Prompt
+from domain.extraction.jobs.item_processor import (
+    Desk,
+    Errand,
+    OpenQuestions,
+    SettlementWriter,
+    Unstorable,
+)
+from domain.extraction.jobs.items import Halt, ItemState, Settlement
+from domain.extraction.jobs.model import Caps, JobId, JobStatus, Order, WorkerId
+from domain.extraction.jobs.reader import DocumentReader, Plan
+from domain.extraction.jobs.settlement import give_back
+from ports.extraction_jobs import LeaseLost
+from ports.language_models import Prompt
 from tests.unit.test_batch_desk import ASSIGNMENT, Bench, Refusing, answer
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.llm.hints import Limits
-from adapters.llm.pacing import BLIND_WAIT_S, LocalPacer, Pacer
+from adapters.llm.throttle import BLIND_WAIT_S, Limits, LocalPacer, Pacer
 from tests.contracts.pacing import PacerContract
 
 

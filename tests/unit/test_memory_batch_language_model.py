@@ -10,8 +10,7 @@ import pytest
 from adapters.memory.batch_language_model import Said, ScriptedBatchLanguageModel
 from adapters.memory.language_model import QUOTING
 from domain.extraction.calls import CallFailed, FailureKind
-from ports.batch_language_model import BatchId
-from ports.language_model import Finish, Prompt
+from ports.language_models import BatchId, Finish, Prompt
 from tests.contracts.batch_language_model import BatchLanguageModelContract, BatchWorld, Ending
 
 

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from adapters.llm.capabilities import profile_of
 from adapters.llm.gemini import GeminiLanguageModel
-from adapters.llm.hints import StatedLimits
-from adapters.llm.openai_protocol import OpenAIProtocolLanguageModel
+from adapters.llm.openai_compatible import OpenAIProtocolLanguageModel
 from adapters.llm.replies import HOOKS, encodable
+from adapters.llm.throttle import StatedLimits
 from domain.extraction.calls import CallFailed, FailureKind
-from ports.language_model import Answer, Budget, LanguageModel, Message, Prompt
+from ports.language_models import Answer, Budget, LanguageModel, Message, Prompt
 
 PROMPT = Prompt(
     messages=(Message(role="system", content="s"), Message(role="user", content="u")),

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 import pytest
 
 from adapters.llm.concurrency import AdaptiveLimit
-from adapters.llm.hints import Limits, StatedLimits
-from adapters.llm.pacing import FAILURES_TO_OPEN, OPEN_S, LocalPacer
 from adapters.llm.resilient import ResilientLanguageModel
+from adapters.llm.throttle import FAILURES_TO_OPEN, OPEN_S, Limits, LocalPacer, StatedLimits
 from adapters.memory.language_model import Said, ScriptedLanguageModel
 from domain.extraction.calls import REACTIONS, CallFailed, Failure, FailureKind
-from ports.language_model import Answer, Budget, Message, Prompt
+from ports.language_models import Answer, Budget, Message, Prompt
 
 PROMPT = Prompt(
     messages=(Message(role="user", content="x"),),

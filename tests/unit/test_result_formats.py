@@ -17,11 +17,11 @@ import pytest
 from adapters.reports.csv_table import CsvFormat
 from adapters.reports.ndjson import NdjsonFormat
 from adapters.reports.parquet import ParquetFormat
+from domain.extraction.jobs.items import ItemResult, ItemState
+from domain.extraction.jobs.model import Reason
+from domain.extraction.jobs.result_rows import Kind, columns_of
 from domain.extraction.model import Evidence, ExtractionId, Flag, FlagKind, Status
 from domain.extraction.schema import Field, FieldType, Schema, Value
-from domain.jobs.items import ItemResult, ItemState
-from domain.jobs.model import Reason
-from domain.jobs.rows import Kind, columns_of
 from ports.result_format import ResultFormat
 from tests.contracts.extraction_jobs import a_result
 

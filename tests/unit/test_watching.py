@@ -14,7 +14,7 @@ from domain.errors import DatabaseUnavailable, DependencyError
 from domain.insights.refreshing import InsightRefresher
 from domain.insights.runs import RunReport
 from domain.scheduling.model import Outcome, Run
-from entrypoints.worker.watching import watch_insights
+from entrypoints.worker.process import watch_insights
 
 DOWN = DatabaseUnavailable("The database cannot be reached.", retry_after_s=5)
 PATIENCE_S = 30

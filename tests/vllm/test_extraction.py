@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.model import ExtractionResult, Status
-from domain.extraction.schema import Field, FieldType, Schema
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
 from entrypoints.container import open_container
 from entrypoints.settings import Settings

@@ -14,11 +14,11 @@ import openai
 import pytest
 
 from adapters.llm.capabilities import profile_of
-from adapters.llm.hints import StatedLimits
-from adapters.llm.openai_protocol import OpenAIProtocolLanguageModel
-from adapters.llm.opening import open_bare_model
+from adapters.llm.connections import open_bare_model
+from adapters.llm.openai_compatible import OpenAIProtocolLanguageModel
+from adapters.llm.throttle import StatedLimits
 from domain.extraction.calls import CallFailed, FailureKind
-from ports.language_model import Answer, Budget, Finish, LanguageModel, Message, Prompt
+from ports.language_models import Answer, Budget, Finish, LanguageModel, Message, Prompt
 from tests.vllm.server import ANSWER_TIMEOUT_S, CONTEXT_TOKENS, KEY, MODEL, VllmServer, body
 
 pytestmark = pytest.mark.vllm

@@ -13,19 +13,21 @@ from typing import Any, Final
 from google import genai
 from google.genai import types
 
-from adapters.llm.batch_lines import fitting, outcomes_of, written
-from adapters.llm.errors import failure
-from adapters.llm.gemini_wire import hint_s, kind_of, kind_of_reply, read_completion
+from adapters.llm.batch_files import fitting, outcomes_of, written
+from adapters.llm.failures import failure
+from adapters.llm.gemini import hint_s, kind_of, kind_of_reply, read_completion
 from adapters.llm.replies import ModelCall, Reply, members, name_of, reply_to, word
 from domain.extraction.calls import CallFailed, Failure, FailureKind
-from ports.batch_language_model import (
+from ports.language_models import (
+    Answer,
     BatchId,
     BatchLanguageModel,
     BatchOutcome,
     BatchRequest,
     BatchStatus,
+    ModelProfile,
+    Prompt,
 )
-from ports.language_model import Answer, ModelProfile, Prompt
 
 _log = logging.getLogger(__name__)
 

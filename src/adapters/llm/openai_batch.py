@@ -12,19 +12,20 @@ from typing import Any, Final
 
 import openai
 
-from adapters.llm.batch_lines import fitting, outcomes_of, written
-from adapters.llm.errors import failure, retry_after_s
-from adapters.llm.openai_wire import kind_of, kind_of_reply, read_completion, request_body
+from adapters.llm.batch_files import fitting, outcomes_of, written
+from adapters.llm.failures import failure, retry_after_s
+from adapters.llm.openai_compatible import kind_of, kind_of_reply, read_completion, request_body
 from adapters.llm.replies import ModelCall, Reply, elements, members, name_of, reply_to, word
 from domain.extraction.calls import CallFailed, Failure, FailureKind
-from ports.batch_language_model import (
+from ports.language_models import (
+    Answer,
     BatchId,
     BatchLanguageModel,
     BatchOutcome,
     BatchRequest,
     BatchStatus,
+    ModelProfile,
 )
-from ports.language_model import Answer, ModelProfile
 
 _log = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import httpx2
 
-from adapters.llm.errors import failure, unforeseen
+from adapters.llm.failures import failure, unforeseen
 from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
 from domain.strict_json import NotStrictJson, read_json
-from ports.language_model import Answer, Finish, ModelProfile
+from ports.language_models import Answer, Finish, ModelProfile
 
 _log = logging.getLogger(__name__)
 

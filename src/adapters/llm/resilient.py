@@ -11,11 +11,10 @@ from dataclasses import replace
 from typing import Final
 
 from adapters.llm.concurrency import AdaptiveLimit
-from adapters.llm.errors import failure, unforeseen
-from adapters.llm.hints import StatedLimits
-from adapters.llm.pacing import GLANCE_S, PROBE_S, Obstacle, Pacer
+from adapters.llm.failures import failure, unforeseen
+from adapters.llm.throttle import GLANCE_S, PROBE_S, Obstacle, Pacer, StatedLimits
 from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind
-from ports.language_model import Answer, Budget, LanguageModel, Message, ModelProfile, Prompt
+from ports.language_models import Answer, Budget, LanguageModel, Message, ModelProfile, Prompt
 
 _log = logging.getLogger(__name__)
 

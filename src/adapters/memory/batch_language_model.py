@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
-from ports.batch_language_model import (
+from ports.language_models import (
+    Answer,
     BatchId,
     BatchLanguageModel,
     BatchOutcome,
     BatchRequest,
     BatchStatus,
+    Finish,
+    Prompt,
 )
-from ports.language_model import Answer, Finish, Prompt
 
 Ending: TypeAlias = Literal["completed", "expired", "failed", "cancelled"]
 Said: TypeAlias = str | Finish | FailureKind

@@ -9,8 +9,8 @@ from itertools import islice
 from adapters.memory.job_rows import ItemRow, JobRow
 from adapters.memory.tables import RecordTables, Undo
 from domain.errors import NotFound
-from domain.jobs.items import Document, ItemResult, ItemState
-from domain.jobs.model import (
+from domain.extraction.jobs.items import Document, ItemResult, ItemState
+from domain.extraction.jobs.model import (
     Caps,
     ExtractionJob,
     JobDraft,

@@ -9,12 +9,17 @@ from itertools import islice
 from adapters.memory.extraction_jobs import job_in
 from adapters.memory.job_rows import ItemRow, JobRow
 from adapters.memory.tables import RecordTables
+from domain.extraction.jobs.items import ClaimedItem, ItemState, Settlement
+from domain.extraction.jobs.model import JobId, JobStatus, Mode, WorkerId
+from domain.extraction.jobs.settlement import next_status
 from domain.extraction.model import Status
-from domain.jobs.items import ClaimedItem, ItemState, Settlement
-from domain.jobs.model import JobId, JobStatus, Mode, WorkerId
-from domain.jobs.stopping import next_status
-from ports.extraction_queue import ExtractionQueue, LeaseLost
-from ports.known_extractions import KnownExtraction, KnownExtractions, Question
+from ports.extraction_jobs import (
+    ExtractionQueue,
+    KnownExtraction,
+    KnownExtractions,
+    LeaseLost,
+    Question,
+)
 
 
 class MemoryExtractionQueue(ExtractionQueue):

@@ -9,8 +9,7 @@ from adapters.memory.tables import ExtractionTables, Undo
 from domain.errors import NotFound, PreconditionFailed, SchemaInUse
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import Schema
-from ports.extraction_schemas import ExtractionSchemaRepository
-from ports.extractions import ExtractionRepository
+from ports.extraction import ExtractionRepository, ExtractionSchemaRepository
 
 
 class MemoryExtractionSchemaRepository(ExtractionSchemaRepository):

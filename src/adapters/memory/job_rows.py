@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from domain.extraction.model import ExtractionId
-from domain.jobs.items import ENDED, Document, ItemState
-from domain.jobs.model import (
+from domain.extraction.jobs.items import ENDED, Document, ItemState
+from domain.extraction.jobs.model import (
     Assignment,
     Caps,
     Counts,
@@ -19,7 +18,8 @@ from domain.jobs.model import (
     Spending,
     WorkerId,
 )
-from ports.batch_language_model import BatchId
+from domain.extraction.model import ExtractionId
+from ports.language_models import BatchId
 
 _RATE_OVER = timedelta(seconds=60)
 

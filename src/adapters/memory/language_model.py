@@ -8,8 +8,15 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
-from domain.extraction.wire import AnswerStyle
-from ports.language_model import Answer, Budget, Finish, LanguageModel, ModelProfile, Prompt
+from ports.language_models import (
+    Answer,
+    AnswerStyle,
+    Budget,
+    Finish,
+    LanguageModel,
+    ModelProfile,
+    Prompt,
+)
 
 Said: TypeAlias = str | FailureKind | Failure | Finish | tuple[str, Finish]
 """A text, a failure, a refusal (`Finish.REFUSED`), or a text with the way it ended."""

@@ -8,10 +8,10 @@ from itertools import islice
 
 from adapters.memory.job_rows import BatchRow
 from adapters.memory.tables import RecordTables
-from domain.jobs.items import ClaimedItem, ItemState
-from domain.jobs.model import Caps, Mode, WorkerId
-from ports.batch_language_model import BatchId
-from ports.provider_batches import OpenBatch, ProviderBatches
+from domain.extraction.jobs.items import ClaimedItem, ItemState
+from domain.extraction.jobs.model import Caps, Mode, WorkerId
+from ports.extraction_jobs import OpenBatch, ProviderBatches
+from ports.language_models import BatchId
 
 _NEVER = timedelta(days=36_500)
 

@@ -11,11 +11,10 @@ from typing import TypeVar
 from adapters.memory.job_rows import BatchRow, JobRow
 from domain.comparison.model import LabelledText
 from domain.comparison.stored import Comparison, ComparisonId
-from domain.extraction.builtin import BUILT_IN
+from domain.extraction.jobs.model import JobId, WorkerId
 from domain.extraction.model import Extraction, ExtractionId
-from domain.extraction.schema import Schema
+from domain.extraction.schema import BUILT_IN, Schema
 from domain.insights.model import SearchClick
-from domain.jobs.model import JobId, WorkerId
 from domain.orders.model import Order, OrderId
 from domain.users.model import User, UserId
 from ports.clock import Clock

@@ -9,8 +9,8 @@ from asyncpg.transaction import Transaction
 
 from adapters.postgres.comparisons import PostgresComparisonIntake
 from adapters.postgres.errors import translated
-from adapters.postgres.extraction_jobs import PostgresExtractionJobIntake
-from adapters.postgres.extractions import PostgresExtractionRepository
+from adapters.postgres.extraction.jobs import PostgresExtractionJobIntake
+from adapters.postgres.extraction.results import PostgresExtractionRepository
 from adapters.postgres.idempotency import PostgresIdempotencyStore
 from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Connection, Database, roll_back

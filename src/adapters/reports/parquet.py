@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from domain.errors import InvalidInput
+from domain.extraction.jobs.items import ItemResult
+from domain.extraction.jobs.result_rows import Column, Kind, cells_of, columns_of
 from domain.extraction.schema import Schema
-from domain.jobs.items import ItemResult
-from domain.jobs.rows import Column, Kind, cells_of, columns_of
 from ports.result_format import ResultFormat
 
 _GROUP_ROWS: Final = 5_000

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from domain.extraction.model import Evidence
+from domain.extraction.number_words import ENGLISH
 from domain.extraction.schema import Value
-from domain.extraction.words import ENGLISH
 
 _WORDS: Final[Mapping[str, int]] = {
     word: int(value)

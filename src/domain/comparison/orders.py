@@ -21,16 +21,16 @@ from domain.comparison.report import ComparisonReport
 from domain.comparison.stored import Comparison, ComparisonDraft, ComparisonId, ComparisonJob
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.extraction.calls import FailureKind
+from domain.extraction.jobs.items import ENDED, Document, ItemResult
+from domain.extraction.jobs.model import Assignment, ExtractionJob, JobDraft, Order
+from domain.extraction.jobs.service import ExtractionJobService
 from domain.extraction.model import Status
 from domain.extraction.schema import Schema
 from domain.extraction.service import ExtractionService
-from domain.jobs.items import ENDED, Document, ItemResult
-from domain.jobs.model import Assignment, ExtractionJob, JobDraft, Order
-from domain.jobs.service import ExtractionJobService
 from ports.comparisons import ComparisonRepository
+from ports.extraction import ExtractionSchemaRepository
 from ports.extraction_jobs import ExtractionJobRepository
-from ports.extraction_schemas import ExtractionSchemaRepository
-from ports.language_model import LanguageModel
+from ports.language_models import LanguageModel
 from ports.statistics import Statistics
 from ports.unit_of_work import UnitOfWork
 

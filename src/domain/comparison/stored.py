@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NewType
 
 from domain.comparison.model import Contestant, LabelledText
-from domain.jobs.model import ExtractionJob, JobId, JobStatus
+from domain.extraction.jobs.model import ExtractionJob, JobId, JobStatus
 
 ComparisonId = NewType("ComparisonId", int)
 

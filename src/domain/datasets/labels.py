@@ -7,9 +7,9 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from domain.comparison.model import LabelledText
+from domain.extraction.jobs.items import Document
+from domain.extraction.jobs.service import check_document
 from domain.extraction.schema import Schema, Value
-from domain.jobs.items import Document
-from domain.jobs.service import check_document
 
 PLAIN: Final = ("language", "template", "split", "twin")
 """Members of a labelled text that are strings, besides its id and the text itself."""

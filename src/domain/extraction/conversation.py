@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from domain.extraction.answers import Reading, loops, read_answer
 from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, JobEffect
 from domain.extraction.matching import Span
-from domain.extraction.parsing import loops
 from domain.extraction.prompting import build_prompt, correction_of
-from domain.extraction.reading import Reading, read_answer
 from domain.extraction.schema import Schema
-from ports.language_model import Answer, Budget, Finish, LanguageModel, Prompt
-from ports.record_validator import RecordValidator
+from ports.extraction import RecordValidator
+from ports.language_models import Answer, Budget, Finish, LanguageModel, Prompt
 
 _REASK_TOKENS: Final = 12_000
 

@@ -14,11 +14,11 @@ from typing import Final
 
 from domain.extraction.matching import Span, folded, locate, locate_all, view
 from domain.extraction.model import Evidence
+from domain.extraction.number_words import MONTHS
 from domain.extraction.numbers import numbers_in
 from domain.extraction.numerals import in_numerals
 from domain.extraction.schema import Field, FieldType, Scalar, Schema, Value
 from domain.extraction.suspicion import counterfeits, embedded_instructions
-from domain.extraction.words import MONTHS
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _JUDGED: Final = frozenset({FieldType.BOOLEAN, FieldType.ENUM})

@@ -13,8 +13,8 @@ from typing import Final
 
 from domain.extraction.amounts import SEPARATORS, SPACES, amounts
 from domain.extraction.matching import runs_on, view
+from domain.extraction.number_words import MONTHS
 from domain.extraction.numerals import Numeral, Token, in_numerals, in_words
-from domain.extraction.words import MONTHS
 
 _DASHES: Final = "\\-‐‑–"
 _TOKEN: Final = re.compile(

@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+from uuid import UUID
 
-from domain.errors import InvalidInput, Violation
-from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
-from domain.extraction.chunking import estimate_tokens, windows
+from domain.errors import InvalidInput, NotFound, Violation
+from domain.extraction.answers import Reading, failure_of, flags_of, merged
+from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, PriceTable, Usage
 from domain.extraction.conversation import Conversation, Course
 from domain.extraction.matching import Span
-from domain.extraction.model import ExtractionResult, Flag, Status
-from domain.extraction.prices import PriceTable
+from domain.extraction.model import Extraction, ExtractionId, ExtractionResult, Flag, Status
 from domain.extraction.prompting import build_prompt, prompt_hash, text_budget
-from domain.extraction.reading import Reading, failure_of, flags_of, merged
 from domain.extraction.schema import Schema, relaxed
 from domain.extraction.suspicion import (
     commands,
@@ -22,8 +21,10 @@ from domain.extraction.suspicion import (
     embedded_instructions,
     instruction_flags,
 )
-from ports.language_model import Answer, LanguageModel, Prompt
-from ports.record_validator import RecordValidator
+from domain.extraction.windows import estimate_tokens, windows
+from ports.clock import Clock
+from ports.extraction import ExtractionSchemaRepository, RecordValidator
+from ports.language_models import Answer, LanguageModel, Prompt
 
 _log = logging.getLogger(__name__)
 
@@ -272,3 +273,67 @@ def _status(reading: Reading, failure: Failure | None) -> Status:
     if failure is not None:
         return Status.REFUSED if failure.kind is FailureKind.REFUSED else Status.FAILED
     return Status.VALID if reading.complete and not reading.unquoted else Status.PARTIAL
+
+
+_PATIENCE_S: Final = 0.75
+"""What a caller waits for providers that are shut or fail: it is answered within a second."""
+
+
+class SingleExtraction:
+    """Reads one text by a named schema; whoever is known to be down is not waited for.
+
+    Args:
+        service: reads it.
+        schemas: knows the schemas.
+        clock: says when.
+        new_id: makes identities.
+        deadline_s: longest time that a caller waits, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: ExtractionService,
+        schemas: ExtractionSchemaRepository,
+        clock: Clock,
+        new_id: Callable[[], UUID],
+        deadline_s: float,
+    ) -> None:
+        self._service = service
+        self._schemas = schemas
+        self._clock = clock
+        self._new_id = new_id
+        self.deadline_s = deadline_s
+
+    async def read(self, text: str, *, schema: str, provider: str | None) -> Extraction:
+        """Read `text`; nothing is stored yet, whatever the result.
+
+        Args:
+            text: what a customer wrote.
+            schema: name of a schema; its newest version is used.
+            provider: a provider's name or a chain such as `openai,local`; None for the configured.
+
+        Raises:
+            InvalidInput: text, schema or provider cannot be used; names each.
+        """
+        violations = check_text(text)
+        chain: tuple[str, ...] = ()
+        try:
+            chain = self._service.chain_for(provider)
+        except InvalidInput as error:
+            violations.extend(error.violations)
+        try:
+            found = await self._schemas.get(schema)
+        except NotFound as error:
+            violations.append(Violation(pointer="/schema", detail=str(error)))
+        if violations:
+            raise InvalidInput.of(violations)
+        result = await self._service.extract(
+            text, found, chain=chain, deadline_s=self.deadline_s, patience_s=_PATIENCE_S
+        )
+        return Extraction(
+            id=ExtractionId(self._new_id()),
+            text=text,
+            result=result,
+            created_at=self._clock.now(),
+        )

@@ -19,8 +19,7 @@ from domain.comparison.model import LabelledText
 from domain.comparison.recording import Recording, Run, restated
 from domain.comparison.service import ComparisonService, Halt
 from domain.errors import InvalidInput, Violation
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.schema import Schema
+from domain.extraction.schema import ORDER_MESSAGE, Schema
 from entrypoints.cli.compare_progress import ComparisonProgress
 from entrypoints.cli.ending import Stop, interrupted_status
 from entrypoints.cli.options import FiniteRange

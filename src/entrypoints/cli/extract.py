@@ -16,8 +16,8 @@ import click
 from rich.console import Console
 
 from domain.errors import Conflict, InvalidInput, Violation
-from domain.jobs.items import Document
-from domain.jobs.model import Caps, ExtractionJob, JobId, JobStatus, Mode, Order
+from domain.extraction.jobs.items import Document
+from domain.extraction.jobs.model import Caps, ExtractionJob, JobId, JobStatus, Mode, Order
 from domain.orders.model import MAX_INT
 from domain.strict_json import NotStrictJson, read_number
 from entrypoints.cli.ending import Stop, interrupted_status

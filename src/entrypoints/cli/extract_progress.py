@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from domain.jobs.model import ExtractionJob
+from domain.extraction.jobs.model import ExtractionJob
 
 
 class JobProgress:

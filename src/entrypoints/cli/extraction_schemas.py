@@ -12,8 +12,8 @@ import yaml
 
 from domain.errors import InvalidInput
 from domain.extraction.definition import definition_of
-from domain.extraction.registry import is_built_in
 from domain.extraction.schema import Schema
+from domain.extraction.schema_service import is_built_in
 from domain.orders.model import MAX_INT
 from entrypoints.cli.running import over_container
 from entrypoints.cli.schema_files import read_schema

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from domain.errors import InvalidInput, Violation
-from domain.extraction.builtin import BUILT_IN
 from domain.extraction.definition import schema_from
-from domain.extraction.schema import Schema
+from domain.extraction.schema import BUILT_IN, Schema
 from domain.strict_json import NotStrictJson, read_json
 from entrypoints.cli.reading import settings_or_exit
 from entrypoints.container import open_container

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from domain.extraction.words import ENGLISH
+from domain.extraction.number_words import ENGLISH
 from entrypoints.fake_provider.schemas import Node
 
 _WORD_NUMBERS = {

@@ -27,8 +27,7 @@ from domain.errors import (
     RequestInProgress,
     Violation,
 )
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.schema import Schema
+from domain.extraction.schema import ORDER_MESSAGE, Schema
 from domain.text import storable_problem
 from entrypoints.http.answers import Id, json_response, page_response, path_id
 from entrypoints.http.comparison_views import (
@@ -48,7 +47,7 @@ from entrypoints.http.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.reading import JSON, read_json, read_object, read_query
 from ports.comparison_writer import ComparisonWriter, Provenance
 from ports.comparisons import ComparisonRepository
-from ports.extraction_schemas import ExtractionSchemaRepository
+from ports.extraction import ExtractionSchemaRepository
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 _MOST_VIOLATIONS: Final = 100

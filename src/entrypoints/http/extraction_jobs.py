@@ -20,10 +20,10 @@ from domain.errors import (
     RequestInProgress,
     Violation,
 )
-from domain.jobs.items import ItemState
-from domain.jobs.model import Caps, JobId, Order
-from domain.jobs.rows import record_of
-from domain.jobs.service import ExtractionJobService
+from domain.extraction.jobs.items import ItemState
+from domain.extraction.jobs.model import Caps, JobId, Order
+from domain.extraction.jobs.result_rows import record_of
+from domain.extraction.jobs.service import ExtractionJobService
 from entrypoints.http.answers import Id, json_response, page_response, path_id
 from entrypoints.http.conditional import existence
 from entrypoints.http.cursors import Cursors, read_page
@@ -42,8 +42,8 @@ from entrypoints.http.job_views import (
 )
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.reading import JSON, read_body
+from ports.extraction import ExtractionSchemaRepository
 from ports.extraction_jobs import ExtractionJobRepository
-from ports.extraction_schemas import ExtractionSchemaRepository
 from ports.result_format import ResultFormat
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 

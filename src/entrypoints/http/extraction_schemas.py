@@ -11,13 +11,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, SchemaInUse
 from domain.extraction.definition import definition_of, schema_from
-from domain.extraction.registry import SchemaRegistry, is_built_in
 from domain.extraction.schema import Schema
+from domain.extraction.schema_service import SchemaRegistry, is_built_in
 from entrypoints.http.answers import json_response
 from entrypoints.http.conditional import existence
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.reading import read_json
-from ports.extraction_schemas import ExtractionSchemaRepository
+from ports.extraction import ExtractionSchemaRepository
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", examples=["complaint"])]
 _FIELD: Final = {

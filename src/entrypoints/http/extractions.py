@@ -26,8 +26,7 @@ from domain.errors import (
     Unavailable,
 )
 from domain.extraction.model import Extraction, ExtractionId
-from domain.extraction.service import MAX_TEXT_CHARACTERS
-from domain.extraction.single import SingleExtraction
+from domain.extraction.service import MAX_TEXT_CHARACTERS, SingleExtraction
 from entrypoints.http.answers import json_response
 from entrypoints.http.disconnection import ClientLeft, while_connected
 from entrypoints.http.extraction_views import (
@@ -39,7 +38,7 @@ from entrypoints.http.extraction_views import (
 from entrypoints.http.idempotency import answer_of, fingerprint, idempotency_key, replayed
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.reading import read_body
-from ports.extractions import ExtractionRepository
+from ports.extraction import ExtractionRepository
 from ports.unit_of_work import UnitOfWorkFactory
 
 _CLIENT_CLOSED: Final = 499  # nobody reads it but the access log

@@ -17,10 +17,10 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import InvalidInput, Violation
+from domain.extraction.jobs.items import MAX_DOCUMENT_ID, Document
+from domain.extraction.jobs.model import Caps, Mode
+from domain.extraction.jobs.service import check_document
 from domain.extraction.service import MAX_TEXT_CHARACTERS
-from domain.jobs.items import MAX_DOCUMENT_ID, Document
-from domain.jobs.model import Caps, Mode
-from domain.jobs.service import check_document
 from entrypoints.documents import check_lines, documents_of
 from entrypoints.http.problems import UnsupportedMediaType
 from entrypoints.http.reading import (

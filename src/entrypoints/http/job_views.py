@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
-from domain.jobs.model import ExtractionJob
+from domain.extraction.jobs.model import ExtractionJob
 from entrypoints.http.answers import DEFAULT_LIMIT, Cursor, Id, Limit
 from entrypoints.http.extraction_views import EvidenceView, UsageView, WarningView
 
