@@ -8,11 +8,6 @@ from uuid import uuid4
 import pytest
 
 from adapters.llm.record_validator import PydanticRecordValidator
-from adapters.memory.comparisons import MemoryComparisonRepository
-from adapters.memory.extraction_jobs import MemoryExtractionJobRepository
-from adapters.memory.extractions import MemoryExtractionSchemaRepository
-from adapters.memory.language_model import QUOTING, ScriptedLanguageModel
-from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.statistics.scipy_statistics import ScipyStatistics
 from domain.comparison.model import LabelledText
 from domain.comparison.orders import ComparisonOrders
@@ -25,6 +20,11 @@ from domain.extraction.model import Extraction, ExtractionId, ExtractionResult, 
 from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Schema
 from domain.extraction.service import ExtractionService
 from ports.language_models import LanguageModel
+from tests.fakes.comparison import MemoryComparisonRepository
+from tests.fakes.extraction import MemoryExtractionSchemaRepository
+from tests.fakes.extraction_jobs import MemoryExtractionJobRepository
+from tests.fakes.language_models import QUOTING, ScriptedLanguageModel
+from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
 from tests.unit.comparisons import SCHEMA
 from tests.unit.test_job_service import Office
 

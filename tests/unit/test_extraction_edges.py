@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from adapters.llm.record_validator import PydanticRecordValidator
-from adapters.memory.language_model import QUOTING
 from domain.errors import (
     AppError,
     BadAnswer,
@@ -32,6 +31,7 @@ from domain.extraction.schema import Example, Field, FieldType, Schema
 from domain.extraction.suspicion import contradictions
 from ports.extraction import MISSING
 from ports.language_models import AnswerStyle
+from tests.fakes.language_models import QUOTING
 
 NAME = Field(name="name", type=FieldType.STRING, description="Who writes")
 COUNT = Field(name="count", type=FieldType.INTEGER, description="How many")

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from adapters.llm.record_validator import PydanticRecordValidator
-from adapters.memory.extractions import MemoryExtractionSchemaRepository
-from adapters.memory.language_model import QUOTING, ScriptedLanguageModel
-from adapters.memory.tables import ExtractionTables
 from domain.errors import Conflict, InvalidInput, NotFound, SchemaInUse
 from domain.extraction.schema import BUILT_IN, ORDER_MESSAGE, Field, FieldType, Schema
 from domain.extraction.schema_service import SchemaRegistry, is_built_in
 from ports.language_models import ModelProfile
+from tests.fakes.extraction import MemoryExtractionSchemaRepository
+from tests.fakes.language_models import QUOTING, ScriptedLanguageModel
+from tests.fakes.tables import ExtractionTables
 
 COMPLAINT = Schema(
     name="complaint",

@@ -15,12 +15,6 @@ from uuid import uuid4
 import pytest
 
 from adapters.llm.record_validator import PydanticRecordValidator
-from adapters.memory.extraction_jobs import MemoryExtractionJobRepository
-from adapters.memory.extraction_queue import MemoryExtractionQueue, MemoryKnownExtractions
-from adapters.memory.extractions import MemoryExtractionSchemaRepository
-from adapters.memory.language_model import QUOTING, Said, ScriptedLanguageModel
-from adapters.memory.tables import RecordTables
-from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.system.clock import SystemClock
 from domain.errors import DatabaseUnavailable
 from domain.extraction.calls import FailureKind, Price, PriceTable
@@ -41,6 +35,15 @@ from domain.extraction.service import ExtractionService
 from ports.extraction_jobs import ExtractionQueue
 from ports.language_models import Answer, Budget, LanguageModel, ModelProfile, Prompt
 from tests.contracts.extraction_jobs import JobStore
+from tests.fakes.extraction import MemoryExtractionSchemaRepository
+from tests.fakes.extraction_jobs import (
+    MemoryExtractionJobRepository,
+    MemoryExtractionQueue,
+    MemoryKnownExtractions,
+)
+from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
+from tests.fakes.tables import RecordTables
+from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
 
 ASSIGNMENT = Assignment(schema="order_message", schema_version=1, providers=("scripted",))
 PRICES = PriceTable(

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from adapters.llm.record_validator import PydanticRecordValidator
-from adapters.memory.language_model import QUOTING, Said, ScriptedLanguageModel
 from domain.errors import BadAnswer, InvalidInput, ProviderRateLimited, TextRefused
 from domain.extraction.calls import Failure, FailureKind, Price, PriceTable
 from domain.extraction.model import ExtractionResult, FlagKind, Status
@@ -20,6 +19,7 @@ from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
 from ports.extraction import RecordValidator, Validation
 from ports.language_models import AnswerStyle, Finish, LanguageModel, Prompt
+from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
 
 TEXT = "Hi, Maria Lopez here. Could we get 24 oat milk cartons by friday?"
 GOOD = {

@@ -8,10 +8,6 @@ from uuid import UUID
 import pytest
 
 from adapters.llm.record_validator import PydanticRecordValidator
-from adapters.memory.clock import StandingClock
-from adapters.memory.extractions import MemoryExtractionSchemaRepository
-from adapters.memory.language_model import ScriptedLanguageModel
-from adapters.memory.tables import ExtractionTables
 from domain.errors import InvalidInput
 from domain.extraction.calls import PriceTable
 from domain.extraction.model import Status
@@ -21,6 +17,10 @@ from domain.extraction.service import (
     SingleExtraction,
     check_text,
 )
+from tests.fakes.extraction import MemoryExtractionSchemaRepository
+from tests.fakes.language_models import ScriptedLanguageModel
+from tests.fakes.system import StandingClock
+from tests.fakes.tables import ExtractionTables
 
 TEXT = "Ann Moor needs 3 mugs"
 ANSWER = json.dumps(

@@ -10,7 +10,6 @@ from decimal import Decimal
 import pytest
 
 from adapters.llm.record_validator import PydanticRecordValidator
-from adapters.memory.language_model import QUOTING, Said, ScriptedLanguageModel
 from domain.extraction.answers import Reading, merged
 from domain.extraction.calls import (
     Attempt,
@@ -26,6 +25,7 @@ from domain.extraction.model import Evidence, ExtractionResult, Flag, FlagKind, 
 from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
 from ports.language_models import Answer, Finish, Prompt
+from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
 
 FILLER = "We talked about the weather. "
 TEXT = "Ann Moor needs 3 mugs."

@@ -9,15 +9,15 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.memory.extraction_queue import MemoryExtractionQueue
-from adapters.memory.provider_batches import MemoryProviderBatches
-from adapters.memory.tables import RecordTables
 from domain.errors import DatabaseUnavailable
 from domain.extraction.jobs.batch_processor import BatchDesk, LostBatch
 from domain.extraction.jobs.batch_worker import BatchRunner
 from domain.extraction.jobs.items import ClaimedItem, Settlement
 from domain.extraction.jobs.model import JobId, JobStatus, WorkerId
 from ports.extraction_jobs import OpenBatch
+from tests.fakes.extraction_jobs import MemoryExtractionQueue
+from tests.fakes.provider_batches import MemoryProviderBatches
+from tests.fakes.tables import RecordTables
 from tests.unit.test_batch_desk import PACE, Bench
 from tests.unit.test_extraction_runner import CountingModel, Shop, shop
 

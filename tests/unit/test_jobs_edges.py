@@ -10,9 +10,6 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.memory.extraction_queue import MemoryExtractionQueue
-from adapters.memory.language_model import ScriptedLanguageModel
-from adapters.memory.tables import RecordTables
 from domain.extraction.calls import FailureKind
 from domain.extraction.jobs.item_processor import (
     Desk,
@@ -27,6 +24,9 @@ from domain.extraction.jobs.reader import DocumentReader, Plan
 from domain.extraction.jobs.settlement import give_back
 from ports.extraction_jobs import LeaseLost
 from ports.language_models import Prompt
+from tests.fakes.extraction_jobs import MemoryExtractionQueue
+from tests.fakes.language_models import ScriptedLanguageModel
+from tests.fakes.tables import RecordTables
 from tests.unit.test_batch_desk import ASSIGNMENT, Bench, Refusing, answer
 
 

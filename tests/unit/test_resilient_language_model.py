@@ -11,9 +11,9 @@ import pytest
 from adapters.llm.concurrency import AdaptiveLimit
 from adapters.llm.resilient import ResilientLanguageModel
 from adapters.llm.throttle import FAILURES_TO_OPEN, OPEN_S, Limits, LocalPacer, StatedLimits
-from adapters.memory.language_model import Said, ScriptedLanguageModel
 from domain.extraction.calls import REACTIONS, CallFailed, Failure, FailureKind
 from ports.language_models import Answer, Budget, Message, Prompt
+from tests.fakes.language_models import Said, ScriptedLanguageModel
 
 PROMPT = Prompt(
     messages=(Message(role="user", content="x"),),
