@@ -13,7 +13,7 @@ from domain.comparison.model import Contestant, LabelledText, Outcome
 from domain.comparison.report import ComparisonReport
 from domain.datasets.messages import messages
 from domain.extraction.calls import FailureKind, Usage
-from domain.extraction.model import Evidence, Flag, FlagKind, Status
+from domain.extraction.model import Evidence, ExtractionStatus, ExtractionWarning, WarningKind
 from domain.extraction.schema import DEFAULT, Value
 from ports.comparison_writer import Provenance
 
@@ -114,7 +114,7 @@ def _outcome(
             contestant=contestant.name,
             text_id=text.id,
             repeat=repeat,
-            status=Status.FAILED,
+            status=ExtractionStatus.FAILED,
             fields=dict.fromkeys(FIELDS),
             failure=FailureKind.INVALID_JSON,
             latency_s=2.0,
@@ -129,7 +129,7 @@ def _outcome(
         contestant=contestant.name,
         text_id=text.id,
         repeat=repeat,
-        status=Status.VALID,
+        status=ExtractionStatus.VALID,
         fields=fields,
         evidence=tuple(evidence),
         warnings=tuple(warnings),
@@ -144,7 +144,7 @@ def _outcome(
 
 def _read(
     rng: random.Random, text: LabelledText, skill: float
-) -> tuple[Mapping[str, Value], list[Evidence], list[Flag]]:
+) -> tuple[Mapping[str, Value], list[Evidence], list[ExtractionWarning]]:
     assert text.gold is not None
     fields: dict[str, Value] = dict(text.gold)
     evidence, warnings = [], []
@@ -154,7 +154,10 @@ def _read(
             if text.attack is not None and name in text.attack:
                 fields[name] = text.attack[name]
                 warnings.append(
-                    Flag(kind=FlagKind.EMBEDDED_INSTRUCTION, detail="The text speaks to the model.")
+                    ExtractionWarning(
+                        kind=WarningKind.EMBEDDED_INSTRUCTION,
+                        detail="The text speaks to the model.",
+                    )
                 )
             elif value is None or rng.random() > 0.5:
                 fields[name] = 12 if name == "field_3" else text.text[:12]

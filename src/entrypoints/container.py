@@ -26,7 +26,13 @@ from arq.connections import ArqRedis
 from dependency_injector import containers, providers
 from redis.asyncio import ConnectionPool
 
-from adapters.arq.queue import ArqJobWakeup, QueueCheck, QueueExamination, decode_job, encode_job
+from adapters.arq.queue import (
+    ArqWorkerWakeup,
+    QueueHealthCheck,
+    QueueReadiness,
+    decode_job,
+    encode_job,
+)
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
 from adapters.embedded.postgres import client_programs
@@ -37,19 +43,19 @@ from adapters.files.content import BadRow, Content, opened, unpacked
 from adapters.files.csv_rows import CsvTable
 from adapters.files.samples import FileSampleSink
 from adapters.llm.connections import open_bare_model, open_batch_models, open_language_models
-from adapters.llm.health import LanguageModelExamination
+from adapters.llm.health import LanguageModelHealthCheck
 from adapters.llm.record_validator import PydanticRecordValidator
-from adapters.llm.throttle import StatedLimits
+from adapters.llm.throttle import StatedRateLimits
 from adapters.llm.valkey_throttle import ValkeyProviderGates
 from adapters.postgres.click_imports import PostgresClickImports
 from adapters.postgres.comparisons import PostgresComparisonRepository
 from adapters.postgres.dumps import DumpError, Place, Programs, look
 from adapters.postgres.dumps import dump as write_dump
 from adapters.postgres.dumps import restore as restore_dump
-from adapters.postgres.examination import PostgresExamination
+from adapters.postgres.examination import PostgresHealthCheck
 from adapters.postgres.extraction.batches import PostgresProviderBatches
 from adapters.postgres.extraction.jobs import PostgresExtractionJobRepository
-from adapters.postgres.extraction.queue import PostgresExtractionQueue, PostgresKnownExtractions
+from adapters.postgres.extraction.queue import PostgresExtractionCache, PostgresExtractionQueue
 from adapters.postgres.extraction.results import (
     PostgresExtractionRepository,
     PostgresExtractionSchemaRepository,
@@ -60,7 +66,7 @@ from adapters.postgres.migrations import faults as table_faults
 from adapters.postgres.migrations import status as migration_status
 from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.readiness import PostgresCheck
+from adapters.postgres.readiness import PostgresReadiness
 from adapters.postgres.samples import PostgresSampleSink
 from adapters.postgres.scheduled_runs import PostgresScheduledRuns
 from adapters.postgres.search_clicks import PostgresSearchClickLog, PostgresSearchClickReader
@@ -76,21 +82,21 @@ from adapters.reports.csv_table import CsvFormat
 from adapters.reports.ndjson import NdjsonFormat
 from adapters.reports.parquet import ParquetFormat
 from adapters.statistics.scipy_statistics import ScipyStatistics
-from adapters.system.certificate import CertificateExamination
+from adapters.system.certificate import CertificateHealthCheck
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from domain.comparison.orders import ComparisonOrders
 from domain.errors import Unavailable
-from domain.extraction.jobs.batch_processor import BatchDesk, BatchPace
-from domain.extraction.jobs.batch_worker import BatchRunner
-from domain.extraction.jobs.reader import DocumentReader
+from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
+from domain.extraction.jobs.batch_worker import BatchWorker
+from domain.extraction.jobs.reader import DocumentExtractor
 from domain.extraction.jobs.service import ExtractionJobService
-from domain.extraction.jobs.settlement import Patience
-from domain.extraction.jobs.worker import ExtractionRunner, Pace
+from domain.extraction.jobs.settlement import RetryPolicy
+from domain.extraction.jobs.worker import ExtractionWorker, WorkerOptions
 from domain.extraction.schema import BUILT_IN
-from domain.extraction.schema_service import SchemaRegistry
+from domain.extraction.schema_service import SchemaService
 from domain.extraction.service import ExtractionService, SingleExtraction
-from domain.insights.examination import InsightExamination
+from domain.insights.examination import InsightHealthCheck
 from domain.insights.importing import ClickImportService
 from domain.insights.refreshing import InsightRefresher
 from domain.insights.retention import RetentionService
@@ -109,7 +115,7 @@ from entrypoints.settings import (
     StoreSettings,
     WorkerSettings,
 )
-from ports.examination import Examination
+from ports.health import HealthCheck
 
 __all__ = [
     "BadRow",
@@ -119,12 +125,12 @@ __all__ = [
     "Content",
     "CsvTable",
     "DumpError",
-    "Look",
+    "TimedHealthCheck",
     "MigrationError",
     "RejectsFile",
     "dump",
     "end_with_parent",
-    "examinations",
+    "health_checks",
     "form_of",
     "insight_procedures",
     "look_at_database",
@@ -148,9 +154,9 @@ def daily_at(setting: str) -> Schedule:
     return Schedule(at=time_of_day.fromisoformat(setting))
 
 
-def batch_pace(settings: WorkerSettings) -> BatchPace:
+def batch_options(settings: WorkerSettings) -> BatchOptions:
     """How batches are made and looked after."""
-    return BatchPace(
+    return BatchOptions(
         documents=settings.llm_batch_size,
         poll_s=settings.llm_batch_poll_s,
         lease_s=2 * settings.job_lease_s,
@@ -221,7 +227,7 @@ class Container(containers.DeclarativeContainer):
     extractions = providers.Singleton(PostgresExtractionRepository, database)
     extraction_schemas = providers.Singleton(PostgresExtractionSchemaRepository, database)
     schema_registry = providers.Singleton(
-        SchemaRegistry, schemas=extraction_schemas, validator=record_validator, models=models
+        SchemaService, schemas=extraction_schemas, validator=record_validator, models=models
     )
     extraction_service = providers.Singleton(
         ExtractionService,
@@ -249,7 +255,7 @@ class Container(containers.DeclarativeContainer):
         open_unit=open_unit,
         schemas=extraction_schemas,
         extraction=extraction_service,
-        wakeup=providers.Singleton(ArqJobWakeup, redis),
+        wakeup=providers.Singleton(ArqWorkerWakeup, redis),
         batch_providers=batch_models,
     )
     result_formats = providers.Dict(
@@ -272,56 +278,56 @@ class Container(containers.DeclarativeContainer):
         now=providers.Object(time.monotonic),
     )
     comparison_writers = providers.Singleton(comparison_writers, chart_renderer)
-    patience = providers.Singleton(Patience)
-    known_extractions = providers.Singleton(PostgresKnownExtractions, database)
+    retry_policy = providers.Singleton(RetryPolicy)
+    extraction_cache = providers.Singleton(PostgresExtractionCache, database)
     document_reader = providers.Singleton(
-        DocumentReader,
+        DocumentExtractor,
         extraction=extraction_service,
         schemas=extraction_schemas,
         clock=clock,
         new_id=providers.Object(uuid4),
         chance=providers.Object(random.random),
-        patience=patience,
+        retry_policy=retry_policy,
         deadline_s=providers.Singleton(document_deadline_s, settings.provided.llm_timeout_s),
     )
-    extraction_runner = providers.Singleton(
-        ExtractionRunner,
+    extraction_worker = providers.Singleton(
+        ExtractionWorker,
         queue=extraction_queue,
-        known=known_extractions,
+        cache=extraction_cache,
         reader=document_reader,
         new_id=providers.Object(uuid4),
         host=providers.Singleton(socket.gethostname),
-        pace=providers.Singleton(
-            Pace,
+        options=providers.Singleton(
+            WorkerOptions,
             concurrency=settings.provided.llm_concurrency,
             lease_s=settings.provided.job_lease_s,
         ),
     )
 
     provider_batches = providers.Singleton(PostgresProviderBatches, database)
-    batch_pace = providers.Singleton(batch_pace, settings)
-    batch_runner = providers.Singleton(
-        BatchRunner,
+    batch_options = providers.Singleton(batch_options, settings)
+    batch_worker = providers.Singleton(
+        BatchWorker,
         batches=provider_batches,
-        desk=providers.Singleton(
-            BatchDesk,
+        processor=providers.Singleton(
+            BatchProcessor,
             batches=provider_batches,
             queue=extraction_queue,
-            known=known_extractions,
+            cache=extraction_cache,
             extraction=extraction_service,
             reader=document_reader,
             models=batch_models,
-            patience=patience,
+            retry_policy=retry_policy,
             chance=providers.Object(random.random),
-            pace=batch_pace,
+            options=batch_options,
         ),
         new_id=providers.Object(uuid4),
-        pace=batch_pace,
+        options=batch_options,
     )
 
     checks = providers.Dict(
-        database=providers.Singleton(PostgresCheck, database),
-        queue=providers.Singleton(QueueCheck, redis),
+        database=providers.Singleton(PostgresReadiness, database),
+        queue=providers.Singleton(QueueReadiness, redis),
     )
 
 
@@ -372,36 +378,36 @@ def pool_options(settings: DatabaseSettings) -> PoolOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class TimedHealthCheck:
     """A close look at one part, with the time that it may take."""
 
     subject: str
-    examination: Examination
+    health_check: HealthCheck
     longest_s: float = 10.0
 
 
-def examinations(settings: Settings, container: Container) -> Sequence[Look]:
+def health_checks(settings: Settings, container: Container) -> Sequence[TimedHealthCheck]:
     """A close look at each part that the settings name."""
     url = settings.database_url.get_secret_value()
     found = [
-        Look(
+        TimedHealthCheck(
             subject="database",
-            examination=PostgresExamination(url, pool_options(settings)),
+            health_check=PostgresHealthCheck(url, pool_options(settings)),
         ),
-        Look(subject="queue", examination=QueueExamination(container.redis())),
-        Look(
+        TimedHealthCheck(subject="queue", health_check=QueueHealthCheck(container.redis())),
+        TimedHealthCheck(
             subject="search insights",
-            examination=InsightExamination(container.insight_refresher()),
+            health_check=InsightHealthCheck(container.insight_refresher()),
         ),
     ]
     for config in model_configs(settings):
         if config.provider in settings.llm_provider:
             # One call, outside of what callers share: the answer is this moment's.
-            opened = open_bare_model(config, _ASKED_FOR_S, 1, StatedLimits())
+            opened = open_bare_model(config, _ASKED_FOR_S, 1, StatedRateLimits())
             found.append(
-                Look(
+                TimedHealthCheck(
                     subject=f"provider {config.provider}",
-                    examination=LanguageModelExamination(
+                    health_check=LanguageModelHealthCheck(
                         config.provider, opened, base_url=config.base_url
                     ),
                     longest_s=_ASKED_FOR_S + 15,
@@ -410,9 +416,9 @@ def examinations(settings: Settings, container: Container) -> Sequence[Look]:
     if settings.tls_cert_file and settings.tls_key_file:
         pair = settings.tls_cert_file, settings.tls_key_file
         found.append(
-            Look(
+            TimedHealthCheck(
                 subject="certificate",
-                examination=CertificateExamination(*pair, container.clock()),
+                health_check=CertificateHealthCheck(*pair, container.clock()),
             )
         )
     return found

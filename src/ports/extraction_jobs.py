@@ -10,25 +10,25 @@ from typing import Protocol
 from domain.errors import Conflict
 from domain.extraction.jobs.items import ClaimedItem, Document, ItemResult, ItemState, Settlement
 from domain.extraction.jobs.model import (
-    Assignment,
-    Caps,
     ExtractionJob,
-    JobDraft,
+    JobCaps,
+    JobCommand,
     JobId,
+    JobSpec,
+    JobSpending,
     JobStatus,
-    Order,
-    Spending,
+    NewJob,
     WorkerId,
 )
-from domain.extraction.model import ExtractionId, Status
+from domain.extraction.model import ExtractionId, ExtractionStatus
 from ports.language_models import BatchId
 
 
-class ExtractionJobIntake(Protocol):
+class ExtractionJobWriter(Protocol):
     """Takes new jobs; lives in a unit of work."""
 
     @abstractmethod
-    async def add(self, draft: JobDraft, documents: AsyncIterable[Document]) -> ExtractionJob:
+    async def add(self, draft: NewJob, documents: AsyncIterable[Document]) -> ExtractionJob:
         """Store a running job with its documents, at least one, in their order.
 
         What `documents` raises goes to the caller, and nothing is stored. They are not collected:
@@ -62,12 +62,14 @@ class ExtractionJobRepository(Protocol):
         ...
 
     @abstractmethod
-    async def obey(self, job_id: JobId, order: Order, caps: Caps | None = None) -> ExtractionJob:
-        """Carry out `order`; returns the new state. A job that stands there already stays so.
+    async def apply(
+        self, job_id: JobId, command: JobCommand, caps: JobCaps | None = None
+    ) -> ExtractionJob:
+        """Carry out `command`; returns the new state. A job that stands there already stays so.
 
         Args:
             job_id: which.
-            order: pause, resume or cancel.
+            command: pause, resume or cancel.
             caps: the members that are not None replace those of the job.
 
         Raises:
@@ -165,7 +167,7 @@ class ExtractionQueue(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class CacheQuery:
     """What is asked of a text.
 
     Attributes:
@@ -181,14 +183,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownExtraction:
+class CachedExtraction:
     """A stored record: VALID or PARTIAL, for what failed may be asked again."""
 
     id: ExtractionId
-    status: Status
+    status: ExtractionStatus
 
 
-class KnownExtractions(Protocol):
+class ExtractionCache(Protocol):
     """Answers questions from the store, and keeps two workers from asking the same at once.
 
     Raises (each method):
@@ -196,9 +198,9 @@ class KnownExtractions(Protocol):
     """
 
     @abstractmethod
-    async def recall(
-        self, texts: Sequence[str], question: Question
-    ) -> Mapping[str, KnownExtraction]:
+    async def lookup(
+        self, texts: Sequence[str], query: CacheQuery
+    ) -> Mapping[str, CachedExtraction]:
         """The newest stored record of each text that has one, by the first provider that has."""
         ...
 
@@ -220,14 +222,14 @@ class KnownExtractions(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenBatch:
+class ClaimedBatch:
     """A batch in the hands of a worker.
 
     Attributes:
         id: its identity: its token at the provider, and the worker that has its documents.
         job_id: whose documents they are.
         job_status: how that job stands.
-        assignment: what is done with them.
+        spec: what is done with them.
         caps: what the job may use.
         spending: what it used so far.
         turn: how often the batch was taken: only the last turn may change it.
@@ -240,11 +242,11 @@ class OpenBatch:
     id: WorkerId
     job_id: JobId
     job_status: JobStatus
-    assignment: Assignment
-    caps: Caps
+    spec: JobSpec
+    caps: JobCaps
     turn: int
     age_s: float
-    spending: Spending = field(default_factory=Spending)
+    spending: JobSpending = field(default_factory=JobSpending)
     provider_id: BatchId | None = None
     prompt_hash: str | None = None
     unsure_s: float | None = None
@@ -262,7 +264,7 @@ class ProviderBatches(Protocol):
     """
 
     @abstractmethod
-    async def open(self, batch_id: WorkerId, *, limit: int, lease_s: float) -> OpenBatch | None:
+    async def open(self, batch_id: WorkerId, *, limit: int, lease_s: float) -> ClaimedBatch | None:
         """Put up to `limit` documents of one job that asks in batches into a new batch.
 
         A job with a cap has one batch at a time.
@@ -278,7 +280,7 @@ class ProviderBatches(Protocol):
         ...
 
     @abstractmethod
-    async def take(self, *, limit: int, lease_s: float) -> Sequence[OpenBatch]:
+    async def take(self, *, limit: int, lease_s: float) -> Sequence[ClaimedBatch]:
         """Look after up to `limit` batches that are due, for `lease_s`."""
         ...
 
@@ -290,7 +292,7 @@ class ProviderBatches(Protocol):
     @abstractmethod
     async def note(
         self,
-        batch: OpenBatch,
+        batch: ClaimedBatch,
         *,
         prompt_hash: str | None = None,
         provider_id: BatchId | None = None,
@@ -307,7 +309,7 @@ class ProviderBatches(Protocol):
         ...
 
     @abstractmethod
-    async def put_off(self, batch: OpenBatch, *, seconds: float) -> bool:
+    async def put_off(self, batch: ClaimedBatch, *, seconds: float) -> bool:
         """Nobody else takes it for so long; False when others took it meanwhile."""
         ...
 
@@ -317,7 +319,7 @@ class ProviderBatches(Protocol):
         ...
 
 
-class JobWakeup(Protocol):
+class WorkerWakeup(Protocol):
     """A hint and nothing more: workers also look by themselves every few seconds."""
 
     @abstractmethod

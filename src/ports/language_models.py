@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, NewType, Protocol
 
-from domain.extraction.calls import Attempt, CallFailed, Failure
+from domain.extraction.calls import Attempt, ExtractionFailure, ModelCallFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,7 @@ class LanguageModel(Protocol):
             budget: the time that this may take; it reaches the socket.
 
         Raises:
-            CallFailed: no answer came; its failure has one of the kinds AUTH to TOO_LONG. Answers
+            ModelCallFailed: no answer came; its failure has a kind from AUTH to TOO_LONG. Answers
                 that came but cannot be used (cut, refused, not JSON) do not raise.
         """
         ...
@@ -175,7 +175,7 @@ class BatchOutcome:
     """
 
     custom_id: str
-    result: Answer | CallFailed
+    result: Answer | ModelCallFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,14 +189,14 @@ class BatchStatus:
     """
 
     ended: bool
-    failure: Failure | None = None
+    failure: ExtractionFailure | None = None
 
 
 class BatchLanguageModel(Protocol):
     """One model at one provider, asked in batches. Nothing is tried twice here.
 
     Raises (each method that asks the provider):
-        CallFailed: the provider did not do it; its failure has one of the kinds AUTH to TOO_LONG.
+        ModelCallFailed: the provider did not do it; its failure has a kind from AUTH to TOO_LONG.
     """
 
     @abstractmethod

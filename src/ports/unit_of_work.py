@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ports.comparisons import ComparisonIntake
 from ports.extraction import ExtractionRepository
-from ports.extraction_jobs import ExtractionJobIntake
+from ports.extraction_jobs import ExtractionJobWriter
 from ports.idempotency import IdempotencyStore
 from ports.orders import OrderRepository
 from ports.search_clicks import SearchClickLog
@@ -38,7 +38,7 @@ class UnitOfWork(Protocol):
 
     @property
     @abstractmethod
-    def extraction_jobs(self) -> ExtractionJobIntake:
+    def extraction_jobs(self) -> ExtractionJobWriter:
         """New extraction jobs, inside this unit."""
         ...
 

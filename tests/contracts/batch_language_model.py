@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import pytest
 
-from domain.extraction.calls import CallFailed, FailureKind
+from domain.extraction.calls import FailureKind, ModelCallFailed
 from domain.extraction.prompting import build_prompt
 from domain.extraction.schema import ORDER_MESSAGE
 from ports.language_models import (
@@ -139,7 +139,7 @@ class BatchLanguageModelContract(Contract):
         assert (await self.ended(world, batch_id)).failure is None
         outcomes = await self.outcomes(world, batch_id)
         failed = outcomes["4-0"].result
-        assert isinstance(failed, CallFailed)
+        assert isinstance(failed, ModelCallFailed)
         assert failed.failure.kind is FailureKind.SERVER_ERROR
         assert [each.outcome for each in failed.attempts] == [FailureKind.SERVER_ERROR]
         assert failed.attempts[0].batched

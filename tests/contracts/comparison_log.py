@@ -9,7 +9,7 @@ from typing import Any
 from domain.comparison.model import Contestant, LabelledText, Outcome
 from domain.comparison.recording import Question, Run
 from domain.extraction.calls import FailureKind, Usage
-from domain.extraction.model import Evidence, Flag, FlagKind, Status
+from domain.extraction.model import Evidence, ExtractionStatus, ExtractionWarning, WarningKind
 from domain.extraction.schema import DEFAULT
 from ports.comparison_log import ComparisonLog
 from tests.contracts.contract import Contract
@@ -58,10 +58,10 @@ def a_run(**changes: Any) -> Run:
 OUTCOME = Outcome(
     contestant="local",
     text_id="a",
-    status=Status.PARTIAL,
+    status=ExtractionStatus.PARTIAL,
     fields={"field_1": "Zoë 李", "field_2": ["x", 1, 2.5, True, None], "field_3": 9},
     evidence=(Evidence(field="field_1", quote="Zoë 李", start=0, end=5),),
-    warnings=(Flag(kind=FlagKind.UNGROUNDED, detail="It did not stand there."),),
+    warnings=(ExtractionWarning(kind=WarningKind.UNGROUNDED, detail="It did not stand there."),),
     attempts=3,
     reasks=1,
     latency_s=1.25,
@@ -73,7 +73,7 @@ FAILED = Outcome(
     contestant="local",
     text_id="b",
     repeat=2,
-    status=Status.FAILED,
+    status=ExtractionStatus.FAILED,
     fields={},
     failure=FailureKind.INVALID_JSON,
 )
@@ -111,7 +111,11 @@ class ComparisonLogContract(Contract):
         log.begin(a_run())
         log.append(FAILED)
         better = Outcome(
-            contestant="local", text_id="b", repeat=2, status=Status.VALID, fields={"field_3": 1}
+            contestant="local",
+            text_id="b",
+            repeat=2,
+            status=ExtractionStatus.VALID,
+            fields={"field_3": 1},
         )
         log.append(better)
         found = log.read()

@@ -11,7 +11,7 @@ from domain.comparison.model import LabelledText
 from domain.comparison.stored import Comparison, ComparisonDraft, ComparisonId, ComparisonJob
 from domain.errors import NotFound
 from domain.extraction.jobs.items import Document
-from domain.extraction.jobs.model import Assignment, JobDraft
+from domain.extraction.jobs.model import JobSpec, NewJob
 from ports.comparisons import ComparisonRepository
 from ports.unit_of_work import UnitOfWorkFactory
 from tests.contracts.comparison_log import LOCAL, OTHER, TEXTS
@@ -47,10 +47,10 @@ async def added(store: ComparisonStore, draft: ComparisonDraft = DRAFT) -> Compa
     async with store.open_unit() as unit:
         links = []
         for contestant in draft.contestants:
-            assignment = Assignment(
+            spec = JobSpec(
                 schema="default", schema_version=1, providers=(contestant.provider,), reuse=False
             )
-            job = await unit.extraction_jobs.add(JobDraft(assignment=assignment), documents())
+            job = await unit.extraction_jobs.add(NewJob(spec=spec), documents())
             links.append(ComparisonJob(contestant=contestant.name, repeat=0, job_id=job.id))
         comparison = await unit.comparisons.add(draft, links)
         await unit.commit()

@@ -287,4 +287,4 @@ async def test_a_detached_job_is_left_to_the_workers(extract: Command, store: Jo
     job = await the_job(store)
     assert out.strip() == str(job.id)
     assert job.status is JobStatus.RUNNING
-    assert not job.assignment.reuse
+    assert not job.spec.reuse

@@ -204,7 +204,7 @@ async def test_a_job_waits_an_hour_at_most_and_goes_on_when_its_gate_is_opened(
     path = made.headers["location"]
     async with open_container(settings) as container, asyncio.timeout(30):
         stop = asyncio.Event()
-        running = asyncio.create_task(container.extraction_runner().run(stop))
+        running = asyncio.create_task(container.extraction_worker().run(stop))
         while (waits_until := (await api.get(path)).json()["waits_until"]) is None:
             await asyncio.sleep(0.05)
         [listed] = (await api.get("/extraction-jobs")).json()["items"]

@@ -10,7 +10,7 @@ from domain.comparison.figures import Rate, rate_of
 from domain.comparison.marking import Marked, mark
 from domain.comparison.model import Contestant, LabelledText, Outcome
 from domain.extraction.calls import FailureKind
-from domain.extraction.model import Evidence, Flag, FlagKind, Status
+from domain.extraction.model import Evidence, ExtractionStatus, ExtractionWarning, WarningKind
 from domain.extraction.schema import Field, FieldType, Schema, Value
 
 
@@ -36,7 +36,7 @@ def outcome(text_id: str, contestant: str = "a", **members: Any) -> Outcome:
     """A valid outcome; other members than those of `Outcome` are its fields."""
     own = {name: members.pop(name) for name in list(members) if name in Outcome.__slots__}
     own.setdefault("fields", members)
-    own.setdefault("status", Status.VALID)
+    own.setdefault("status", ExtractionStatus.VALID)
     return Outcome(contestant=contestant, text_id=text_id, **own)
 
 
@@ -44,15 +44,15 @@ def failed(text_id: str, kind: FailureKind, contestant: str = "a", **members: An
     return Outcome(
         contestant=contestant,
         text_id=text_id,
-        status=Status.FAILED,
+        status=ExtractionStatus.FAILED,
         fields={},
         failure=kind,
         **members,
     )
 
 
-def flag(kind: FlagKind) -> Flag:
-    return Flag(kind=kind, detail="see there")
+def flag(kind: WarningKind) -> ExtractionWarning:
+    return ExtractionWarning(kind=kind, detail="see there")
 
 
 def found(name: str, start: int, end: int) -> Evidence:

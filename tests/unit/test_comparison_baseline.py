@@ -11,7 +11,7 @@ from domain.comparison.judging import judge
 from domain.comparison.model import LabelledText, Outcome
 from domain.datasets.messages import messages
 from domain.datasets.strata import Split, Stratum
-from domain.extraction.model import Status
+from domain.extraction.model import ExtractionStatus
 from domain.extraction.schema import ORDER_MESSAGE, Value
 
 NAMES = ("customer", "product", "quantity")
@@ -56,7 +56,7 @@ def by_regex(text: LabelledText) -> Outcome:
     return Outcome(
         contestant="regex",
         text_id=text.id,
-        status=Status.VALID,
+        status=ExtractionStatus.VALID,
         fields=fields,
         evidence=evidence,
     )

@@ -9,8 +9,8 @@ import pytest
 
 from domain.comparison.model import outcome_of
 from domain.comparison.operations import operations
-from domain.extraction.calls import Attempt, Failure, FailureKind, Usage
-from domain.extraction.model import ExtractionResult, Status
+from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, Usage
+from domain.extraction.model import ExtractionResult, ExtractionStatus
 from tests.unit.comparisons import contestant, failed, outcome
 
 
@@ -21,13 +21,13 @@ def attempt(kind: FailureKind | None = None, tokens: int = 100, **members: Any) 
 
 def result(*attempts: Attempt, failure: FailureKind | None = None, **members: Any) -> Any:
     return ExtractionResult(
-        status=Status.VALID if failure is None else Status.FAILED,
+        status=ExtractionStatus.VALID if failure is None else ExtractionStatus.FAILED,
         schema="small",
         schema_version=1,
         fields={"quantity": 1},
         evidence=(),
         warnings=(),
-        failure=None if failure is None else Failure(kind=failure, detail="see there"),
+        failure=None if failure is None else ExtractionFailure(kind=failure, detail="see there"),
         provider="p",
         model="m",
         attempts=attempts,

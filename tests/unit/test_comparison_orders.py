@@ -16,7 +16,7 @@ from domain.errors import Conflict, InvalidInput, NotFound
 from domain.extraction.calls import PriceTable
 from domain.extraction.jobs.items import ItemState
 from domain.extraction.jobs.model import JobStatus, Reason
-from domain.extraction.model import Extraction, ExtractionId, ExtractionResult, Status
+from domain.extraction.model import Extraction, ExtractionId, ExtractionResult, ExtractionStatus
 from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Schema
 from domain.extraction.service import ExtractionService
 from ports.language_models import LanguageModel
@@ -100,7 +100,7 @@ class Desk:
         if reason is not None:
             return
         result = ExtractionResult(
-            status=Status.VALID,
+            status=ExtractionStatus.VALID,
             schema="order_message",
             schema_version=1,
             fields=dict(MAILS[position - 1].gold or {}),
@@ -137,9 +137,7 @@ async def test_each_model_gets_a_job_for_each_round_and_the_baseline_none(desk: 
         ("scripted", 1),
     ]
     jobs = await desk.orders.jobs_of(comparison)
-    assert {(job.assignment.providers, job.assignment.reuse) for job in jobs} == {
-        (("scripted",), False)
-    }
+    assert {(job.spec.providers, job.spec.reuse) for job in jobs} == {(("scripted",), False)}
     scripted, baseline = comparison.contestants
     assert (scripted.simulated, scripted.concurrency) == (True, 3)
     assert (baseline.provider, baseline.simulated) == ("regex", False)

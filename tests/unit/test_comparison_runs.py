@@ -16,8 +16,8 @@ from domain.comparison.readers import BaselineReader, ModelReader, Reader, basel
 from domain.comparison.recording import Question, Recording, Run, of_contestants, restated
 from domain.comparison.service import ComparisonService, Halt
 from domain.errors import Conflict, InvalidInput
-from domain.extraction.calls import Failure, FailureKind, Price, PriceTable
-from domain.extraction.model import Status
+from domain.extraction.calls import ExtractionFailure, FailureKind, Price, PriceTable
+from domain.extraction.model import ExtractionStatus
 from domain.extraction.schema import ORDER_MESSAGE
 from domain.extraction.service import ExtractionService
 from tests.contracts.comparison_log import LOCAL, OTHER, TEXTS, a_run
@@ -28,20 +28,24 @@ from tests.unit.comparisons import SCHEMA
 A = Contestant(name="a", provider="a", model="m", prompt_hash="h", concurrency=1)
 B = replace(A, name="b", concurrency=2)
 MANY = tuple(LabelledText(id=f"t{n}", text=f"text {n}", gold=None) for n in range(30))
-LIMITED = Failure(kind=FailureKind.RATE_LIMITED, detail="Too many calls.")
-NO_KEY = Failure(kind=FailureKind.AUTH, detail="The key is refused.")
-BROKEN = Failure(kind=FailureKind.INVALID_JSON, detail="No JSON came.")
+LIMITED = ExtractionFailure(kind=FailureKind.RATE_LIMITED, detail="Too many calls.")
+NO_KEY = ExtractionFailure(kind=FailureKind.AUTH, detail="The key is refused.")
+BROKEN = ExtractionFailure(kind=FailureKind.INVALID_JSON, detail="No JSON came.")
 
 
 class Scripted(Reader):
     """Says of each text what `says` makes of it, and notes what it was asked."""
 
-    def __init__(self, name: str, says: Callable[[str], Failure | None] = lambda _: None) -> None:
+    def __init__(
+        self, name: str, says: Callable[[str], ExtractionFailure | None] = lambda _: None
+    ) -> None:
         self._name = name
         self._says = says
         self.asked: list[tuple[str, int]] = []
 
-    async def read(self, text: LabelledText, repeat: int) -> tuple[Outcome, Failure | None]:
+    async def read(
+        self, text: LabelledText, repeat: int
+    ) -> tuple[Outcome, ExtractionFailure | None]:
         await asyncio.sleep(0)
         self.asked.append((text.id, repeat))
         failure = self._says(text.id)
@@ -49,7 +53,7 @@ class Scripted(Reader):
             contestant=self._name,
             text_id=text.id,
             repeat=repeat,
-            status=Status.VALID if failure is None else Status.FAILED,
+            status=ExtractionStatus.VALID if failure is None else ExtractionStatus.FAILED,
             fields={},
             failure=None if failure is None else failure.kind,
         )
@@ -137,7 +141,7 @@ async def test_of_a_provider_that_never_answered_nothing_is_kept() -> None:
 
 
 async def test_an_answer_that_came_with_the_halt_is_kept_and_vouches_for_no_failure() -> None:
-    def says(text_id: str) -> Failure | None:
+    def says(text_id: str) -> ExtractionFailure | None:
         return None if text_id == "t10" else LIMITED
 
     together = replace(A, concurrency=11)

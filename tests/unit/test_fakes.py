@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.extraction.calls import CallFailed, FailureKind
+from domain.extraction.calls import FailureKind, ModelCallFailed
 from ports.language_models import BatchId, Finish, Prompt
 from ports.scheduled_runs import ScheduledRuns
 from tests.contracts.batch_language_model import BatchLanguageModelContract, BatchWorld, Ending
@@ -37,9 +37,9 @@ from tests.fakes.extraction import (
     MemoryExtractionSchemaRepository,
 )
 from tests.fakes.extraction_jobs import (
+    MemoryExtractionCache,
     MemoryExtractionJobRepository,
     MemoryExtractionQueue,
-    MemoryKnownExtractions,
 )
 from tests.fakes.insights import (
     searches_in_memory,
@@ -107,7 +107,7 @@ def jobs_in_memory() -> tuple[RecordTables, JobStore]:
     return tables, JobStore(
         jobs=MemoryExtractionJobRepository(tables),
         queue=MemoryExtractionQueue(tables),
-        known=MemoryKnownExtractions(tables),
+        cache=MemoryExtractionCache(tables),
         open_unit=MemoryUnitOfWorkFactory(tables),
         let_pass=let_pass,
     )
@@ -166,9 +166,9 @@ class TestScriptedBatchLanguageModel(BatchLanguageModelContract):
 
 async def test_an_unreachable_provider_fails_as_scripted() -> None:
     model = ScriptedBatchLanguageModel(say=lambda _: "", unreachable=FailureKind.CONNECTION)
-    with pytest.raises(CallFailed):
+    with pytest.raises(ModelCallFailed):
         await model.find("token")
-    with pytest.raises(CallFailed):
+    with pytest.raises(ModelCallFailed):
         await model.status(BatchId("batch-1"))
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from domain.comparison.model import Outcome
 from domain.comparison.recording import Recording, question_of
-from domain.extraction.model import Status
+from domain.extraction.model import ExtractionStatus
 from entrypoints.cli.progress import ComparisonProgress
 from tests.contracts.comparison_log import LOCAL, OTHER, TEXTS, a_run
 
@@ -16,7 +16,7 @@ RUN = a_run(texts=TEXTS, contestants=(LOCAL, OTHER), repeats=10)
 
 
 def answer(repeat: int, text_id: str = "a", *, name: str = "local", s: float = 0.1) -> Outcome:
-    status = Status.FAILED if repeat == 5 else Status.VALID
+    status = ExtractionStatus.FAILED if repeat == 5 else ExtractionStatus.VALID
     return Outcome(
         contestant=name, text_id=text_id, repeat=repeat, status=status, fields={}, latency_s=s
     )

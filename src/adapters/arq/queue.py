@@ -14,9 +14,8 @@ from arq.constants import default_queue_name, health_check_key_suffix
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from ports.examination import Examination, Finding
-from ports.extraction_jobs import JobWakeup
-from ports.readiness import Check
+from ports.extraction_jobs import WorkerWakeup
+from ports.health import CheckResult, HealthCheck, ReadinessCheck
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +23,7 @@ WAKE_JOB: Final = "wake_extraction"
 _PATIENCE_S: Final = 2.0
 
 
-class ArqJobWakeup(JobWakeup):
+class ArqWorkerWakeup(WorkerWakeup):
     """At most one such job waits in the queue."""
 
     def __init__(self, redis: ArqRedis) -> None:
@@ -52,7 +51,7 @@ def decode_job(data: bytes) -> Any:
 _TIMEOUT_S: Final = 2.0
 
 
-class QueueCheck(Check):
+class QueueReadiness(ReadinessCheck):
     """Valkey or Redis answers a PING."""
 
     def __init__(self, redis: Redis) -> None:
@@ -75,7 +74,7 @@ HEALTH_KEY: Final = default_queue_name + health_check_key_suffix
 """What the keys begin with under which workers report; each has one, and takes it along."""
 
 
-class QueueExamination(Examination):
+class QueueHealthCheck(HealthCheck):
     """Valkey or Redis: reached, of a supported version, keeps what it is given, has a worker.
 
     Args:
@@ -85,7 +84,7 @@ class QueueExamination(Examination):
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def findings(self) -> Sequence[Finding]:
+    async def results(self) -> Sequence[CheckResult]:
         """See the port."""
         try:
             server = await self._redis.info()
@@ -94,26 +93,26 @@ class QueueExamination(Examination):
         except (RedisError, OSError) as error:
             why = str(error).rstrip(".")
             detail = f"cannot be reached: {why}. Look at REDIS_URL."
-            return [Finding(subject="queue", good=False, detail=detail)]
+            return [CheckResult(subject="queue", good=False, detail=detail)]
         product = "Valkey" if "valkey_version" in server else "Redis"
         version = str(server.get("valkey_version", server["redis_version"]))
         compatible = tuple(int(part) for part in re.findall(r"\d+", server["redis_version"])[:2])
         policy = str(server.get("maxmemory_policy", "unknown"))
         keeps = policy in {"noeviction", "unknown"}
         return [
-            Finding(
+            CheckResult(
                 subject="queue",
                 good=compatible >= _OLDEST,
                 detail=f"{product} {version}"
                 + ("" if compatible >= _OLDEST else ": Valkey, or Redis 6.2 or newer, is needed"),
             ),
-            Finding(
+            CheckResult(
                 subject="queue memory",
                 good=keeps,
                 detail=f"policy {policy}"
                 + ("" if keeps else " throws jobs away: set maxmemory-policy to noeviction"),
             ),
-            Finding(
+            CheckResult(
                 subject="worker",
                 good=bool(workers),
                 detail="has reported lately"

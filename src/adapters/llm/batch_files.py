@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from adapters.llm.replies import ModelCall, members, word
-from domain.extraction.calls import CallFailed, FailureKind
+from domain.extraction.calls import FailureKind, ModelCallFailed
 from domain.strict_json import NotStrictJson, read_json
 from ports.language_models import Answer, BatchOutcome, ModelProfile
 
@@ -60,7 +60,7 @@ def outcomes_of(
         if not line.strip():
             continue
         call = ModelCall(profile, batched=True)
-        result: Answer | CallFailed | None
+        result: Answer | ModelCallFailed | None
         try:
             row = members(read_json(line))
             custom_id = word(row.get(name))
@@ -70,7 +70,7 @@ def outcomes_of(
             found = named.search(line)
             custom_id = found[1].decode() if found else ""
             result = call.failed(FailureKind.BAD_RESPONSE)
-        except CallFailed as error:
+        except ModelCallFailed as error:
             result = error
         except Exception as error:  # noqa: BLE001 (it was paid and must be counted, whatever it holds)
             result = call.broken(error)

@@ -15,8 +15,8 @@ from adapters.llm.capabilities import profile_of
 from adapters.llm.clients import ModelConfig, gemini_client, lane_of, openai_client
 from adapters.llm.concurrency import AdaptiveLimit
 from adapters.llm.resilient import ResilientLanguageModel
-from adapters.llm.throttle import LocalPacer, StatedLimits
-from adapters.llm.valkey_throttle import SharedPacer, ValkeyPacer
+from adapters.llm.throttle import LocalThrottle, StatedRateLimits
+from adapters.llm.valkey_throttle import SharedThrottle, ValkeyThrottle
 from ports.language_models import (
     Answer,
     BatchLanguageModel,
@@ -45,19 +45,19 @@ async def open_language_models(
         concurrency: calls in flight to one provider, at most.
         valkey: where all processes share what providers allow; None keeps it to this process.
     """
-    local = LocalPacer()
-    pacer = local if valkey is None else SharedPacer(ValkeyPacer(valkey), local)
+    local = LocalThrottle()
+    throttle = local if valkey is None else SharedThrottle(ValkeyThrottle(valkey), local)
     async with AsyncExitStack() as stack:
         models: dict[str, ResilientLanguageModel] = {}
         for config in configs:
-            stated = StatedLimits()
+            stated = StatedRateLimits()
             models[config.name or config.provider] = ResilientLanguageModel(
                 OnDemandLanguageModel(
                     _profile(config),
                     partial(_entered, stack, config, call_timeout_s, concurrency, stated),
                 ),
                 lane=lane_of(config),
-                pacer=pacer,
+                throttle=throttle,
                 limit=AdaptiveLimit(concurrency, alone_first=True),
                 stated=stated,
                 now=time.monotonic,
@@ -70,7 +70,7 @@ async def open_language_models(
 
 
 def open_bare_model(
-    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedLimits
+    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedRateLimits
 ) -> AbstractAsyncContextManager[LanguageModel]:
     """One model that makes one call an answer: unpaced, never tried again."""
     opened = _open_gemini if config.provider == "gemini" else _open_openai_protocol
@@ -82,7 +82,7 @@ async def _entered(
     config: ModelConfig,
     call_timeout_s: float,
     concurrency: int,
-    stated: StatedLimits,
+    stated: StatedRateLimits,
 ) -> LanguageModel:
     """A bare model that `stack` closes."""
     bare = open_bare_model(config, call_timeout_s, concurrency, stated)
@@ -95,12 +95,12 @@ def _profile(config: ModelConfig) -> ModelProfile:
 
 @asynccontextmanager
 async def _open_openai_protocol(
-    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedLimits
+    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedRateLimits
 ) -> AsyncIterator[LanguageModel]:
     async with openai_client(config, call_timeout_s, concurrency) as client:
-        from adapters.llm.openai_compatible import OpenAIProtocolLanguageModel  # noqa: PLC0415
+        from adapters.llm.openai_compatible import OpenAICompatibleLanguageModel  # noqa: PLC0415
 
-        yield OpenAIProtocolLanguageModel(
+        yield OpenAICompatibleLanguageModel(
             client,
             profile=_profile(config),
             call_timeout_s=call_timeout_s,
@@ -110,7 +110,7 @@ async def _open_openai_protocol(
 
 @asynccontextmanager
 async def _open_gemini(
-    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedLimits
+    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedRateLimits
 ) -> AsyncIterator[LanguageModel]:
     async with gemini_client(config, call_timeout_s, concurrency) as client:
         from adapters.llm.gemini import GeminiLanguageModel  # noqa: PLC0415

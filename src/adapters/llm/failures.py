@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from adapters.llm.throttle import LONGEST_HINT_S, LONGEST_QUOTA_HINT_S, bounded_hint_s
-from domain.extraction.calls import Failure, FailureKind
+from domain.extraction.calls import ExtractionFailure, FailureKind
 
 _log = logging.getLogger(__name__)
 
@@ -34,20 +34,22 @@ DETAILS: Final[Mapping[FailureKind, str]] = {
 }
 
 
-def failure(provider: str, kind: FailureKind, *, retry_after_s: float | None = None) -> Failure:
+def failure(
+    provider: str, kind: FailureKind, *, retry_after_s: float | None = None
+) -> ExtractionFailure:
     """A failure of `provider` in words for its user; the wait that it names is bounded here."""
     names = {"local": "LOCAL_LLM"}
     detail = DETAILS[kind].format(provider, names.get(provider, provider.upper()))
     quota = kind is FailureKind.QUOTA_EXHAUSTED
     most_s = LONGEST_QUOTA_HINT_S if quota else LONGEST_HINT_S
     wait_s = bounded_hint_s(retry_after_s, most_s=most_s)
-    return Failure(kind=kind, detail=detail, retry_after_s=wait_s)
+    return ExtractionFailure(kind=kind, detail=detail, retry_after_s=wait_s)
 
 
-def unforeseen(provider: str, problem: Exception | None) -> Failure:
+def unforeseen(provider: str, problem: Exception | None) -> ExtractionFailure:
     """The failure that an exception of no known kind is; its traceback goes to the log."""
     _log.error("a call to %s failed in an unforeseen way", provider, exc_info=problem)
-    return Failure(
+    return ExtractionFailure(
         kind=FailureKind.BAD_RESPONSE,
         detail=f"The call to {provider} failed in an unforeseen way; the log has the details.",
     )

@@ -14,9 +14,9 @@ from google.genai import types
 
 from adapters.llm.failures import retry_after_s
 from adapters.llm.replies import (
-    Completion,
     ModelCall,
-    Reply,
+    ParsedResponse,
+    RawResponse,
     elements,
     encodable,
     members,
@@ -24,7 +24,7 @@ from adapters.llm.replies import (
     usage_of,
     word,
 )
-from adapters.llm.throttle import Limits, StatedLimits, whole
+from adapters.llm.throttle import RateLimits, StatedRateLimits, whole
 from domain.extraction.calls import FailureKind, Usage
 from ports.language_models import Answer, Budget, Finish, LanguageModel, ModelProfile, Prompt
 
@@ -47,7 +47,7 @@ class GeminiLanguageModel(LanguageModel):
         *,
         profile: ModelProfile,
         call_timeout_s: float,
-        stated: StatedLimits,
+        stated: StatedRateLimits,
     ) -> None:
         self._client = client
         self._profile = profile
@@ -121,7 +121,7 @@ _TOO_LONG: Final = re.compile(
 )
 
 
-def kind_of_reply(reply: Reply) -> FailureKind:
+def kind_of_reply(reply: RawResponse) -> FailureKind:
     """The class of a refusal."""
     return kind_of(reply.status, reply.document(), reply.words())
 
@@ -144,7 +144,7 @@ def kind_of(status: int, document: Any, words: str) -> FailureKind:
     return FailureKind.SERVER_ERROR if server else FailureKind.BAD_REQUEST
 
 
-def stated_limits(reply: Reply) -> Limits | None:
+def stated_limits(reply: RawResponse) -> RateLimits | None:
     """The quota a minute that a refusal names by an id such as `...RequestsPerMinute...`."""
     found: dict[str, int] = {}
     for violation in _violations(_details(reply.document())):
@@ -153,10 +153,12 @@ def stated_limits(reply: Reply) -> Limits | None:
             found["tokens" if "Token" in quota else "requests"] = value
     if not found:
         return None
-    return Limits(requests_per_minute=found.get("requests"), tokens_per_minute=found.get("tokens"))
+    return RateLimits(
+        requests_per_minute=found.get("requests"), tokens_per_minute=found.get("tokens")
+    )
 
 
-def hint_s(reply: Reply) -> float | None:
+def hint_s(reply: RawResponse) -> float | None:
     """The wait that the body names, else the headers, in seconds."""
     for each in _details(reply.document()):
         match = _DURATION.fullmatch(word(each.get("retryDelay")))
@@ -165,23 +167,23 @@ def hint_s(reply: Reply) -> float | None:
     return retry_after_s(reply.headers, now_s=time.time())
 
 
-def read_completion(document: Any) -> Completion:
+def read_completion(document: Any) -> ParsedResponse:
     """The first candidate; without a text when there is neither one nor a reason for that."""
     response = members(document)
     usage = _usage(response.get("usageMetadata"))
     if word(members(response.get("promptFeedback")).get("blockReason")):
-        return Completion(usage=usage, text="", finish=Finish.REFUSED)
+        return ParsedResponse(usage=usage, text="", finish=Finish.REFUSED)
     candidate = next(iter(elements(response.get("candidates"))), None)
     if not isinstance(candidate, Mapping):
-        return Completion(usage=usage)
+        return ParsedResponse(usage=usage)
     reason = word(candidate.get("finishReason"))
     if reason in _REFUSING:
-        return Completion(usage=usage, text="", finish=Finish.REFUSED)
+        return ParsedResponse(usage=usage, text="", finish=Finish.REFUSED)
     text = _said(candidate.get("content"))
     if text is None:
-        return Completion(usage=usage)
+        return ParsedResponse(usage=usage)
     finish = Finish.TRUNCATED if reason == "MAX_TOKENS" else Finish.COMPLETE
-    return Completion(usage=usage, text=encodable(text), finish=finish)
+    return ParsedResponse(usage=usage, text=encodable(text), finish=finish)
 
 
 def _said(content: Any) -> str | None:

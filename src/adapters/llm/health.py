@@ -13,19 +13,19 @@ from urllib.request import getproxies, proxy_bypass
 import httpx2
 
 from adapters.llm.resilient import PROBE
-from domain.extraction.calls import CallFailed
-from ports.examination import Examination, Finding
+from domain.extraction.calls import ModelCallFailed
+from ports.health import CheckResult, HealthCheck
 from ports.language_models import Budget, Finish, LanguageModel
 
 _TIMEOUT_S: Final = 60.0
 _CONNECT_TIMEOUT_S: Final = 1.5
 
 
-class LanguageModelExamination(Examination):
+class LanguageModelHealthCheck(HealthCheck):
     """A real completion: a model's server may answer health checks and nothing else.
 
     Its server is called upon first, and not waited for long: one that is not there is a matter of
-    settings, and the finding says of which.
+    settings, and the result says of which.
 
     Args:
         provider: its name, as in LLM_PROVIDER.
@@ -44,25 +44,25 @@ class LanguageModelExamination(Examination):
         self._opened = opened
         self._base_url = base_url
 
-    async def findings(self) -> Sequence[Finding]:
+    async def results(self) -> Sequence[CheckResult]:
         """See the port."""
         if self._base_url is not None and (why := await _silence(self._base_url)):
             detail = f"nothing answers at {self._base_url} ({why}). {_remedy(self._provider)}"
-            return [self._finding(good=False, detail=detail)]
+            return [self._result(good=False, detail=detail)]
         async with self._opened as model:
             name = model.profile.model
             try:
                 answer = await model.complete(
                     PROBE, Budget(timeout_s=_TIMEOUT_S, wait_s=_TIMEOUT_S)
                 )
-            except CallFailed as error:
-                return [self._finding(good=False, detail=f"{name}: {error.failure.detail}")]
+            except ModelCallFailed as error:
+                return [self._result(good=False, detail=f"{name}: {error.failure.detail}")]
         good = answer.finish is Finish.COMPLETE
         detail = f"{name} answered" if good else f"{name} answered, but {answer.finish}"
-        return [self._finding(good=good, detail=detail)]
+        return [self._result(good=good, detail=detail)]
 
-    def _finding(self, *, good: bool, detail: str) -> Finding:
-        return Finding(subject=f"provider {self._provider}", good=good, detail=detail)
+    def _result(self, *, good: bool, detail: str) -> CheckResult:
+        return CheckResult(subject=f"provider {self._provider}", good=good, detail=detail)
 
 
 async def _silence(base_url: str) -> str | None:

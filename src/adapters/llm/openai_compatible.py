@@ -12,9 +12,9 @@ import openai
 
 from adapters.llm.failures import retry_after_s
 from adapters.llm.replies import (
-    Completion,
     ModelCall,
-    Reply,
+    ParsedResponse,
+    RawResponse,
     elements,
     encodable,
     members,
@@ -22,14 +22,14 @@ from adapters.llm.replies import (
     usage_of,
     word,
 )
-from adapters.llm.throttle import StatedLimits, limits_from_headers
+from adapters.llm.throttle import StatedRateLimits, limits_from_headers
 from domain.extraction.calls import FailureKind, Usage
 from ports.language_models import Answer, Budget, Finish, LanguageModel, ModelProfile, Prompt
 
 _log = logging.getLogger(__name__)
 
 
-class OpenAIProtocolLanguageModel(LanguageModel):
+class OpenAICompatibleLanguageModel(LanguageModel):
     """One model behind the chat completions route.
 
     Args:
@@ -45,7 +45,7 @@ class OpenAIProtocolLanguageModel(LanguageModel):
         *,
         profile: ModelProfile,
         call_timeout_s: float,
-        stated: StatedLimits,
+        stated: StatedRateLimits,
     ) -> None:
         if client.max_retries:
             raise ValueError("the client must not retry: give it max_retries=0")
@@ -139,7 +139,7 @@ def request_body(prompt: Prompt, profile: ModelProfile) -> dict[str, Any]:
     return request
 
 
-def kind_of_reply(reply: Reply) -> FailureKind:
+def kind_of_reply(reply: RawResponse) -> FailureKind:
     """The class of a refusal."""
     document = members(reply.document())
     return kind_of(reply.status, document.get("error", document), reply.words())
@@ -164,21 +164,21 @@ def kind_of(status: int, error: Any, words: str) -> FailureKind:
     return FailureKind.REFUSED if code in _REFUSED_CODES else FailureKind.BAD_REQUEST
 
 
-def read_completion(document: Any) -> Completion:
+def read_completion(document: Any) -> ParsedResponse:
     """The first choice of a chat completion; without a text when the document is none."""
     usage = _usage(members(document).get("usage"))
     choice = members(next(iter(elements(members(document).get("choices"))), None))
     message = choice.get("message")
     if not isinstance(message, Mapping):
-        return Completion(usage=usage)
+        return ParsedResponse(usage=usage)
     text, refused = _said(message.get("content"))
     finish_reason = word(choice.get("finish_reason"))
     if refused or word(message.get("refusal")) or finish_reason == "content_filter":
-        return Completion(usage=usage, text="", finish=Finish.REFUSED)
+        return ParsedResponse(usage=usage, text="", finish=Finish.REFUSED)
     if text is None:
-        return Completion(usage=usage)
+        return ParsedResponse(usage=usage)
     finish = Finish.TRUNCATED if finish_reason in _CUT else Finish.COMPLETE
-    return Completion(usage=usage, text=encodable(text), finish=finish)
+    return ParsedResponse(usage=usage, text=encodable(text), finish=finish)
 
 
 def _said(content: Any) -> tuple[str | None, bool]:

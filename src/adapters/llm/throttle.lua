@@ -31,8 +31,8 @@ end
 
 local function probe_left() return math.min($POLL_S, math.max(0, get('probe_until') - now)) end
 
-if op == 'turn' then -- tokens, patience, probes -> wait, granted, obstacle (0 rate, 1 circuit, 2 quota)
-  local tokens, patience, probes = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
+if op == 'acquire' then -- tokens, max_wait, probes -> wait, granted, obstacle (0 rate, 1 circuit, 2 quota)
+  local tokens, max_wait, probes = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
   local probing = false
   if get('quota_until') ~= 0 and not probes then
     local wait = math.max(get('quota_until') - now, probe_left())
@@ -54,7 +54,7 @@ if op == 'turn' then -- tokens, patience, probes -> wait, granted, obstacle (0 r
   end
   if rpm > 0 then start = math.max(start, get('requests_at') - $BURST_S) end
   if tpm > 0 then start = math.max(start, get('tokens_at') - $BURST_S) end
-  if start - now > patience then return finish(start - now, 0, 0) end
+  if start - now > max_wait then return finish(start - now, 0, 0) end
   if rpm > 0 then set('requests_at', math.max(get('requests_at'), start) + 60 / rpm) end
   if tpm > 0 then set('tokens_at', math.max(get('tokens_at'), start) + 60 * tokens / tpm) end
   if probing then
@@ -64,7 +64,7 @@ if op == 'turn' then -- tokens, patience, probes -> wait, granted, obstacle (0 r
   return finish(start - now, 1, 0)
 end
 
-if op == 'shut' then return finish(math.max(0, get('gate') - now)) end
+if op == 'closed' then return finish(math.max(0, get('gate') - now)) end
 
 if op == 'answered' then -- unplanned tokens
   heal()

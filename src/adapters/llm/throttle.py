@@ -1,8 +1,8 @@
 """When the next call to a provider may go out: rate limits, waits that it asked for, its outages.
 
 A lane is what a provider limits as one: provider, model and key. Its state is a few numbers, and
-two adapters hold the same rules over them: `LocalPacer` for one process, `ValkeyPacer` for all
-processes that share a Valkey. A contract suite runs over both.
+two adapters hold the same rules over them: `LocalThrottle` for one process, `ValkeyThrottle` for
+all processes that share a Valkey. A contract suite runs over both.
 
 The rules: requests and tokens a minute are spaced by the generic cell rate algorithm, which needs
 one number each and lets callers reserve their turn. A wait that the provider asks for shuts a gate
@@ -42,7 +42,7 @@ def bounded_hint_s(hint_s: float | None, *, most_s: float = LONGEST_HINT_S) -> f
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RateLimits:
     """What a provider allows.
 
     Attributes:
@@ -54,19 +54,19 @@ class Limits:
     tokens_per_minute: int | None
 
 
-class StatedLimits:
+class StatedRateLimits:
     """What a provider last said, and whether anybody has heard it."""
 
     def __init__(self) -> None:
-        self._latest: Limits | None = None
-        self._heard: Limits | None = None
+        self._latest: RateLimits | None = None
+        self._heard: RateLimits | None = None
 
-    def note(self, limits: Limits | None) -> None:
+    def note(self, limits: RateLimits | None) -> None:
         """The provider said this; None when it said nothing."""
         if limits is not None:
             self._latest = limits
 
-    def news(self) -> Limits | None:
+    def news(self) -> RateLimits | None:
         """What was said since the last call of this; None when nothing new."""
         if self._latest == self._heard:
             return None
@@ -74,13 +74,13 @@ class StatedLimits:
         return self._latest
 
 
-def limits_from_headers(headers: Mapping[str, str]) -> Limits | None:
+def limits_from_headers(headers: Mapping[str, str]) -> RateLimits | None:
     """OpenAI's `x-ratelimit-limit-*` headers; None when there are none that can be read."""
     requests = whole(headers.get("x-ratelimit-limit-requests", ""))
     tokens = whole(headers.get("x-ratelimit-limit-tokens", ""))
     if requests is None and tokens is None:
         return None
-    return Limits(requests_per_minute=requests, tokens_per_minute=tokens)
+    return RateLimits(requests_per_minute=requests, tokens_per_minute=tokens)
 
 
 def whole(written: str) -> int | None:
@@ -115,7 +115,7 @@ OBSERVED_S: Final = 10.0
 second, and grows by this share each second."""
 
 
-class Obstacle(StrEnum):
+class BlockedBy(StrEnum):
     """Why a call has to wait."""
 
     RATE = "rate"
@@ -124,7 +124,7 @@ class Obstacle(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Permit:
     """When a call may go out.
 
     Attributes:
@@ -135,27 +135,29 @@ class Turn:
 
     wait_s: float
     granted: bool
-    obstacle: Obstacle = Obstacle.RATE
+    obstacle: BlockedBy = BlockedBy.RATE
 
 
-class Pacer(Protocol):
+class ProviderThrottle(Protocol):
     """Holds the state of lanes."""
 
     @abstractmethod
-    async def turn(self, lane: str, *, tokens: int, patience_s: float, probes: bool = True) -> Turn:
+    async def acquire(
+        self, lane: str, *, tokens: int, max_wait_s: float, probes: bool = True
+    ) -> Permit:
         """Ask for a turn.
 
         Args:
             lane: which.
             tokens: what the call may use.
-            patience_s: a turn further away is not reserved.
+            max_wait_s: a turn further away is not reserved.
             probes: the call may find out whether a circuit can be closed, and goes out whatever is
                 known of the quota.
         """
         ...
 
     @abstractmethod
-    async def shut_s(self, lane: str) -> float:
+    async def closed_s(self, lane: str) -> float:
         """How long the gate is still shut: a reserved turn gives way to it."""
         ...
 
@@ -186,7 +188,7 @@ class Pacer(Protocol):
         ...
 
     @abstractmethod
-    async def learn(self, lane: str, limits: Limits) -> None:
+    async def learn(self, lane: str, limits: RateLimits) -> None:
         """The provider states its limits."""
         ...
 
@@ -203,7 +205,7 @@ class Pacer(Protocol):
 
 @dataclass(slots=True)
 class _Lane:
-    """Times are in seconds of the pacer's clock; rates a minute, 0 when not known."""
+    """Times are in seconds of the throttle's clock; rates a minute, 0 when not known."""
 
     gate: float = 0.0
     rpm: float = 0.0
@@ -232,21 +234,21 @@ class _Lane:
         """How long until an open circuit lets a probe out."""
         return max(self.open_until - now, self.probe_s(now)) if self.open_until else 0.0
 
-    def obstacle(self, now: float, *, probes: bool) -> Turn | None:
+    def obstacle(self, now: float, *, probes: bool) -> Permit | None:
         """What is in the way besides gate and rates; None when nothing is."""
         if self.quota_until and not probes:
             wait = max(self.quota_until - now, self.probe_s(now))
             if wait > 0:
-                return Turn(wait_s=wait, granted=False, obstacle=Obstacle.QUOTA)
+                return Permit(wait_s=wait, granted=False, obstacle=BlockedBy.QUOTA)
         if self.open_until:
             wait = self.open_until - now
             if wait <= 0:
                 wait = self.probe_s(now) if probes else GLANCE_S
             if wait > 0:
-                return Turn(wait_s=wait, granted=False, obstacle=Obstacle.CIRCUIT)
+                return Permit(wait_s=wait, granted=False, obstacle=BlockedBy.CIRCUIT)
         if self.on_trial and self.probe_until > now:
             wait = max(self.gate - now, min(GLANCE_S, self.probe_until - now))
-            return Turn(wait_s=wait, granted=False)
+            return Permit(wait_s=wait, granted=False)
         return None
 
     def heal(self) -> None:
@@ -256,7 +258,7 @@ class _Lane:
 
 
 @dataclass(slots=True)
-class LocalPacer(Pacer):
+class LocalThrottle(ProviderThrottle):
     """The lanes of one process.
 
     Attributes:
@@ -269,7 +271,9 @@ class LocalPacer(Pacer):
     def _lane(self, lane: str) -> _Lane:
         return self._lanes.setdefault(lane, _Lane())
 
-    async def turn(self, lane: str, *, tokens: int, patience_s: float, probes: bool = True) -> Turn:
+    async def acquire(
+        self, lane: str, *, tokens: int, max_wait_s: float, probes: bool = True
+    ) -> Permit:
         """See the protocol."""
         state, now = self._lane(lane), self.now()
         obstacle = state.obstacle(now, probes=probes)
@@ -280,8 +284,8 @@ class LocalPacer(Pacer):
             start = max(start, state.requests_at - BURST_S)
         if state.tpm:
             start = max(start, state.tokens_at - BURST_S)
-        if start - now > patience_s:
-            return Turn(wait_s=start - now, granted=False)
+        if start - now > max_wait_s:
+            return Permit(wait_s=start - now, granted=False)
         if state.rpm:
             state.requests_at = max(state.requests_at, start) + 60 / state.rpm
         if state.tpm:
@@ -289,9 +293,9 @@ class LocalPacer(Pacer):
         if state.open_until or state.on_trial or (state.quota_until and not probes):
             state.probe_until = start + PROBE_S
             state.probes += 1
-        return Turn(wait_s=start - now, granted=True)
+        return Permit(wait_s=start - now, granted=True)
 
-    async def shut_s(self, lane: str) -> float:
+    async def closed_s(self, lane: str) -> float:
         """See the protocol."""
         return max(0.0, self._lane(lane).gate - self.now())
 
@@ -362,7 +366,7 @@ class LocalPacer(Pacer):
         elif not state.open_until:
             state.probe_until = 0.0
 
-    async def learn(self, lane: str, limits: Limits) -> None:
+    async def learn(self, lane: str, limits: RateLimits) -> None:
         """See the protocol."""
         state = self._lane(lane)
         state.stated = True

@@ -18,11 +18,11 @@ from adapters.llm.clients import ModelConfig, lane_of, provider_of
 from adapters.llm.throttle import (
     BLIND_QUOTA_S,
     LONGEST_QUOTA_HINT_S,
-    Limits,
-    LocalPacer,
-    Obstacle,
-    Pacer,
-    Turn,
+    BlockedBy,
+    LocalThrottle,
+    Permit,
+    ProviderThrottle,
+    RateLimits,
     bounded_hint_s,
 )
 from domain.errors import QueueUnavailable
@@ -48,7 +48,7 @@ _CONSTANTS: Final = (
 )
 _AWAY_S: Final = 5.0
 _PATIENCE_S: Final = 1.0
-_OBSTACLES: Final = (Obstacle.RATE, Obstacle.CIRCUIT, Obstacle.QUOTA)
+_OBSTACLES: Final = (BlockedBy.RATE, BlockedBy.CIRCUIT, BlockedBy.QUOTA)
 
 
 def _script() -> str:
@@ -61,7 +61,7 @@ def _script() -> str:
     )
 
 
-class ValkeyPacer(Pacer):
+class ValkeyThrottle(ProviderThrottle):
     """One script call an operation; time is the server's.
 
     Args:
@@ -85,14 +85,16 @@ class ValkeyPacer(Pacer):
             found = await self._run(keys=[self._prefix + lane], args=[str(a) for a in arguments])
         return [float(each) for each in found]
 
-    async def turn(self, lane: str, *, tokens: int, patience_s: float, probes: bool = True) -> Turn:
+    async def acquire(
+        self, lane: str, *, tokens: int, max_wait_s: float, probes: bool = True
+    ) -> Permit:
         """See the protocol."""
-        wait, granted, obstacle = await self._call(lane, "turn", tokens, patience_s, int(probes))
-        return Turn(wait_s=wait, granted=bool(granted), obstacle=_OBSTACLES[int(obstacle)])
+        wait, granted, obstacle = await self._call(lane, "acquire", tokens, max_wait_s, int(probes))
+        return Permit(wait_s=wait, granted=bool(granted), obstacle=_OBSTACLES[int(obstacle)])
 
-    async def shut_s(self, lane: str) -> float:
+    async def closed_s(self, lane: str) -> float:
         """See the protocol."""
-        return (await self._call(lane, "shut"))[0]
+        return (await self._call(lane, "closed"))[0]
 
     async def answered(self, lane: str, *, unplanned_tokens: int) -> None:
         """See the protocol."""
@@ -112,7 +114,7 @@ class ValkeyPacer(Pacer):
         """See the protocol."""
         await self._call(lane, "failed")
 
-    async def learn(self, lane: str, limits: Limits) -> None:
+    async def learn(self, lane: str, limits: RateLimits) -> None:
         """See the protocol."""
         requests, tokens = limits.requests_per_minute or 0, limits.tokens_per_minute or 0
         await self._call(lane, "learn", requests, tokens)
@@ -137,7 +139,7 @@ class ValkeyPacer(Pacer):
         await self._call(lane, "reopen")
 
 
-class SharedPacer(Pacer):
+class SharedThrottle(ProviderThrottle):
     """The shared lanes while they can be reached, else the process's own.
 
     Without Valkey no text is lost and no call stops: each process then paces itself by what it
@@ -151,22 +153,28 @@ class SharedPacer(Pacer):
     """
 
     def __init__(
-        self, shared: Pacer, local: LocalPacer, *, now: Callable[[], float] = time.monotonic
+        self,
+        shared: ProviderThrottle,
+        local: LocalThrottle,
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._shared = shared
         self._local = local
         self._now = now
         self._away_until = 0.0
 
-    async def turn(self, lane: str, *, tokens: int, patience_s: float, probes: bool = True) -> Turn:
+    async def acquire(
+        self, lane: str, *, tokens: int, max_wait_s: float, probes: bool = True
+    ) -> Permit:
         """See the protocol."""
         return await self._either(
-            lambda each: each.turn(lane, tokens=tokens, patience_s=patience_s, probes=probes)
+            lambda each: each.acquire(lane, tokens=tokens, max_wait_s=max_wait_s, probes=probes)
         )
 
-    async def shut_s(self, lane: str) -> float:
+    async def closed_s(self, lane: str) -> float:
         """See the protocol."""
-        return await self._either(lambda each: each.shut_s(lane))
+        return await self._either(lambda each: each.closed_s(lane))
 
     async def answered(self, lane: str, *, unplanned_tokens: int) -> None:
         """See the protocol."""
@@ -184,7 +192,7 @@ class SharedPacer(Pacer):
         """See the protocol."""
         await self._both(lambda each: each.failed(lane))
 
-    async def learn(self, lane: str, limits: Limits) -> None:
+    async def learn(self, lane: str, limits: RateLimits) -> None:
         """See the protocol."""
         await self._both(lambda each: each.learn(lane, limits))
 
@@ -196,7 +204,7 @@ class SharedPacer(Pacer):
         """See the protocol."""
         await self._both(lambda each: each.reopen(lane))
 
-    async def _either(self, ask: Callable[[Pacer], Awaitable[T]]) -> T:
+    async def _either(self, ask: Callable[[ProviderThrottle], Awaitable[T]]) -> T:
         if self._now() >= self._away_until:
             try:
                 return await ask(self._shared)
@@ -204,11 +212,11 @@ class SharedPacer(Pacer):
                 self._gone(error)
         return await ask(self._local)
 
-    async def _both(self, report: Callable[[Pacer], Awaitable[T]]) -> T:
+    async def _both(self, report: Callable[[ProviderThrottle], Awaitable[T]]) -> T:
         mine = await report(self._local)
 
-        async def kept(pacer: Pacer) -> T:
-            return mine if pacer is self._local else await report(pacer)
+        async def kept(throttle: ProviderThrottle) -> T:
+            return mine if throttle is self._local else await report(throttle)
 
         return await self._either(kept)
 
@@ -224,7 +232,7 @@ class SharedPacer(Pacer):
 
 
 class ValkeyProviderGates(ProviderGates):
-    """The lanes that `SharedPacer` shares.
+    """The lanes that `SharedThrottle` shares.
 
     Args:
         configs: the providers that are configured here; running processes may know others.
@@ -233,7 +241,7 @@ class ValkeyProviderGates(ProviderGates):
 
     def __init__(self, configs: Sequence[ModelConfig], valkey: Redis) -> None:
         self._here = [lane_of(config) for config in configs]
-        self._pacer = ValkeyPacer(valkey)
+        self._throttle = ValkeyThrottle(valkey)
 
     async def all(self) -> Sequence[ProviderGate]:
         """See the port."""
@@ -243,14 +251,16 @@ class ValkeyProviderGates(ProviderGates):
         """See the port."""
         for lane in await self._lanes():
             if provider_of(lane)[0] == name:
-                await _reached(self._pacer.reopen(lane))
+                await _reached(self._throttle.reopen(lane))
 
     async def _lanes(self) -> Sequence[str]:
-        return list(dict.fromkeys([*self._here, *await _reached(self._pacer.lanes())]))
+        return list(dict.fromkeys([*self._here, *await _reached(self._throttle.lanes())]))
 
     async def _gate(self, lane: str) -> ProviderGate:
         name, model = provider_of(lane)
-        return ProviderGate(name=name, model=model, state=await _reached(self._pacer.state(lane)))
+        return ProviderGate(
+            name=name, model=model, state=await _reached(self._throttle.state(lane))
+        )
 
 
 async def _reached(asked: Awaitable[T]) -> T:

@@ -9,7 +9,7 @@ from asyncpg.transaction import Transaction
 
 from adapters.postgres.comparisons import PostgresComparisonIntake
 from adapters.postgres.errors import translated
-from adapters.postgres.extraction.jobs import PostgresExtractionJobIntake
+from adapters.postgres.extraction.jobs import PostgresExtractionJobWriter
 from adapters.postgres.extraction.results import PostgresExtractionRepository
 from adapters.postgres.idempotency import PostgresIdempotencyStore
 from adapters.postgres.orders import PostgresOrderRepository
@@ -43,9 +43,9 @@ class PostgresUnitOfWork(UnitOfWork):
         return PostgresSearchClickLog(self._connection)
 
     @property
-    def extraction_jobs(self) -> PostgresExtractionJobIntake:
+    def extraction_jobs(self) -> PostgresExtractionJobWriter:
         """New extraction jobs, inside this transaction."""
-        return PostgresExtractionJobIntake(self._connection)
+        return PostgresExtractionJobWriter(self._connection)
 
     @property
     def comparisons(self) -> PostgresComparisonIntake:

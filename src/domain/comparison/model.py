@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from domain.extraction.calls import Attempt, FailureKind, Usage
-from domain.extraction.model import Evidence, ExtractionResult, Flag, Status
+from domain.extraction.model import Evidence, ExtractionResult, ExtractionStatus, ExtractionWarning
 from domain.extraction.schema import Value
 
 
@@ -98,10 +98,10 @@ class Outcome:
     contestant: str
     text_id: str
     repeat: int = 0
-    status: Status
+    status: ExtractionStatus
     fields: Mapping[str, Value]
     evidence: tuple[Evidence, ...] = ()
-    warnings: tuple[Flag, ...] = ()
+    warnings: tuple[ExtractionWarning, ...] = ()
     failure: FailureKind | None = None
     attempts: int = 1
     reasks: int = 0
@@ -118,7 +118,7 @@ class Outcome:
     @property
     def has_record(self) -> bool:
         """Whether there is a record to judge."""
-        return self.status in {Status.VALID, Status.PARTIAL}
+        return self.status in {ExtractionStatus.VALID, ExtractionStatus.PARTIAL}
 
 
 def outcome_of(
@@ -142,7 +142,7 @@ def outcome_of(
     """
     answered = [attempt for attempt in result.attempts if attempt.outcome is None]
     failed = len(answered) < len(result.attempts)
-    has_record = result.status in {Status.VALID, Status.PARTIAL}
+    has_record = result.status in {ExtractionStatus.VALID, ExtractionStatus.PARTIAL}
     used = answered[-windows:] if has_record else []
     # No attempt tells of the pauses between tries: they are what is left of the time.
     waited_s = sum(attempt.wait_s for attempt in result.attempts)

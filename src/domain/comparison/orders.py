@@ -22,9 +22,9 @@ from domain.comparison.stored import Comparison, ComparisonDraft, ComparisonId, 
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.extraction.calls import FailureKind
 from domain.extraction.jobs.items import ENDED, Document, ItemResult
-from domain.extraction.jobs.model import Assignment, ExtractionJob, JobDraft, Order
+from domain.extraction.jobs.model import ExtractionJob, JobCommand, JobSpec, NewJob
 from domain.extraction.jobs.service import ExtractionJobService
-from domain.extraction.model import Status
+from domain.extraction.model import ExtractionStatus
 from domain.extraction.schema import Schema
 from domain.extraction.service import ExtractionService
 from ports.comparisons import ComparisonRepository
@@ -150,13 +150,13 @@ class ComparisonOrders:
             for contestant in draft.contestants:
                 if contestant.provider == BASELINE:
                     continue
-                assignment = Assignment(
+                spec = JobSpec(
                     schema=draft.schema,
                     schema_version=draft.schema_version,
                     providers=(contestant.provider,),
                     reuse=False,  # a known answer says nothing about the next one
                 )
-                job = await unit.extraction_jobs.add(JobDraft(assignment=assignment), documents())
+                job = await unit.extraction_jobs.add(NewJob(spec=spec), documents())
                 jobs.append(job)
                 links.append(
                     ComparisonJob(contestant=contestant.name, repeat=repeat, job_id=job.id)
@@ -208,7 +208,7 @@ class ComparisonOrders:
         await self._comparisons.remove(comparison_id)
         for job in comparison.jobs:
             with suppress(Conflict):  # it has come to its end
-                await self._job_service.order(job.job_id, Order.CANCEL)
+                await self._job_service.apply(job.job_id, JobCommand.CANCEL)
 
     def _violations(self, providers: Sequence[str], schema: Schema) -> list[Violation]:
         known = [*self._models, BASELINE]
@@ -263,7 +263,7 @@ class ComparisonOrders:
                 contestant=contestant.name,
                 text_id=text.id,
                 repeat=repeat,
-                status=Status.FAILED,
+                status=ExtractionStatus.FAILED,
                 fields={field.name: None for field in schema.fields},
                 failure=kind,
                 attempts=item.attempts,

@@ -12,8 +12,8 @@ from domain.comparison.baseline import read_order
 from domain.comparison.contestants import BASELINE
 from domain.comparison.model import Contestant, LabelledText, Outcome, outcome_of
 from domain.errors import InvalidInput, Violation
-from domain.extraction.calls import Failure
-from domain.extraction.model import Status
+from domain.extraction.calls import ExtractionFailure
+from domain.extraction.model import ExtractionStatus
 from domain.extraction.schema import FieldType, Schema
 from domain.extraction.service import ExtractionService
 
@@ -25,7 +25,9 @@ class Reader(Protocol):
     """One contestant at work."""
 
     @abstractmethod
-    async def read(self, text: LabelledText, repeat: int) -> tuple[Outcome, Failure | None]:
+    async def read(
+        self, text: LabelledText, repeat: int
+    ) -> tuple[Outcome, ExtractionFailure | None]:
         """What it makes of a text, and why there is no record if there is none."""
         ...
 
@@ -48,7 +50,9 @@ class ModelReader(Reader):
         self._schema = schema
         self._deadline_s = deadline_s
 
-    async def read(self, text: LabelledText, repeat: int) -> tuple[Outcome, Failure | None]:
+    async def read(
+        self, text: LabelledText, repeat: int
+    ) -> tuple[Outcome, ExtractionFailure | None]:
         """See the protocol."""
         result = await self._service.extract(
             text.text, self._schema, chain=(self._name,), deadline_s=self._deadline_s
@@ -88,7 +92,9 @@ class BaselineReader(Reader):
         self._name = name
         self._now = now
 
-    async def read(self, text: LabelledText, repeat: int) -> tuple[Outcome, Failure | None]:
+    async def read(
+        self, text: LabelledText, repeat: int
+    ) -> tuple[Outcome, ExtractionFailure | None]:
         """See the protocol."""
         started = self._now()
         fields, evidence = read_order(text.text, self._names)
@@ -97,7 +103,7 @@ class BaselineReader(Reader):
             contestant=self._name,
             text_id=text.id,
             repeat=repeat,
-            status=Status.VALID,
+            status=ExtractionStatus.VALID,
             fields=fields,
             evidence=evidence,
             attempts=0,

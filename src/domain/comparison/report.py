@@ -20,7 +20,7 @@ from domain.comparison.figures import (
     StratumScore,
 )
 from domain.comparison.model import Contestant
-from domain.extraction.model import Flag
+from domain.extraction.model import ExtractionWarning
 from domain.extraction.schema import Value
 
 
@@ -179,7 +179,7 @@ class Reply:
     failure: str | None
     perfect: bool | None
     cells: tuple[Cell, ...]
-    warnings: tuple[Flag, ...]
+    warnings: tuple[ExtractionWarning, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

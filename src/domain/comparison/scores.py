@@ -22,7 +22,7 @@ from domain.comparison.figures import (
 from domain.comparison.judging import is_null
 from domain.comparison.marking import Marked
 from domain.extraction.calls import FailureKind
-from domain.extraction.model import FlagKind
+from domain.extraction.model import WarningKind
 from domain.extraction.schema import Field, Schema
 from ports.statistics import Ratio, Statistics
 
@@ -41,7 +41,7 @@ def funnel(schema: Schema, sheet: Sequence[Marked]) -> tuple[Stage, ...]:
         each
         for each in parsed
         if each.outcome.failure is not FailureKind.SCHEMA_VIOLATION
-        and not _flagged(each, FlagKind.INVALID_VALUE)
+        and not _flagged(each, WarningKind.INVALID_VALUE)
     ]
     grounded = [each for each in valid if _is_grounded(schema, each)]
     steps = {"sent": sheet, "parsed": parsed, "valid": valid, "grounded": grounded}
@@ -58,12 +58,12 @@ def _part(some: Iterable[Marked], every: Iterable[Marked]) -> Rate:
     return rate_of((each.cluster, each.text.id in ids) for each in every)
 
 
-def _flagged(marked: Marked, kind: FlagKind) -> bool:
+def _flagged(marked: Marked, kind: WarningKind) -> bool:
     return any(flag.kind is kind for flag in marked.outcome.warnings)
 
 
 def _is_grounded(schema: Schema, marked: Marked) -> bool:
-    if not marked.outcome.has_record or _flagged(marked, FlagKind.UNGROUNDED):
+    if not marked.outcome.has_record or _flagged(marked, WarningKind.UNGROUNDED):
         return False
     cells = zip(schema.fields, marked.reply.cells, strict=True)
     return all(cell.spans or is_null(field, cell.value) for field, cell in cells)

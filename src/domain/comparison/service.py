@@ -18,7 +18,7 @@ from domain.comparison.recording import (
     refusals,
 )
 from domain.errors import Conflict
-from domain.extraction.calls import Failure, JobEffect
+from domain.extraction.calls import ExtractionFailure, JobEffect
 from ports.comparison_log import ComparisonLog
 
 _PASSING_FAILURES: Final = 10
@@ -35,7 +35,7 @@ class Halt:
     """
 
     contestant: str | None = None
-    failure: Failure | None = None
+    failure: ExtractionFailure | None = None
 
 
 class ComparisonService:
@@ -158,12 +158,12 @@ class _Turn:
 
     keep: Callable[[Outcome], None]
     doubted: bool
-    failure: Failure | None = None
-    withheld: list[tuple[Outcome, Failure]] = field(default_factory=list)
+    failure: ExtractionFailure | None = None
+    withheld: list[tuple[Outcome, ExtractionFailure]] = field(default_factory=list)
 
-    def note(self, outcome: Outcome, failure: Failure | None) -> None:
+    def note(self, outcome: Outcome, failure: ExtractionFailure | None) -> None:
         """Keep an outcome, unless it says more of the provider than of the text."""
-        effect = JobEffect.FAIL_ITEM if failure is None else failure.reaction.job
+        effect = JobEffect.FAIL_ITEM if failure is None else failure.policy.job
         if failure is None or effect is JobEffect.FAIL_ITEM:
             self.doubted = False
             if self.failure is None:

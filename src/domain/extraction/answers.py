@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from domain.extraction.calls import Failure, FailureKind
+from domain.extraction.calls import ExtractionFailure, FailureKind
 from domain.extraction.evidence import ground
 from domain.extraction.matching import Span
-from domain.extraction.model import Evidence, Flag, FlagKind
+from domain.extraction.model import Evidence, ExtractionWarning, WarningKind
 from domain.extraction.schema import Schema, Value
 from domain.strict_json import NotStrictJson, check_depth, read_json_at
 from ports.extraction import MISSING, RecordValidator
@@ -137,7 +137,7 @@ def loops(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class CheckedAnswer:
     """What a text holds, as far as it is known.
 
     Attributes:
@@ -167,7 +167,7 @@ class Reading:
             return {"answer": f"- {self.unreadable}"}
         return {**self.invalid, **self.ungrounded}
 
-    def better(self, later: Reading) -> Reading:
+    def better(self, later: CheckedAnswer) -> CheckedAnswer:
         """This reading, completed by a later one of the same text.
 
         What held already is kept: the later answer was asked for because of the other fields.
@@ -178,7 +178,7 @@ class Reading:
         evidence = self.evidence + tuple(
             item for item in later.evidence if item.field not in self.values
         )
-        return Reading(
+        return CheckedAnswer(
             values=values,
             evidence=evidence,
             invalid={k: v for k, v in later.invalid.items() if k not in values},
@@ -190,9 +190,9 @@ class Reading:
             ),
         )
 
-    def shifted(self, offset: int) -> Reading:
+    def shifted(self, offset: int) -> CheckedAnswer:
         """The same reading of a window that begins at `offset` of the whole text."""
-        return Reading(
+        return CheckedAnswer(
             values=self.values,
             evidence=tuple(
                 Evidence(
@@ -210,7 +210,7 @@ class Reading:
         )
 
 
-def read_answer(
+def check_answer(
     answer: str,
     schema: Schema,
     style: AnswerStyle,
@@ -218,18 +218,18 @@ def read_answer(
     validator: RecordValidator,
     *,
     forbidden: Sequence[Span] = (),
-) -> Reading:
+) -> CheckedAnswer:
     """Parse, validate and ground one answer; every field of the schema is accounted for."""
     try:
         record = parse_answer(answer, {item.name for item in schema.fields})
     except UnreadableAnswer as error:
-        return Reading(unreadable=str(error))
+        return CheckedAnswer(unreadable=str(error))
     quotes: dict[str, list[str | None]] | None = None
     if style is AnswerStyle.QUOTED:
         record, quotes = _unquoted(schema, record)
     validation = validator.validate(schema, record)
     grounding = ground(schema, validation.values, quotes, text, forbidden=forbidden)
-    return Reading(
+    return CheckedAnswer(
         values=grounding.values,
         evidence=grounding.evidence,
         invalid=validation.faults,
@@ -238,13 +238,13 @@ def read_answer(
     )
 
 
-def failure_of(schema: Schema, reading: Reading) -> Failure | None:
+def failure_of(schema: Schema, reading: CheckedAnswer) -> ExtractionFailure | None:
     """Why this reading gives no record; None when it gives one.
 
     A field that must not be null fails the record; so does an answer of which nothing is left.
     """
     if reading.unreadable is not None:
-        return Failure(
+        return ExtractionFailure(
             kind=FailureKind.INVALID_JSON, detail="The model's answer held no usable JSON."
         )
     required = {item.name for item in schema.fields if not item.nullable}
@@ -254,20 +254,20 @@ def failure_of(schema: Schema, reading: Reading) -> Failure | None:
     ):
         lost = [name for name in faults if name in required]
         if lost:
-            return Failure(kind=kind, detail=_LOST[kind].format(", ".join(lost)))
+            return ExtractionFailure(kind=kind, detail=_LOST[kind].format(", ".join(lost)))
     silent = [
         name
         for name in required
         if name not in reading.faults() and reading.values.get(name) in (None, [])
     ]
     if silent:
-        return Failure(
+        return ExtractionFailure(
             kind=FailureKind.SCHEMA_VIOLATION,
             detail=f"No value was found for what the schema requires: {', '.join(sorted(silent))}.",
         )
     if not reading.values and reading.faults():
         kind = FailureKind.UNGROUNDED if reading.ungrounded else FailureKind.SCHEMA_VIOLATION
-        return Failure(kind=kind, detail=_LOST[kind].format(", ".join(reading.faults())))
+        return ExtractionFailure(kind=kind, detail=_LOST[kind].format(", ".join(reading.faults())))
     return None
 
 
@@ -277,12 +277,12 @@ _LOST = {
 }
 
 
-def flags_of(reading: Reading) -> list[Flag]:
+def flags_of(reading: CheckedAnswer) -> list[ExtractionWarning]:
     """A flag for each field that was dropped or is not backed by a passage."""
     return [
         *(
-            Flag(
-                kind=FlagKind.INVALID_VALUE,
+            ExtractionWarning(
+                kind=WarningKind.INVALID_VALUE,
                 field=name,
                 detail="The model's answer left the field out."
                 if why == MISSING
@@ -291,14 +291,16 @@ def flags_of(reading: Reading) -> list[Flag]:
             for name, why in reading.invalid.items()
         ),
         *(
-            Flag(
-                kind=FlagKind.UNGROUNDED, field=name, detail="The value did not stand in the text."
+            ExtractionWarning(
+                kind=WarningKind.UNGROUNDED,
+                field=name,
+                detail="The value did not stand in the text.",
             )
             for name in reading.ungrounded
         ),
         *(
-            Flag(
-                kind=FlagKind.UNGROUNDED,
+            ExtractionWarning(
+                kind=WarningKind.UNGROUNDED,
                 field=name,
                 detail="The value is a judgement that no passage of the text states.",
             )
@@ -307,7 +309,9 @@ def flags_of(reading: Reading) -> list[Flag]:
     ]
 
 
-def merged(schema: Schema, readings: Sequence[Reading]) -> tuple[Reading, list[Flag]]:
+def merged(
+    schema: Schema, readings: Sequence[CheckedAnswer]
+) -> tuple[CheckedAnswer, list[ExtractionWarning]]:
     """One reading of a long text from those of its windows, in order, offsets already shifted.
 
     The first window that states a field counts, and another value in a later one is flagged; the
@@ -315,7 +319,7 @@ def merged(schema: Schema, readings: Sequence[Reading]) -> tuple[Reading, list[F
     """
     values: dict[str, Value] = {}
     evidence: list[Evidence] = []
-    flags: list[Flag] = []
+    flags: list[ExtractionWarning] = []
     for item in schema.fields:
         backed = [
             (reading, reading.values[item.name])
@@ -338,7 +342,7 @@ def merged(schema: Schema, readings: Sequence[Reading]) -> tuple[Reading, list[F
         elif any(item.name in reading.values for reading in readings):
             values[item.name] = None
     return (
-        Reading(
+        CheckedAnswer(
             values=values,
             evidence=tuple(evidence),
             invalid=_unless(values, *(reading.invalid for reading in readings)),
@@ -360,10 +364,10 @@ def _unless(values: Mapping[str, Value], *faults: Mapping[str, str]) -> dict[str
     return {name: why for each in faults for name, why in each.items() if name not in values}
 
 
-def _contradiction(name: str, rival: Reading) -> Flag:
+def _contradiction(name: str, rival: CheckedAnswer) -> ExtractionWarning:
     place = next((e for e in rival.evidence if e.field == name), None)
-    return Flag(
-        kind=FlagKind.CONTRADICTION,
+    return ExtractionWarning(
+        kind=WarningKind.CONTRADICTION,
         field=name,
         detail="Another part of the text states another value.",
         start=place.start if place else None,

@@ -11,7 +11,7 @@ from ports.extraction import ExtractionSchemaRepository, RecordValidator
 from ports.language_models import LanguageModel
 
 
-class SchemaRegistry:
+class SchemaService:
     """Use cases of schemas.
 
     Args:

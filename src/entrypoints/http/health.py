@@ -14,7 +14,7 @@ from domain.errors import AppError
 from domain.insights.refreshing import InsightRefresher
 from entrypoints.http.protocol.answers import Moment, json_response
 from entrypoints.http.protocol.openapi import contract
-from ports.readiness import Check
+from ports.health import ReadinessCheck
 
 _TIMEOUT_S: Final = 2.0
 
@@ -90,7 +90,7 @@ _INSIGHTS_EXAMPLE: Final = {
     ),
 )
 async def ready(
-    checks: NamedDependency[SkipValidation[dict[str, Check]]],
+    checks: NamedDependency[SkipValidation[dict[str, ReadinessCheck]]],
     insight_refresher: NamedDependency[SkipValidation[InsightRefresher]],
 ) -> Response[bytes]:
     """Asks every part at once; 503 when one is not ready."""

@@ -63,8 +63,8 @@ async def purge_answers(ctx: Context) -> None:
 
 async def wake_extraction(ctx: Context) -> None:
     """Let this process look for documents of extraction jobs now."""
-    ctx["extraction_runner"].wake()
-    ctx["batch_runner"].wake()
+    ctx["extraction_worker"].wake()
+    ctx["batch_worker"].wake()
 
 
 _JOB_TIMEOUT_S: Final = 600
@@ -106,8 +106,8 @@ def build_worker(container: Container, *, handle_signals: bool = True) -> Worker
         ctx={
             "open_unit": container.open_unit(),
             "insight_refresher": container.insight_refresher(),
-            "extraction_runner": container.extraction_runner(),
-            "batch_runner": container.batch_runner(),
+            "extraction_worker": container.extraction_worker(),
+            "batch_worker": container.batch_worker(),
         },
         timezone=UTC,
         max_tries=MAX_TRIES,

@@ -36,8 +36,8 @@ async def run_worker(container: Container) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
     async with asyncio.TaskGroup() as group:
-        group.create_task(container.extraction_runner().run(stop))
-        group.create_task(container.batch_runner().run(stop))
+        group.create_task(container.extraction_worker().run(stop))
+        group.create_task(container.batch_worker().run(stop))
         group.create_task(
             watch_insights(
                 container.insight_refresher(),

@@ -35,7 +35,7 @@ class NoRecord(Exception):
 
 @asynccontextmanager
 async def reading(task: Task) -> AsyncIterator[Read]:
-    """Reads with `ExtractionService`; its own retries by kind of failure (`REACTIONS`)."""
+    """Reads with `ExtractionService`; its own retries by kind of failure (`FAILURE_POLICIES`)."""
     config = ModelConfig(
         provider=task.provider, model=task.model, base_url=task.base_url, api_key="sk-bench"
     )

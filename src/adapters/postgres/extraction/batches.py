@@ -7,12 +7,12 @@ from typing import Final
 
 import asyncpg
 
-from adapters.postgres.extraction.jobs import assignment_of, job_of
+from adapters.postgres.extraction.jobs import job_of, spec_of
 from adapters.postgres.pool import Database, Executor
 from adapters.postgres.queries import load_queries
 from domain.extraction.jobs.items import ClaimedItem
 from domain.extraction.jobs.model import JobId, WorkerId
-from ports.extraction_jobs import OpenBatch, ProviderBatches
+from ports.extraction_jobs import ClaimedBatch, ProviderBatches
 from ports.language_models import BatchId
 
 _QUERIES: Final = load_queries("provider_batches")
@@ -24,7 +24,7 @@ class PostgresProviderBatches(ProviderBatches):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, batch_id: WorkerId, *, limit: int, lease_s: float) -> OpenBatch | None:
+    async def open(self, batch_id: WorkerId, *, limit: int, lease_s: float) -> ClaimedBatch | None:
         """See the port; all of it in one transaction."""
         enlist, fill = _QUERIES["enlist"], _QUERIES["fill"]
         async with self._database.transaction() as connection:
@@ -39,7 +39,7 @@ class PostgresProviderBatches(ProviderBatches):
             [batch] = await _batches(connection, [batch_id])
             return batch
 
-    async def take(self, *, limit: int, lease_s: float) -> Sequence[OpenBatch]:
+    async def take(self, *, limit: int, lease_s: float) -> Sequence[ClaimedBatch]:
         """See the port."""
         query = _QUERIES["take"]
         async with self._database.transaction() as connection:
@@ -57,14 +57,14 @@ class PostgresProviderBatches(ProviderBatches):
                 claim=row["claim"],
                 text=row["text"],
                 attempts=row["attempts"],
-                assignment=found[0].assignment,
+                spec=found[0].spec,
             )
             for row in await self._database.fetch(query.sql, *query.args(batch_id=batch_id))
         ]
 
     async def note(
         self,
-        batch: OpenBatch,
+        batch: ClaimedBatch,
         *,
         prompt_hash: str | None = None,
         provider_id: BatchId | None = None,
@@ -81,7 +81,7 @@ class PostgresProviderBatches(ProviderBatches):
         )
         return await self._database.fetchval(query.sql, *arguments) is not None
 
-    async def put_off(self, batch: OpenBatch, *, seconds: float) -> bool:
+    async def put_off(self, batch: ClaimedBatch, *, seconds: float) -> bool:
         """See the port."""
         query = _QUERIES["put_off"]
         arguments = query.args(batch_id=batch.id, turn=batch.turn, seconds=seconds)
@@ -95,18 +95,18 @@ class PostgresProviderBatches(ProviderBatches):
                 await connection.execute(query.sql, *query.args(batch_id=batch_id))
 
 
-async def _batches(executor: Executor, ids: Sequence[WorkerId]) -> list[OpenBatch]:
+async def _batches(executor: Executor, ids: Sequence[WorkerId]) -> list[ClaimedBatch]:
     query = _QUERIES["columns"]
     return [_batch(row) for row in await executor.fetch(query.sql, *query.args(batch_ids=ids))]
 
 
-def _batch(row: asyncpg.Record) -> OpenBatch:
+def _batch(row: asyncpg.Record) -> ClaimedBatch:
     job = job_of(row)
-    return OpenBatch(
+    return ClaimedBatch(
         id=WorkerId(row["batch_id"]),
         job_id=job.id,
         job_status=job.status,
-        assignment=assignment_of(row),
+        spec=spec_of(row),
         caps=job.caps,
         spending=job.spending,
         turn=row["turn"],

@@ -1,4 +1,4 @@
-"""Extraction jobs in PostgreSQL, for those who order them."""
+"""Extraction jobs in PostgreSQL, for those who make and command them."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ from domain.errors import NotFound
 from domain.extraction.calls import Usage
 from domain.extraction.jobs.items import Document, ItemResult, ItemState
 from domain.extraction.jobs.model import (
-    Assignment,
-    Caps,
-    Counts,
     ExtractionJob,
-    JobDraft,
+    ItemCounts,
+    JobCaps,
+    JobCommand,
     JobId,
+    JobSpec,
+    JobSpending,
     JobStatus,
-    Mode,
-    Order,
+    NewJob,
+    ProviderMode,
     Reason,
-    Spending,
-    move,
     reason_of,
+    transition,
 )
 from domain.extraction.model import Extraction, ExtractionId
-from ports.extraction_jobs import ExtractionJobIntake, ExtractionJobRepository
+from ports.extraction_jobs import ExtractionJobRepository, ExtractionJobWriter
 
 _QUERIES: Final = load_queries("extraction_jobs")
 _COPY_TIMEOUT_S: Final = 3600.0
 _LAST_ID: Final = 2**31 - 1
 
 
-class PostgresExtractionJobIntake(ExtractionJobIntake):
+class PostgresExtractionJobWriter(ExtractionJobWriter):
     """Copies the documents of new jobs, inside the transaction of its connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, draft: JobDraft, documents: AsyncIterable[Document]) -> ExtractionJob:
+    async def add(self, draft: NewJob, documents: AsyncIterable[Document]) -> ExtractionJob:
         """See the port."""
-        assignment, query = draft.assignment, _QUERIES["add_job"]
+        spec, query = draft.spec, _QUERIES["add_job"]
         # COPY takes as long as there are documents; the next transaction has its timeout again.
         await self._connection.execute("SET LOCAL statement_timeout = 0")
-        with on_constraint({"extraction_jobs_schema_fkey": lambda: _no_schema(assignment)}):
+        with on_constraint({"extraction_jobs_schema_fkey": lambda: _no_schema(spec)}):
             job_id = await self._connection.fetchval(
                 query.sql,
                 *query.args(
-                    schema_name=assignment.schema,
-                    schema_version=assignment.schema_version,
-                    providers=list(assignment.providers),
-                    reuse=assignment.reuse,
-                    mode=assignment.mode.value,
+                    schema_name=spec.schema,
+                    schema_version=spec.schema_version,
+                    providers=list(spec.providers),
+                    reuse=spec.reuse,
+                    mode=spec.mode.value,
                     max_cost_usd=draft.caps.max_cost_usd,
                     max_tokens=draft.caps.max_tokens,
                 ),
@@ -101,10 +101,12 @@ class PostgresExtractionJobRepository(ExtractionJobRepository):
         arguments = query.args(limit=limit, before=_LAST_ID if before is None else before)
         return [job_of(row) for row in await self._executor.fetch(query.sql, *arguments)]
 
-    async def obey(self, job_id: JobId, order: Order, caps: Caps | None = None) -> ExtractionJob:
+    async def apply(
+        self, job_id: JobId, command: JobCommand, caps: JobCaps | None = None
+    ) -> ExtractionJob:
         """See the port."""
-        query, (status, only_from) = _QUERIES["obey"], move(order)
-        reason = reason_of(order)
+        query, (status, only_from) = _QUERIES["apply"], transition(command)
+        reason = reason_of(command)
         arguments = query.args(
             job_id=job_id,
             status=status.value,
@@ -117,7 +119,7 @@ class PostgresExtractionJobRepository(ExtractionJobRepository):
         done = await self._executor.fetchval(query.sql, *arguments)
         job = await self.get(job_id)
         if done is None and (job.status is not status or caps is not None):
-            raise job.refusal(order, caps)
+            raise job.refusal(command, caps)
         return job
 
     async def results(
@@ -154,9 +156,9 @@ def job_of(row: asyncpg.Record) -> ExtractionJob:
         id=JobId(row["id"]),
         status=status,
         reason=_reason(row),
-        assignment=assignment_of(row),
-        caps=Caps(max_cost_usd=row["max_cost_usd"], max_tokens=row["max_tokens"]),
-        counts=Counts(
+        spec=spec_of(row),
+        caps=JobCaps(max_cost_usd=row["max_cost_usd"], max_tokens=row["max_tokens"]),
+        counts=ItemCounts(
             total=row["total"],
             pending=0 if cancelled else left,
             running=running,
@@ -167,7 +169,7 @@ def job_of(row: asyncpg.Record) -> ExtractionJob:
             cancelled=left if cancelled else 0,
         ),
         reused=row["reused"],
-        spending=Spending(
+        spending=JobSpending(
             calls=row["calls"],
             usage=Usage(
                 input_tokens=row["input_tokens"],
@@ -184,14 +186,14 @@ def job_of(row: asyncpg.Record) -> ExtractionJob:
     )
 
 
-def assignment_of(row: asyncpg.Record) -> Assignment:
+def spec_of(row: asyncpg.Record) -> JobSpec:
     """What a row of `extraction_jobs` says of each document."""
-    return Assignment(
+    return JobSpec(
         schema=row["schema_name"],
         schema_version=row["schema_version"],
         providers=tuple(row["providers"]),
         reuse=row["reuse"],
-        mode=Mode(row["mode"]),
+        mode=ProviderMode(row["mode"]),
     )
 
 
@@ -211,7 +213,7 @@ def _item(row: asyncpg.Record) -> ItemResult:
         state=state,
         attempts=row["charged"],
         reused=row["reused"],
-        reason=reason_of(Order.CANCEL) if state is ItemState.CANCELLED else _reason(row),
+        reason=reason_of(JobCommand.CANCEL) if state is ItemState.CANCELLED else _reason(row),
         extraction=extraction,
         finished_at=row["finished_at"],
     )
@@ -227,7 +229,5 @@ def _missing(job_id: JobId) -> NotFound:
     return NotFound(f"There is no extraction job {job_id}.")
 
 
-def _no_schema(assignment: Assignment) -> NotFound:
-    return NotFound(
-        f"There is no schema {assignment.schema!r} in version {assignment.schema_version}."
-    )
+def _no_schema(spec: JobSpec) -> NotFound:
+    return NotFound(f"There is no schema {spec.schema!r} in version {spec.schema_version}.")

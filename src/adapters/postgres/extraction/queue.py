@@ -9,19 +9,19 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.postgres.extraction.jobs import assignment_of, job_of
+from adapters.postgres.extraction.jobs import job_of, spec_of
 from adapters.postgres.pool import Connection, Database
 from adapters.postgres.queries import load_queries
-from domain.extraction.jobs.items import ClaimedItem, Halt, Settlement
+from domain.extraction.jobs.items import ClaimedItem, JobInterruption, Settlement
 from domain.extraction.jobs.model import ExtractionJob, JobId, JobStatus, WorkerId
 from domain.extraction.jobs.settlement import next_status
-from domain.extraction.model import Extraction, ExtractionId, Status
+from domain.extraction.model import Extraction, ExtractionId, ExtractionStatus
 from ports.extraction_jobs import (
+    CachedExtraction,
+    CacheQuery,
+    ExtractionCache,
     ExtractionQueue,
-    KnownExtraction,
-    KnownExtractions,
     LeaseLost,
-    Question,
 )
 
 _QUERIES: Final = load_queries("extraction_queue")
@@ -60,9 +60,9 @@ class PostgresExtractionQueue(ExtractionQueue):
         for job_id, of_job in groupby(rows, key=lambda row: row["job_id"]):
             if job_id is None:
                 continue
-            assignment = None
+            spec = None
             for row in of_job:
-                assignment = assignment or assignment_of(row)
+                spec = spec or spec_of(row)
                 claimed.append(
                     ClaimedItem(
                         job_id=JobId(job_id),
@@ -70,7 +70,7 @@ class PostgresExtractionQueue(ExtractionQueue):
                         claim=row["claim"],
                         text=row["text"],
                         attempts=row["attempts"],
-                        assignment=assignment,
+                        spec=spec,
                     )
                 )
         return claimed
@@ -94,11 +94,11 @@ class PostgresExtractionQueue(ExtractionQueue):
             rb"\1\\ufffd", msgspec.json.encode([_row(each) for each in settlements])
         )
         arguments = query.args(worker_id=worker, job_id=job_id, settlements=document.decode())
-        halts = [each.halt for each in settlements if each.halt is not None]
+        interruptions = [each.interruption for each in settlements if each.interruption is not None]
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(query.sql, *arguments)
             assert row is not None  # jobs are not deleted
-            return await _stop(connection, job_of(row), halts)
+            return await _stop(connection, job_of(row), interruptions)
 
     async def release_lapsed(self) -> int:
         """See the port."""
@@ -116,13 +116,15 @@ class PostgresExtractionQueue(ExtractionQueue):
                 await connection.execute(query.sql, *query.args(worker_id=worker))
 
 
-async def _stop(connection: Connection, job: ExtractionJob, halts: Sequence[Halt]) -> JobStatus:
+async def _stop(
+    connection: Connection, job: ExtractionJob, interruptions: Sequence[JobInterruption]
+) -> JobStatus:
     """What the settlements mean for their job; its row is locked by now."""
-    wait_s = max((halt.wait_s for halt in halts), default=0.0)
+    wait_s = max((interruption.wait_s for interruption in interruptions), default=0.0)
     if wait_s > 0:
         query = _QUERIES["wait"]
         await connection.execute(query.sql, *query.args(job_id=job.id, wait_s=wait_s))
-    status, reason = next_status(job, halts)
+    status, reason = next_status(job, interruptions)
     if status is not job.status:
         query = _QUERIES["stop_job"]
         arguments = query.args(
@@ -145,7 +147,7 @@ def _row(settlement: Settlement) -> dict[str, Any]:
         "delay_s": settlement.delay_s,
         "reason_code": None if reason is None else reason.code,
         "reason": None if reason is None else reason.detail,
-        "known": settlement.known,
+        "known": settlement.cached,
         "extraction": None if settlement.extraction is None else _result(settlement.extraction),
         "calls": spending.calls,
         "input_tokens": spending.usage.input_tokens,
@@ -153,7 +155,7 @@ def _row(settlement: Settlement) -> dict[str, Any]:
         "output_tokens": spending.usage.output_tokens,
         "cost_usd": spending.cost_usd,
         "unpriced_calls": spending.unpriced_calls,
-        "key": None if settlement.question is None else settlement.question.hex(),
+        "key": None if settlement.cache_key is None else settlement.cache_key.hex(),
     }
 
 
@@ -188,27 +190,29 @@ def _lost() -> LeaseLost:
 _KNOWN: Final = load_queries("known_extractions")
 
 
-class PostgresKnownExtractions(KnownExtractions):
+class PostgresExtractionCache(ExtractionCache):
     """The stored results, and a row for each question that is being asked."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def recall(
-        self, texts: Sequence[str], question: Question
-    ) -> Mapping[str, KnownExtraction]:
+    async def lookup(
+        self, texts: Sequence[str], query: CacheQuery
+    ) -> Mapping[str, CachedExtraction]:
         """See the port."""
-        query = _KNOWN["recall"]
-        arguments = query.args(
+        statement = _KNOWN["lookup"]
+        arguments = statement.args(
             texts=list(texts),
-            schema_name=question.schema,
-            schema_version=question.schema_version,
-            providers=[provider for provider, _ in question.prompts],
-            prompt_hashes=[prompt_hash for _, prompt_hash in question.prompts],
+            schema_name=query.schema,
+            schema_version=query.schema_version,
+            providers=[provider for provider, _ in query.prompts],
+            prompt_hashes=[prompt_hash for _, prompt_hash in query.prompts],
         )
         return {
-            row["text"]: KnownExtraction(id=ExtractionId(row["id"]), status=Status(row["status"]))
-            for row in await self._database.fetch(query.sql, *arguments)
+            row["text"]: CachedExtraction(
+                id=ExtractionId(row["id"]), status=ExtractionStatus(row["status"])
+            )
+            for row in await self._database.fetch(statement.sql, *arguments)
         }
 
     async def reserve(self, worker: WorkerId, keys: Collection[bytes]) -> Set[bytes]:

@@ -13,16 +13,16 @@ from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
 from adapters.postgres.queries import load_queries
 from domain.errors import Conflict, NotFound, PreconditionFailed, SchemaInUse
-from domain.extraction.calls import Attempt, Failure, FailureKind, Usage
+from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, Usage
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.model import (
     Evidence,
     Extraction,
     ExtractionId,
     ExtractionResult,
-    Flag,
-    FlagKind,
-    Status,
+    ExtractionStatus,
+    ExtractionWarning,
+    WarningKind,
 )
 from domain.extraction.schema import Schema
 from ports.extraction import ExtractionRepository, ExtractionSchemaRepository
@@ -164,7 +164,7 @@ def _no_schema(result: ExtractionResult) -> NotFound:
 def result_of(row: asyncpg.Record) -> ExtractionResult:
     """The result in a row of `extractions`."""
     return ExtractionResult(
-        status=Status(row["status"]),
+        status=ExtractionStatus(row["status"]),
         schema=row["schema_name"],
         schema_version=row["schema_version"],
         fields=json.loads(row["fields"]),
@@ -181,12 +181,12 @@ def result_of(row: asyncpg.Record) -> ExtractionResult:
     )
 
 
-def _flag(document: dict[str, Any]) -> Flag:
-    return Flag(**{**document, "kind": FlagKind(document["kind"])})
+def _flag(document: dict[str, Any]) -> ExtractionWarning:
+    return ExtractionWarning(**{**document, "kind": WarningKind(document["kind"])})
 
 
-def _failure(document: dict[str, Any]) -> Failure:
-    return Failure(**{**document, "kind": FailureKind(document["kind"])})
+def _failure(document: dict[str, Any]) -> ExtractionFailure:
+    return ExtractionFailure(**{**document, "kind": FailureKind(document["kind"])})
 
 
 def _attempt(document: dict[str, Any]) -> Attempt:

@@ -8,21 +8,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from domain.extraction.calls import CallFailed, Failure, FailureKind
+from domain.extraction.calls import ExtractionFailure, FailureKind, ModelCallFailed
 from domain.extraction.jobs.item_processor import until_answered, without_result
-from domain.extraction.jobs.items import ClaimedItem, Halt, ItemState, Settlement
-from domain.extraction.jobs.model import Cause, JobStatus, Reason, Spending
-from domain.extraction.jobs.reader import DocumentReader, Plan
-from domain.extraction.jobs.settlement import Patience, give_back, settle_unasked, spending_on
+from domain.extraction.jobs.items import ClaimedItem, ItemState, JobInterruption, Settlement
+from domain.extraction.jobs.model import JobSpending, JobStatus, Reason, ReasonCode
+from domain.extraction.jobs.reader import DocumentExtractor, ExtractionPlan
+from domain.extraction.jobs.settlement import RetryPolicy, give_back, settle_unasked, spending_on
 from domain.extraction.service import ExtractionService
-from ports.extraction_jobs import ExtractionQueue, KnownExtractions, OpenBatch, ProviderBatches
+from ports.extraction_jobs import ClaimedBatch, ExtractionCache, ExtractionQueue, ProviderBatches
 from ports.language_models import Answer, BatchId, BatchLanguageModel, BatchRequest
 
 _TOGETHER: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchPace:
+class BatchOptions:
     """How batches are made and looked after.
 
     Attributes:
@@ -43,8 +43,8 @@ class BatchPace:
 
 
 async def compose(
-    batch: OpenBatch,
-    plan: Plan,
+    batch: ClaimedBatch,
+    plan: ExtractionPlan,
     items: Sequence[ClaimedItem],
     extraction: ExtractionService,
     model: BatchLanguageModel,
@@ -79,9 +79,9 @@ async def compose(
     return requests[:fit], left
 
 
-def groups_of(items: Sequence[ClaimedItem], plan: Plan) -> list[list[ClaimedItem]]:
+def groups_of(items: Sequence[ClaimedItem], plan: ExtractionPlan) -> list[list[ClaimedItem]]:
     """Documents that one answer serves; the first of each stands for all."""
-    if plan.question is None:
+    if plan.cache_query is None:
         return [[item] for item in items]
     groups: dict[str, list[ClaimedItem]] = {}
     for item in items:
@@ -100,7 +100,7 @@ def alike(first: Settlement, item: ClaimedItem) -> Settlement:
     return Settlement(
         item=item,
         state=first.state,
-        known=first.extraction.id if answered and first.extraction is not None else None,
+        cached=first.extraction.id if answered and first.extraction is not None else None,
         charged=first.charged,
         delay_s=first.delay_s,
         reason=first.reason,
@@ -110,11 +110,11 @@ def alike(first: Settlement, item: ClaimedItem) -> Settlement:
 class _Room:
     """What the caps of a job leave for a batch, by estimate."""
 
-    def __init__(self, batch: OpenBatch) -> None:
+    def __init__(self, batch: ClaimedBatch) -> None:
         self._caps = batch.caps
         self._spending = batch.spending
 
-    def takes(self, more: Spending) -> bool:
+    def takes(self, more: JobSpending) -> bool:
         """Whether this still fits; it is counted in any case."""
         fits = self._spending.reached(self._caps) is None
         self._spending += more
@@ -125,7 +125,7 @@ _log = logging.getLogger(__name__)
 
 BatchModels: TypeAlias = Mapping[str, Callable[[], Awaitable[BatchLanguageModel]]]
 
-_NO_ANSWER: Final = Failure(
+_NO_ANSWER: Final = ExtractionFailure(
     kind=FailureKind.SERVER_ERROR, detail="The batch ended without an answer for this text."
 )
 _UNDOUBTED: Final = frozenset(
@@ -145,19 +145,19 @@ class LostBatch(Exception):
     """Another process looks after the batch by now."""
 
 
-class BatchDesk:
+class BatchProcessor:
     """Brings a batch one step further each time: submits it, looks after it, settles it.
 
     Args:
         batches: where they are kept.
         queue: where documents are settled.
-        known: what was asked before.
+        cache: what was asked before.
         extraction: knows what is asked.
         reader: reads answers, and asks directly where they leave something open.
         models: the providers that take batches; each is opened at its first use.
-        patience: how often a document is tried.
+        retry_policy: how often a document is tried.
         chance: a number from 0 to 1.
-        pace: how much at once, and how often what.
+        options: how much at once, and how often what.
     """
 
     def __init__(
@@ -165,66 +165,66 @@ class BatchDesk:
         *,
         batches: ProviderBatches,
         queue: ExtractionQueue,
-        known: KnownExtractions,
+        cache: ExtractionCache,
         extraction: ExtractionService,
-        reader: DocumentReader,
+        reader: DocumentExtractor,
         models: BatchModels,
-        patience: Patience,
+        retry_policy: RetryPolicy,
         chance: Callable[[], float],
-        pace: BatchPace,
+        options: BatchOptions,
     ) -> None:
         self._batches = batches
         self._queue = queue
-        self._known = known
+        self._cache = cache
         self._extraction = extraction
         self._reader = reader
         self._models = models
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._chance = chance
-        self._pace = pace
+        self._options = options
 
-    async def advance(self, batch: OpenBatch) -> float | None:
+    async def advance(self, batch: ClaimedBatch) -> float | None:
         """Bring it one step further; returns when to look again, in seconds, None once closed.
 
         Raises:
             LostBatch: another process looks after it.
         """
-        plan = await self._reader.plan(batch.assignment)
-        provider = batch.assignment.providers[0]
-        if isinstance(plan, Plan) and provider not in self._models:
+        plan = await self._reader.plan(batch.spec)
+        provider = batch.spec.providers[0]
+        if isinstance(plan, ExtractionPlan) and provider not in self._models:
             plan = _no_batches(provider)
-        if isinstance(plan, Halt):
+        if isinstance(plan, JobInterruption):
             return await self._stop(batch, plan)
         try:
             model = await self._models[provider]()
             if batch.provider_id is None:
                 return await self._submit(batch, plan, model)
             return await self._look(batch, batch.provider_id, plan, model)
-        except CallFailed as error:
+        except ModelCallFailed as error:
             _log.warning("batch %s: %s", batch.id, error)
-            return error.failure.retry_after_s or self._pace.retry_s
+            return error.failure.retry_after_s or self._options.retry_s
 
-    async def _stop(self, batch: OpenBatch, halt: Halt) -> float | None:
+    async def _stop(self, batch: ClaimedBatch, interruption: JobInterruption) -> float | None:
         """It cannot be looked after here; what is at the provider already waits for the repair."""
         if batch.job_status is not JobStatus.CANCELLED and (
             batch.provider_id is not None or batch.unsure_s is not None
         ):
-            _log.error("batch %s waits: %s", batch.id, halt.reason.detail)
-            return self._pace.retry_s
+            _log.error("batch %s waits: %s", batch.id, interruption.reason.detail)
+            return self._options.retry_s
         items = await self._batches.items(batch.id)
-        await self._settle(batch, [give_back(item, halt=halt) for item in items])
+        await self._settle(batch, [give_back(item, interruption=interruption) for item in items])
         await self._batches.close(batch.id)
         return None
 
     # --- on the way to the provider
 
     async def _submit(
-        self, batch: OpenBatch, plan: Plan, model: BatchLanguageModel
+        self, batch: ClaimedBatch, plan: ExtractionPlan, model: BatchLanguageModel
     ) -> float | None:
         if batch.unsure_s is not None:
             # Somebody died on the way, or heard no answer: there may be a batch already.
-            if batch.unsure_s < self._pace.unsure_s:
-                return self._pace.unsure_s - batch.unsure_s
+            if batch.unsure_s < self._options.unsure_s:
+                return self._options.unsure_s - batch.unsure_s
             found = await model.find(str(batch.id))
             if found is not None:
                 await self._note(batch, provider_id=found)
@@ -241,7 +241,7 @@ class BatchDesk:
         await self._note(batch, prompt_hash=asked, unsure=True)
         try:
             provider_id = await model.submit(str(batch.id), requests)
-        except CallFailed as error:
+        except ModelCallFailed as error:
             failure = error.failure
             if failure.kind not in _UNDOUBTED:
                 raise
@@ -254,10 +254,10 @@ class BatchDesk:
         _log.info(
             "batch %s: %s prompts are %s at %s", batch.id, len(requests), provider_id, provider
         )
-        return self._pace.poll_s
+        return self._options.poll_s
 
     async def _requests(
-        self, batch: OpenBatch, plan: Plan, model: BatchLanguageModel
+        self, batch: ClaimedBatch, plan: ExtractionPlan, model: BatchLanguageModel
     ) -> Sequence[BatchRequest]:
         """What is asked; documents that need no question or have no room leave the batch."""
         items = await self._answer_known(batch, plan, await self._batches.items(batch.id))
@@ -268,7 +268,11 @@ class BatchDesk:
     # --- at the provider and back
 
     async def _look(
-        self, batch: OpenBatch, provider_id: BatchId, plan: Plan, model: BatchLanguageModel
+        self,
+        batch: ClaimedBatch,
+        provider_id: BatchId,
+        plan: ExtractionPlan,
+        model: BatchLanguageModel,
     ) -> float | None:
         if batch.job_status is JobStatus.CANCELLED:
             await model.cancel(provider_id)
@@ -276,7 +280,7 @@ class BatchDesk:
             return None
         status = await model.status(provider_id)
         if not status.ended:
-            return self._pace.poll_s
+            return self._options.poll_s
         asked = self._extraction.prompt_hash(plan.schema, plan.chain[0])
         if batch.prompt_hash != asked:
             _log.error(
@@ -285,13 +289,13 @@ class BatchDesk:
                 batch.id,
                 batch.job_id,
             )
-            return self._pace.retry_s
-        said: dict[str, Answer | CallFailed] = {}
+            return self._options.retry_s
+        said: dict[str, Answer | ModelCallFailed] = {}
         async for outcome in model.outcomes(provider_id):
             said[outcome.custom_id] = outcome.result
         items = await self._answer_known(batch, plan, await self._batches.items(batch.id))
         unasked: list[ClaimedItem] = []
-        slots = asyncio.Semaphore(self._pace.concurrency)
+        slots = asyncio.Semaphore(self._options.concurrency)
         async with asyncio.TaskGroup() as group:
             for each in groups_of(items, plan):
                 pieces = self._extraction.first_prompts(each[0].text, plan.schema, plan.chain[0])
@@ -308,10 +312,10 @@ class BatchDesk:
 
     async def _read(
         self,
-        batch: OpenBatch,
+        batch: ClaimedBatch,
         group: Sequence[ClaimedItem],
-        plan: Plan,
-        given: Mapping[str, Answer | CallFailed],
+        plan: ExtractionPlan,
+        given: Mapping[str, Answer | ModelCallFailed],
     ) -> None:
         first, *others = group
         settlement = await self._reader.read(first, plan, given)
@@ -332,18 +336,18 @@ class BatchDesk:
     # --- what both ways need
 
     async def _answer_known(
-        self, batch: OpenBatch, plan: Plan, items: Sequence[ClaimedItem]
+        self, batch: ClaimedBatch, plan: ExtractionPlan, items: Sequence[ClaimedItem]
     ) -> Sequence[ClaimedItem]:
         """Settle what is known by now; returns the others."""
-        question = plan.question
-        if question is None or not items:
+        query = plan.cache_query
+        if query is None or not items:
             return items
         texts = list(dict.fromkeys(item.text for item in items))
-        known = await until_answered(lambda: self._known.recall(texts, question))
+        known = await until_answered(lambda: self._cache.lookup(texts, query))
         await self._settle(
             batch,
             [
-                Settlement(item=item, state=ItemState(answer.status.value), known=answer.id)
+                Settlement(item=item, state=ItemState(answer.status.value), cached=answer.id)
                 for item in items
                 if (answer := known.get(item.text)) is not None
             ],
@@ -351,7 +355,7 @@ class BatchDesk:
         return [item for item in items if item.text not in known]
 
     async def _end(
-        self, batch: OpenBatch, unasked: Sequence[ClaimedItem], failure: Failure
+        self, batch: ClaimedBatch, unasked: Sequence[ClaimedItem], failure: ExtractionFailure
     ) -> None:
         """Close the batch, in which some documents were not asked about because of `failure`."""
         if unasked:
@@ -361,19 +365,19 @@ class BatchDesk:
         await self._settle(
             batch,
             [
-                settle_unasked(item, failure, patience=self._patience, chance=self._chance)
+                settle_unasked(item, failure, retry_policy=self._retry_policy, chance=self._chance)
                 for item in unasked
             ],
         )
         await self._batches.close(batch.id)
 
-    async def _settle(self, batch: OpenBatch, settlements: Sequence[Settlement]) -> None:
+    async def _settle(self, batch: ClaimedBatch, settlements: Sequence[Settlement]) -> None:
         if settlements:
             await until_answered(lambda: self._queue.settle(batch.id, settlements))
 
     async def _note(
         self,
-        batch: OpenBatch,
+        batch: ClaimedBatch,
         *,
         prompt_hash: str | None = None,
         provider_id: BatchId | None = None,
@@ -388,9 +392,11 @@ class BatchDesk:
             raise LostBatch
 
 
-def _no_batches(provider: str) -> Halt:
+def _no_batches(provider: str) -> JobInterruption:
     detail = (
         f"The worker has no batch API for {provider!r}. Configure openai or gemini as the first"
         " provider of the job, or make a job without batches."
     )
-    return Halt(reason=Reason(code=Cause.MISCONFIGURED, detail=detail), status=JobStatus.FAILED)
+    return JobInterruption(
+        reason=Reason(code=ReasonCode.MISCONFIGURED, detail=detail), status=JobStatus.FAILED
+    )

@@ -10,9 +10,9 @@ from typing import Final
 from uuid import UUID
 
 from domain.errors import StatementTimedOut, Unavailable
-from domain.extraction.jobs.batch_processor import BatchDesk, BatchPace, LostBatch
+from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor, LostBatch
 from domain.extraction.jobs.model import WorkerId
-from ports.extraction_jobs import OpenBatch, ProviderBatches
+from ports.extraction_jobs import ClaimedBatch, ProviderBatches
 
 _log = logging.getLogger(__name__)
 
@@ -21,28 +21,28 @@ _LOOK_S: Final = 2.0
 _GRACE_S: Final = 4.0
 
 
-class BatchRunner:
+class BatchWorker:
     """Looks after batches until it is told to stop; a batch outlives any process.
 
     Args:
         batches: where they are kept.
-        desk: brings one a step further.
+        processor: brings one a step further.
         new_id: makes identities of batches.
-        pace: how much at once, and how often what.
+        options: how much at once, and how often what.
     """
 
     def __init__(
         self,
         *,
         batches: ProviderBatches,
-        desk: BatchDesk,
+        processor: BatchProcessor,
         new_id: Callable[[], UUID],
-        pace: BatchPace,
+        options: BatchOptions,
     ) -> None:
         self._batches = batches
-        self._desk = desk
+        self._processor = processor
         self._new_id = new_id
-        self._pace = pace
+        self._options = options
         self._woken = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -80,21 +80,21 @@ class BatchRunner:
             if found and len(self._under_way) < _AT_ONCE:
                 continue
             try:
-                async with asyncio.timeout(min(_LOOK_S, self._pace.poll_s)):
+                async with asyncio.timeout(min(_LOOK_S, self._options.poll_s)):
                     await self._woken.wait()
             except TimeoutError:
                 continue
 
-    async def _find(self) -> Sequence[OpenBatch]:
+    async def _find(self) -> Sequence[ClaimedBatch]:
         room = _AT_ONCE - len(self._under_way)
         if room <= 0:
             return []
-        lease_s = self._pace.lease_s
+        lease_s = self._options.lease_s
         due = await self._batches.take(limit=room, lease_s=lease_s)
         if due:
             return due
         opened = await self._batches.open(
-            WorkerId(self._new_id()), limit=self._pace.documents, lease_s=lease_s
+            WorkerId(self._new_id()), limit=self._options.documents, lease_s=lease_s
         )
         return [] if opened is None else [opened]
 
@@ -104,8 +104,8 @@ class BatchRunner:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a batch cannot be looked after now", exc_info=error)
 
-    async def _look_after(self, batch: OpenBatch) -> None:
-        step = asyncio.ensure_future(self._desk.advance(batch))
+    async def _look_after(self, batch: ClaimedBatch) -> None:
+        step = asyncio.ensure_future(self._processor.advance(batch))
         staying = asyncio.ensure_future(self._stay(batch))
         try:
             await asyncio.wait({step, staying}, return_when=asyncio.FIRST_COMPLETED)
@@ -124,11 +124,11 @@ class BatchRunner:
             staying.cancel()
             await asyncio.gather(step, staying, return_exceptions=True)
 
-    async def _stay(self, batch: OpenBatch) -> None:
+    async def _stay(self, batch: ClaimedBatch) -> None:
         """Renew the lease; ends when it is lost."""
-        renew = partial(self._batches.put_off, batch, seconds=self._pace.lease_s)
+        renew = partial(self._batches.put_off, batch, seconds=self._options.lease_s)
         while True:
-            await asyncio.sleep(self._pace.lease_s / 3)
+            await asyncio.sleep(self._options.lease_s / 3)
             try:
                 if not await renew():
                     return

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from domain.errors import StatementTimedOut, Unavailable
-from domain.extraction.jobs.items import ClaimedItem, Halt, ItemState, Settlement
+from domain.extraction.jobs.items import ClaimedItem, ItemState, JobInterruption, Settlement
 from domain.extraction.jobs.model import JobId, JobStatus, Reason, WorkerId
-from domain.extraction.jobs.reader import DocumentReader, Plan
+from domain.extraction.jobs.reader import DocumentExtractor, ExtractionPlan
 from domain.extraction.jobs.settlement import give_back
-from ports.extraction_jobs import ExtractionQueue, KnownExtraction, KnownExtractions, LeaseLost
+from ports.extraction_jobs import CachedExtraction, ExtractionCache, ExtractionQueue, LeaseLost
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Errand:
+class ItemTask:
     """A document under way.
 
     Attributes:
@@ -25,14 +25,14 @@ class Errand:
         plan: how it is read, or why it cannot be.
         reading: a provider is being asked.
         slotted: it holds one of the slots.
-        asking: it holds the question.
+        asking: its cache key is reserved for it.
         settling: what becomes of it is known, and is being stored.
         returned: it is to go back.
         finding: finds out what becomes of it.
     """
 
     item: ClaimedItem
-    plan: Plan | Halt
+    plan: ExtractionPlan | JobInterruption
     reading: bool = False
     slotted: bool = False
     asking: bool = False
@@ -50,99 +50,99 @@ class Errand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """Carries errands out.
+class ItemProcessor:
+    """Carries item tasks out.
 
-    An errand holds its slot until its settlement is stored: so a crash repeats at most the calls
+    A task holds its slot until its settlement is stored: so a crash repeats at most the calls
     that were under way, and nothing is started between reaching a cap and knowing of it.
 
     Attributes:
         reader: reads documents.
-        questions: what is asked already.
+        in_flight: what is asked already.
         writer: stores settlements.
         slots: bound what is read at once.
         stopped: jobs of which nothing may be started.
     """
 
-    reader: DocumentReader
-    questions: OpenQuestions
+    reader: DocumentExtractor
+    in_flight: SingleFlight
     writer: SettlementWriter
     slots: asyncio.Semaphore
     stopped: Container[JobId]
 
-    async def carry_out(self, errand: Errand) -> None:
+    async def process(self, task: ItemTask) -> None:
         """Bring one to its settlement; ends when that is stored."""
-        plan = errand.plan
-        key = plan.key(errand.item.text) if isinstance(plan, Plan) else None
+        plan = task.plan
+        key = plan.key(task.item.text) if isinstance(plan, ExtractionPlan) else None
         try:
-            settlement = await self._found(errand, key)
-            errand.settling = True
+            settlement = await self._found(task, key)
+            task.settling = True
             await self.writer.settle(settlement)
         finally:
-            if errand.slotted:
+            if task.slotted:
                 self.slots.release()
-            if key is not None and self._holds(errand, key):
-                self.questions.done(key)
+            if key is not None and self._holds(task, key):
+                self.in_flight.release(key)
 
-    def _holds(self, errand: Errand, key: bytes) -> bool:
-        """Whether the question is this errand's: asked, or reserved and not begun."""
-        return errand.asking or (errand.returned and self.questions.prepared(key))
+    def _holds(self, task: ItemTask, key: bytes) -> bool:
+        """Whether the reservation is this task's: asked, or reserved and not begun."""
+        return task.asking or (task.returned and self.in_flight.prepared(key))
 
-    async def _found(self, errand: Errand, key: bytes | None) -> Settlement:
+    async def _found(self, task: ItemTask, key: bytes | None) -> Settlement:
         """What becomes of it, or that it goes back."""
-        if isinstance(errand.plan, Halt):
-            return give_back(errand.item, halt=errand.plan)
-        if not errand.returned:
-            errand.finding = asyncio.ensure_future(self._find(errand, errand.plan, key))
+        if isinstance(task.plan, JobInterruption):
+            return give_back(task.item, interruption=task.plan)
+        if not task.returned:
+            task.finding = asyncio.ensure_future(self._find(task, task.plan, key))
             try:
-                return await errand.finding
+                return await task.finding
             except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if not errand.returned or (task is not None and task.cancelling()):
+                current = asyncio.current_task()
+                if not task.returned or (current is not None and current.cancelling()):
                     raise
-        mine = key is not None and self._holds(errand, key)
-        return give_back(errand.item, question=key if mine else None)
+        mine = key is not None and self._holds(task, key)
+        return give_back(task.item, cache_key=key if mine else None)
 
-    async def _find(self, errand: Errand, plan: Plan, key: bytes | None) -> Settlement:
-        item = errand.item
+    async def _find(self, task: ItemTask, plan: ExtractionPlan, key: bytes | None) -> Settlement:
+        item = task.item
         if key is not None:
-            known = await self.questions.turn(item.text, plan, key)
-            errand.asking = True
+            known = await self.in_flight.acquire(item.text, plan, key)
+            task.asking = True
             if known is not None:
                 state = ItemState(known.status.value)
-                return Settlement(item=item, state=state, known=known.id, question=key)
+                return Settlement(item=item, state=state, cached=known.id, cache_key=key)
         await self.slots.acquire()
-        errand.slotted = True
+        task.slotted = True
         if item.job_id in self.stopped:
-            return give_back(item, question=key)
-        errand.reading = True
+            return give_back(item, cache_key=key)
+        task.reading = True
         return await self.reader.read(item, plan)
 
 
 _ELSEWHERE_S: Final = 0.5
 
 
-class OpenQuestions:
-    """The questions that one worker has in hand.
+class SingleFlight:
+    """Keeps a worker from asking the same twice at once, and looks into the cache first.
 
-    A question is reserved first and looked up then: whoever asked it before has stored the answer
-    by the time that the reservation is free.
+    A key is reserved first and looked up then: whoever asked before has stored the answer by the
+    time that the reservation is free.
 
     Args:
-        known: what was asked before, and what others ask.
+        cache: what was asked before, and what others ask.
         worker: who asks.
     """
 
-    def __init__(self, known: KnownExtractions, worker: WorkerId) -> None:
-        self._known = known
+    def __init__(self, cache: ExtractionCache, worker: WorkerId) -> None:
+        self._cache = cache
         self._worker = worker
         self._asked: dict[bytes, asyncio.Event] = {}
-        self._ready: dict[bytes, KnownExtraction | None] = {}
+        self._ready: dict[bytes, CachedExtraction | None] = {}
 
-    async def prepare(self, texts: Iterable[str], plan: Plan) -> None:
-        """Reserve and look up many at once; `turn` then finds most of them ready."""
-        question = plan.question
-        if question is None:
+    async def prepare(self, texts: Iterable[str], plan: ExtractionPlan) -> None:
+        """Reserve and look up many at once; `acquire` then finds most of them ready."""
+        query = plan.cache_query
+        if query is None:
             return
         by_key = {plan.key(text): text for text in texts}
         fresh = {key: text for key, text in by_key.items() if key and key not in self._asked}
@@ -151,23 +151,23 @@ class OpenQuestions:
         self._asked |= {key: asyncio.Event() for key in fresh}
         granted: set[bytes] = set()
         try:
-            granted |= await until_answered(lambda: self._known.reserve(self._worker, list(fresh)))
+            granted |= await until_answered(lambda: self._cache.reserve(self._worker, list(fresh)))
             mine = [fresh[key] for key in granted]
             if mine:
-                found = await until_answered(lambda: self._known.recall(mine, question))
+                found = await until_answered(lambda: self._cache.lookup(mine, query))
                 self._ready |= {key: found.get(fresh[key]) for key in granted}
         finally:
             for key in fresh:
                 if key not in self._ready:
-                    self.done(key)
+                    self.release(key)
 
-    async def turn(self, text: str, plan: Plan, key: bytes) -> KnownExtraction | None:
+    async def acquire(self, text: str, plan: ExtractionPlan, key: bytes) -> CachedExtraction | None:
         """Wait while others ask the same; returns what is known, or None: ask now.
 
-        After either, `done` has to be called once the settlement is stored.
+        After either, `release` has to be called once the settlement is stored.
         """
-        question = plan.question
-        assert question is not None
+        query = plan.cache_query
+        assert query is not None
         while True:
             if key in self._ready:
                 return self._ready.pop(key)
@@ -178,22 +178,22 @@ class OpenQuestions:
             granted = False
             try:
                 granted = bool(
-                    await until_answered(lambda: self._known.reserve(self._worker, [key]))
+                    await until_answered(lambda: self._cache.reserve(self._worker, [key]))
                 )
             finally:
                 if not granted:
-                    self.done(key)
+                    self.release(key)
             if granted:
-                found = await until_answered(lambda: self._known.recall([text], question))
+                found = await until_answered(lambda: self._cache.lookup([text], query))
                 return found.get(text)
             await asyncio.sleep(_ELSEWHERE_S)
 
     def prepared(self, key: bytes) -> bool:
-        """Whether `prepare` made it ready and nobody took its turn yet."""
+        """Whether `prepare` made it ready and nobody acquired it yet."""
         return key in self._ready
 
-    def done(self, key: bytes) -> None:
-        """The question is not asked any more; those that wait for it look again."""
+    def release(self, key: bytes) -> None:
+        """It is not asked any more; those that wait for it look again."""
         self._ready.pop(key, None)
         if (asked := self._asked.pop(key, None)) is not None:
             asked.set()
@@ -209,14 +209,14 @@ _UNSTORABLE: Final = Reason(code="internal", detail="The result of this text can
 
 async def until_answered(operation: Callable[[], Awaitable[T]]) -> T:
     """Repeat what may be repeated for as long as the store is away."""
-    told = False
+    logged = False
     while True:
         try:
             return await operation()
         except (Unavailable, StatementTimedOut) as error:
-            if not told:
+            if not logged:
                 _log.warning("%s Trying again until it answers.", error)
-                told = True
+                logged = True
             await asyncio.sleep(_PAUSE_S)
 
 
@@ -297,6 +297,6 @@ def without_result(settlement: Settlement) -> Settlement:
         settlement,
         state=ItemState.FAILED,
         extraction=None,
-        known=None,
+        cached=None,
         reason=_UNSTORABLE,
     )

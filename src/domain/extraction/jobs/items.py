@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from domain.extraction.jobs.model import Assignment, JobId, JobStatus, Reason, Spending
+from domain.extraction.jobs.model import JobId, JobSpec, JobSpending, JobStatus, Reason
 from domain.extraction.model import Extraction, ExtractionId
 
 MAX_DOCUMENT_ID: Final = 255
@@ -56,7 +56,7 @@ class ClaimedItem:
         claim: how often it was claimed: only the last claim may settle it.
         text: what is read.
         attempts: failed attempts that were charged so far.
-        assignment: what is done with it.
+        spec: what is done with it.
     """
 
     job_id: JobId
@@ -64,11 +64,11 @@ class ClaimedItem:
     claim: int
     text: str
     attempts: int
-    assignment: Assignment
+    spec: JobSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Halt:
+class JobInterruption:
     """What one document's failure means for the whole job.
 
     Attributes:
@@ -90,25 +90,25 @@ class Settlement:
         item: which.
         state: one of `ENDED`, or PENDING to give it back.
         extraction: a result to store with it.
-        known: a stored result that answers it instead.
+        cached: a stored result that answers it instead.
         charged: whether this counts as a failed attempt.
         delay_s: how long nobody may claim it again.
         reason: why it failed, or failed last; None for a success.
         spending: what was used on it now.
-        halt: what it means for the job.
-        question: the reservation to end with it.
+        interruption: what it means for the job.
+        cache_key: the reservation to end with it.
     """
 
     item: ClaimedItem
     state: ItemState
     extraction: Extraction | None = None
-    known: ExtractionId | None = None
+    cached: ExtractionId | None = None
     charged: bool = False
     delay_s: float = 0.0
     reason: Reason | None = None
-    spending: Spending = field(default_factory=Spending)
-    halt: Halt | None = None
-    question: bytes | None = None
+    spending: JobSpending = field(default_factory=JobSpending)
+    interruption: JobInterruption | None = None
+    cache_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

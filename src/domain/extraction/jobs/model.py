@@ -32,30 +32,30 @@ class JobStatus(StrEnum):
     COMPLETED = "completed"
 
 
-class Order(StrEnum):
-    """What a person may want of a job."""
+class JobCommand(StrEnum):
+    """What a person may tell a job."""
 
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
 
 
-_MOVES: Final[Mapping[Order, tuple[JobStatus, frozenset[JobStatus]]]] = {
-    Order.PAUSE: (JobStatus.PAUSED, frozenset({JobStatus.RUNNING})),
-    Order.RESUME: (JobStatus.RUNNING, frozenset({JobStatus.PAUSED, JobStatus.FAILED})),
-    Order.CANCEL: (
+_TRANSITIONS: Final[Mapping[JobCommand, tuple[JobStatus, frozenset[JobStatus]]]] = {
+    JobCommand.PAUSE: (JobStatus.PAUSED, frozenset({JobStatus.RUNNING})),
+    JobCommand.RESUME: (JobStatus.RUNNING, frozenset({JobStatus.PAUSED, JobStatus.FAILED})),
+    JobCommand.CANCEL: (
         JobStatus.CANCELLED,
         frozenset({JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.FAILED}),
     ),
 }
 
 
-def move(order: Order) -> tuple[JobStatus, frozenset[JobStatus]]:
-    """The status that `order` leads to, and those from which it does."""
-    return _MOVES[order]
+def transition(command: JobCommand) -> tuple[JobStatus, frozenset[JobStatus]]:
+    """The status that `command` leads to, and those from which it does."""
+    return _TRANSITIONS[command]
 
 
-class Cause(StrEnum):
+class ReasonCode(StrEnum):
     """Why a job does not run, beside the kinds of a provider's failure."""
 
     REQUESTED = "requested"
@@ -70,7 +70,7 @@ class Reason:
     """Why something is as it is.
 
     Attributes:
-        code: a `Cause` or the kind of a provider's failure.
+        code: a `ReasonCode` or the kind of a provider's failure.
         detail: one sentence with the remedy, if there is one.
     """
 
@@ -78,19 +78,19 @@ class Reason:
     detail: str
 
 
-def reason_of(order: Order) -> Reason | None:
-    """Why a job does not run once it followed `order`."""
-    match order:
-        case Order.PAUSE:
-            return Reason(code=Cause.REQUESTED, detail="Somebody paused the job.")
-        case Order.CANCEL:
-            return Reason(code=Cause.REQUESTED, detail="Somebody cancelled the job.")
+def reason_of(command: JobCommand) -> Reason | None:
+    """Why a job does not run once it followed `command`."""
+    match command:
+        case JobCommand.PAUSE:
+            return Reason(code=ReasonCode.REQUESTED, detail="Somebody paused the job.")
+        case JobCommand.CANCEL:
+            return Reason(code=ReasonCode.REQUESTED, detail="Somebody cancelled the job.")
         case _:
             return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
+class JobCaps:
     """What a job may use.
 
     Attributes:
@@ -101,11 +101,11 @@ class Caps:
     max_cost_usd: Decimal | None = None
     max_tokens: int | None = None
 
-    def replaced_by(self, caps: Caps | None) -> Caps:
+    def replaced_by(self, caps: JobCaps | None) -> JobCaps:
         """These caps, with those members of `caps` that are not None in their place."""
         if caps is None:
             return self
-        return Caps(
+        return JobCaps(
             max_cost_usd=self.max_cost_usd if caps.max_cost_usd is None else caps.max_cost_usd,
             max_tokens=self.max_tokens if caps.max_tokens is None else caps.max_tokens,
         )
@@ -121,7 +121,7 @@ class Caps:
         return found
 
 
-class Mode(StrEnum):
+class ProviderMode(StrEnum):
     """How providers are asked.
 
     DIRECT: one document at a time, at once. BATCH: many together by the first provider, within 24
@@ -133,7 +133,7 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
+class JobSpec:
     """What is done with every document of a job.
 
     Attributes:
@@ -148,11 +148,11 @@ class Assignment:
     schema_version: int
     providers: tuple[str, ...]
     reuse: bool = True
-    mode: Mode = Mode.DIRECT
+    mode: ProviderMode = ProviderMode.DIRECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spending:
+class JobSpending:
     """What calls used.
 
     Attributes:
@@ -167,22 +167,22 @@ class Spending:
     cost_usd: Decimal = Decimal(0)
     unpriced_calls: int = 0
 
-    def __add__(self, other: Spending) -> Spending:
-        return Spending(
+    def __add__(self, other: JobSpending) -> JobSpending:
+        return JobSpending(
             calls=self.calls + other.calls,
             usage=self.usage + other.usage,
             cost_usd=self.cost_usd + other.cost_usd,
             unpriced_calls=self.unpriced_calls + other.unpriced_calls,
         )
 
-    def reached(self, caps: Caps) -> Reason | None:
+    def reached(self, caps: JobCaps) -> Reason | None:
         """The cap that stops a job that used so much."""
         if caps.max_tokens is not None and self.usage.total_tokens >= caps.max_tokens:
             detail = (
                 f"{self.usage.total_tokens} of {caps.max_tokens} tokens are used."
                 " Resume with a higher max_tokens."
             )
-            return Reason(code=Cause.TOKEN_CAP, detail=detail)
+            return Reason(code=ReasonCode.TOKEN_CAP, detail=detail)
         if caps.max_cost_usd is None:
             return None
         if self.unpriced_calls:
@@ -190,18 +190,18 @@ class Spending:
                 "The price of a model is not known, so max_cost_usd cannot be kept."
                 " Name the model in LLM_PRICES_FILE, or cap max_tokens in a new job."
             )
-            return Reason(code=Cause.UNKNOWN_PRICE, detail=detail)
+            return Reason(code=ReasonCode.UNKNOWN_PRICE, detail=detail)
         if self.cost_usd >= caps.max_cost_usd:
             detail = (
                 f"{self.cost_usd:.6f} of {caps.max_cost_usd} US dollars are used."
                 " Resume with a higher max_cost_usd."
             )
-            return Reason(code=Cause.COST_CAP, detail=detail)
+            return Reason(code=ReasonCode.COST_CAP, detail=detail)
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class ItemCounts:
     """How many documents of a job stand how; they add up to `total`."""
 
     total: int
@@ -227,7 +227,7 @@ class ExtractionJob:
         id: its identity.
         status: see `JobStatus`.
         reason: why it does not run; None while it does.
-        assignment: what is done with each document.
+        spec: what is done with each document.
         caps: what it may use.
         counts: its documents by state.
         reused: documents that a known result answered.
@@ -241,11 +241,11 @@ class ExtractionJob:
     id: JobId
     status: JobStatus
     reason: Reason | None
-    assignment: Assignment
-    caps: Caps
-    counts: Counts
+    spec: JobSpec
+    caps: JobCaps
+    counts: ItemCounts
     reused: int
-    spending: Spending
+    spending: JobSpending
     rate_per_s: float | None
     waits_until: datetime | None
     created_at: datetime
@@ -259,18 +259,18 @@ class ExtractionJob:
             return None
         return left / self.rate_per_s
 
-    def refusal(self, order: Order, caps: Caps | None = None) -> Conflict:
-        """Why it does not follow `order` (with `caps` in place of its own)."""
-        if order is Order.RESUME and self.status in _MOVES[order][1]:
+    def refusal(self, command: JobCommand, caps: JobCaps | None = None) -> Conflict:
+        """Why it does not follow `command` (with `caps` in place of its own)."""
+        if command is JobCommand.RESUME and self.status in _TRANSITIONS[command][1]:
             reached = self.spending.reached(self.caps.replaced_by(caps))
             if reached is not None:
                 return Conflict(f"Job {self.id} would stop again at once: {reached.detail}")
-        return Conflict(f"Job {self.id} is {self.status}; it cannot {order}.")
+        return Conflict(f"Job {self.id} is {self.status}; it cannot {command}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobDraft:
+class NewJob:
     """A job to make."""
 
-    assignment: Assignment
-    caps: Caps = Caps()
+    spec: JobSpec
+    caps: JobCaps = JobCaps()

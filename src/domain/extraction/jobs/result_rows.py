@@ -14,7 +14,7 @@ from domain.extraction.schema import Field, FieldType, Schema
 _LARGEST_INTEGER: Final = 2**63
 
 
-class Kind(StrEnum):
+class CellType(StrEnum):
     """What the cells of a column are; each may be empty."""
 
     TEXT = "text"
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class ResultColumn:
     """One column of the table.
 
     Attributes:
@@ -36,38 +36,38 @@ class Column:
     """
 
     name: str
-    kind: Kind
+    kind: CellType
     many: bool = False
 
 
 _ABOUT: Final = (
-    Column(name="position", kind=Kind.INTEGER),
-    Column(name="id", kind=Kind.TEXT),
-    Column(name="status", kind=Kind.TEXT),
-    Column(name="reason_code", kind=Kind.TEXT),
-    Column(name="reason", kind=Kind.TEXT),
-    Column(name="reused", kind=Kind.BOOLEAN),
-    Column(name="provider", kind=Kind.TEXT),
-    Column(name="model", kind=Kind.TEXT),
-    Column(name="calls", kind=Kind.INTEGER),
-    Column(name="input_tokens", kind=Kind.INTEGER),
-    Column(name="output_tokens", kind=Kind.INTEGER),
-    Column(name="cost_usd", kind=Kind.NUMBER),
-    Column(name="latency_ms", kind=Kind.INTEGER),
-    Column(name="extraction_id", kind=Kind.TEXT),
-    Column(name="finished_at", kind=Kind.INSTANT),
-    Column(name="warnings", kind=Kind.TEXT, many=True),
+    ResultColumn(name="position", kind=CellType.INTEGER),
+    ResultColumn(name="id", kind=CellType.TEXT),
+    ResultColumn(name="status", kind=CellType.TEXT),
+    ResultColumn(name="reason_code", kind=CellType.TEXT),
+    ResultColumn(name="reason", kind=CellType.TEXT),
+    ResultColumn(name="reused", kind=CellType.BOOLEAN),
+    ResultColumn(name="provider", kind=CellType.TEXT),
+    ResultColumn(name="model", kind=CellType.TEXT),
+    ResultColumn(name="calls", kind=CellType.INTEGER),
+    ResultColumn(name="input_tokens", kind=CellType.INTEGER),
+    ResultColumn(name="output_tokens", kind=CellType.INTEGER),
+    ResultColumn(name="cost_usd", kind=CellType.NUMBER),
+    ResultColumn(name="latency_ms", kind=CellType.INTEGER),
+    ResultColumn(name="extraction_id", kind=CellType.TEXT),
+    ResultColumn(name="finished_at", kind=CellType.INSTANT),
+    ResultColumn(name="warnings", kind=CellType.TEXT, many=True),
 )
 
 
-def columns_of(schema: Schema) -> tuple[Column, ...]:
+def columns_of(schema: Schema) -> tuple[ResultColumn, ...]:
     """The columns of a table of results: what they are about, values, and quotes."""
     values = (
-        Column(name=f"fields.{field.name}", kind=_kind(field), many=field.many)
+        ResultColumn(name=f"fields.{field.name}", kind=_kind(field), many=field.many)
         for field in schema.fields
     )
     quotes = (
-        Column(name=f"quotes.{field.name}", kind=Kind.TEXT, many=field.many)
+        ResultColumn(name=f"quotes.{field.name}", kind=CellType.TEXT, many=field.many)
         for field in schema.fields
     )
     return (*_ABOUT, *values, *quotes)
@@ -153,18 +153,18 @@ def record_of(result: ItemResult) -> dict[str, Any]:
     }
 
 
-def _kind(field: Field) -> Kind:
+def _kind(field: Field) -> CellType:
     match field.type:
         case FieldType.STRING | FieldType.ENUM:
-            return Kind.TEXT
+            return CellType.TEXT
         case FieldType.NUMBER:
-            return Kind.NUMBER
+            return CellType.NUMBER
         case FieldType.BOOLEAN:
-            return Kind.BOOLEAN
+            return CellType.BOOLEAN
         case FieldType.DATE:
-            return Kind.DATE
+            return CellType.DATE
         case _:  # an integer
             bounds = (field.minimum, field.maximum)
             small = all(each is not None and abs(each) < _LARGEST_INTEGER for each in bounds)
             # Without bounds a text may state a number that no 64 bits hold.
-            return Kind.INTEGER if small else Kind.NUMBER
+            return CellType.INTEGER if small else CellType.NUMBER

@@ -8,17 +8,17 @@ from typing import Final
 from domain.errors import InvalidInput, NotFound, Violation
 from domain.extraction.jobs.items import MAX_DOCUMENT_ID, Document, ItemResult, ItemState
 from domain.extraction.jobs.model import (
-    Assignment,
-    Caps,
     ExtractionJob,
-    JobDraft,
+    JobCaps,
+    JobCommand,
     JobId,
-    Mode,
-    Order,
+    JobSpec,
+    NewJob,
+    ProviderMode,
 )
 from domain.extraction.service import ExtractionService, check_text
 from ports.extraction import ExtractionSchemaRepository
-from ports.extraction_jobs import ExtractionJobRepository, JobWakeup
+from ports.extraction_jobs import ExtractionJobRepository, WorkerWakeup
 from ports.unit_of_work import UnitOfWorkFactory
 
 _PAGE: Final = 500
@@ -43,7 +43,7 @@ class ExtractionJobService:
         open_unit: UnitOfWorkFactory,
         schemas: ExtractionSchemaRepository,
         extraction: ExtractionService,
-        wakeup: JobWakeup,
+        wakeup: WorkerWakeup,
         batch_providers: Collection[str] = (),
     ) -> None:
         self._jobs = jobs
@@ -59,9 +59,9 @@ class ExtractionJobService:
         schema: str,
         provider: str | None,
         reuse: bool = True,
-        caps: Caps | None = None,
-        mode: Mode = Mode.DIRECT,
-    ) -> JobDraft:
+        caps: JobCaps | None = None,
+        mode: ProviderMode = ProviderMode.DIRECT,
+    ) -> NewJob:
         """A job whose schema version and providers are fixed from now on.
 
         Args:
@@ -74,7 +74,7 @@ class ExtractionJobService:
         Raises:
             InvalidInput: names each of schema, provider, mode and caps that cannot be used.
         """
-        caps = caps or Caps()
+        caps = caps or JobCaps()
         violations: list[Violation] = caps.violations()
         chain: tuple[str, ...] = ()
         version = 0
@@ -82,7 +82,7 @@ class ExtractionJobService:
             chain = self._extraction.chain_for(provider)
         except InvalidInput as error:
             violations.extend(error.violations)
-        if mode is Mode.BATCH and chain and chain[0] not in self._batch_providers:
+        if mode is ProviderMode.BATCH and chain and chain[0] not in self._batch_providers:
             able = ", ".join(self._batch_providers) or "none that is configured"
             detail = f"{chain[0]} takes no batches here; first in the chain may be: {able}"
             violations.append(Violation(pointer="/mode", detail=detail))
@@ -92,12 +92,12 @@ class ExtractionJobService:
             violations.append(Violation(pointer="/schema", detail=str(error)))
         if violations:
             raise InvalidInput.of(violations)
-        assignment = Assignment(
+        spec = JobSpec(
             schema=schema, schema_version=version, providers=chain, reuse=reuse, mode=mode
         )
-        return JobDraft(assignment=assignment, caps=caps)
+        return NewJob(spec=spec, caps=caps)
 
-    async def submit(self, draft: JobDraft, documents: AsyncIterable[Document]) -> ExtractionJob:
+    async def submit(self, draft: NewJob, documents: AsyncIterable[Document]) -> ExtractionJob:
         """Store a job of its own, and wake a worker.
 
         Raises:
@@ -127,7 +127,9 @@ class ExtractionJobService:
                 yield result
             after = page[-1].position
 
-    async def order(self, job_id: JobId, order: Order, caps: Caps | None = None) -> ExtractionJob:
+    async def apply(
+        self, job_id: JobId, command: JobCommand, caps: JobCaps | None = None
+    ) -> ExtractionJob:
         """Pause, resume or cancel a job; what is under way comes to its end, or goes back.
 
         Raises:
@@ -137,8 +139,8 @@ class ExtractionJobService:
         """
         if caps is not None and (violations := caps.violations()):
             raise InvalidInput.of(violations)
-        job = await self._jobs.obey(job_id, order, caps)
-        if order is Order.RESUME:
+        job = await self._jobs.apply(job_id, command, caps)
+        if command is JobCommand.RESUME:
             await self._wakeup.wake()
         return job
 

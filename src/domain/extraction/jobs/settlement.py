@@ -7,17 +7,24 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from domain.extraction.calls import Attempt, Failure, FailureKind, JobEffect, PriceTable, Usage
-from domain.extraction.jobs.items import ClaimedItem, Halt, ItemState, Settlement
-from domain.extraction.jobs.model import ExtractionJob, JobStatus, Reason, Spending
-from domain.extraction.model import Extraction, ExtractionResult, Status
+from domain.extraction.calls import (
+    Attempt,
+    ExtractionFailure,
+    FailureKind,
+    JobEffect,
+    PriceTable,
+    Usage,
+)
+from domain.extraction.jobs.items import ClaimedItem, ItemState, JobInterruption, Settlement
+from domain.extraction.jobs.model import ExtractionJob, JobSpending, JobStatus, Reason
+from domain.extraction.model import Extraction, ExtractionResult, ExtractionStatus
 
 _UNCHARGED: Final = frozenset({FailureKind.RATE_LIMITED, FailureKind.CIRCUIT_OPEN})
 _BLIND_WAIT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How often a document is tried.
 
     Attributes:
@@ -45,9 +52,9 @@ def settle(
     item: ClaimedItem,
     extraction: Extraction,
     *,
-    patience: Patience,
+    retry_policy: RetryPolicy,
     chance: Callable[[], float],
-    question: bytes | None = None,
+    cache_key: bytes | None = None,
 ) -> Settlement:
     """What a result means for its document and its job.
 
@@ -58,9 +65,9 @@ def settle(
     Args:
         item: the document.
         extraction: what reading it came to.
-        patience: how often it is tried.
+        retry_policy: how often it is tried.
         chance: a number from 0 to 1, to spread what would come back together.
-        question: the reservation to end with it.
+        cache_key: the reservation to end with it.
     """
     result = extraction.result
     spending = spending_of(result)
@@ -71,93 +78,107 @@ def settle(
             state=ItemState(result.status.value),
             extraction=extraction,
             spending=spending,
-            question=question,
+            cache_key=cache_key,
         )
     return _failed(
         Settlement(
             item=item,
-            state=ItemState.REFUSED if result.status is Status.REFUSED else ItemState.FAILED,
+            state=ItemState.REFUSED
+            if result.status is ExtractionStatus.REFUSED
+            else ItemState.FAILED,
             extraction=extraction,
             spending=spending,
-            question=question,
+            cache_key=cache_key,
         ),
         failure,
-        patience,
+        retry_policy,
         chance,
     )
 
 
 def settle_unasked(
-    item: ClaimedItem, failure: Failure, *, patience: Patience, chance: Callable[[], float]
+    item: ClaimedItem,
+    failure: ExtractionFailure,
+    *,
+    retry_policy: RetryPolicy,
+    chance: Callable[[], float],
 ) -> Settlement:
     """What it means for a document that nobody was asked about it, although that was the plan."""
     ended = Settlement(item=item, state=ItemState.FAILED)
-    return _failed(ended, failure, patience, chance)
+    return _failed(ended, failure, retry_policy, chance)
 
 
 def _failed(
-    ended: Settlement, failure: Failure, patience: Patience, chance: Callable[[], float]
+    ended: Settlement,
+    failure: ExtractionFailure,
+    retry_policy: RetryPolicy,
+    chance: Callable[[], float],
 ) -> Settlement:
     """`ended` if the failure stands, else its document back in the queue."""
     reason = Reason(code=failure.kind, detail=failure.detail)
-    effect = failure.reaction.job
+    effect = failure.policy.job
     charged = effect is JobEffect.RETRY_ITEM and failure.kind not in _UNCHARGED
     attempts = ended.item.attempts + charged
-    if effect is JobEffect.FAIL_ITEM or (charged and attempts >= patience.attempts):
+    if effect is JobEffect.FAIL_ITEM or (charged and attempts >= retry_policy.attempts):
         return replace(ended, charged=charged, reason=reason)
-    halt = None
+    interruption = None
     if effect is JobEffect.STOP:
-        halt = Halt(reason=reason, status=JobStatus.FAILED)
+        interruption = JobInterruption(reason=reason, status=JobStatus.FAILED)
     elif effect is JobEffect.PAUSE:
-        halt = Halt(reason=reason, status=JobStatus.PAUSED)
+        interruption = JobInterruption(reason=reason, status=JobStatus.PAUSED)
     elif not charged:
-        halt = Halt(reason=reason, wait_s=failure.retry_after_s or _BLIND_WAIT_S)
+        interruption = JobInterruption(reason=reason, wait_s=failure.retry_after_s or _BLIND_WAIT_S)
     return replace(
         ended,
         state=ItemState.PENDING,
         extraction=None,
         charged=charged,
-        delay_s=patience.delay_s(attempts, chance) if charged else 0.0,
+        delay_s=retry_policy.delay_s(attempts, chance) if charged else 0.0,
         reason=reason,
-        halt=halt,
+        interruption=interruption,
     )
 
 
 def settle_broken(
-    item: ClaimedItem, *, patience: Patience, chance: Callable[[], float]
+    item: ClaimedItem, *, retry_policy: RetryPolicy, chance: Callable[[], float]
 ) -> Settlement:
     """The document made us fail, not the provider: tried again as often as any other."""
     attempts = item.attempts + 1
-    ended = attempts >= patience.attempts
+    ended = attempts >= retry_policy.attempts
     return Settlement(
         item=item,
         state=ItemState.FAILED if ended else ItemState.PENDING,
         charged=True,
-        delay_s=0.0 if ended else patience.delay_s(attempts, chance),
+        delay_s=0.0 if ended else retry_policy.delay_s(attempts, chance),
         reason=Reason(code="internal", detail="Reading this text failed in a way not foreseen."),
     )
 
 
 def give_back(
-    item: ClaimedItem, *, halt: Halt | None = None, question: bytes | None = None
+    item: ClaimedItem,
+    *,
+    interruption: JobInterruption | None = None,
+    cache_key: bytes | None = None,
 ) -> Settlement:
     """The document was not tried."""
-    return Settlement(item=item, state=ItemState.PENDING, halt=halt, question=question)
+    return Settlement(
+        item=item, state=ItemState.PENDING, interruption=interruption, cache_key=cache_key
+    )
 
 
-def spending_of(result: ExtractionResult) -> Spending:
+def spending_of(result: ExtractionResult) -> JobSpending:
     """What the calls behind a result used."""
     return _spending(result.attempts, result.cost_usd)
 
 
-def spending_on(attempts: Sequence[Attempt], prices: PriceTable) -> Spending:
+def spending_on(attempts: Sequence[Attempt], prices: PriceTable) -> JobSpending:
     """What calls used."""
     return _spending(attempts, prices.cost(attempts))
 
 
-def _spending(attempts: Sequence[Attempt], cost_usd: Decimal | None) -> Spending:
+def _spending(attempts: Sequence[Attempt], cost_usd: Decimal | None) -> JobSpending:
     priced = cost_usd is not None
-    return Spending(
+    return JobSpending(
         calls=len(attempts),
         usage=sum((attempt.usage for attempt in attempts), Usage()),
         cost_usd=cost_usd or Decimal(0),
@@ -165,7 +186,9 @@ def _spending(attempts: Sequence[Attempt], cost_usd: Decimal | None) -> Spending
     )
 
 
-def next_status(job: ExtractionJob, halts: Sequence[Halt] = ()) -> tuple[JobStatus, Reason | None]:
+def next_status(
+    job: ExtractionJob, interruptions: Sequence[JobInterruption] = ()
+) -> tuple[JobStatus, Reason | None]:
     """How a job stands after documents of it were settled.
 
     A job whose documents are all done is completed, whatever stopped it meanwhile; one that does
@@ -173,15 +196,15 @@ def next_status(job: ExtractionJob, halts: Sequence[Halt] = ()) -> tuple[JobStat
 
     Args:
         job: with the settled documents counted.
-        halts: what the settled documents mean for it.
+        interruptions: what the settled documents mean for it.
     """
     if job.status is not JobStatus.CANCELLED and job.counts.done == job.counts.total:
         return JobStatus.COMPLETED, None
     if job.status is not JobStatus.RUNNING:
         return job.status, job.reason
     for status in (JobStatus.FAILED, JobStatus.PAUSED):
-        for halt in halts:
-            if halt.status is status:
-                return status, halt.reason
+        for interruption in interruptions:
+            if interruption.status is status:
+                return status, interruption.reason
     reached = job.spending.reached(job.caps)
     return (JobStatus.RUNNING, None) if reached is None else (JobStatus.PAUSED, reached)

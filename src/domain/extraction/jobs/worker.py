@@ -12,48 +12,48 @@ from uuid import UUID
 
 from domain.errors import StatementTimedOut, Unavailable
 from domain.extraction.jobs.item_processor import (
-    Desk,
-    Errand,
-    OpenQuestions,
+    ItemProcessor,
+    ItemTask,
     SettlementWriter,
+    SingleFlight,
     until_answered,
 )
 from domain.extraction.jobs.items import ClaimedItem
 from domain.extraction.jobs.model import JobId, JobStatus, WorkerId
-from domain.extraction.jobs.reader import DocumentReader, Plan
-from ports.extraction_jobs import ExtractionQueue, KnownExtractions, LeaseLost
+from domain.extraction.jobs.reader import DocumentExtractor, ExtractionPlan
+from ports.extraction_jobs import ExtractionCache, ExtractionQueue, LeaseLost
 
 _log = logging.getLogger(__name__)
 
 
-class ExtractionRunner:
+class ExtractionWorker:
     """Takes documents, reads them, stores what they become.
 
     Args:
         queue: where the documents are.
-        known: what was asked before.
+        cache: what was asked before.
         reader: reads one.
         new_id: makes identities of workers.
         host: the machine's name, for people.
-        pace: how it works.
+        options: how it works.
     """
 
     def __init__(
         self,
         *,
         queue: ExtractionQueue,
-        known: KnownExtractions,
-        reader: DocumentReader,
+        cache: ExtractionCache,
+        reader: DocumentExtractor,
         new_id: Callable[[], UUID],
         host: str,
-        pace: Pace,
+        options: WorkerOptions,
     ) -> None:
         self._queue = queue
-        self._known = known
+        self._cache = cache
         self._reader = reader
         self._new_id = new_id
         self._host = host
-        self._pace = pace
+        self._options = options
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -76,28 +76,28 @@ class ExtractionRunner:
                 enlisting.cancel()
                 return
             enlisting.result()
-            shift = Shift(
+            session = WorkerSession(
                 worker,
                 queue=self._queue,
-                known=self._known,
+                cache=self._cache,
                 reader=self._reader,
-                pace=self._pace,
+                options=self._options,
                 woken=self._woken,
             )
             try:
-                await shift.work(stop)
+                await session.work(stop)
             except* LeaseLost:
                 _log.warning("lost the lease on documents under way; going on under a new one")
 
     async def _enlist(self, worker: WorkerId) -> None:
-        await self._queue.enlist(worker, host=self._host, lease_s=self._pace.lease_s)
+        await self._queue.enlist(worker, host=self._host, lease_s=self._options.lease_s)
 
 
 _LAST_WORDS_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class WorkerOptions:
     """How a runner works.
 
     Attributes:
@@ -119,15 +119,15 @@ class Pace:
         return max(1, self.concurrency // 2)
 
 
-class Shift:
+class WorkerSession:
     """Keeps documents under way until it is told to stop.
 
     Args:
         worker: under whose lease; enlisted already.
         queue: where the documents are.
-        known: what was asked before.
+        cache: what was asked before.
         reader: reads one.
-        pace: how much at once, and how often what.
+        options: how much at once, and how often what.
         woken: set when there is work.
     """
 
@@ -136,29 +136,29 @@ class Shift:
         worker: WorkerId,
         *,
         queue: ExtractionQueue,
-        known: KnownExtractions,
-        reader: DocumentReader,
-        pace: Pace,
+        cache: ExtractionCache,
+        reader: DocumentExtractor,
+        options: WorkerOptions,
         woken: asyncio.Event,
     ) -> None:
         self._worker = worker
         self._queue = queue
         self._reader = reader
-        self._pace = pace
+        self._options = options
         self._woken = woken
         self._writer = SettlementWriter(queue, worker, self._hear)
-        self._questions = OpenQuestions(known, worker)
+        self._in_flight = SingleFlight(cache, worker)
         # Jobs that do not run, with the time (a counter) at which that was heard.
         self._stopped: dict[JobId, int] = {}
         self._time = 0
-        self._desk = Desk(
+        self._processor = ItemProcessor(
             reader=reader,
-            questions=self._questions,
+            in_flight=self._in_flight,
             writer=self._writer,
-            slots=asyncio.Semaphore(pace.concurrency),
+            slots=asyncio.Semaphore(options.concurrency),
             stopped=self._stopped,
         )
-        self._under_way: dict[asyncio.Task[None], Errand] = {}
+        self._under_way: dict[asyncio.Task[None], ItemTask] = {}
         self._room = asyncio.Event()
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -188,8 +188,8 @@ class Shift:
     # --- taking documents
 
     async def _feed(self, group: asyncio.TaskGroup) -> None:
-        capacity = self._pace.concurrency + self._pace.ahead
-        enough = max(1, self._pace.ahead // 2)
+        capacity = self._options.concurrency + self._options.ahead
+        enough = max(1, self._options.ahead // 2)
         while True:
             room = capacity - len(self._under_way)
             if room < enough:
@@ -202,7 +202,7 @@ class Shift:
                 await self._start(group, claimed)
                 continue
             try:
-                async with asyncio.timeout(self._pace.poll_s):
+                async with asyncio.timeout(self._options.poll_s):
                     await self._woken.wait()
             except TimeoutError:
                 continue
@@ -222,16 +222,16 @@ class Shift:
         return claimed
 
     async def _start(self, group: asyncio.TaskGroup, claimed: Sequence[ClaimedItem]) -> None:
-        for assignment in dict.fromkeys(item.assignment for item in claimed):
-            items = [item for item in claimed if item.assignment == assignment]
-            plan = await until_answered(partial(self._reader.plan, assignment))
-            if isinstance(plan, Plan):
-                await self._questions.prepare((item.text for item in items), plan)
+        for spec in dict.fromkeys(item.spec for item in claimed):
+            items = [item for item in claimed if item.spec == spec]
+            plan = await until_answered(partial(self._reader.plan, spec))
+            if isinstance(plan, ExtractionPlan):
+                await self._in_flight.prepare((item.text for item in items), plan)
             for item in items:
-                errand = Errand(item=item, plan=plan)
-                task = group.create_task(self._desk.carry_out(errand))
-                self._under_way[task] = errand
-                task.add_done_callback(self._ended)
+                item_task = ItemTask(item=item, plan=plan)
+                running = group.create_task(self._processor.process(item_task))
+                self._under_way[running] = item_task
+                running.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._under_way[task]
@@ -245,14 +245,14 @@ class Shift:
         Only after a whole lease of answered renewals: during an outage of the store nobody could
         renew, and those are not dead.
         """
-        pause_s = self._pace.lease_s / 3
+        pause_s = self._options.lease_s / 3
         steady_s = 0.0
         while True:
             await asyncio.sleep(pause_s)
             try:
-                self._hear(await self._queue.renew(self._worker, lease_s=self._pace.lease_s))
+                self._hear(await self._queue.renew(self._worker, lease_s=self._options.lease_s))
                 steady_s += pause_s
-                if steady_s >= self._pace.lease_s:
+                if steady_s >= self._options.lease_s:
                     freed = await self._queue.release_lapsed()
                     if freed:
                         _log.warning("took over %s documents of workers that died", freed)
@@ -271,14 +271,14 @@ class Shift:
                 self._give_back(e for e in self._under_way.values() if e.item.job_id == job_id)
 
     @staticmethod
-    def _give_back(errands: Iterable[Errand]) -> None:
-        for errand in list(errands):
-            errand.give_back()
+    def _give_back(tasks: Iterable[ItemTask]) -> None:
+        for task in list(tasks):
+            task.give_back()
 
     async def _finish(self) -> None:
         """Let calls under way come to their end for a while; give back the others at once."""
         self._give_back(each for each in self._under_way.values() if not each.reading)
-        await self._wait_for_all(self._pace.grace_s)
+        await self._wait_for_all(self._options.grace_s)
         self._give_back(self._under_way.values())
         await self._wait_for_all(_LAST_WORDS_S)
         for task in list(self._under_way):

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, SchemaInUse
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.schema import Schema
-from domain.extraction.schema_service import SchemaRegistry, is_built_in
+from domain.extraction.schema_service import SchemaService, is_built_in
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import read_json
 from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
@@ -89,7 +89,7 @@ class SchemaList(Struct):
 
 
 Schemas = NamedDependency[SkipValidation[ExtractionSchemaRepository]]
-Registry = NamedDependency[SkipValidation[SchemaRegistry]]
+Registry = NamedDependency[SkipValidation[SchemaService]]
 
 
 class ExtractionSchemaController(Controller):

@@ -1,4 +1,4 @@
-"""A close look at one part, for the person who has to mend it."""
+"""How the parts of the service are: ready to work; looked at closely for who has to mend them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
+class ReadinessCheck(Protocol):
+    """One part: the database, the queue."""
+
+    @abstractmethod
+    async def problem(self) -> str | None:
+        """What is wrong, in a few words that leak nothing of the inside; None when it is ready.
+
+        Takes at most 2 s and never raises.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at.
 
     Attributes:
@@ -23,9 +35,9 @@ class Finding:
     detail: str
 
 
-class Examination(Protocol):
+class HealthCheck(Protocol):
     """One part: the database, the queue, a model, a certificate."""
 
     @abstractmethod
-    async def findings(self) -> Sequence[Finding]:
-        """Look; at least one finding. What is wrong is a finding, never an error."""
+    async def results(self) -> Sequence[CheckResult]:
+        """Look; at least one result. What is wrong is a result, never an error."""
