@@ -22,7 +22,7 @@ from domain.extraction.jobs.model import Reason
 from domain.extraction.jobs.result_rows import Kind, columns_of
 from domain.extraction.model import Evidence, ExtractionId, Flag, FlagKind, Status
 from domain.extraction.schema import Field, FieldType, Schema, Value
-from ports.result_format import ResultFormat
+from ports.reports import ResultFormat
 from tests.contracts.extraction_jobs import a_result
 
 SCHEMA = Schema(
