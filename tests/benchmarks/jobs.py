@@ -15,7 +15,7 @@ from typing import Final
 
 from domain.extraction.jobs.items import Document, ItemResult, ItemState
 from domain.extraction.jobs.model import ExtractionJob, JobCommand, JobId, JobStatus
-from entrypoints.container import Container, open_container
+from entrypoints.container.services import Container, open_container
 from entrypoints.settings import Settings
 from fake_provider.testing import FakeProcess
 from tests.benchmarks import stores

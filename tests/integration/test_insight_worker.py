@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from adapters.arq.queue import decode_job, encode_job
 from adapters.postgres.pool import Database
-from entrypoints.container import Container, daily_at, open_container
+from entrypoints.container.services import Container, daily_at, open_container
 from entrypoints.worker.jobs import GRACE_S, MAX_TRIES, build_worker
 from tests.integration.api import settings_for
 from tests.integration.insights import emptied

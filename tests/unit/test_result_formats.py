@@ -28,7 +28,7 @@ from domain.extraction.model import (
     WarningKind,
 )
 from domain.extraction.schema import Field, FieldType, Schema, Value
-from ports.result_format import ResultFormat
+from ports.reports import ResultFormat
 from tests.contracts.extraction_jobs import a_result
 
 SCHEMA = Schema(

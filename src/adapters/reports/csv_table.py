@@ -13,7 +13,7 @@ from domain.extraction.jobs.items import ItemResult
 from domain.extraction.jobs.result_rows import cells_of, columns_of
 from domain.extraction.schema import Schema
 from domain.text import inert_cell
-from ports.result_format import ResultFormat
+from ports.reports import ResultFormat
 
 _PIECE_CHARACTERS: Final = 65_536
 

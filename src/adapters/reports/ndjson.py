@@ -10,7 +10,7 @@ import msgspec
 from domain.extraction.jobs.items import ItemResult
 from domain.extraction.jobs.result_rows import record_of
 from domain.extraction.schema import Schema
-from ports.result_format import ResultFormat
+from ports.reports import ResultFormat
 
 _PIECE_BYTES: Final = 65_536
 

@@ -14,7 +14,7 @@ from domain.errors import InvalidInput
 from domain.extraction.jobs.items import ItemResult
 from domain.extraction.jobs.result_rows import CellType, ResultColumn, cells_of, columns_of
 from domain.extraction.schema import Schema
-from ports.result_format import ResultFormat
+from ports.reports import ResultFormat
 
 _GROUP_ROWS: Final = 5_000
 

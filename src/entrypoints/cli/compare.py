@@ -20,13 +20,14 @@ from domain.comparison.recording import Recording, Run, restated
 from domain.comparison.service import ComparisonService, Halt
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import ORDER_MESSAGE, Schema
-from entrypoints.cli.ending import Stop, interrupted_status
+from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.extraction_schemas import find_schema
 from entrypoints.cli.options import FiniteRange
+from entrypoints.cli.process import Stop, interrupted_status
 from entrypoints.cli.progress import ComparisonProgress
-from entrypoints.cli.reading import settings_or_exit
 from entrypoints.cli.running import or_exit
-from entrypoints.comparison.container import (
+from entrypoints.comparison.reporting import Files, write_reports
+from entrypoints.container.comparison import (
     Cast,
     FileComparisonLog,
     Terms,
@@ -34,7 +35,6 @@ from entrypoints.comparison.container import (
     open_cast,
     read_recording,
 )
-from entrypoints.comparison.reporting import Files, write_reports
 from entrypoints.labelled_texts import format_of, read_labelled_texts
 from entrypoints.logs import configure_logging
 from entrypoints.settings import ModelSettings

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from entrypoints.cli.reading import read_settings, remedied
+from entrypoints.cli.environment import read_settings, remedied
 from entrypoints.cli.running import or_exit
-from entrypoints.container import TimedHealthCheck, health_checks, open_container
+from entrypoints.container.services import TimedHealthCheck, health_checks, open_container
 from entrypoints.settings import Settings, SettingsError
 from ports.health import CheckResult
 
@@ -41,28 +41,30 @@ def command(*, state_dir: Path | None) -> None:
 
 
 async def _check(settings: Settings) -> int:
-    """TimedHealthCheck at everything at once, and report in order; returns how many results are not good."""
+    """Look at everything at once, and report in order; returns how many results are not good."""
     failures = 0
     async with open_container(settings) as container:
-        looks = [asyncio.create_task(_results(look)) for look in health_checks(settings, container)]
-        for under_way in looks:
+        checks = [
+            asyncio.create_task(_results(check)) for check in health_checks(settings, container)
+        ]
+        for under_way in checks:
             for result in await under_way:
                 _report(result)
                 failures += not result.good
     return failures
 
 
-async def _results(look: TimedHealthCheck) -> Sequence[CheckResult]:
+async def _results(check: TimedHealthCheck) -> Sequence[CheckResult]:
     """What is found, or that nothing was in time: no part is waited for without end."""
     try:
-        async with asyncio.timeout(look.longest_s):
-            return await look.health_check.results()
+        async with asyncio.timeout(check.longest_s):
+            return await check.health_check.results()
     except TimeoutError:
         detail = (
-            f"gave no answer within {look.longest_s:.0f} s. Look at its address in the settings,"
+            f"gave no answer within {check.longest_s:.0f} s. Look at its address in the settings,"
             " and at what stands between, such as a firewall."
         )
-        return [CheckResult(subject=look.subject, good=False, detail=detail)]
+        return [CheckResult(subject=check.subject, good=False, detail=detail)]
 
 
 def _report(result: CheckResult) -> None:

@@ -12,8 +12,8 @@ from typing import IO, Final
 from domain.errors import InvalidInput, Violation
 from domain.extraction.jobs.items import Document
 from domain.extraction.jobs.service import check_document
-from entrypoints.cli.input_files import delimiter_of, inner_suffix, keep, pipe_name
-from entrypoints.container import BadRow, Content, CsvTable, opened, unpacked
+from entrypoints.cli.options import delimiter_of, inner_suffix, keep, pipe_name
+from entrypoints.container.commands import BadRow, Content, CsvTable, opened, unpacked
 from entrypoints.documents import LONGEST_LINE, check_lines, documents_of
 
 FORMS: Final = ("text", "lines", "ndjson", "csv")

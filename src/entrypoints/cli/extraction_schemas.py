@@ -20,9 +20,9 @@ from domain.extraction.schema import BUILT_IN, Schema
 from domain.extraction.schema_service import is_built_in
 from domain.orders.model import MAX_INT
 from domain.strict_json import NotStrictJson, read_json
-from entrypoints.cli.reading import settings_or_exit
+from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.running import over_container
-from entrypoints.container import Container, open_container
+from entrypoints.container.services import Container, open_container
 from entrypoints.settings import DatabaseSettings, SchemaSettings
 from entrypoints.yaml_documents import read_yaml
 

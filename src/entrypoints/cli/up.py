@@ -10,9 +10,9 @@ import click
 
 from domain.errors import Unavailable
 from entrypoints.addresses import AddressUnusable
-from entrypoints.cli.reading import environment
+from entrypoints.cli.environment import environment
+from entrypoints.container.embedded import MigrationError
 from entrypoints.settings import SettingsError
-from entrypoints.up.container import MigrationError
 from entrypoints.up.stack import Options, Stack, StackError
 from entrypoints.up.state import StateDirectory, StateDirectoryError, default_state_directory
 

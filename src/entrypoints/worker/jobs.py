@@ -20,7 +20,7 @@ from arq.cron import cron
 from arq.worker import Worker, func
 
 from domain.errors import StatementTimedOut, Unavailable
-from entrypoints.container import Container
+from entrypoints.container.services import Container
 
 Context = dict[str, Any]
 Job = Callable[..., Awaitable[None]]

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from domain.insights.refreshing import InsightRefresher
 from domain.scheduling.model import Outcome
-from entrypoints.container import Container
+from entrypoints.container.services import Container
 from entrypoints.settings import WorkerSettings
 from entrypoints.worker.jobs import GRACE_S, build_worker
 

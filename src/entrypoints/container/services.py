@@ -1,25 +1,21 @@
-"""The composition root: the only module that names adapters.
+"""The graph of everything that the server, the worker and commands use over the stores.
 
-The provider graph is synchronous. What has to be opened and closed (pools, clients) is opened by
-`open_container` and enters the graph as a `Dependency`.
+It is synchronous. What has to be opened and closed (pools, clients) is opened by `open_container`
+and enters the graph as a `Dependency`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import date
 from datetime import time as time_of_day
 from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from arq.connections import ArqRedis
@@ -35,23 +31,18 @@ from adapters.arq.queue import (
 )
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
-from adapters.embedded.postgres import client_programs
-from adapters.files.click_columns import ClickColumns
-from adapters.files.click_files import ClickFile, form_of
-from adapters.files.click_rejects import RejectsFile
-from adapters.files.content import BadRow, Content, opened, unpacked
-from adapters.files.csv_rows import CsvTable
-from adapters.files.samples import FileSampleSink
-from adapters.llm.connections import open_bare_model, open_batch_models, open_language_models
+from adapters.llm.connections import (
+    OpenBatchModel,
+    open_bare_model,
+    open_batch_models,
+    open_language_models,
+)
 from adapters.llm.health import LanguageModelHealthCheck
 from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.llm.throttle import StatedRateLimits
 from adapters.llm.valkey_throttle import ValkeyProviderGates
 from adapters.postgres.click_imports import PostgresClickImports
 from adapters.postgres.comparisons import PostgresComparisonRepository
-from adapters.postgres.dumps import DumpError, Place, Programs, look
-from adapters.postgres.dumps import dump as write_dump
-from adapters.postgres.dumps import restore as restore_dump
 from adapters.postgres.examination import PostgresHealthCheck
 from adapters.postgres.extraction.batches import PostgresProviderBatches
 from adapters.postgres.extraction.jobs import PostgresExtractionJobRepository
@@ -60,10 +51,6 @@ from adapters.postgres.extraction.results import (
     PostgresExtractionRepository,
     PostgresExtractionSchemaRepository,
 )
-from adapters.postgres.insight_procedures import insight_procedures
-from adapters.postgres.migrations import MigrationError, migrate
-from adapters.postgres.migrations import faults as table_faults
-from adapters.postgres.migrations import status as migration_status
 from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.readiness import PostgresReadiness
@@ -86,14 +73,12 @@ from adapters.system.certificate import CertificateHealthCheck
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from domain.comparison.orders import ComparisonOrders
-from domain.errors import Unavailable
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
 from domain.extraction.jobs.batch_worker import BatchWorker
 from domain.extraction.jobs.reader import DocumentExtractor
 from domain.extraction.jobs.service import ExtractionJobService
 from domain.extraction.jobs.settlement import RetryPolicy
 from domain.extraction.jobs.worker import ExtractionWorker, WorkerOptions
-from domain.extraction.schema import BUILT_IN
 from domain.extraction.schema_service import SchemaService
 from domain.extraction.service import ExtractionService, SingleExtraction
 from domain.insights.examination import InsightHealthCheck
@@ -105,8 +90,8 @@ from domain.orders.service import OrderService
 from domain.samples.service import SampleService
 from domain.scheduling.model import Schedule
 from domain.users.service import UserService
-from entrypoints.comparison.writers import comparison_writers
-from entrypoints.models import document_deadline_s, model_configs, stand_in_probe
+from entrypoints.container.comparison import comparison_writers
+from entrypoints.container.models import document_deadline_s, model_configs, stand_in_probe
 from entrypoints.prices import read_prices
 from entrypoints.settings import (
     DatabaseSettings,
@@ -116,33 +101,15 @@ from entrypoints.settings import (
     WorkerSettings,
 )
 from ports.health import HealthCheck
+from ports.language_models import LanguageModel
 
 __all__ = [
-    "BadRow",
-    "ClickColumns",
-    "ClickFile",
     "Container",
-    "Content",
-    "CsvTable",
-    "DumpError",
     "TimedHealthCheck",
-    "MigrationError",
-    "RejectsFile",
-    "dump",
+    "daily_at",
     "end_with_parent",
     "health_checks",
-    "form_of",
-    "insight_procedures",
-    "look_at_database",
-    "migrate",
-    "migration_status",
     "open_container",
-    "opened",
-    "restore",
-    "sample_files",
-    "table_faults",
-    "today",
-    "unpacked",
 ]
 
 
@@ -168,6 +135,10 @@ def batch_options(settings: WorkerSettings) -> BatchOptions:
 
 class Container(containers.DeclarativeContainer):
     """Everything that the entrypoints use, by name."""
+
+    if TYPE_CHECKING:
+        # Its base says that there is a provider of every name; so a wrong one is found.
+        __getattr__ = None  # type: ignore[assignment, misc]
 
     settings = providers.Dependency(instance_of=DatabaseSettings)
     database = providers.Dependency(instance_of=Database)
@@ -218,8 +189,12 @@ class Container(containers.DeclarativeContainer):
         SampleService, sink=providers.Singleton(PostgresSampleSink, database)
     )
 
-    models = providers.Dependency(instance_of=dict)
-    batch_models = providers.Dependency(instance_of=dict)
+    models: providers.Dependency[Mapping[str, LanguageModel]] = providers.Dependency(
+        instance_of=dict
+    )
+    batch_models: providers.Dependency[Mapping[str, OpenBatchModel]] = providers.Dependency(
+        instance_of=dict
+    )
     provider_gates = providers.Singleton(
         ValkeyProviderGates, providers.Singleton(model_configs, settings), redis
     )
@@ -328,42 +303,6 @@ class Container(containers.DeclarativeContainer):
     checks = providers.Dict(
         database=providers.Singleton(PostgresReadiness, database),
         queue=providers.Singleton(QueueReadiness, redis),
-    )
-
-
-def today() -> date:
-    """The current UTC day, for commands that need nothing else."""
-    return SystemClock().now().date()
-
-
-def sample_files(folder: Path) -> SampleService:
-    """Makes sample data into files; needs no settings."""
-    return SampleService(sink=FileSampleSink(folder))
-
-
-async def look_at_database(url: str) -> Place:
-    """See `dumps.look`."""
-    return await look(url, seeded=[schema.name for schema in BUILT_IN])
-
-
-async def dump(place: Place, file: Path) -> int:
-    """See `dumps.dump`."""
-    return await write_dump(place, file, _client_programs())
-
-
-async def restore(place: Place, file: Path, *, replace: bool) -> Sequence[str]:
-    """See `dumps.restore`."""
-    return await restore_dump(place, file, _client_programs(), replace=replace)
-
-
-def _client_programs() -> Programs:
-    """PostgreSQL's: of the embedded server, of PATH, and where Debian keeps them by version."""
-    embedded = []
-    with contextlib.suppress(Unavailable):
-        embedded.append(client_programs())
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return Programs(
-        folders=[*embedded, *map(Path, os.get_exec_path()), *debian], without_tls=embedded
     )
 
 
