@@ -25,8 +25,8 @@ from domain.extraction.jobs.model import (
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import BUILT_IN, Schema
 from domain.insights.model import SearchClick
-from domain.orders.model import Order, OrderId
-from domain.users.model import User, UserId
+from domain.records.orders import Order, OrderId
+from domain.records.users import User, UserId
 from ports.clock import Clock
 from ports.idempotency import KeptAnswer
 from ports.language_models import BatchId

@@ -25,7 +25,7 @@ from domain.extraction.jobs.model import (
     JobStatus,
     ProviderMode,
 )
-from domain.orders.model import MAX_INT
+from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson, read_number
 from entrypoints.cli.extract_input import FORMS, ID_COLUMN, Source, open_sources
 from entrypoints.cli.process import Stop, interrupted_status
@@ -297,8 +297,8 @@ async def _paused(container: Container, job: ExtractionJob) -> ExtractionJob:
 async def _write(
     container: Container, job: ExtractionJob, form: ResultFormat, out: Path | None
 ) -> None:
-    spec = job.spec
-    schema = await container.extraction_schemas().get(spec.schema, spec.schema_version)
+    assignment = job.spec
+    schema = await container.extraction_schemas().get(assignment.schema, assignment.schema_version)
     pieces = form.encode(container.extraction_job_service().all_results(job.id), schema)
     if out is None:
         async for piece in pieces:

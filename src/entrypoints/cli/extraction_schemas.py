@@ -18,7 +18,7 @@ from domain.errors import InvalidInput, Violation
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.schema import BUILT_IN, Schema
 from domain.extraction.schema_service import is_built_in
-from domain.orders.model import MAX_INT
+from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson, read_json
 from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.running import over_container

@@ -51,9 +51,10 @@ from adapters.postgres.extraction.results import (
     PostgresExtractionRepository,
     PostgresExtractionSchemaRepository,
 )
-from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.readiness import PostgresReadiness
+from adapters.postgres.records.orders import PostgresOrderRepository
+from adapters.postgres.records.users import PostgresUserRepository
 from adapters.postgres.samples import PostgresSampleSink
 from adapters.postgres.scheduled_runs import PostgresScheduledRuns
 from adapters.postgres.search_clicks import PostgresSearchClickLog, PostgresSearchClickReader
@@ -63,7 +64,6 @@ from adapters.postgres.search_insights import (
 )
 from adapters.postgres.search_retention import PostgresSearchRetention
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
-from adapters.postgres.users import PostgresUserRepository
 from adapters.reports.clicks import CsvClickFormat, NdjsonClickFormat, ParquetClickFormat
 from adapters.reports.csv_table import CsvFormat
 from adapters.reports.ndjson import NdjsonFormat
@@ -86,10 +86,9 @@ from domain.insights.importing import ClickImportService
 from domain.insights.refreshing import InsightRefresher
 from domain.insights.retention import RetentionService
 from domain.insights.service import InsightService
-from domain.orders.service import OrderService
+from domain.records.service import OrderService, UserService
 from domain.samples.service import SampleService
 from domain.scheduling.model import Schedule
-from domain.users.service import UserService
 from entrypoints.container.comparison import comparison_writers
 from entrypoints.container.models import document_deadline_s, model_configs, stand_in_probe
 from entrypoints.prices import read_prices
