@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import TypeVar
 
-from domain.comparison.model import LabelledText
-from domain.comparison.stored import Comparison, ComparisonId
+from domain.comparison.model import Comparison, ComparisonId, LabelledText
 from domain.extraction.jobs.items import ENDED, Document, ItemState
 from domain.extraction.jobs.model import (
     ExtractionJob,

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import time as time_of_day
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -42,7 +43,7 @@ from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.llm.throttle import StatedRateLimits
 from adapters.llm.valkey_throttle import ValkeyProviderGates
 from adapters.postgres.click_imports import PostgresClickImports
-from adapters.postgres.comparisons import PostgresComparisonRepository
+from adapters.postgres.comparison import PostgresComparisonRepository
 from adapters.postgres.examination import PostgresHealthCheck
 from adapters.postgres.extraction.batches import PostgresProviderBatches
 from adapters.postgres.extraction.jobs import PostgresExtractionJobRepository
@@ -72,7 +73,7 @@ from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.certificate import CertificateHealthCheck
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
-from domain.comparison.orders import ComparisonOrders
+from domain.comparison.jobs import ComparisonJobService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
 from domain.extraction.jobs.batch_worker import BatchWorker
 from domain.extraction.jobs.reader import DocumentExtractor
@@ -238,8 +239,8 @@ class Container(containers.DeclarativeContainer):
         parquet=providers.Singleton(ParquetFormat),
     )
     comparisons = providers.Singleton(PostgresComparisonRepository, database)
-    comparison_orders = providers.Singleton(
-        ComparisonOrders,
+    comparison_jobs = providers.Singleton(
+        ComparisonJobService,
         comparisons=comparisons,
         jobs=extraction_jobs,
         job_service=extraction_job_service,
@@ -250,6 +251,7 @@ class Container(containers.DeclarativeContainer):
         is_stand_in=providers.Singleton(stand_in_probe, settings),
         concurrency=settings.provided.llm_concurrency,
         now=providers.Object(time.monotonic),
+        program=providers.Object(version("storekeeper")),
     )
     comparison_writers = providers.Singleton(comparison_writers, chart_renderer)
     retry_policy = providers.Singleton(RetryPolicy)
