@@ -34,8 +34,7 @@ from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
 from adapters.embedded.postgres import client_programs
 from adapters.files.click_columns import ClickColumns
-from adapters.files.click_files import ClickFile, form_of
-from adapters.files.click_rejects import RejectsFile
+from adapters.files.click_files import ClickFile, RejectsFile, form_of
 from adapters.files.content import BadRow, Content, opened, unpacked
 from adapters.files.csv_rows import CsvTable
 from adapters.files.samples import FileSampleSink
@@ -45,7 +44,6 @@ from adapters.llm.hints import StatedLimits
 from adapters.llm.opening import open_bare_model, open_language_models
 from adapters.llm.opening_batches import open_batch_models
 from adapters.llm.records import PydanticRecordValidator
-from adapters.postgres.click_imports import PostgresClickImports
 from adapters.postgres.comparisons import PostgresComparisonRepository
 from adapters.postgres.dumps import DumpError, Place, Programs, look
 from adapters.postgres.dumps import dump as write_dump
@@ -55,7 +53,17 @@ from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
 from adapters.postgres.extraction_queue import PostgresExtractionQueue
 from adapters.postgres.extraction_schemas import PostgresExtractionSchemaRepository
 from adapters.postgres.extractions import PostgresExtractionRepository
-from adapters.postgres.insight_procedures import insight_procedures
+from adapters.postgres.insights.scheduled_runs import PostgresScheduledRuns, insight_procedures
+from adapters.postgres.insights.search_clicks import (
+    PostgresClickImports,
+    PostgresSearchClickLog,
+    PostgresSearchClickReader,
+    PostgresSearchRetention,
+)
+from adapters.postgres.insights.search_insights import (
+    PostgresSearchAnalysis,
+    PostgresSearchInsightStore,
+)
 from adapters.postgres.known_extractions import PostgresKnownExtractions
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.migrations import faults as table_faults
@@ -65,13 +73,6 @@ from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.provider_batches import PostgresProviderBatches
 from adapters.postgres.readiness import PostgresCheck
 from adapters.postgres.samples import PostgresSampleSink
-from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from adapters.postgres.search_clicks import PostgresSearchClickLog, PostgresSearchClickReader
-from adapters.postgres.search_insights import (
-    PostgresSearchAnalysis,
-    PostgresSearchInsightStore,
-)
-from adapters.postgres.search_retention import PostgresSearchRetention
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from adapters.postgres.users import PostgresUserRepository
 from adapters.reports.clicks import CsvClickFormat, NdjsonClickFormat, ParquetClickFormat
@@ -88,10 +89,11 @@ from domain.extraction.builtin import BUILT_IN
 from domain.extraction.registry import SchemaRegistry
 from domain.extraction.service import ExtractionService
 from domain.extraction.single import SingleExtraction
+from domain.insights.click_import import ClickImportService
 from domain.insights.examination import InsightExamination
-from domain.insights.importing import ClickImportService
-from domain.insights.refreshing import InsightRefresher
+from domain.insights.refresher import InsightRefresher
 from domain.insights.retention import RetentionService
+from domain.insights.scheduled_runs import Schedule
 from domain.insights.service import InsightService
 from domain.jobs.batch_desk import BatchDesk
 from domain.jobs.batch_pace import BatchPace
@@ -103,7 +105,6 @@ from domain.jobs.settling import Patience
 from domain.jobs.shift import Pace
 from domain.orders.service import OrderService
 from domain.samples.service import SampleService
-from domain.scheduling.model import Schedule
 from domain.users.service import UserService
 from entrypoints.comparison.writers import comparison_writers
 from entrypoints.models import document_deadline_s, model_configs, stand_in_probe

@@ -6,7 +6,7 @@ from datetime import date
 
 from hypothesis import strategies as st
 
-from domain.insights.bulk import ClickRecord
+from domain.insights.click_rows import ClickRecord
 from domain.insights.model import FIRST_DAY, LAST_DAY, MAX_COUNT
 
 _TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)

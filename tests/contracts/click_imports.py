@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 import pytest
 
 from domain.errors import Conflict
-from domain.insights.bulk import ClickRecord, Position
-from domain.insights.imports import ClickImport
-from ports.click_imports import ClickImports
+from domain.insights.click_rows import ClickImport, ClickRecord, Position
+from ports.click_files import ClickImports
 from tests.contracts.click_formats import record
 from tests.contracts.contract import Contract
 

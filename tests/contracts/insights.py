@@ -17,11 +17,9 @@ from domain.insights.model import (
     RankBy,
     Rules,
     SearchClick,
+    StoredInsight,
 )
-from domain.insights.stored import StoredInsight
-from ports.search_clicks import SearchClickLog
-from ports.search_insights import SearchAnalysis, SearchInsightStore
-from ports.search_retention import SearchRetention
+from ports.insights import SearchAnalysis, SearchClickLog, SearchInsightStore, SearchRetention
 from tests.contracts.contract import Contract
 
 DAY = date(2026, 11, 20)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.scheduling.model import Outcome, Run, RunHistory
-from ports.scheduled_runs import ScheduledRuns
+from domain.insights.scheduled_runs import Outcome, Run, RunHistory
+from ports.insights import ScheduledRuns
 from tests.contracts.contract import Contract
 
 START = datetime(2026, 11, 22, 0, 20, 0, 123456, tzinfo=UTC)

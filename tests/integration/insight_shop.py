@@ -25,15 +25,14 @@ from adapters.embedded.installation import free_port
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.memory.insights import MemorySearchInsightStore
+from adapters.postgres.insights.scheduled_runs import PostgresScheduledRuns
+from adapters.postgres.insights.search_insights import PostgresSearchInsightStore
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from adapters.postgres.search_insights import PostgresSearchInsightStore
 from domain.errors import DependencyError
-from domain.insights.model import Rules, SearchClick
-from domain.insights.refreshing import NIGHTLY
-from domain.insights.stored import StoredInsight
-from domain.scheduling.model import Outcome, Run, RunHistory
+from domain.insights.model import Rules, SearchClick, StoredInsight
+from domain.insights.refresher import NIGHTLY
+from domain.insights.scheduled_runs import Outcome, Run, RunHistory
 from ports.server_process import ServerProcess
 from tests.contracts.insights import row
 from tests.integration.insights import write_rows

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.search_clicks import PostgresSearchClickLog
-from adapters.postgres.search_insights import (
+from adapters.postgres.insights.search_clicks import PostgresSearchClickLog, PostgresSearchRetention
+from adapters.postgres.insights.search_insights import (
     PostgresSearchAnalysis,
     PostgresSearchInsightStore,
 )
-from adapters.postgres.search_retention import PostgresSearchRetention
-from domain.insights.model import SearchClick
-from domain.insights.stored import StoredInsight
+from adapters.postgres.pool import Database, PoolOptions, open_database
+from domain.insights.model import SearchClick, StoredInsight
 from tests.contracts.insights import Searches
 
 _EMPTY = """

@@ -18,9 +18,9 @@ from redis.asyncio import Redis
 
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
-from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from domain.insights.refreshing import NIGHTLY
-from domain.scheduling.model import Outcome
+from adapters.postgres.insights.scheduled_runs import PostgresScheduledRuns
+from domain.insights.refresher import NIGHTLY
+from domain.insights.scheduled_runs import Outcome
 from tests.integration.insight_shop import (
     PATIENCE_S,
     Shop,

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from adapters.postgres.insights.scheduled_runs import PostgresScheduledRuns
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from domain.insights.refreshing import CATCH_UP, NIGHTLY
-from domain.scheduling.model import Outcome, Run
+from domain.insights.refresher import CATCH_UP, NIGHTLY
+from domain.insights.scheduled_runs import Outcome, Run
 from tests.contracts.insights import row
 from tests.integration.answers import sound_api
 from tests.integration.api import settings_for

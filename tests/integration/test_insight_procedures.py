@@ -10,14 +10,13 @@ import asyncpg
 import pytest
 from click.testing import CliRunner
 
-from adapters.postgres.insight_procedures import insight_procedures
+from adapters.postgres.insights.scheduled_runs import PostgresScheduledRuns, insight_procedures
+from adapters.postgres.insights.search_insights import PostgresSearchInsightStore
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from adapters.postgres.search_insights import PostgresSearchInsightStore
 from domain.insights.model import Rules
-from domain.insights.refreshing import CATCH_UP, NIGHTLY
-from domain.scheduling.model import Outcome, Run
+from domain.insights.refresher import CATCH_UP, NIGHTLY
+from domain.insights.scheduled_runs import Outcome, Run
 from entrypoints.cli.insights import command
 from tests.integration.insight_shop import searches_of
 from tests.integration.insights import write_rows

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from adapters.embedded.installation import free_port
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from domain.insights.refreshing import CATCH_UP, NIGHTLY
-from domain.scheduling.model import Outcome
+from domain.insights.refresher import CATCH_UP, NIGHTLY
+from domain.insights.scheduled_runs import Outcome
 from entrypoints.cli.insights import command
 from tests.contracts.insights import row
 from tests.integration.insights import write_rows

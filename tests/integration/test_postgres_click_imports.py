@@ -14,14 +14,12 @@ from hypothesis import strategies as st
 
 from adapters.files.click_columns import ClickColumns
 from adapters.files.click_files import ClickFile
-from adapters.postgres.click_imports import PostgresClickImports
+from adapters.postgres.insights.search_clicks import PostgresClickImports, PostgresSearchClickReader
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.search_clicks import PostgresSearchClickReader
 from adapters.reports.clicks import CsvClickFormat, NdjsonClickFormat, ParquetClickFormat
-from domain.insights.bulk import ClickRecord, Position, StoredRecord, checked
-from domain.insights.imports import ClickImport
-from ports.click_format import ClickFormat
+from domain.insights.click_rows import ClickImport, ClickRecord, Position, StoredRecord, checked
+from ports.click_files import ClickFormat
 from tests.contracts.click_formats import ROWS, record
 from tests.contracts.click_imports import (
     CONTENT,

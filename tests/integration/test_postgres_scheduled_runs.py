@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from adapters.postgres.insights.scheduled_runs import PostgresScheduledRuns
 from adapters.postgres.pool import PoolOptions, open_database
-from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from ports.scheduled_runs import ScheduledRuns
+from ports.insights import ScheduledRuns
 from tests.contracts.scheduled_runs import ScheduledRunsContract
 
 

@@ -9,8 +9,11 @@ from random import Random
 import asyncpg
 import pytest
 
+from adapters.postgres.insights.search_insights import (
+    PostgresSearchAnalysis,
+    PostgresSearchInsightStore,
+)
 from adapters.postgres.pool import Database
-from adapters.postgres.search_insights import PostgresSearchAnalysis, PostgresSearchInsightStore
 from tests.integration.insights import emptied
 from tests.integration.search_rollup import (
     ALL,

@@ -21,9 +21,12 @@ from hypothesis.stateful import (
 )
 
 from adapters.memory.insights import MemorySearchAnalysis
+from adapters.postgres.insights.search_clicks import PostgresSearchRetention
+from adapters.postgres.insights.search_insights import (
+    PostgresSearchAnalysis,
+    PostgresSearchInsightStore,
+)
 from adapters.postgres.pool import Database
-from adapters.postgres.search_insights import PostgresSearchAnalysis, PostgresSearchInsightStore
-from adapters.postgres.search_retention import PostgresSearchRetention
 from domain.errors import ChangesCollided
 from domain.insights.model import SearchClick
 from domain.insights.rates import daily_ctr

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.insights.bulk import COLUMNS, Position, RawBlock, Reject, checked, row_violations
+from domain.insights.click_rows import COLUMNS, Position, RawBlock, Reject, checked, row_violations
 
 DAY = date(2026, 11, 20)
 GOOD = {

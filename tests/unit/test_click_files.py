@@ -19,10 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.files.click_columns import ClickColumns
-from adapters.files.click_files import ClickFile, form_of
-from adapters.files.click_rejects import RejectsFile
+from adapters.files.click_files import ClickFile, RejectsFile, form_of
 from domain.errors import InvalidInput, Violation
-from domain.insights.bulk import ClickRecord, Position, RawBlock, Reject, checked
+from domain.insights.click_rows import ClickRecord, Position, RawBlock, Reject, checked
 from domain.strict_json import read_json
 from tests.contracts.click_formats import ROWS, record
 

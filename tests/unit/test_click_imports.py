@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 
 from adapters.files.click_columns import ClickColumns
-from adapters.files.click_files import ClickFile
-from adapters.files.click_rejects import RejectsFile
+from adapters.files.click_files import ClickFile, RejectsFile
 from adapters.memory.click_imports import MemoryClickImports
 from adapters.memory.clock import StandingClock
 from domain.errors import Conflict, DatabaseUnavailable, InvalidInput
-from domain.insights.bulk import ClickRecord
-from domain.insights.importing import ClickImportService
-from domain.insights.imports import ClickImport
+from domain.insights.click_import import ClickImportService
+from domain.insights.click_rows import ClickImport, ClickRecord
 from tests.contracts.click_imports import ClickImportsContract, ImportStore
 
 HEADING = "search_query,clicks,impressions,search_date\n"

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from domain.insights.intake import click_violations
+from domain.insights.click_rows import click_violations
 from domain.insights.model import FIRST_DAY, LAST_DAY
 
 

@@ -21,15 +21,20 @@ from domain.insights.model import (
     Rules,
     SearchClick,
 )
-from domain.insights.trend import Overview, trend
+from domain.insights.overview import Overview, trend
 from entrypoints.http.dashboard import figures
-from entrypoints.http.dashboard.charts import PHONE, WIDE
-from entrypoints.http.dashboard.day_charts import daily_chart, history_chart
+from entrypoints.http.dashboard.charts import (
+    PHONE,
+    WIDE,
+    daily_chart,
+    history_chart,
+    log_ticks,
+    low_chart,
+    top_chart,
+)
 from entrypoints.http.dashboard.figures import Delta
 from entrypoints.http.dashboard.links import Links
-from entrypoints.http.dashboard.list_charts import log_ticks, low_chart, top_chart
-from entrypoints.http.dashboard.overview_page import overview_page
-from entrypoints.http.dashboard.query_page import query_page
+from entrypoints.http.dashboard.pages import overview_page, query_page
 from entrypoints.http.dashboard.rendering import drawn, page
 from ports.chart_renderer import Chart
 from tests.contracts.charts import Elements

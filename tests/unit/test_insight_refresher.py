@@ -18,12 +18,18 @@ from adapters.memory.insights import (
 from adapters.memory.scheduled_runs import MemoryScheduledRuns
 from domain.errors import DatabaseBusy, DatabaseUnavailable, InvalidInput, NotFound
 from domain.insights.examination import InsightExamination
-from domain.insights.model import FIRST_DAY, LAST_DAY, Rules, SearchClick
-from domain.insights.refreshing import CATCH_UP, NIGHTLY, InsightRefresher
-from domain.insights.runs import DayOutcome, DayResult, RunReport
+from domain.insights.model import FIRST_DAY, LAST_DAY, Rules, SearchClick, StoredInsight
+from domain.insights.refresher import CATCH_UP, NIGHTLY, InsightRefresher
+from domain.insights.scheduled_runs import (
+    DayOutcome,
+    DayResult,
+    Outcome,
+    Run,
+    RunHistory,
+    RunReport,
+    Schedule,
+)
 from domain.insights.service import InsightService
-from domain.insights.stored import StoredInsight
-from domain.scheduling.model import Outcome, Run, RunHistory, Schedule
 from tests.contracts.insights import row
 
 NIGHT = datetime(2026, 11, 22, 0, 20, tzinfo=UTC)

@@ -15,8 +15,8 @@ from adapters.memory.insights import (
 )
 from domain.errors import InvalidInput
 from domain.insights.model import FIRST_DAY, LAST_DAY, Period, Rules, SearchClick
+from domain.insights.overview import Change
 from domain.insights.service import InsightService
-from domain.insights.trend import Change
 from tests.contracts.insights import row
 
 TODAY = date(2026, 11, 22)

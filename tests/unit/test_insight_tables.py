@@ -11,10 +11,9 @@ from rich.console import Console, RenderableType
 from adapters.memory.clock import StandingClock
 from adapters.memory.insights import MemorySearchAnalysis, MemorySearchInsightStore
 from domain.errors import Violation
-from domain.insights.model import FIRST_DAY, Period, Rules, SearchClick
+from domain.insights.model import FIRST_DAY, Period, Rules, SearchClick, StoredInsight
+from domain.insights.overview import Overview
 from domain.insights.service import InsightService
-from domain.insights.stored import StoredInsight
-from domain.insights.trend import Overview
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables, sparkline
 from tests.contracts.insights import foreign, row
 

@@ -13,8 +13,7 @@ from adapters.memory.insights import (
     MemorySearchInsightStore,
     MemorySearchRetention,
 )
-from domain.insights.model import SearchClick
-from domain.insights.stored import StoredInsight
+from domain.insights.model import SearchClick, StoredInsight
 from tests.contracts.insights import (
     AnalysisContract,
     ClickLogContract,

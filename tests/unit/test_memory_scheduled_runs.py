@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.memory.scheduled_runs import MemoryScheduledRuns
-from ports.scheduled_runs import ScheduledRuns
+from ports.insights import ScheduledRuns
 from tests.contracts.scheduled_runs import ScheduledRunsContract
 
 

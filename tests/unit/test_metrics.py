@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from domain.insights.refreshing import CATCH_UP, NIGHTLY
-from domain.insights.runs import InsightState
-from domain.scheduling.model import Outcome, Run, RunHistory
+from domain.insights.refresher import CATCH_UP, NIGHTLY
+from domain.insights.scheduled_runs import InsightState, Outcome, Run, RunHistory
 from entrypoints.http.metrics import exposition, insight_metrics
 
 START = datetime(2026, 11, 22, 0, 20, tzinfo=UTC)

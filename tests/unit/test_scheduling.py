@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from domain.scheduling.model import Outcome, Run, Schedule
+from domain.insights.scheduled_runs import Outcome, Run, Schedule
 from entrypoints.container import daily_at
 
 NIGHTLY = Schedule(at=time(0, 20))

@@ -11,9 +11,8 @@ from typing import cast
 import pytest
 
 from domain.errors import DatabaseUnavailable, DependencyError
-from domain.insights.refreshing import InsightRefresher
-from domain.insights.runs import RunReport
-from domain.scheduling.model import Outcome, Run
+from domain.insights.refresher import InsightRefresher
+from domain.insights.scheduled_runs import Outcome, Run, RunReport
 from entrypoints.worker.watching import watch_insights
 
 DOWN = DatabaseUnavailable("The database cannot be reached.", retry_after_s=5)

@@ -10,8 +10,7 @@ from arq import Retry
 
 from adapters.arq.serialization import decode_job, encode_job
 from domain.errors import DatabaseUnavailable, DependencyError, StatementTimedOut
-from domain.insights.runs import RunReport
-from domain.scheduling.model import Outcome, Run
+from domain.insights.scheduled_runs import Outcome, Run, RunReport
 from entrypoints.worker.jobs import MAX_TRIES, patient, refresh_insights
 
 

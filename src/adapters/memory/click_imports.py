@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from domain.errors import Conflict
-from domain.insights.bulk import ClickRecord, Position
-from domain.insights.imports import ClickImport
-from ports.click_imports import ClickImports
+from domain.insights.click_rows import ClickImport, ClickRecord, Position
+from ports.click_files import ClickImports
 from ports.clock import Clock
 
 

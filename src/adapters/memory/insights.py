@@ -8,14 +8,15 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from domain.errors import NotFound
-from domain.insights.history import QueryHistory
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
     Analysis,
     Period,
+    QueryHistory,
     Rules,
     SearchClick,
+    StoredInsight,
 )
 from domain.insights.rates import (
     daily_ctr,
@@ -24,11 +25,8 @@ from domain.insights.rates import (
     query_totals,
     top_queries,
 )
-from domain.insights.stored import StoredInsight
 from ports.clock import Clock
-from ports.search_clicks import SearchClickLog
-from ports.search_insights import SearchAnalysis, SearchInsightStore
-from ports.search_retention import SearchRetention
+from ports.insights import SearchAnalysis, SearchClickLog, SearchInsightStore, SearchRetention
 
 
 class MemorySearchClickLog(SearchClickLog):

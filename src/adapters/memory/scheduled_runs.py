@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from domain.scheduling.model import Outcome, Run, RunHistory
-from ports.scheduled_runs import ScheduledRuns
+from domain.insights.scheduled_runs import Outcome, Run, RunHistory
+from ports.insights import ScheduledRuns
 
 
 class MemoryScheduledRuns(ScheduledRuns):

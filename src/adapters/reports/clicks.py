@@ -11,9 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from adapters.reports.parquet import ParquetFormat, Sink
-from domain.insights.bulk import COLUMNS, StoredRecord
+from domain.insights.click_rows import COLUMNS, StoredRecord
 from domain.text import inert_cell
-from ports.click_format import ClickFormat
+from ports.click_files import ClickFormat
 
 _QUOTED: Final = re.compile('[",\r\n]')
 _GROUP_ROWS: Final = 65_536

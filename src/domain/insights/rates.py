@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final
 
-from domain.insights.history import QueryDay, QueryHistory
 from domain.insights.model import (
     DailyCtr,
     LowPerformer,
     Period,
+    QueryDay,
+    QueryHistory,
     RankBy,
     Rules,
     SearchClick,

@@ -9,7 +9,7 @@ from datetime import date
 from domain.errors import InvalidInput, Violation
 from domain.insights.model import Rules
 from ports.clock import Clock
-from ports.search_retention import SearchRetention
+from ports.insights import SearchRetention
 
 Progress = Callable[[date, int], None]
 """Is told a day and how many of its rows were deleted."""

@@ -7,11 +7,10 @@ from datetime import date, timedelta
 from typing import Final
 
 from domain.errors import InvalidInput, Violation
-from domain.insights.model import FIRST_DAY, Freshness, Period, Rules
-from domain.insights.stored import StoredInsight
-from domain.insights.trend import Overview, trend
+from domain.insights.model import FIRST_DAY, Freshness, Period, Rules, StoredInsight
+from domain.insights.overview import Overview, trend
 from ports.clock import Clock
-from ports.search_insights import SearchAnalysis, SearchInsightStore
+from ports.insights import SearchAnalysis, SearchInsightStore
 
 DEFAULT_PERIOD_DAYS: Final = 28
 """The period of an analysis that names none: that many days up to yesterday."""

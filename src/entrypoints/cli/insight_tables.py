@@ -10,9 +10,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from domain.insights.model import FIRST_DAY, Analysis, LowPerformer, TopQuery
-from domain.insights.stored import StoredInsight
-from domain.insights.trend import Change, Overview, RankChange
+from domain.insights.model import FIRST_DAY, Analysis, LowPerformer, StoredInsight, TopQuery
+from domain.insights.overview import Change, Overview, RankChange
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _GAP: Final = "·"

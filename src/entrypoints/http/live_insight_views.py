@@ -10,9 +10,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from domain.insights.history import QueryHistory
-from domain.insights.model import MAX_COUNT, Analysis, DailyCtr, RankBy, Rules
-from domain.insights.trend import Change, Overview, RankChange
+from domain.insights.model import MAX_COUNT, Analysis, DailyCtr, QueryHistory, RankBy, Rules
+from domain.insights.overview import Change, Overview, RankChange
 from entrypoints.http.search_insight_views import (
     COUNTS_EXAMPLE,
     DAY_EXAMPLE,

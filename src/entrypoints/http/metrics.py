@@ -14,9 +14,8 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from domain.insights.refreshing import TASKS, InsightRefresher
-from domain.insights.runs import InsightState
-from domain.scheduling.model import Outcome, RunHistory
+from domain.insights.refresher import TASKS, InsightRefresher
+from domain.insights.scheduled_runs import InsightState, Outcome, RunHistory
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
 
 _MEDIA: Final = "text/plain; version=0.0.4"

@@ -15,7 +15,7 @@ from entrypoints.http.click_bodies import ClickBody, Rows, read_clicks
 from entrypoints.http.idempotency import idempotency_key, once
 from entrypoints.http.job_bodies import NDJSON
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
-from ports.search_clicks import SearchClickLog
+from ports.insights import SearchClickLog
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 _ROW: Final = {

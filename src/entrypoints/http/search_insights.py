@@ -38,7 +38,7 @@ from entrypoints.http.search_insight_views import (
     InsightView,
     insight_view,
 )
-from ports.search_insights import SearchAnalysis, SearchInsightStore
+from ports.insights import SearchAnalysis, SearchInsightStore
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

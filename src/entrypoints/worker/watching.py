@@ -7,8 +7,8 @@ import logging
 from contextlib import suppress
 from typing import Final
 
-from domain.insights.refreshing import InsightRefresher
-from domain.scheduling.model import Outcome
+from domain.insights.refresher import InsightRefresher
+from domain.insights.scheduled_runs import Outcome
 
 _log = logging.getLogger(__name__)
 

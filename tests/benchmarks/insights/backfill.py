@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from adapters.postgres.insights.search_insights import PostgresSearchInsightStore
 from adapters.postgres.pool import Database
-from adapters.postgres.search_insights import PostgresSearchInsightStore
 from domain.insights.model import Rules
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights.day import NOW

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Final
 
+from adapters.postgres.insights.search_insights import PostgresSearchInsightStore
 from adapters.postgres.pool import Database
-from adapters.postgres.search_insights import PostgresSearchInsightStore
 from domain.insights.model import Rules
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights.history import (

@@ -12,8 +12,8 @@ from typing import Final
 
 import click
 
+from adapters.postgres.insights.search_insights import PostgresSearchAnalysis
 from adapters.postgres.pool import Database
-from adapters.postgres.search_insights import PostgresSearchAnalysis
 from domain.insights.model import Analysis, Period, Rules
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights.backfill import backfilled

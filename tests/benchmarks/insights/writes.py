@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Final
 
+from adapters.postgres.insights.search_clicks import PostgresSearchClickLog
 from adapters.postgres.pool import Database
-from adapters.postgres.search_clicks import PostgresSearchClickLog
 from domain.insights.model import SearchClick
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights.history import new_database, over, seconds, settle

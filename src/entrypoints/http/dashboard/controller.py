@@ -17,23 +17,21 @@ from domain.insights.model import Period
 from domain.insights.rates import normalised_query
 from domain.insights.service import MAX_PERIOD_DAYS, InsightService
 from entrypoints.http.answers import json_response
-from entrypoints.http.dashboard import day_charts, exports, list_charts
+from entrypoints.http.dashboard import charts, exports
 from entrypoints.http.dashboard.charts import HALF, PHONE, WIDE
-from entrypoints.http.dashboard.dashboard_view import (
+from entrypoints.http.dashboard.exports import (
     DASHBOARD_EXAMPLE,
     DashboardView,
     dashboard_view,
 )
 from entrypoints.http.dashboard.links import Links
-from entrypoints.http.dashboard.overview_page import overview_page
-from entrypoints.http.dashboard.problem_page import on_dashboard_error
-from entrypoints.http.dashboard.query_page import query_page
-from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, page
+from entrypoints.http.dashboard.pages import overview_page, query_page
+from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, on_dashboard_error, page
 from entrypoints.http.live_insight_views import MAX_KEY, LiveQuery, rules_of
 from entrypoints.http.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.reading import query_pairs, read_query
 from ports.chart_renderer import ChartRenderer
-from ports.search_insights import SearchAnalysis
+from ports.insights import SearchAnalysis
 
 Service = NamedDependency[SkipValidation[InsightService]]
 Live = NamedDependency[SkipValidation[SearchAnalysis]]
@@ -89,18 +87,18 @@ class DashboardController(Controller):
         pictures = {}
         if current.source_rows:
             pictures["daily"] = await drawn(
-                chart_renderer, lambda place: day_charts.daily_chart(current, place), _EVERYWHERE
+                chart_renderer, lambda place: charts.daily_chart(current, place), _EVERYWHERE
             )
         if current.top_queries:
             pictures["top"] = await drawn(
                 chart_renderer,
-                lambda place: list_charts.top_chart(current, links.query, place),
+                lambda place: charts.top_chart(current, links.query, place),
                 (HALF, PHONE),
             )
         if current.low_performance_queries:
             pictures["low"] = await drawn(
                 chart_renderer,
-                lambda place: list_charts.low_chart(current, links.query, place),
+                lambda place: charts.low_chart(current, links.query, place),
                 _EVERYWHERE,
             )
         names = overview_page(found, links, insight_service.period(None, None))
@@ -122,7 +120,7 @@ class DashboardController(Controller):
         pictures = {}
         if any(each.searches for each in found.days):
             pictures["history"] = await drawn(
-                chart_renderer, lambda place: day_charts.history_chart(found, place), _EVERYWHERE
+                chart_renderer, lambda place: charts.history_chart(found, place), _EVERYWHERE
             )
         names = query_page(found, links, insight_service.period(None, None))
         return page("query.html", {**names, "links": links, "charts": pictures})

@@ -1,4 +1,4 @@
-"""From templates to pages: escaping, the policy of what a page may load, charts in their places."""
+"""From templates to pages: escaping, the policy of what a page may load, charts, and problems."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from litestar import Response
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
 from markupsafe import Markup
 
-from domain.errors import ChartFailed
+from domain.errors import AppError, ChartFailed
 from entrypoints.http.dashboard import figures
 from entrypoints.http.dashboard.charts import Place
+from entrypoints.http.problems import Problem, on_app_error, on_http_error, on_unexpected
 from ports.chart_renderer import Chart, ChartRenderer
 
 _log = logging.getLogger(__name__)
@@ -94,3 +97,22 @@ def _environment() -> Environment:
 def _address(name: str) -> str:
     """With the release, so that a browser may keep it and yet not mix it with the next one's."""
     return f"/dashboard/assets/{name}?v={version('storekeeper')}"
+
+
+def on_dashboard_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The problem document; a page if the caller says that it takes HTML, as browsers do."""
+    if isinstance(error, AppError):
+        answer = on_app_error(request, error)
+    elif isinstance(error, HTTPException):
+        answer = on_http_error(request, error)
+    else:
+        answer = on_unexpected(request, error)
+    if "text/html" not in request.headers.get("accept", ""):
+        return answer
+    problem = msgspec.json.decode(answer.content, type=Problem)
+    retry_after_s = answer.headers.get("Retry-After")
+    names = {"problem": problem, "retry_after_s": retry_after_s}
+    shown = page("problem.html", names, status=problem.status)
+    if retry_after_s is not None:
+        shown.headers["Retry-After"] = retry_after_s
+    return shown

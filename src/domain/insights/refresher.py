@@ -14,12 +14,20 @@ from typing import Final
 
 from domain.errors import AppError, DatabaseReadOnly, DatabaseUnavailable, DependencyError
 from domain.insights.model import Rules
-from domain.insights.runs import DayOutcome, DayResult, InsightState, RunReport, outcome_of
+from domain.insights.scheduled_runs import (
+    DayOutcome,
+    DayResult,
+    InsightState,
+    Outcome,
+    Run,
+    RunHistory,
+    RunReport,
+    Schedule,
+    outcome_of,
+)
 from domain.insights.service import InsightService
-from domain.scheduling.model import Outcome, Run, RunHistory, Schedule
 from ports.clock import Clock
-from ports.scheduled_runs import ScheduledRuns
-from ports.search_insights import SearchInsightStore
+from ports.insights import ScheduledRuns, SearchInsightStore
 
 _log = logging.getLogger(__name__)
 

@@ -10,11 +10,8 @@ from datetime import date
 from typing import Final
 
 from domain.errors import Conflict
-from domain.insights.bulk import ClickRecord, Position, RawBlock, Reject, checked
-from domain.insights.imports import ClickImport
-from ports.click_imports import ClickImports
-from ports.click_source import ClickSource
-from ports.reject_sink import RejectSink
+from domain.insights.click_rows import ClickImport, ClickRecord, Position, RawBlock, Reject, checked
+from ports.click_files import ClickImports, ClickSource, RejectSink
 
 CHUNK_ROWS: Final = 32_768
 """Rows of one transaction, about: its fixed costs vanish, and a kill costs part of a second."""

@@ -1,4 +1,4 @@
-"""What the dashboard says of a period, ready for its template."""
+"""What the dashboard's two pages say, ready for their templates."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain.insights.model import RULE_BOUNDS, Analysis, Freshness, Period, RankBy, Rules
-from domain.insights.trend import Change, Overview, RankChange
+from domain.insights.model import (
+    RULE_BOUNDS,
+    Analysis,
+    Freshness,
+    Period,
+    QueryHistory,
+    RankBy,
+    Rules,
+)
+from domain.insights.overview import Change, Overview, RankChange
+from domain.statistics import wilson_interval
 from entrypoints.http.dashboard.figures import (
     Delta,
     change,
@@ -18,8 +27,7 @@ from entrypoints.http.dashboard.figures import (
     span,
     spans,
 )
-from entrypoints.http.dashboard.links import Links
-from entrypoints.http.dashboard.picker import picker
+from entrypoints.http.dashboard.links import Links, picker
 
 _RULES: Final[Mapping[str, tuple[str, str]]] = {
     "top": ("Top queries shown", "1"),
@@ -249,3 +257,37 @@ def _quality(found: Analysis) -> Sequence[Fact]:
             alert=found.undated_rows > 0,
         ),
     ]
+
+
+def query_page(found: QueryHistory, links: Links, standard: Period) -> Mapping[str, Any]:
+    """The names that `query.html` uses, but for the chart; see `overview_page`."""
+    clicks = sum(each.clicks for each in found.days)
+    impressions = sum(each.impressions for each in found.days)
+    searches = sum(each.searches for each in found.days)
+    active = sum(1 for each in found.days if each.searches)
+    rate = clicks / impressions if impressions else None
+    low, high = wilson_interval(clicks, impressions) if impressions else (None, None)
+    interval = "" if rate is None else f"95 % interval {percent(low)} to {percent(high)}"
+    lead = (
+        "It was searched for, but no results were shown, so there is no rate."
+        if rate is None
+        else f"Of {count(impressions)} impressions, {count(clicks)} were clicked: {percent(rate)}."
+    )
+    return {
+        "history": found,
+        "period": found.period,
+        "picker": picker(links, standard, page="/dashboard/query"),
+        "empty": searches == 0,
+        "lead": lead,
+        "kpis": [
+            {"label": "CTR", "value": rate, "rate": True, "note": interval},
+            {"label": "Clicks", "value": clicks, "rate": False, "note": ""},
+            {"label": "Impressions", "value": impressions, "rate": False, "note": ""},
+            {
+                "label": "Days with searches",
+                "value": active,
+                "rate": False,
+                "note": f"of {found.period.days}",
+            },
+        ],
+    }

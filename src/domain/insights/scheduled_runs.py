@@ -1,16 +1,79 @@
-"""How a run over days went, and how the insights stand after all of them."""
+"""Runs over days by the clock: when one is due, how it went, and how the insights stand then."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
 from domain.errors import DependencyError
-from domain.scheduling.model import Outcome, Run, RunHistory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Once a day.
+
+    Attributes:
+        at: the UTC time of day, to the minute.
+    """
+
+    at: time
+
+    def due_at(self, now: datetime) -> datetime:
+        """The newest instant up to `now` (aware UTC) at which it was due."""
+        today = now.replace(hour=self.at.hour, minute=self.at.minute, second=0, microsecond=0)
+        return today if today <= now else today - timedelta(days=1)
+
+    def next_after(self, now: datetime) -> datetime:
+        """The first instant after `now` (aware UTC) at which it is due."""
+        return self.due_at(now) + timedelta(days=1)
+
+
+class Outcome(StrEnum):
+    """How a run ended: all was done, some of it, or nothing."""
+
+    DONE = "done"
+    PARTLY_FAILED = "partly_failed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run that has ended; one that was killed leaves none.
+
+    Attributes:
+        task: what ran.
+        started_at, finished_at: aware UTC.
+        error: why not all was done; None when it was.
+    """
+
+    task: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: Outcome
+    error: str | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """How long it took, 0 and up even where the clock was set back meanwhile."""
+        return max(0.0, (self.finished_at - self.started_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHistory:
+    """What is kept of a task's runs.
+
+    Attributes:
+        newest: the newest run of each outcome that ever was.
+        counts: how many runs ended so, by the same outcomes.
+    """
+
+    newest: Mapping[Outcome, Run] = field(default_factory=dict)
+    counts: Mapping[Outcome, int] = field(default_factory=dict)
+
 
 OVERDUE_AFTER: Final = timedelta(hours=26)
 """So long after the last success something is wrong: a day, and time to try again."""

@@ -12,10 +12,10 @@ from typing import Any, Final
 import asyncpg
 
 from adapters.postgres.errors import translated
+from adapters.postgres.insights.stored_lists import read_low_performers, read_top_queries
 from adapters.postgres.pool import Connection, Database
 from adapters.postgres.queries import load_queries
 from domain.errors import ChangesCollided, NotFound
-from domain.insights.history import QueryDay, QueryHistory
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
@@ -23,13 +23,15 @@ from domain.insights.model import (
     DailyCtr,
     LowPerformer,
     Period,
+    QueryDay,
+    QueryHistory,
     Rules,
+    StoredInsight,
     TopQuery,
 )
 from domain.insights.rates import normalised_query
-from domain.insights.stored import StoredInsight, read_low_performers, read_top_queries
 from domain.statistics import Z_95
-from ports.search_insights import SearchAnalysis, SearchInsightStore
+from ports.insights import SearchAnalysis, SearchInsightStore
 
 _ANALYSES: Final = load_queries("insights")
 _CTR, _HISTORY = (_ANALYSES[name] for name in ("average_ctr_by_day", "query_history"))

@@ -1,8 +1,4 @@
-"""Rows of searches by the million: a file's blocks of rows, and which of them are taken.
-
-A block is checked column by column, which costs a tenth of checking it row by row. Only a block in
-which something is wrong is gone through row by row, for what is wrong with each.
-"""
+"""Rows of the search log: which are accepted, one by one and by the million."""
 
 from __future__ import annotations
 
@@ -13,10 +9,45 @@ from operator import gt
 from typing import Any, Final
 
 from domain.errors import Violation
-from domain.insights.intake import click_violations
 from domain.insights.model import FIRST_DAY, LAST_DAY, MAX_COUNT
 from domain.insights.rates import contradicts
-from domain.text import MAX_LENGTH
+from domain.text import MAX_LENGTH, label_problem
+
+
+def click_violations(members: Mapping[str, object]) -> list[Violation]:
+    """What is wrong with well-typed members of a row that is to be stored; absent ones are right.
+
+    What could not be counted later (`domain.insights.rates.is_usable`) is not taken.
+    """
+    found = []
+    query = members.get("search_query")
+    if isinstance(query, str):
+        problem = label_problem(query)
+        if problem is not None:
+            found.append(Violation(pointer="/search_query", detail=problem))
+    clicks, impressions = members.get("clicks"), members.get("impressions")
+    if isinstance(clicks, int) and isinstance(impressions, int):
+        if clicks > impressions:
+            detail = f"must not be more than impressions, which are {impressions}"
+            found.append(Violation(pointer="/clicks", detail=detail))
+        else:
+            found += _rate_violations(members.get("click_through_rate"), clicks, impressions)
+    day = members.get("search_date")
+    if isinstance(day, date) and not FIRST_DAY <= day <= LAST_DAY:
+        detail = f"must be a day from {FIRST_DAY} to {LAST_DAY}"
+        found.append(Violation(pointer="/search_date", detail=detail))
+    return found
+
+
+def _rate_violations(stated: object, clicks: int, impressions: int) -> list[Violation]:
+    if not isinstance(stated, int | float) or clicks < 0 or impressions < 0:
+        return []
+    if not contradicts(stated, clicks, impressions):
+        return []
+    right = f"{clicks / impressions:.6g}" if impressions else "null, as there are no impressions"
+    detail = f"contradicts clicks and impressions: must be {right}, or left out"
+    return [Violation(pointer="/click_through_rate", detail=detail)]
+
 
 REQUIRED: Final = ("search_query", "clicks", "impressions")
 COLUMNS: Final = (*REQUIRED, "click_through_rate", "search_date")
@@ -43,6 +74,35 @@ class Position:
 
     offset: int = 0
     line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClickImport:
+    """How the import of a file stands.
+
+    Attributes:
+        id: its number, from 1.
+        fingerprint: of the file's content, SHA-256.
+        name: what the file was called when the import began.
+        options: how the file is read; an import goes on in the same way only.
+        position: up to there the rows are in the log, or rejected.
+        accepted: rows that went into the log.
+        rejected: rows that did not.
+        rejects_bytes: length of the file of rejected rows at that position.
+        started_at: aware UTC.
+        finished_at: aware UTC; None while rows of the file may be missing.
+    """
+
+    id: int
+    fingerprint: bytes
+    name: str
+    options: str
+    position: Position
+    accepted: int
+    rejected: int
+    rejects_bytes: int
+    started_at: datetime
+    finished_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,69 @@
-"""Rows of searches into PostgreSQL by COPY, with how far their file is."""
+"""The search log in PostgreSQL: rows come in, by COPY too, go out, and are given up day by day."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
+from datetime import date, datetime
 from typing import Final
 
 import asyncpg
 
 from adapters.postgres.errors import on_constraint
-from adapters.postgres.pool import Database
+from adapters.postgres.insights.search_insights import PostgresSearchInsightStore
+from adapters.postgres.pool import Database, Executor
 from adapters.postgres.queries import load_queries
 from domain.errors import ChangesCollided, Conflict
-from domain.insights.bulk import COLUMNS, ClickRecord, Position
-from domain.insights.imports import ClickImport
-from ports.click_imports import ClickImports
+from domain.insights.click_rows import COLUMNS, ClickImport, ClickRecord, Position, StoredRecord
+from domain.insights.model import FIRST_DAY, Rules, SearchClick
+from ports.click_files import ClickImports
+from ports.insights import SearchClickLog, SearchClickReader, SearchRetention
+
+_APPEND: Final = load_queries("search_clicks")["append_clicks"]
+_ALL: Final = load_queries("search_clicks")["all_clicks"]
+_FETCH_ROWS: Final = 8_192
+_FETCH_TIMEOUT_S: Final = 600
+"""The first rows may have to be sorted out of millions."""
+
+
+class PostgresSearchClickLog(SearchClickLog):
+    """Rows of `search_clicks`."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def append(self, clicks: Sequence[SearchClick]) -> int:
+        """Write all rows or none, in one statement; see the port."""
+        tag = await self._executor.execute(
+            _APPEND.sql,
+            *_APPEND.args(
+                search_queries=[row.search_query for row in clicks],
+                clicks=[row.clicks for row in clicks],
+                impressions=[row.impressions for row in clicks],
+                search_dates=[row.search_date for row in clicks],
+            ),
+        )
+        return int(tag.rsplit(" ", 1)[-1])
+
+
+class PostgresSearchClickReader(SearchClickReader):
+    """Rows of `search_clicks` through a cursor of the server, in one snapshot."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def rows(
+        self, first: date | None = None, last: date | None = None
+    ) -> AsyncGenerator[Sequence[StoredRecord], None]:
+        """The rows in the order in which they came; see the port."""
+        async with self._database.transaction() as connection:
+            await connection.execute(f"SET LOCAL statement_timeout = '{_FETCH_TIMEOUT_S}s'")
+            cursor = await connection.cursor(
+                _ALL.sql, *_ALL.args(first=first, last=last), timeout=_FETCH_TIMEOUT_S
+            )
+            while found := await cursor.fetch(_FETCH_ROWS, timeout=_FETCH_TIMEOUT_S):
+                yield [tuple(row) for row in found]
+
 
 _QUERIES: Final = load_queries("click_imports")
 _CHUNK_TIMEOUT_S: Final = 600
@@ -116,3 +165,32 @@ def _import(row: asyncpg.Record) -> ClickImport:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
     )
+
+
+_SQL: Final = load_queries("search_retention")
+_TIMEOUT_S: Final = 600.0
+"""A day may have millions of rows."""
+
+
+class PostgresSearchRetention(SearchRetention):
+    """Moves what the rows add up to into `search_pruned_days`, which every sum includes."""
+
+    def __init__(self, database: Database, insights: PostgresSearchInsightStore) -> None:
+        self._database = database
+        self._insights = insights
+
+    async def days_with_rows(self, before: date) -> Sequence[date]:
+        """Days with rows, oldest first; see the port."""
+        select = _SQL["days_with_rows"]
+        args = select.args(since=FIRST_DAY, before=before)
+        return [row["day"] for row in await self._database.fetch(select.sql, *args)]
+
+    async def prune(self, day: date, rules: Rules, *, now: datetime) -> int:
+        """Delete the rows of a day in one transaction; see the port."""
+        prune = _SQL["prune_day"]
+        async with self._insights.day_alone(day) as connection:
+            await connection.execute(f"SET LOCAL statement_timeout = '{_TIMEOUT_S:.0f}s'")
+            tag = await connection.execute(prune.sql, *prune.args(day=day), timeout=_TIMEOUT_S)
+            # The deletion has marked the day: it is added up from the sums, to the same.
+            await self._insights.compute_on(connection, day, rules, now=now)
+        return int(tag.rsplit(" ", 1)[-1])
