@@ -1,8 +1,10 @@
-"""Rules for short texts that people type: names of users and products."""
+"""Rules for short texts that people type: names of users and products, and names misspelt."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
 
 MAX_LENGTH = 255
 
@@ -23,6 +25,25 @@ def label_problem(value: str) -> str | None:
     if len(value) > MAX_LENGTH:
         return f"must have at most {MAX_LENGTH} characters, has {len(value)}"
     return storable_problem(value)
+
+
+def closest(name: str, known: Collection[str], *, likeness: float = 0.6) -> str | None:
+    """The known name that is most like `name`; None when none is like it.
+
+    Args:
+        name: as it was typed.
+        known: names that there are.
+        likeness: the least that counts, 0..1, of what `difflib` calls the ratio.
+    """
+    return next(iter(get_close_matches(name, known, n=1, cutoff=likeness)), None)
+
+
+def suggestion(name: str, known: Collection[str], quoted: Callable[[str], str] = str) -> str:
+    """What may be meant by a name that is not known."""
+    close = closest(name, known)
+    if close is not None:
+        return f"did you mean {quoted(close)}?"
+    return f"known are {', '.join(known) or 'none'}"
 
 
 def inert_cell(text: str) -> str:

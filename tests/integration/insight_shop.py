@@ -24,7 +24,6 @@ from redis.asyncio import Redis
 from adapters.embedded.installation import free_port
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
-from adapters.memory.insights import MemorySearchInsightStore
 from adapters.postgres.insights.scheduled_runs import PostgresScheduledRuns
 from adapters.postgres.insights.search_insights import PostgresSearchInsightStore
 from adapters.postgres.migrations import migrate
@@ -35,6 +34,7 @@ from domain.insights.refresher import NIGHTLY
 from domain.insights.scheduled_runs import Outcome, Run, RunHistory
 from ports.server_process import ServerProcess
 from tests.contracts.insights import row
+from tests.fakes.insights import MemorySearchInsightStore
 from tests.integration.insights import write_rows
 
 PATIENCE_S: Final = 60

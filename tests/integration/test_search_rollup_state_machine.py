@@ -20,7 +20,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from adapters.memory.insights import MemorySearchAnalysis
 from adapters.postgres.insights.search_clicks import PostgresSearchRetention
 from adapters.postgres.insights.search_insights import (
     PostgresSearchAnalysis,
@@ -29,7 +28,8 @@ from adapters.postgres.insights.search_insights import (
 from adapters.postgres.pool import Database
 from domain.errors import ChangesCollided
 from domain.insights.model import SearchClick
-from domain.insights.rates import daily_ctr
+from tests.fakes.insight_rates import daily_ctr
+from tests.fakes.insights import MemorySearchAnalysis
 from tests.integration.insights import emptied
 from tests.integration.search_rollup import (
     ALL,

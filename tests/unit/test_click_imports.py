@@ -12,12 +12,12 @@ import pytest
 
 from adapters.files.click_columns import ClickColumns
 from adapters.files.click_files import ClickFile, RejectsFile
-from adapters.memory.click_imports import MemoryClickImports
-from adapters.memory.clock import StandingClock
 from domain.errors import Conflict, DatabaseUnavailable, InvalidInput
 from domain.insights.click_import import ClickImportService
 from domain.insights.click_rows import ClickImport, ClickRecord
 from tests.contracts.click_imports import ClickImportsContract, ImportStore
+from tests.fakes.insights import MemoryClickImports
+from tests.fakes.system import StandingClock
 
 HEADING = "search_query,clicks,impressions,search_date\n"
 

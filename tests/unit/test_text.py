@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.text import MAX_LENGTH, inert_cell, label_problem, plain_cell, storable_problem
+from domain.text import (
+    MAX_LENGTH,
+    closest,
+    inert_cell,
+    label_problem,
+    plain_cell,
+    storable_problem,
+    suggestion,
+)
 
 storable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
@@ -83,3 +91,23 @@ def test_a_formula_behind_what_cannot_be_seen_is_led_by_an_apostrophe(
 @pytest.mark.parametrize("text", ["", " ", "'tis", "a=b", " x-ray", "1-2", "☎ +49", "\u200b"])
 def test_other_cells_stay_as_they_are(text: str) -> None:
     assert inert_cell(text) == plain_cell(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "meant"),
+    [
+        ("emial", ("email", "name"), "did you mean email?"),
+        ("zip", ("email", "name"), "known are email, name"),
+        ("zip", (), "known are none"),
+    ],
+)
+def test_a_name_that_is_not_known_is_answered_by_the_closest_or_by_all(
+    name: str, known: tuple[str, ...], meant: str
+) -> None:
+    assert suggestion(name, known) == meant
+
+
+def test_how_like_a_name_has_to_be_is_the_callers_to_say() -> None:
+    assert closest("clicked", ["clicks"], likeness=0.5) == "clicks"
+    assert closest("clicked", ["clicks"], likeness=0.9) is None
+    assert suggestion("emial", ["email"], repr) == "did you mean 'email'?"

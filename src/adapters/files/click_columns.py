@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from typing import Any, Final
 
 from adapters.files.content import unfit
 from domain.insights.click_rows import COLUMNS, REQUIRED
+from domain.text import closest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,8 @@ class ClickColumns:
         shown = ", ".join(map(repr, heading[:20])) or "none"
         others = [name for name in heading if name not in map(self.name, COLUMNS)]
         folded = {name.casefold(): name for name in others}
-        close = get_close_matches(self.name(column).casefold(), folded, n=1, cutoff=0.5)
-        example = folded[close[0]] if close else "NAME"
+        close = closest(self.name(column).casefold(), folded, likeness=0.5)
+        example = "NAME" if close is None else folded[close]
         remedy = f"name it by --column {column}={example}"
         if column == "search_date":
             remedy += ", or give all rows a day by --date"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final
 
 from domain.comparison.model import LabelledText
 from domain.extraction.schema import Schema, Value
 from domain.jobs.items import Document
 from domain.jobs.service import check_document
+from domain.text import closest
 
 PLAIN: Final = ("language", "template", "split", "twin")
 """Members of a labelled text that are strings, besides its id and the text itself."""
@@ -73,15 +73,9 @@ def check_names(given: Sequence[str], known: Sequence[str]) -> None:
         BadLine: it does.
     """
     for name in given:
-        close = get_close_matches(name, known, n=1, cutoff=_LIKENESS)
-        if name not in known and close and close[0] not in given:
-            raise BadLine(f"has {name!r}; did you mean {close[0]!r}?")
-
-
-def hint(name: str, known: Sequence[str]) -> str:
-    """What may be meant by an unknown name."""
-    close = get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+        close = closest(name, known, likeness=_LIKENESS)
+        if name not in known and close is not None and close not in given:
+            raise BadLine(f"has {name!r}; did you mean {close!r}?")
 
 
 def faults_between(texts: Sequence[tuple[int, LabelledText]]) -> Iterator[tuple[int, str]]:

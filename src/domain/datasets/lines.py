@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from domain.comparison.model import LabelledText
-from domain.datasets.labels import PLAIN, BadLine, check_names, checked, hint
+from domain.datasets.labels import PLAIN, BadLine, check_names, checked
 from domain.datasets.values import fault_of
 from domain.extraction.schema import Schema, Value
+from domain.text import suggestion
 
 _MEMBERS: Final = ("id", "text", "gold", "spans", "strata", *PLAIN, "attack")
 
@@ -89,7 +90,9 @@ def _labels(given: Mapping[str, Any], member: str, schema: Schema) -> dict[str, 
     names = [field.name for field in schema.fields]
     for name in labels:
         if name not in names:
-            raise BadLine(f"has the unknown field {name!r} in `{member}`; {hint(name, names)}")
+            raise BadLine(
+                f"has the unknown field {name!r} in `{member}`; {suggestion(name, names, repr)}"
+            )
     return labels
 
 

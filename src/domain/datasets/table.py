@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from domain.comparison.model import LabelledText
-from domain.datasets.labels import PLAIN, BadLine, check_names, checked, hint
+from domain.datasets.labels import PLAIN, BadLine, check_names, checked
 from domain.datasets.values import value_of
 from domain.extraction.schema import Schema, Value
-from domain.text import inert_cell, plain_cell
+from domain.text import inert_cell, plain_cell, suggestion
 
 _GOLD, _SPAN, _ATTACK = "gold", "span", "attack"
 _OFFSETS: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
@@ -72,7 +72,7 @@ class Heading:
             if self.names.count(name) > 1:
                 raise BadLine(f"has the column {name!r} twice")
             if name.partition(".")[0] in (_GOLD, _SPAN, _ATTACK) and name not in known:
-                raise BadLine(f"has the unknown column {name!r}; {hint(name, known)}")
+                raise BadLine(f"has the unknown column {name!r}; {suggestion(name, known, repr)}")
         check_names(self.names, known)
         if "text" not in self.names:
             raise BadLine(f"has no column 'text'; it has {', '.join(self.names) or 'none'}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import Example, Field, FieldType, Schema
+from domain.text import suggestion
 
 _Check = Callable[[Any], bool]
 
@@ -183,9 +183,9 @@ def _members(
     for name, value in raw.items():
         at = f"{pointer}/{_escaped(str(name))}"
         if name not in rules:
-            close = get_close_matches(str(name), rules, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(rules)}"
-            found.append(Violation(pointer=at, detail=f"is not known; {hint}"))
+            found.append(
+                Violation(pointer=at, detail=f"is not known; {suggestion(str(name), rules)}")
+            )
             continue
         check, rule = rules[name]
         if check(value):

@@ -21,12 +21,12 @@ from domain.comparison.service import ComparisonService, Halt
 from domain.errors import InvalidInput, Violation
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.schema import Schema
-from entrypoints.cli.compare_progress import ComparisonProgress
 from entrypoints.cli.ending import Stop, interrupted_status
+from entrypoints.cli.extraction_schemas import find_schema
 from entrypoints.cli.options import FiniteRange
+from entrypoints.cli.progress import ComparisonProgress
 from entrypoints.cli.reading import settings_or_exit
 from entrypoints.cli.running import or_exit
-from entrypoints.cli.schema_files import find_schema
 from entrypoints.comparison.container import (
     Cast,
     FileComparisonLog,

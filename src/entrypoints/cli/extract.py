@@ -22,7 +22,7 @@ from domain.orders.model import MAX_INT
 from domain.strict_json import NotStrictJson, read_number
 from entrypoints.cli.ending import Stop, interrupted_status
 from entrypoints.cli.extract_input import FORMS, ID_COLUMN, Source, open_sources
-from entrypoints.cli.extract_progress import JobProgress, figures
+from entrypoints.cli.progress import JobProgress, figures
 from entrypoints.cli.running import over_container
 from entrypoints.container import Container
 from entrypoints.logs import configure_logging
@@ -36,8 +36,8 @@ _SUFFIXES: Final = {".csv": "csv", ".parquet": "parquet", ".ndjson": "ndjson", "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the command line asks for."""
+class ExtractOptions:
+    """The options of the command."""
 
     files: Sequence[str]
     source_form: str | None
@@ -117,7 +117,7 @@ def command(
     form = form or _SUFFIXES.get(out.suffix.lower() if out else "", "ndjson")
     if form == "parquet" and out is None:
         raise click.UsageError("Parquet goes to a file: name it by --out")
-    wish = Wish(
+    options = ExtractOptions(
         files=files,
         source_form=source_form,
         text_column=text_column,
@@ -139,32 +139,32 @@ def command(
     sys.exit(
         over_container(
             "extract",
-            lambda container: _run(container, wish),
+            lambda container: _run(container, options),
             WorkerSettings,
             kept="No job was made.",
         )
     )
 
 
-async def _run(container: Container, wish: Wish) -> int:
+async def _run(container: Container, options: ExtractOptions) -> int:
     """The exit code."""
     console = Console(stderr=True)
-    form: ResultFormat = container.result_formats()[wish.form]
+    form: ResultFormat = container.result_formats()[options.form]
     form.check()
-    job = await (_resumed(container, wish) if wish.resume else _submitted(container, wish))
+    job = await (_resumed(container, options) if options.resume else _submitted(container, options))
     stop = Stop()
-    if wish.detach:
+    if options.detach:
         click.echo(f"Job {job.id}: {job.counts.total} documents are left to the workers.", err=True)
         click.echo(job.id)
         return 0
-    async with _working(container, wish.here):
+    async with _working(container, options.here):
         with JobProgress(console, job) as progress:
-            job = await _followed(container, job, stop, progress, here=wish.here)
+            job = await _followed(container, job, stop, progress, here=options.here)
         if stop.is_set() and job.status is JobStatus.RUNNING:
             job = await _paused(container, job)
     if job.status in {JobStatus.COMPLETED, JobStatus.CANCELLED}:
-        await _write(container, job, form, wish.out)
-        where = "" if wish.out is None else f" Results: {wish.out}"
+        await _write(container, job, form, options.out)
+        where = "" if options.out is None else f" Results: {options.out}"
         click.echo(f"Job {job.id} is {job.status}: {figures(job)}.{where}", err=True)
         return 0 if job.status is JobStatus.COMPLETED else _NOT_COMPLETED
     why = "" if job.reason is None else f" {job.reason.detail}"
@@ -172,37 +172,37 @@ async def _run(container: Container, wish: Wish) -> int:
         why = " This command was interrupted, and paused it."
     click.echo(
         f"Job {job.id} is {job.status} after {job.counts.done} of {job.counts.total}"
-        f" documents.{why}\nGo on with: storekeeper extract --resume {job.id}{_same(wish)}",
+        f" documents.{why}\nGo on with: storekeeper extract --resume {job.id}{_same(options)}",
         err=True,
     )
     return interrupted_status() if stop.is_set() else _NOT_COMPLETED
 
 
-def _same(wish: Wish) -> str:
+def _same(options: ExtractOptions) -> str:
     """The options with which to go on."""
-    here = " --here" if wish.here else ""
-    form = f" --format {wish.form}" if wish.form_given else ""
-    return here + form + ("" if wish.out is None else f" --out {shlex.quote(str(wish.out))}")
+    here = " --here" if options.here else ""
+    form = f" --format {options.form}" if options.form_given else ""
+    return here + form + ("" if options.out is None else f" --out {shlex.quote(str(options.out))}")
 
 
-async def _submitted(container: Container, wish: Wish) -> ExtractionJob:
+async def _submitted(container: Container, options: ExtractOptions) -> ExtractionJob:
     sources = open_sources(
-        wish.files,
-        form=wish.source_form,
-        text_column=wish.text_column,
-        id_column=wish.id_column,
-        delimiter=wish.delimiter,
+        options.files,
+        form=options.source_form,
+        text_column=options.text_column,
+        id_column=options.id_column,
+        delimiter=options.delimiter,
     )
     violations = [violation for source in sources for violation in _violations(source)]
     if violations:
         raise InvalidInput.of(violations)
     service = container.extraction_job_service()
     draft = await service.draft(
-        schema=wish.schema,
-        provider=wish.provider,
-        reuse=wish.reuse,
-        caps=wish.caps,
-        mode=wish.mode,
+        schema=options.schema,
+        provider=options.provider,
+        reuse=options.reuse,
+        caps=options.caps,
+        mode=options.mode,
     )
 
     async def documents() -> AsyncIterator[Document]:
@@ -222,12 +222,12 @@ def _violations(source: Source) -> Sequence[Violation]:
     return ()
 
 
-async def _resumed(container: Container, wish: Wish) -> ExtractionJob:
-    assert wish.resume is not None
-    job: ExtractionJob = await container.extraction_jobs().get(wish.resume)
+async def _resumed(container: Container, options: ExtractOptions) -> ExtractionJob:
+    assert options.resume is not None
+    job: ExtractionJob = await container.extraction_jobs().get(options.resume)
     if job.status not in {JobStatus.PAUSED, JobStatus.FAILED}:
         return job
-    capped = wish.caps if wish.caps != Caps() else None
+    capped = options.caps if options.caps != Caps() else None
     resumed: ExtractionJob = await container.extraction_job_service().order(
         job.id, Order.RESUME, capped
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
 import sys
@@ -15,6 +14,7 @@ import click
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
+from domain.text import closest
 from entrypoints.settings import (
     DatabaseSettings,
     Environment,
@@ -145,9 +145,9 @@ def _warn_of_misspelt_names() -> None:
     for place, names in ((".env", _env_file()), ("the environment", os.environ)):
         for name in names:
             near = {each for each in known - given if each[0] == name.upper()[:1]}
-            close = difflib.get_close_matches(name.upper(), near, n=1, cutoff=_CLOSE)
-            if close and name.upper() not in known:
+            close = closest(name.upper(), near, likeness=_CLOSE)
+            if close is not None and name.upper() not in known:
                 click.echo(
-                    f"Warning: {name} in {place} is not a setting; did you mean {close[0]}?",
+                    f"Warning: {name} in {place} is not a setting; did you mean {close}?",
                     err=True,
                 )

@@ -16,7 +16,7 @@ from litestar.params import SkipValidation
 
 from domain.insights.refresher import TASKS, InsightRefresher
 from domain.insights.scheduled_runs import InsightState, Outcome, RunHistory
-from entrypoints.http.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
 
 _MEDIA: Final = "text/plain; version=0.0.4"
 

@@ -15,7 +15,7 @@ from msgspec import Struct, convert
 from domain.insights.model import LowPerformer, Period, QueryHistory, TopQuery
 from domain.insights.overview import Overview, RankChange
 from domain.text import inert_cell
-from entrypoints.http.live_insight_views import (
+from entrypoints.http.insights.live_views import (
     ANALYSIS_EXAMPLE,
     AnalysisView,
     analysis_view,

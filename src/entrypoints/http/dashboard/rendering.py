@@ -18,7 +18,7 @@ from markupsafe import Markup
 from domain.errors import AppError, ChartFailed
 from entrypoints.http.dashboard import figures
 from entrypoints.http.dashboard.charts import Place
-from entrypoints.http.problems import Problem, on_app_error, on_http_error, on_unexpected
+from entrypoints.http.protocol.problems import Problem, on_app_error, on_http_error, on_unexpected
 from ports.chart_renderer import Chart, ChartRenderer
 
 _log = logging.getLogger(__name__)

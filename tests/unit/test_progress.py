@@ -1,0 +1,56 @@
+"""The progress of a comparison: bars on a terminal, a line each tenth elsewhere."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from domain.comparison.model import Outcome
+from domain.comparison.recording import Recording, question_of
+from domain.extraction.model import Status
+from entrypoints.cli.progress import ComparisonProgress
+from tests.contracts.comparison_log import LOCAL, OTHER, TEXTS, a_run
+
+RUN = a_run(texts=TEXTS, contestants=(LOCAL, OTHER), repeats=10)
+
+
+def answer(repeat: int, text_id: str = "a", *, name: str = "local", s: float = 0.1) -> Outcome:
+    status = Status.FAILED if repeat == 5 else Status.VALID
+    return Outcome(
+        contestant=name, text_id=text_id, repeat=repeat, status=status, fields={}, latency_s=s
+    )
+
+
+def shown(*outcomes: Outcome, known: tuple[Outcome, ...] = (), terminal: bool = False) -> str:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=terminal, width=100)
+    recording = Recording(run=RUN, outcomes={question_of(each): each for each in known})
+    with ComparisonProgress(console, RUN, recording) as progress:
+        for outcome in outcomes:
+            progress.heard(outcome)
+    return file.getvalue()
+
+
+def test_a_line_is_printed_for_each_tenth() -> None:
+    lines = shown(*(answer(repeat, text.id) for repeat in range(10) for text in TEXTS)).splitlines()
+    assert len(lines) == 11
+    assert lines[0].startswith("local: 1/30, 1 valid, ")
+    assert lines[0].endswith(" left")
+    assert lines[-1] == "local: 30/30, 3 failed, 27 valid"
+
+
+def test_what_stands_in_the_results_counts_and_other_questions_do_not() -> None:
+    beyond = answer(11)
+    known = (answer(0), answer(1), beyond)
+    assert shown(answer(2), known=known).startswith("local: 3/30, 3 valid, ")
+
+
+def test_a_slow_contestant_is_told_by_the_time_of_a_text() -> None:
+    assert " 30 s a text, 0:14:" in shown(answer(0, s=30.0))
+
+
+def test_a_terminal_gets_a_bar_for_each_contestant() -> None:
+    seen = shown(answer(0), answer(0, name="other"), terminal=True)
+    assert "1/30" in seen
+    assert seen.count("local") == seen.count("other")
