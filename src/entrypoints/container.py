@@ -34,8 +34,8 @@ from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
 from adapters.embedded.postgres import client_programs
 from adapters.files.click_columns import ClickColumns
-from adapters.files.click_files import ClickFile, RejectsFile, form_of
-from adapters.files.content import BadRow, Content, opened, unpacked
+from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
+from adapters.files.content import Content, UnreadableRow, opened, unpacked
 from adapters.files.csv_rows import CsvTable
 from adapters.files.samples import FileSampleSink
 from adapters.llm.examination import LanguageModelExamination
@@ -53,16 +53,19 @@ from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
 from adapters.postgres.extraction_queue import PostgresExtractionQueue
 from adapters.postgres.extraction_schemas import PostgresExtractionSchemaRepository
 from adapters.postgres.extractions import PostgresExtractionRepository
-from adapters.postgres.insights.scheduled_runs import PostgresScheduledRuns, insight_procedures
+from adapters.postgres.insights.scheduled_runs import (
+    PostgresScheduledRunRepository,
+    insight_procedures,
+)
 from adapters.postgres.insights.search_clicks import (
-    PostgresClickImports,
-    PostgresSearchClickLog,
-    PostgresSearchClickReader,
-    PostgresSearchRetention,
+    PostgresClickImportRepository,
+    PostgresSearchClickExport,
+    PostgresSearchClickPruner,
+    PostgresSearchClickWriter,
 )
 from adapters.postgres.insights.search_insights import (
-    PostgresSearchAnalysis,
-    PostgresSearchInsightStore,
+    PostgresSearchAnalyser,
+    PostgresSearchInsightRepository,
 )
 from adapters.postgres.known_extractions import PostgresKnownExtractions
 from adapters.postgres.migrations import MigrationError, migrate
@@ -75,7 +78,7 @@ from adapters.postgres.readiness import PostgresCheck
 from adapters.postgres.samples import PostgresSampleSink
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from adapters.postgres.users import PostgresUserRepository
-from adapters.reports.clicks import CsvClickFormat, NdjsonClickFormat, ParquetClickFormat
+from adapters.reports.clicks import CsvClickEncoder, NdjsonClickEncoder, ParquetClickEncoder
 from adapters.reports.csv_table import CsvFormat
 from adapters.reports.ndjson import NdjsonFormat
 from adapters.reports.parquet import ParquetFormat
@@ -92,7 +95,7 @@ from domain.extraction.single import SingleExtraction
 from domain.insights.click_import import ClickImportService
 from domain.insights.examination import InsightExamination
 from domain.insights.refresher import InsightRefresher
-from domain.insights.retention import RetentionService
+from domain.insights.retention import ClickRetentionService
 from domain.insights.scheduled_runs import Schedule
 from domain.insights.service import InsightService
 from domain.jobs.batch_desk import BatchDesk
@@ -119,7 +122,6 @@ from entrypoints.settings import (
 from ports.examination import Examination
 
 __all__ = [
-    "BadRow",
     "ClickColumns",
     "ClickFile",
     "Container",
@@ -128,7 +130,8 @@ __all__ = [
     "DumpError",
     "Look",
     "MigrationError",
-    "RejectsFile",
+    "RejectedRowFile",
+    "UnreadableRow",
     "dump",
     "end_with_parent",
     "examinations",
@@ -184,22 +187,22 @@ class Container(containers.DeclarativeContainer):
     )
     order_service = providers.Singleton(OrderService, orders=orders)
 
-    search_clicks = providers.Singleton(PostgresSearchClickLog, database)
-    click_reader = providers.Singleton(PostgresSearchClickReader, database)
+    search_clicks = providers.Singleton(PostgresSearchClickWriter, database)
+    click_reader = providers.Singleton(PostgresSearchClickExport, database)
     click_import_service = providers.Singleton(
-        ClickImportService, imports=providers.Singleton(PostgresClickImports, database)
+        ClickImportService, imports=providers.Singleton(PostgresClickImportRepository, database)
     )
     click_formats = providers.Dict(
-        csv=providers.Singleton(CsvClickFormat),
-        ndjson=providers.Singleton(NdjsonClickFormat),
-        parquet=providers.Singleton(ParquetClickFormat),
+        csv=providers.Singleton(CsvClickEncoder),
+        ndjson=providers.Singleton(NdjsonClickEncoder),
+        parquet=providers.Singleton(ParquetClickEncoder),
     )
-    search_analysis = providers.Singleton(PostgresSearchAnalysis, database)
-    search_insights = providers.Singleton(PostgresSearchInsightStore, database)
+    search_analysis = providers.Singleton(PostgresSearchAnalyser, database)
+    search_insights = providers.Singleton(PostgresSearchInsightRepository, database)
     insight_service = providers.Singleton(
         InsightService, insights=search_insights, analysis=search_analysis, clock=clock
     )
-    scheduled_runs = providers.Singleton(PostgresScheduledRuns, database)
+    scheduled_runs = providers.Singleton(PostgresScheduledRunRepository, database)
     insight_schedule = providers.Singleton(daily_at, settings.provided.insights_at)
     insight_refresher = providers.Singleton(
         InsightRefresher,
@@ -210,8 +213,8 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
     )
     retention_service = providers.Singleton(
-        RetentionService,
-        log=providers.Singleton(PostgresSearchRetention, database, search_insights),
+        ClickRetentionService,
+        log=providers.Singleton(PostgresSearchClickPruner, database, search_insights),
         clock=clock,
     )
     chart_renderer = providers.Dependency(instance_of=VegaChartRenderer)

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
-from adapters.files.content import BadRow, Content, unpacked
+from adapters.files.content import Content, UnreadableRow, unpacked
 from adapters.files.csv_rows import CsvTable
 from domain.comparison.model import LabelledText
 from domain.datasets.labels import BadLine, faults_between
@@ -95,7 +95,7 @@ _Read = tuple[int, LabelledText | str]
 
 def _lines(content: Content, schema: Schema) -> Iterator[_Read]:
     for number, line in content.lines():
-        if isinstance(line, BadRow):
+        if isinstance(line, UnreadableRow):
             yield number, line.why
         elif line.strip():
             try:
@@ -115,7 +115,7 @@ def _rows(content: Content, schema: Schema) -> Iterator[_Read]:
         yield from ((1, each.detail) for each in error.violations)
         return
     for number, row in table.rows():
-        yield number, row.why if isinstance(row, BadRow) else _row(heading, row, number)
+        yield number, row.why if isinstance(row, UnreadableRow) else _row(heading, row, number)
 
 
 def _row(heading: Heading, cells: Sequence[str], number: int) -> LabelledText | str:

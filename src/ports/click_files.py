@@ -7,12 +7,12 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from typing import Protocol
 
 from domain.insights.click_rows import (
+    AcceptedRow,
     ClickImport,
-    ClickRecord,
+    LoggedRow,
     Position,
-    RawBlock,
     Reject,
-    StoredRecord,
+    RowBlock,
 )
 
 
@@ -44,7 +44,7 @@ class ClickSource(Protocol):
     @property
     @abstractmethod
     def size(self) -> int:
-        """What `RawBlock.read` comes to at the end."""
+        """What `RowBlock.read` comes to at the end."""
         ...
 
     @property
@@ -64,7 +64,7 @@ class ClickSource(Protocol):
         ...
 
     @abstractmethod
-    def blocks(self, start: Position) -> Iterator[RawBlock]:
+    def blocks(self, start: Position) -> Iterator[RowBlock]:
         """The blocks from `start`, where an earlier block ended.
 
         Raises:
@@ -74,7 +74,7 @@ class ClickSource(Protocol):
         ...
 
 
-class RejectSink(Protocol):
+class RejectedRowWriter(Protocol):
     """A file of rejected rows, which is there once a row is in it."""
 
     @abstractmethod
@@ -106,7 +106,7 @@ class RejectSink(Protocol):
         ...
 
 
-class ClickImports(Protocol):
+class ClickImportRepository(Protocol):
     """Puts the rows of files into the log, each of them once.
 
     How far a file is goes into the same transaction as its rows, so that a process may be killed
@@ -137,7 +137,7 @@ class ClickImports(Protocol):
 
     @abstractmethod
     async def append(
-        self, before: ClickImport, after: ClickImport, rows: Sequence[ClickRecord]
+        self, before: ClickImport, after: ClickImport, rows: Sequence[AcceptedRow]
     ) -> None:
         """Write all rows and go from `before` to `after`, or do neither.
 
@@ -156,7 +156,7 @@ class ClickImports(Protocol):
         ...
 
 
-class ClickFormat(Protocol):
+class ClickEncoder(Protocol):
     """One form of a file of searches; what it writes is read back as it was."""
 
     @abstractmethod
@@ -169,6 +169,6 @@ class ClickFormat(Protocol):
         ...
 
     @abstractmethod
-    def encode(self, rows: AsyncIterable[Sequence[StoredRecord]]) -> AsyncIterator[bytes]:
+    def encode(self, rows: AsyncIterable[Sequence[LoggedRow]]) -> AsyncIterator[bytes]:
         """The file, piece by piece: never more than a bounded part of it is in memory."""
         ...

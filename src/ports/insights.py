@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from domain.insights.click_rows import StoredRecord
+from domain.insights.click_rows import LoggedRow
 from domain.insights.model import (
     FIRST_DAY,
     Analysis,
@@ -20,7 +20,7 @@ from domain.insights.model import (
 from domain.insights.scheduled_runs import Run, RunHistory
 
 
-class SearchClickLog(Protocol):
+class SearchClickWriter(Protocol):
     """Where searches and clicks are written down."""
 
     @abstractmethod
@@ -39,13 +39,13 @@ class SearchClickLog(Protocol):
         ...
 
 
-class SearchClickReader(Protocol):
+class SearchClickExport(Protocol):
     """Reads the log from end to end."""
 
     @abstractmethod
     def rows(
         self, first: date | None = None, last: date | None = None
-    ) -> AsyncGenerator[Sequence[StoredRecord], None]:
+    ) -> AsyncGenerator[Sequence[LoggedRow], None]:
         """The rows in the order in which they came, as they are at one time, some at a time.
 
         Args:
@@ -58,7 +58,7 @@ class SearchClickReader(Protocol):
         ...
 
 
-class SearchAnalysis(Protocol):
+class SearchAnalyser(Protocol):
     """The analyses over any period, from the log itself.
 
     Raises (each method):
@@ -76,7 +76,7 @@ class SearchAnalysis(Protocol):
         ...
 
 
-class SearchInsightStore(Protocol):
+class SearchInsightRepository(Protocol):
     """The stored insights, one a day.
 
     Raises (each method):
@@ -135,7 +135,7 @@ class SearchInsightStore(Protocol):
         ...
 
 
-class SearchRetention(Protocol):
+class SearchClickPruner(Protocol):
     """Deletes rows of the log that need not be kept one by one.
 
     Raises (each method):
@@ -155,7 +155,7 @@ class SearchRetention(Protocol):
         it. Rows of the day that come later are counted beside them.
 
         Args:
-            now: aware UTC; as in `SearchInsightStore.compute`.
+            now: aware UTC; as in `SearchInsightRepository.compute`.
 
         Returns:
             How many rows were deleted.
@@ -166,7 +166,7 @@ class SearchRetention(Protocol):
         ...
 
 
-class ScheduledRuns(Protocol):
+class ScheduledRunRepository(Protocol):
     """What every process, and every scheduler, writes down and reads in one place.
 
     Raises (each method):

@@ -10,7 +10,7 @@ from ports.comparisons import ComparisonIntake
 from ports.extraction_jobs import ExtractionJobIntake
 from ports.extractions import ExtractionRepository
 from ports.idempotency import IdempotencyStore
-from ports.insights import SearchClickLog
+from ports.insights import SearchClickWriter
 from ports.orders import OrderRepository
 from ports.users import UserRepository
 
@@ -32,7 +32,7 @@ class UnitOfWork(Protocol):
 
     @property
     @abstractmethod
-    def search_clicks(self) -> SearchClickLog:
+    def search_clicks(self) -> SearchClickWriter:
         """The log of searches, inside this unit."""
         ...
 

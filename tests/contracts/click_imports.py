@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import pytest
 
 from domain.errors import Conflict
-from domain.insights.click_rows import ClickImport, ClickRecord, Position
-from ports.click_files import ClickImports
+from domain.insights.click_rows import AcceptedRow, ClickImport, Position
+from ports.click_files import ClickImportRepository
 from tests.contracts.click_formats import record
 from tests.contracts.contract import Contract
 
@@ -26,8 +26,8 @@ class ImportStore:
         rows: what is in the log, in order.
     """
 
-    imports: ClickImports
-    rows: Callable[[], Awaitable[list[ClickRecord]]]
+    imports: ClickImportRepository
+    rows: Callable[[], Awaitable[list[AcceptedRow]]]
 
 
 def moved(before: ClickImport, rows: int, rejected: int = 0) -> ClickImport:
@@ -42,7 +42,7 @@ def moved(before: ClickImport, rows: int, rejected: int = 0) -> ClickImport:
     )
 
 
-class ClickImportsContract(Contract):
+class ClickImportRepositoryContract(Contract):
     @pytest.fixture
     def store(self) -> ImportStore:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What every `ScheduledRuns` holds."""
+"""What every `ScheduledRunRepository` holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.insights.scheduled_runs import Outcome, Run, RunHistory
-from ports.insights import ScheduledRuns
+from ports.insights import ScheduledRunRepository
 from tests.contracts.contract import Contract
 
 START = datetime(2026, 11, 22, 0, 20, 0, 123456, tzinfo=UTC)
@@ -21,16 +21,16 @@ DONE = Run(
 )
 
 
-class ScheduledRunsContract(Contract):
+class ScheduledRunRepositoryContract(Contract):
     @pytest.fixture
-    def runs(self) -> ScheduledRuns:
+    def runs(self) -> ScheduledRunRepository:
         raise NotImplementedError
 
-    async def test_a_task_that_never_ran_has_no_history(self, runs: ScheduledRuns) -> None:
+    async def test_a_task_that_never_ran_has_no_history(self, runs: ScheduledRunRepository) -> None:
         assert await runs.histories() == {}
 
     async def test_the_newest_run_of_each_outcome_is_kept_and_all_are_counted(
-        self, runs: ScheduledRuns
+        self, runs: ScheduledRunRepository
     ) -> None:
         later = timedelta(days=1)
         failed = replace(DONE, outcome=Outcome.FAILED, error="The database cannot be reached.")
@@ -45,14 +45,14 @@ class ScheduledRunsContract(Contract):
         }
 
     async def test_the_last_to_report_is_the_newest_whatever_its_clock_says(
-        self, runs: ScheduledRuns
+        self, runs: ScheduledRunRepository
     ) -> None:
         earlier = replace(DONE, started_at=START - timedelta(days=9))
         await runs.record(DONE)
         await runs.record(earlier)
         assert (await runs.histories())["nightly"].newest[Outcome.DONE] == earlier
 
-    async def test_tasks_are_kept_apart(self, runs: ScheduledRuns) -> None:
+    async def test_tasks_are_kept_apart(self, runs: ScheduledRunRepository) -> None:
         other = replace(DONE, task="other", outcome=Outcome.PARTLY_FAILED, error="A day failed.")
         await runs.record(DONE)
         await runs.record(other)
@@ -60,6 +60,6 @@ class ScheduledRunsContract(Contract):
         assert histories["nightly"].newest == {Outcome.DONE: DONE}
         assert histories["other"].newest == {Outcome.PARTLY_FAILED: other}
 
-    async def test_of_several_at_a_time_each_is_counted(self, runs: ScheduledRuns) -> None:
+    async def test_of_several_at_a_time_each_is_counted(self, runs: ScheduledRunRepository) -> None:
         await asyncio.gather(*(runs.record(DONE) for _ in range(8)))
         assert (await runs.histories())["nightly"].counts == {Outcome.DONE: 8}

@@ -20,8 +20,9 @@ from domain.insights.model import (
     Rules,
     SearchClick,
     TopQuery,
+    contradicts,
+    normalised_query,
 )
-from domain.insights.rates import contradicts, normalised_query
 from domain.statistics import percentile, wilson_interval
 
 _UNIT: Final = 10**12

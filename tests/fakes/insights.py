@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from domain.errors import Conflict, NotFound
-from domain.insights.click_rows import ClickImport, ClickRecord, Position
+from domain.insights.click_rows import AcceptedRow, ClickImport, Position
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
@@ -19,9 +19,14 @@ from domain.insights.model import (
     SearchClick,
     StoredInsight,
 )
-from ports.click_files import ClickImports
+from ports.click_files import ClickImportRepository
 from ports.clock import Clock
-from ports.insights import SearchAnalysis, SearchClickLog, SearchInsightStore, SearchRetention
+from ports.insights import (
+    SearchAnalyser,
+    SearchClickPruner,
+    SearchClickWriter,
+    SearchInsightRepository,
+)
 from tests.contracts.insights import Searches
 from tests.fakes.insight_rates import (
     daily_ctr,
@@ -33,7 +38,7 @@ from tests.fakes.insight_rates import (
 from tests.fakes.system import StandingClock
 
 
-class MemorySearchClickLog(SearchClickLog):
+class MemorySearchClickWriter(SearchClickWriter):
     """Rows in a list, to which a test may add what another program would write."""
 
     def __init__(
@@ -59,7 +64,7 @@ class MemorySearchClickLog(SearchClickLog):
             self._rows.remove(row)
 
 
-class MemorySearchAnalysis(SearchAnalysis):
+class MemorySearchAnalyser(SearchAnalyser):
     """The arithmetic of `tests.fakes.insight_rates` over a list of rows."""
 
     def __init__(self, rows: list[SearchClick]) -> None:
@@ -90,7 +95,7 @@ class MemorySearchAnalysis(SearchAnalysis):
         return query_history(query, period, self._rows)
 
 
-class MemorySearchInsightStore(SearchInsightStore):
+class MemorySearchInsightRepository(SearchInsightRepository):
     """Insights by day; tests may put into `stored` what another program would write."""
 
     def __init__(self, rows: list[SearchClick]) -> None:
@@ -100,7 +105,7 @@ class MemorySearchInsightStore(SearchInsightStore):
 
     async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
         """Compute one day and store it; see the port."""
-        found = await MemorySearchAnalysis(self._rows).analyse(Period.of_day(day), rules)
+        found = await MemorySearchAnalyser(self._rows).analyse(Period.of_day(day), rules)
         (daily,) = found.days
         fresh = StoredInsight(
             insight_date=day,
@@ -177,10 +182,10 @@ class MemorySearchInsightStore(SearchInsightStore):
         return Counter(row for row in self._rows if row.search_date == day)
 
 
-class MemorySearchRetention(SearchRetention):
+class MemorySearchClickPruner(SearchClickPruner):
     """Rows that are gone stay in the list, so that they add up, and are no longer found."""
 
-    def __init__(self, rows: list[SearchClick], insights: MemorySearchInsightStore) -> None:
+    def __init__(self, rows: list[SearchClick], insights: MemorySearchInsightRepository) -> None:
         self._rows = rows
         self._insights = insights
         self._gone: Counter[SearchClick] = Counter()
@@ -200,12 +205,12 @@ class MemorySearchRetention(SearchRetention):
         return gone.total()
 
 
-class MemoryClickImports(ClickImports):
+class MemoryClickImportRepository(ClickImportRepository):
     """Rows in a list and imports by number, which tests may look at."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.rows: list[ClickRecord] = []
+        self.rows: list[AcceptedRow] = []
         self.imports: dict[int, ClickImport] = {}
 
     async def latest(self, fingerprint: bytes) -> ClickImport | None:
@@ -239,7 +244,7 @@ class MemoryClickImports(ClickImports):
         return begun
 
     async def append(
-        self, before: ClickImport, after: ClickImport, rows: Sequence[ClickRecord]
+        self, before: ClickImport, after: ClickImport, rows: Sequence[AcceptedRow]
     ) -> None:
         """Write all rows and move on; see the port."""
         self._check(before)
@@ -265,7 +270,7 @@ def _elsewhere() -> Conflict:
 def searches_in_memory() -> Searches:
     """A store that starts empty."""
     rows: list[SearchClick] = []
-    store = MemorySearchInsightStore(rows)
+    store = MemorySearchInsightRepository(rows)
 
     async def write_rows(more: Sequence[SearchClick]) -> None:
         rows.extend(more)
@@ -274,10 +279,10 @@ def searches_in_memory() -> Searches:
         store.stored[insight.insight_date] = insight
 
     return Searches(
-        log=MemorySearchClickLog(StandingClock(), rows),
-        analysis=MemorySearchAnalysis(rows),
+        log=MemorySearchClickWriter(StandingClock(), rows),
+        analysis=MemorySearchAnalyser(rows),
         insights=store,
-        retention=MemorySearchRetention(rows, store),
+        retention=MemorySearchClickPruner(rows, store),
         write_rows=write_rows,
         write_insight=write_insight,
     )

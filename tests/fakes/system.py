@@ -14,7 +14,7 @@ from domain.errors import ChartFailed, Unavailable
 from domain.insights.scheduled_runs import Outcome, Run, RunHistory
 from ports.chart_renderer import Chart, ChartRenderer
 from ports.clock import Clock
-from ports.insights import ScheduledRuns
+from ports.insights import ScheduledRunRepository
 from ports.server_process import ServerProcess
 
 
@@ -91,7 +91,7 @@ class MemoryServerProcess(ServerProcess):
         self._failures = failures
 
 
-class MemoryScheduledRuns(ScheduledRuns):
+class MemoryScheduledRunRepository(ScheduledRunRepository):
     """Newest runs and counts in dictionaries."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from adapters.postgres.insights.scheduled_runs import PostgresScheduledRuns
+from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from domain.insights.refresher import CATCH_UP, NIGHTLY
 from domain.insights.scheduled_runs import Outcome, Run
@@ -43,7 +43,7 @@ async def record(database: Database, task: str, age: timedelta, error: str | Non
         outcome=Outcome.FAILED if error else Outcome.DONE,
         error=error,
     )
-    await PostgresScheduledRuns(database).record(run)
+    await PostgresScheduledRunRepository(database).record(run)
     return run
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.insights.click_rows import COLUMNS, Position, RawBlock, Reject, checked, row_violations
+from domain.insights.click_rows import COLUMNS, Position, Reject, RowBlock, checked, row_violations
 
 DAY = date(2026, 11, 20)
 GOOD = {
@@ -22,8 +22,8 @@ GOOD = {
 }
 
 
-def block(rows: Sequence[dict[str, Any]], spoiled: Sequence[Reject] = ()) -> RawBlock:
-    return RawBlock(
+def block(rows: Sequence[dict[str, Any]], spoiled: Sequence[Reject] = ()) -> RowBlock:
+    return RowBlock(
         columns={name: [row[name] for row in rows] for name in (rows[0] if rows else ())},
         lines=range(10, 10 + len(rows)),
         spoiled=spoiled,

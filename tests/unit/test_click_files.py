@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.files.click_columns import ClickColumns
-from adapters.files.click_files import ClickFile, RejectsFile, form_of
+from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from domain.errors import InvalidInput, Violation
-from domain.insights.click_rows import ClickRecord, Position, RawBlock, Reject, checked
+from domain.insights.click_rows import AcceptedRow, Position, Reject, RowBlock, checked
 from domain.strict_json import read_json
 from tests.contracts.click_formats import ROWS, record
 
@@ -51,7 +51,7 @@ def source(
 
 def read(
     file: ClickFile, start: Position | None = None, day: date | None = None
-) -> tuple[list[ClickRecord], list[Reject], list[RawBlock]]:
+) -> tuple[list[AcceptedRow], list[Reject], list[RowBlock]]:
     blocks = list(file.blocks(start or Position()))
     found = [checked(block, day) for block in blocks]
     return (
@@ -593,7 +593,7 @@ def test_rejects_are_json_whatever_stands_in_a_row(tmp_path: Path) -> None:
     path = tmp_path / "rejects"
     odd = {"a": math.nan, "b": [-math.inf, b"\xff", None, True], "\ud800": "\ud800", "d": DAY}
     rejects = [Reject(line=7, row=odd, reasons=[Violation(pointer="/a", detail="\udc00")])]
-    assert RejectsFile(path).write(rejects) == path.stat().st_size
+    assert RejectedRowFile(path).write(rejects) == path.stat().st_size
     assert read_json(path.read_bytes()) == {
         "line": 7,
         "row": {
@@ -658,7 +658,7 @@ def test_the_same_content_is_known_again(path: Path, tmp_path: Path) -> None:
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_reading_goes_on_from_any_place_where_a_block_ends(
-    path: Path, rows: list[ClickRecord], wrong: list[str], size: int, data: st.DataObject
+    path: Path, rows: list[AcceptedRow], wrong: list[str], size: int, data: st.DataObject
 ) -> None:
     lines = [
         f'"{query.replace(chr(34), chr(34) * 2)}",{clicks},{shown},,{day}'
@@ -669,7 +669,7 @@ def test_reading_goes_on_from_any_place_where_a_block_ends(
     whole_rows, whole_rejects, _ = read(source(path, block_bytes=10**6))
     taken, rejects, blocks = read(source(path, block_bytes=size))
     assert (taken, rejects) == (whole_rows, whole_rejects)
-    before: list[ClickRecord] = []
+    before: list[AcceptedRow] = []
     for block in blocks:
         before += checked(block, None)[0]
         assert before + read(source(path, block_bytes=size), block.end)[0] == whole_rows

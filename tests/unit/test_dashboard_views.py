@@ -37,7 +37,7 @@ from entrypoints.http.dashboard.rendering import drawn, page
 from ports.chart_renderer import Chart
 from tests.contracts.charts import Elements
 from tests.dashboard_rows import HOSTILE, PERIOD, all_rows
-from tests.fakes.insights import MemorySearchAnalysis
+from tests.fakes.insights import MemorySearchAnalyser
 from tests.fakes.system import LabelChartRenderer
 
 LOW_RULES = Rules(low_percentile=0)
@@ -50,7 +50,7 @@ def overview(
     rules: Rules = LOW_RULES,
     freshness: Freshness = Freshness(pending_days=[], computed_at=None),  # noqa: B008 (frozen)
 ) -> Overview:
-    analysis = MemorySearchAnalysis(list(all_rows() if rows is None else rows))
+    analysis = MemorySearchAnalyser(list(all_rows() if rows is None else rows))
 
     async def both() -> Overview:
         current = await analysis.analyse(period, rules)
@@ -327,7 +327,7 @@ def test_a_period_in_which_nothing_is_listed_says_why() -> None:
 
 
 def test_a_query_has_a_page_of_its_own() -> None:
-    analysis = MemorySearchAnalysis(list(all_rows()))
+    analysis = MemorySearchAnalyser(list(all_rows()))
     found = asyncio.run(analysis.history("gift card", PERIOD))
     names = query_page(found, links(query="gift card"), PERIOD)
     kpis = {each["label"]: each["value"] for each in names["kpis"]}
@@ -341,7 +341,7 @@ def test_a_query_has_a_page_of_its_own() -> None:
 @pytest.mark.parametrize(("impressions", "said"), [(0, "there is no rate"), (None, "Nobody")])
 def test_a_query_without_figures_says_why(impressions: int | None, said: str) -> None:
     rows = [] if impressions is None else [row("rug", 0, impressions)]
-    found = asyncio.run(MemorySearchAnalysis(rows).history("rug", PERIOD))
+    found = asyncio.run(MemorySearchAnalyser(rows).history("rug", PERIOD))
     here = links(query="rug")
     names = query_page(found, here, PERIOD)
     charts = {"history": [("wide", None)]}

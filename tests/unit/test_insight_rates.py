@@ -7,8 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.insights.model import RankBy, Rules
-from domain.insights.rates import normalised_query
+from domain.insights.model import RankBy, Rules, normalised_query
 from domain.statistics import wilson_interval
 from tests.fakes.insight_rates import low_performers, top_queries
 

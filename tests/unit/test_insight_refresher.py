@@ -17,19 +17,19 @@ from domain.insights.scheduled_runs import (
     DayOutcome,
     DayResult,
     Outcome,
+    RefreshReport,
     Run,
     RunHistory,
-    RunReport,
     Schedule,
 )
 from domain.insights.service import InsightService
 from tests.contracts.insights import row
 from tests.fakes.insights import (
-    MemorySearchAnalysis,
-    MemorySearchClickLog,
-    MemorySearchInsightStore,
+    MemorySearchAnalyser,
+    MemorySearchClickWriter,
+    MemorySearchInsightRepository,
 )
-from tests.fakes.system import MemoryScheduledRuns, StandingClock
+from tests.fakes.system import MemoryScheduledRunRepository, StandingClock
 
 NIGHT = datetime(2026, 11, 22, 0, 20, tzinfo=UTC)
 TODAY = NIGHT.date()
@@ -41,7 +41,7 @@ def ago(days: int) -> date:
     return TODAY - timedelta(days=days)
 
 
-class FailingStore(MemorySearchInsightStore):
+class FailingStore(MemorySearchInsightRepository):
     """Raises what it is told to for a day, and notes which days were asked for."""
 
     def __init__(self, rows: list[SearchClick]) -> None:
@@ -56,7 +56,7 @@ class FailingStore(MemorySearchInsightStore):
         return await super().compute(day, rules, now=now)
 
 
-class FailingRuns(MemoryScheduledRuns):
+class FailingRuns(MemoryScheduledRunRepository):
     """Is away when it is told to be."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class FailingRuns(MemoryScheduledRuns):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
     refresher: InsightRefresher
-    log: MemorySearchClickLog
+    log: MemorySearchClickWriter
     store: FailingStore
     runs: FailingRuns
     clock: StandingClock
@@ -92,21 +92,21 @@ def shop() -> Shop:
     return Shop(
         refresher=InsightRefresher(
             service=InsightService(
-                insights=store, analysis=MemorySearchAnalysis(rows), clock=clock
+                insights=store, analysis=MemorySearchAnalyser(rows), clock=clock
             ),
             insights=store,
             runs=runs,
             schedule=Schedule(at=time(0, 20)),
             clock=clock,
         ),
-        log=MemorySearchClickLog(clock, rows),
+        log=MemorySearchClickWriter(clock, rows),
         store=store,
         runs=runs,
         clock=clock,
     )
 
 
-def days_of(report: RunReport) -> list[date]:
+def days_of(report: RefreshReport) -> list[date]:
     return [each.day for each in report.days]
 
 
@@ -242,7 +242,7 @@ async def test_an_outage_stops_the_run_and_leaves_the_rest_for_the_next(shop: Sh
 @pytest.mark.parametrize("what", ["refresh", "catch_up"])
 async def test_an_outage_from_the_start_is_a_run_that_failed(shop: Shop, what: str) -> None:
     shop.runs.reads = False
-    report: RunReport = await getattr(shop.refresher, what)()
+    report: RefreshReport = await getattr(shop.refresher, what)()
     assert (report.run.outcome, report.outage, report.days) == (Outcome.FAILED, DOWN, [])
     shop.runs.reads = True
     assert (await shop.runs.histories())[NIGHTLY].counts == {Outcome.FAILED: 1}

@@ -13,9 +13,9 @@ from domain.insights.overview import Change
 from domain.insights.service import InsightService
 from tests.contracts.insights import row
 from tests.fakes.insights import (
-    MemorySearchAnalysis,
-    MemorySearchClickLog,
-    MemorySearchInsightStore,
+    MemorySearchAnalyser,
+    MemorySearchClickWriter,
+    MemorySearchInsightRepository,
 )
 from tests.fakes.system import StandingClock
 
@@ -30,8 +30,8 @@ def ago(days: int) -> date:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
     service: InsightService
-    log: MemorySearchClickLog
-    store: MemorySearchInsightStore
+    log: MemorySearchClickWriter
+    store: MemorySearchInsightRepository
     clock: StandingClock
 
 
@@ -39,10 +39,10 @@ class Shop:
 def shop() -> Shop:
     clock = StandingClock(datetime(2026, 11, 22, 0, 20, tzinfo=UTC))
     rows: list[SearchClick] = []
-    store = MemorySearchInsightStore(rows)
+    store = MemorySearchInsightRepository(rows)
     return Shop(
-        service=InsightService(insights=store, analysis=MemorySearchAnalysis(rows), clock=clock),
-        log=MemorySearchClickLog(clock, rows),
+        service=InsightService(insights=store, analysis=MemorySearchAnalyser(rows), clock=clock),
+        log=MemorySearchClickWriter(clock, rows),
         store=store,
         clock=clock,
     )

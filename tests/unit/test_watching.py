@@ -12,29 +12,29 @@ import pytest
 
 from domain.errors import DatabaseUnavailable, DependencyError
 from domain.insights.refresher import InsightRefresher
-from domain.insights.scheduled_runs import Outcome, Run, RunReport
+from domain.insights.scheduled_runs import Outcome, RefreshReport, Run
 from entrypoints.worker.watching import watch_insights
 
 DOWN = DatabaseUnavailable("The database cannot be reached.", retry_after_s=5)
 PATIENCE_S = 30
 
 
-def report(outage: DependencyError | None = None, outcome: Outcome = Outcome.DONE) -> RunReport:
+def report(outage: DependencyError | None = None, outcome: Outcome = Outcome.DONE) -> RefreshReport:
     now = datetime(2026, 11, 22, tzinfo=UTC)
     run = Run(task="t", started_at=now, finished_at=now, outcome=outcome)
-    return RunReport(run=run, days=[], outage=outage)
+    return RefreshReport(run=run, days=[], outage=outage)
 
 
 class Looking:
     """Stands for the use case: answers in turn as told, then well."""
 
-    def __init__(self, *answers: RunReport | Exception) -> None:
+    def __init__(self, *answers: RefreshReport | Exception) -> None:
         self.answers = list(answers)
         self.looks = 0
         self.held: asyncio.Event | None = None
         self.ended = 0
 
-    async def catch_up(self) -> RunReport:
+    async def catch_up(self) -> RefreshReport:
         self.looks += 1
         if self.held is not None:
             await self.held.wait()

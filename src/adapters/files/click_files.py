@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from adapters.files.click_columns import LONGEST_LINE, ClickColumns
-from adapters.files.click_formats import CsvClicks, NdjsonClicks, ParquetClicks
+from adapters.files.click_formats import CsvClickReader, NdjsonClickReader, ParquetClickReader
 from adapters.files.content import BLOCK_BYTES, BOM, opened, unfit
 from domain.errors import InvalidInput, Violation
-from domain.insights.click_rows import Position, RawBlock, Reject
-from ports.click_files import ClickSource, RejectSink
+from domain.insights.click_rows import Position, Reject, RowBlock
+from ports.click_files import ClickSource, RejectedRowWriter
 
 
 class _Form(Protocol):
@@ -28,7 +28,7 @@ class _Form(Protocol):
 
     def unread(self, path: Path) -> Sequence[str]: ...
 
-    def blocks(self, path: Path, start: Position) -> Iterator[RawBlock]: ...
+    def blocks(self, path: Path, start: Position) -> Iterator[RowBlock]: ...
 
 
 class ClickFile(ClickSource):
@@ -56,9 +56,9 @@ class ClickFile(ClickSource):
         self._path = path
         self._name = name
         forms: dict[str, _Form] = {
-            "csv": CsvClicks(columns=columns, delimiter=delimiter, block_bytes=block_bytes),
-            "ndjson": NdjsonClicks(columns=columns, block_bytes=block_bytes),
-            "parquet": ParquetClicks(columns=columns),
+            "csv": CsvClickReader(columns=columns, delimiter=delimiter, block_bytes=block_bytes),
+            "ndjson": NdjsonClickReader(columns=columns, block_bytes=block_bytes),
+            "parquet": ParquetClickReader(columns=columns),
         }
         self._form = forms[form]
         self._seen = self._stamp()
@@ -98,7 +98,7 @@ class ClickFile(ClickSource):
             self._form.unread(self._path)
             self._left = self._form.check(self._path)
 
-    def blocks(self, start: Position) -> Iterator[RawBlock]:
+    def blocks(self, start: Position) -> Iterator[RowBlock]:
         """See the port; a file that somebody writes to meanwhile is refused."""
         with _named(self._name):
             for block in self._form.blocks(self._path, start):
@@ -140,7 +140,7 @@ def form_of(path: Path, name: str) -> str:
     return "ndjson" if start.startswith(b"{") else "csv"
 
 
-class RejectsFile(RejectSink):
+class RejectedRowFile(RejectedRowWriter):
     """`{"line": ..., "row": ..., "reasons": [{"pointer": ..., "detail": ...}]}` a line."""
 
     def __init__(self, path: Path) -> None:

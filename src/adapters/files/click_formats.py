@@ -20,16 +20,16 @@ from adapters.files.click_columns import (
     counts_of_texts,
     rates_of_texts,
 )
-from adapters.files.content import BOM, BadRow, check_to_the_end, opened, spoiled, unfit
+from adapters.files.content import BOM, UnreadableRow, check_to_the_end, opened, spoiled, unfit
 from adapters.files.csv_rows import CsvTable
 from domain.errors import Violation
-from domain.insights.click_rows import COLUMNS, Position, RawBlock, Reject
+from domain.insights.click_rows import COLUMNS, Position, Reject, RowBlock
 from domain.strict_json import DEEPEST, MOST_DIGITS, NotStrictJson, read_json
 from domain.text import plain_cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CsvClicks:
+class CsvClickReader:
     """A heading names the columns; a blank stands for what is not known."""
 
     columns: ClickColumns
@@ -53,7 +53,7 @@ class CsvClicks:
         with opened(path, LONGEST_LINE) as content:
             return self.columns.among(CsvTable(content, self.delimiter).heading)[1]
 
-    def blocks(self, path: Path, start: Position) -> Iterator[RawBlock]:
+    def blocks(self, path: Path, start: Position) -> Iterator[RowBlock]:
         """See `ports.click_files`."""
         days = Days()
         with opened(path, LONGEST_LINE) as content:
@@ -61,7 +61,7 @@ class CsvClicks:
             found, _ = self.columns.among(table.heading)
             places = {column: table.heading.index(self.columns.name(column)) for column in found}
             for block in table.blocks(start.offset, start.line, self.block_bytes):
-                yield RawBlock(
+                yield RowBlock(
                     columns=_csv_columns(block.rows, places, days),
                     lines=block.lines,
                     spoiled=_rejected(block.bad),
@@ -70,7 +70,7 @@ class CsvClicks:
                 )
 
 
-def _rejected(bad: Iterable[BadRow]) -> list[Reject]:
+def _rejected(bad: Iterable[UnreadableRow]) -> list[Reject]:
     """What could not be read as rows, as it is told."""
     return [
         Reject(line=each.line, row=each.row, reasons=[Violation(pointer="", detail=each.why)])
@@ -104,7 +104,7 @@ _TOO_LONG: Final = b"0" * (MOST_DIGITS + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NdjsonClicks:
+class NdjsonClickReader:
     """An object a line, each read by itself: what one does not have, another may."""
 
     columns: ClickColumns
@@ -126,7 +126,7 @@ class NdjsonClicks:
         """Members that rows at the beginning of the file have and that are not read."""
         return self._members(path)
 
-    def blocks(self, path: Path, start: Position) -> Iterator[RawBlock]:
+    def blocks(self, path: Path, start: Position) -> Iterator[RowBlock]:
         """See `ports.click_files`."""
         self._members(path)
         names = {column: self.columns.name(column) for column in COLUMNS}
@@ -139,7 +139,7 @@ class NdjsonClicks:
                 if piece.overlong is not None:
                     line += 1
                     bad.append(content.overlong(line, piece.overlong))
-                yield RawBlock(
+                yield RowBlock(
                     columns=_json_columns(rows, names, days),
                     lines=lines,
                     spoiled=_rejected(bad),
@@ -165,7 +165,7 @@ class NdjsonClicks:
         raise unfit("is empty")
 
 
-def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], list[BadRow]]:
+def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], list[UnreadableRow]]:
     """The rows of whole lines, the first of which is line `first`; where each begins; the rest."""
     count = data.count(b"\n") + (bool(data) and not data.endswith(b"\n"))
     try:
@@ -174,7 +174,7 @@ def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], lis
         rows = []
     if len(rows) == count and _strict(data, rows):
         return rows, range(first, first + count), []
-    rows, begins, bad = [], [], list[BadRow]()
+    rows, begins, bad = [], [], list[UnreadableRow]()
     for number, line in enumerate(data.split(b"\n"), start=first):
         if not line.strip():
             continue
@@ -234,7 +234,7 @@ _KINDS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParquetClicks:
+class ParquetClickReader:
     """Typed columns; a null stands for what is not known."""
 
     columns: ClickColumns
@@ -262,7 +262,7 @@ class ParquetClicks:
         with _file(path) as file:
             return self.columns.among(file.schema_arrow.names)[1]
 
-    def blocks(self, path: Path, start: Position) -> Iterator[RawBlock]:
+    def blocks(self, path: Path, start: Position) -> Iterator[RowBlock]:
         """See `ports.click_files`; positions are rows."""
         days = Days()
         with _file(path) as file:
@@ -283,7 +283,7 @@ class ParquetClicks:
                 columns["impressions"] = counts_of_numbers(columns["impressions"])
                 if "search_date" in columns:
                     columns["search_date"] = days.of_texts(columns["search_date"])
-                yield RawBlock(
+                yield RowBlock(
                     columns=columns,
                     lines=range(done - rest.num_rows + 1, done + 1),
                     spoiled=(),

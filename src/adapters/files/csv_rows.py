@@ -11,7 +11,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Final
 
-from adapters.files.content import BLOCK_BYTES, BOM, BadRow, Content, Piece, spoiled, unfit
+from adapters.files.content import BLOCK_BYTES, BOM, Content, Piece, UnreadableRow, spoiled, unfit
 
 # The bound of the module is one for the whole process. Ours is the content's, on whole rows.
 csv.field_size_limit(2**31 - 1)
@@ -44,7 +44,7 @@ class CsvBlock:
 
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
-    bad: Sequence[BadRow]
+    bad: Sequence[UnreadableRow]
     end: int
     line: int
     read: int
@@ -56,7 +56,7 @@ class _Parsed:
 
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
-    bad: list[BadRow] = field(default_factory=list)
+    bad: list[UnreadableRow] = field(default_factory=list)
     count: int
     rest: bytes = b""
 
@@ -84,10 +84,10 @@ class CsvTable:
         self._begin = self._lines = 0
         self.heading: Sequence[str] = self._names(self._first_line())
 
-    def rows(self) -> Iterator[tuple[int, Sequence[str] | BadRow]]:
+    def rows(self) -> Iterator[tuple[int, Sequence[str] | UnreadableRow]]:
         """Each row, or what is none, by the number of the line where it begins."""
         for block in self.blocks():
-            found: list[tuple[int, Sequence[str] | BadRow]] = []
+            found: list[tuple[int, Sequence[str] | UnreadableRow]] = []
             found += zip(block.lines, block.rows, strict=True)
             found += ((each.line, each) for each in block.bad)
             yield from sorted(found, key=itemgetter(0))

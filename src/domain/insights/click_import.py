@@ -10,8 +10,8 @@ from datetime import date
 from typing import Final
 
 from domain.errors import Conflict
-from domain.insights.click_rows import ClickImport, ClickRecord, Position, RawBlock, Reject, checked
-from ports.click_files import ClickImports, ClickSource, RejectSink
+from domain.insights.click_rows import AcceptedRow, ClickImport, Position, Reject, RowBlock, checked
+from ports.click_files import ClickImportRepository, ClickSource, RejectedRowWriter
 
 CHUNK_ROWS: Final = 32_768
 """Rows of one transaction, about: its fixed costs vanish, and a kill costs part of a second."""
@@ -22,7 +22,7 @@ Progress = Callable[[ClickImport, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chunk:
-    rows: list[ClickRecord]
+    rows: list[AcceptedRow]
     rejects: list[Reject]
     end: Position
     read: int
@@ -36,11 +36,11 @@ class ClickImportService:
         chunk_rows: rows of one transaction, about; 1 and up.
     """
 
-    imports: ClickImports
+    imports: ClickImportRepository
     chunk_rows: int = CHUNK_ROWS
 
     async def start(
-        self, source: ClickSource, rejects: RejectSink, *, day: date | None, again: bool
+        self, source: ClickSource, rejects: RejectedRowWriter, *, day: date | None, again: bool
     ) -> ClickImport:
         """The import of `source`: the one that was cut short, or a new one.
 
@@ -96,7 +96,7 @@ class ClickImportService:
         self,
         started: ClickImport,
         source: ClickSource,
-        rejects: RejectSink,
+        rejects: RejectedRowWriter,
         *,
         day: date | None,
         progress: Progress,
@@ -139,9 +139,9 @@ class ClickImportService:
         return await self.imports.finish(current)
 
     def _chunks(self, source: ClickSource, start: Position, day: date | None) -> Iterator[_Chunk]:
-        rows: list[ClickRecord] = []
+        rows: list[AcceptedRow] = []
         rejects: list[Reject] = []
-        last: RawBlock | None = None
+        last: RowBlock | None = None
         for block in source.blocks(start):
             taken, refused = checked(block, day)
             rows += taken

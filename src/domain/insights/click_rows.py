@@ -9,8 +9,7 @@ from operator import gt
 from typing import Any, Final
 
 from domain.errors import Violation
-from domain.insights.model import FIRST_DAY, LAST_DAY, MAX_COUNT
-from domain.insights.rates import contradicts
+from domain.insights.model import FIRST_DAY, LAST_DAY, MAX_COUNT, contradicts
 from domain.text import MAX_LENGTH, label_problem
 
 
@@ -53,10 +52,10 @@ REQUIRED: Final = ("search_query", "clicks", "impressions")
 COLUMNS: Final = (*REQUIRED, "click_through_rate", "search_date")
 """What a row of a file is made of. `search_date` is required too, unless a day is given for all."""
 
-ClickRecord = tuple[str, int, int, float | None, date]
+AcceptedRow = tuple[str, int, int, float | None, date]
 """A row that is taken, in the order of `COLUMNS`; the rate is clicks / impressions."""
 
-StoredRecord = tuple[str | None, int | None, int | None, float | None, date | None]
+LoggedRow = tuple[str | None, int | None, int | None, float | None, date | None]
 """A row of the log in the order of `COLUMNS`, which another program may have written."""
 
 _SHOWN: Final = 80
@@ -121,7 +120,7 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RawBlock:
+class RowBlock:
     """Rows of a file that follow one another, by column and of any type.
 
     Attributes:
@@ -141,7 +140,7 @@ class RawBlock:
     read: int
 
 
-def checked(block: RawBlock, day: date | None) -> tuple[list[ClickRecord], list[Reject]]:
+def checked(block: RowBlock, day: date | None) -> tuple[list[AcceptedRow], list[Reject]]:
     """The rows of a block that are taken, and the others, each in the order of the file.
 
     Args:
@@ -206,7 +205,7 @@ def _problem(name: str, value: object) -> str | None:
 
 def _all_rows(
     columns: Mapping[str, Sequence[Any]], size: int, day: date | None
-) -> list[ClickRecord] | None:
+) -> list[AcceptedRow] | None:
     """All rows of a block if each of them is right; None if one may be wrong."""
     queries, clicks, impressions = (columns[name] for name in REQUIRED)
     days = columns.get("search_date", [None] * size)

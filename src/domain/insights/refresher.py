@@ -19,15 +19,15 @@ from domain.insights.scheduled_runs import (
     DayResult,
     InsightState,
     Outcome,
+    RefreshReport,
     Run,
     RunHistory,
-    RunReport,
     Schedule,
     outcome_of,
 )
 from domain.insights.service import InsightService
 from ports.clock import Clock
-from ports.insights import ScheduledRuns, SearchInsightStore
+from ports.insights import ScheduledRunRepository, SearchInsightRepository
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ MAX_LOOKBACK_DAYS: Final = 366
 NIGHTLY: Final = "insights_nightly"
 CATCH_UP: Final = "insights_catch_up"
 TASKS: Final = (NIGHTLY, CATCH_UP)
-"""The names of the two tasks in `ScheduledRuns`."""
+"""The names of the two tasks in `ScheduledRunRepository`."""
 
 Tell = Callable[[DayResult], object]
 """Told of each day of a run when it is done with."""
@@ -54,12 +54,12 @@ class InsightRefresher:
     """Runs over days: a day that fails does not stop the others, and each is reported."""
 
     service: InsightService
-    insights: SearchInsightStore
-    runs: ScheduledRuns
+    insights: SearchInsightRepository
+    runs: ScheduledRunRepository
     schedule: Schedule
     clock: Clock
 
-    async def refresh(self, tell: Tell = _in_silence) -> RunReport:
+    async def refresh(self, tell: Tell = _in_silence) -> RefreshReport:
         """The nightly run: compute every day that lacks its insight or whose rows have changed.
 
         The last 3 days are computed in any case, and so is every day since the last such run
@@ -71,7 +71,7 @@ class InsightRefresher:
         """
         return await self._recorded(NIGHTLY, self._nightly_days, tell)
 
-    async def catch_up(self, tell: Tell = _in_silence) -> RunReport:
+    async def catch_up(self, tell: Tell = _in_silence) -> RefreshReport:
         """Do what is left undone; next to nothing to do when nothing is.
 
         Computes every day that lacks its insight or whose rows have changed. If the nightly run
@@ -81,7 +81,7 @@ class InsightRefresher:
             return await self.refresh(tell)
         return await self._recorded(CATCH_UP, self._lacking, tell)
 
-    async def compute(self, days: Sequence[date], tell: Tell = _in_silence) -> RunReport:
+    async def compute(self, days: Sequence[date], tell: Tell = _in_silence) -> RefreshReport:
         """Compute just these days, oldest first; this is not written down as a run by the clock.
 
         Raises:
@@ -136,7 +136,7 @@ class InsightRefresher:
 
     async def _recorded(
         self, task: str, days_of: Callable[[], Awaitable[Sequence[date]]], tell: Tell
-    ) -> RunReport:
+    ) -> RefreshReport:
         started_at = self.clock.now()
         try:
             days = await days_of()
@@ -153,7 +153,7 @@ class InsightRefresher:
 
     async def _run(
         self, task: str, started_at: datetime, days: Sequence[date], tell: Tell
-    ) -> RunReport:
+    ) -> RefreshReport:
         outage: DependencyError | None = None
         results = []
         for day in days:
@@ -190,7 +190,7 @@ class InsightRefresher:
         days: Sequence[DayResult],
         *,
         outage: DependencyError | None,
-    ) -> RunReport:
+    ) -> RefreshReport:
         outcome, error = outcome_of(days, outage)
         run = Run(
             task=task,
@@ -199,7 +199,7 @@ class InsightRefresher:
             outcome=outcome,
             error=error,
         )
-        report = RunReport(run=run, days=days, outage=outage)
+        report = RefreshReport(run=run, days=days, outage=outage)
         level = logging.ERROR if error else logging.INFO if days else logging.DEBUG
         _log.log(level, "%s: %s", task, outcome.value, extra=report.summary)
         return report

@@ -9,17 +9,17 @@ from datetime import date
 from domain.errors import InvalidInput, Violation
 from domain.insights.model import Rules
 from ports.clock import Clock
-from ports.insights import SearchRetention
+from ports.insights import SearchClickPruner
 
 Progress = Callable[[date, int], None]
 """Is told a day and how many of its rows were deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionService:
+class ClickRetentionService:
     """Decides which days give their rows up."""
 
-    log: SearchRetention
+    log: SearchClickPruner
     clock: Clock
 
     async def days_to_prune(self, before: date) -> Sequence[date]:

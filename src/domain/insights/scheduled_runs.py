@@ -102,7 +102,7 @@ class DayResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunReport:
+class RefreshReport:
     """One run, day by day.
 
     Attributes:

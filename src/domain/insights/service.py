@@ -10,7 +10,7 @@ from domain.errors import InvalidInput, Violation
 from domain.insights.model import FIRST_DAY, Freshness, Period, Rules, StoredInsight
 from domain.insights.overview import Overview, trend
 from ports.clock import Clock
-from ports.insights import SearchAnalysis, SearchInsightStore
+from ports.insights import SearchAnalyser, SearchInsightRepository
 
 DEFAULT_PERIOD_DAYS: Final = 28
 """The period of an analysis that names none: that many days up to yesterday."""
@@ -23,8 +23,8 @@ MAX_PERIOD_DAYS: Final = 366
 class InsightService:
     """Decides which days are computed, and when, and what a period is compared with."""
 
-    insights: SearchInsightStore
-    analysis: SearchAnalysis
+    insights: SearchInsightRepository
+    analysis: SearchAnalyser
     clock: Clock
 
     async def compute(self, day: date) -> StoredInsight:

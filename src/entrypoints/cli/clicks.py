@@ -19,11 +19,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from domain.errors import DependencyError
-from domain.insights.click_rows import COLUMNS, ClickImport, StoredRecord
+from domain.insights.click_rows import COLUMNS, ClickImport, LoggedRow
 from entrypoints.cli.ending import Stop, interrupted_status
 from entrypoints.cli.input_files import STDIN, delimiter_of, inner_suffix, keep, pipe_name
 from entrypoints.cli.running import over_container
-from entrypoints.container import ClickColumns, ClickFile, Container, RejectsFile, form_of, today
+from entrypoints.container import (
+    ClickColumns,
+    ClickFile,
+    Container,
+    RejectedRowFile,
+    form_of,
+    today,
+)
 from entrypoints.logs import configure_logging
 
 _DAY: Final = click.DateTime(["%Y-%m-%d"])
@@ -116,7 +123,7 @@ async def _import(
     stop = Stop()
     console = Console(stderr=True)
     service = container.click_import_service()
-    sink = RejectsFile(rejects)
+    sink = RejectedRowFile(rejects)
     try:
         current = await service.start(source, sink, day=day, again=again)
     except DependencyError as error:
@@ -181,7 +188,7 @@ def export_command(
         encoder.check()
         count = 0
 
-        async def counted() -> AsyncIterator[Sequence[StoredRecord]]:
+        async def counted() -> AsyncIterator[Sequence[LoggedRow]]:
             nonlocal count
             async with aclosing(container.click_reader().rows(*days)) as rows:
                 async for some in rows:

@@ -13,7 +13,7 @@ from domain.errors import InvalidInput, Violation
 from domain.jobs.items import Document
 from domain.jobs.service import check_document
 from entrypoints.cli.input_files import delimiter_of, inner_suffix, keep, pipe_name
-from entrypoints.container import BadRow, Content, CsvTable, opened, unpacked
+from entrypoints.container import Content, CsvTable, UnreadableRow, opened, unpacked
 from entrypoints.documents import LONGEST_LINE, check_lines, documents_of
 
 FORMS: Final = ("text", "lines", "ndjson", "csv")
@@ -120,7 +120,7 @@ class Source:
 
     def _lines(self, content: Content) -> Iterator[_Read]:
         for number, line in content.lines():
-            if isinstance(line, BadRow):
+            if isinstance(line, UnreadableRow):
                 yield number, line.why
             elif line.strip():
                 found = _text_of(line, f"{self.name}:{number}")
@@ -132,7 +132,7 @@ class Source:
         if self.id_column in table.heading or self.id_column != ID_COLUMN:
             own = self._place(table, self.id_column)
         for number, row in table.rows():
-            if isinstance(row, BadRow):
+            if isinstance(row, UnreadableRow):
                 yield number, row.why
             else:
                 name = (own is not None and row[own]) or f"{self.name}:{number}"

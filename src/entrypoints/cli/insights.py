@@ -15,7 +15,7 @@ from rich.console import Console
 from domain.insights.model import MAX_COUNT, Period, RankBy, Rules, StoredInsight
 from domain.insights.overview import Overview
 from domain.insights.refresher import InsightRefresher, Tell
-from domain.insights.scheduled_runs import DayOutcome, DayResult, Outcome, RunReport
+from domain.insights.scheduled_runs import DayOutcome, DayResult, Outcome, RefreshReport
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables
 from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.running import over_container
@@ -152,7 +152,7 @@ def run_command(
     if start is None or end is None:
         _carry_out("run", lambda refresher, tell: refresher.refresh(tell), as_json=as_json)
 
-    async def these(refresher: InsightRefresher, tell: Tell) -> RunReport:
+    async def these(refresher: InsightRefresher, tell: Tell) -> RefreshReport:
         period = Period(first=start.date(), last=end.date())
         days = [period.first + timedelta(days=n) for n in range(period.days)]
         return await refresher.compute(days, tell)
@@ -197,13 +197,13 @@ def sql_command(*, schema: str) -> None:
 
 def _carry_out(
     name: str,
-    work: Callable[[InsightRefresher, Tell], Awaitable[RunReport]],
+    work: Callable[[InsightRefresher, Tell], Awaitable[RefreshReport]],
     *,
     as_json: bool,
 ) -> NoReturn:
     """Do the work and say what became of each day; ends the process with the code for it."""
 
-    async def over(container: Container) -> RunReport:
+    async def over(container: Container) -> RefreshReport:
         return await work(container.insight_refresher(), _in_silence if as_json else _say_day)
 
     report = over_container(
@@ -227,7 +227,7 @@ def _say_day(result: DayResult) -> None:
     click.echo(f"{result.day}  {words}" + (f": {result.error}" if result.error else ""))
 
 
-def _say_whole(report: RunReport) -> None:
+def _say_whole(report: RefreshReport) -> None:
     done = sum(day.outcome in {DayOutcome.STORED, DayOutcome.UNCHANGED} for day in report.days)
     total = len(report.days)
     if not total and report.run.outcome is Outcome.DONE:
@@ -238,7 +238,7 @@ def _say_whole(report: RunReport) -> None:
         click.echo(f"{report.outage} Try again.", err=True)
 
 
-def _document(report: RunReport) -> dict[str, object]:
+def _document(report: RefreshReport) -> dict[str, object]:
     return {
         "outcome": report.run.outcome,
         "started_at": report.run.started_at,
@@ -248,7 +248,7 @@ def _document(report: RunReport) -> dict[str, object]:
     }
 
 
-def _code(report: RunReport) -> int:
+def _code(report: RefreshReport) -> int:
     if report.outage is not None:
         return TRY_AGAIN
     return {Outcome.DONE: 0, Outcome.PARTLY_FAILED: SOME_FAILED, Outcome.FAILED: 1}[

@@ -13,12 +13,12 @@ from adapters.postgres.queries import load_queries
 from domain.insights.model import DEFINITION_VERSION, FIRST_DAY, Period, Rules
 from domain.insights.refresher import CATCH_UP, LOOKBACK_DAYS, MAX_LOOKBACK_DAYS, NIGHTLY
 from domain.insights.scheduled_runs import Outcome, Run, RunHistory
-from ports.insights import ScheduledRuns
+from ports.insights import ScheduledRunRepository
 
 _SQL: Final = load_queries("scheduled_runs")
 
 
-class PostgresScheduledRuns(ScheduledRuns):
+class PostgresScheduledRunRepository(ScheduledRunRepository):
     """Rows of `scheduled_runs`."""
 
     def __init__(self, database: Database) -> None:

@@ -10,14 +10,14 @@ from typing import Final
 import asyncpg
 
 from adapters.postgres.errors import on_constraint
-from adapters.postgres.insights.search_insights import PostgresSearchInsightStore
+from adapters.postgres.insights.search_insights import PostgresSearchInsightRepository
 from adapters.postgres.pool import Database, Executor
 from adapters.postgres.queries import load_queries
 from domain.errors import ChangesCollided, Conflict
-from domain.insights.click_rows import COLUMNS, ClickImport, ClickRecord, Position, StoredRecord
+from domain.insights.click_rows import COLUMNS, AcceptedRow, ClickImport, LoggedRow, Position
 from domain.insights.model import FIRST_DAY, Rules, SearchClick
-from ports.click_files import ClickImports
-from ports.insights import SearchClickLog, SearchClickReader, SearchRetention
+from ports.click_files import ClickImportRepository
+from ports.insights import SearchClickExport, SearchClickPruner, SearchClickWriter
 
 _APPEND: Final = load_queries("search_clicks")["append_clicks"]
 _ALL: Final = load_queries("search_clicks")["all_clicks"]
@@ -26,7 +26,7 @@ _FETCH_TIMEOUT_S: Final = 600
 """The first rows may have to be sorted out of millions."""
 
 
-class PostgresSearchClickLog(SearchClickLog):
+class PostgresSearchClickWriter(SearchClickWriter):
     """Rows of `search_clicks`."""
 
     def __init__(self, executor: Executor) -> None:
@@ -46,7 +46,7 @@ class PostgresSearchClickLog(SearchClickLog):
         return int(tag.rsplit(" ", 1)[-1])
 
 
-class PostgresSearchClickReader(SearchClickReader):
+class PostgresSearchClickExport(SearchClickExport):
     """Rows of `search_clicks` through a cursor of the server, in one snapshot."""
 
     def __init__(self, database: Database) -> None:
@@ -54,7 +54,7 @@ class PostgresSearchClickReader(SearchClickReader):
 
     async def rows(
         self, first: date | None = None, last: date | None = None
-    ) -> AsyncGenerator[Sequence[StoredRecord], None]:
+    ) -> AsyncGenerator[Sequence[LoggedRow], None]:
         """The rows in the order in which they came; see the port."""
         async with self._database.transaction() as connection:
             await connection.execute(f"SET LOCAL statement_timeout = '{_FETCH_TIMEOUT_S}s'")
@@ -71,7 +71,7 @@ _CHUNK_TIMEOUT_S: Final = 600
 _TRIES: Final = 3
 
 
-class PostgresClickImports(ClickImports):
+class PostgresClickImportRepository(ClickImportRepository):
     """Rows of `search_clicks` and `click_imports`."""
 
     def __init__(self, database: Database) -> None:
@@ -99,7 +99,7 @@ class PostgresClickImports(ClickImports):
         return _import(row)
 
     async def append(
-        self, before: ClickImport, after: ClickImport, rows: Sequence[ClickRecord]
+        self, before: ClickImport, after: ClickImport, rows: Sequence[AcceptedRow]
     ) -> None:
         """Write all rows and move on, or do neither; see the port."""
         for _ in range(_TRIES - 1):
@@ -110,7 +110,7 @@ class PostgresClickImports(ClickImports):
         return await self._append(before, after, rows)
 
     async def _append(
-        self, before: ClickImport, after: ClickImport, rows: Sequence[ClickRecord]
+        self, before: ClickImport, after: ClickImport, rows: Sequence[AcceptedRow]
     ) -> None:
         lock, move = _QUERIES["lock_import"], _QUERIES["move_import"]
         async with self._database.transaction() as connection:
@@ -172,10 +172,10 @@ _TIMEOUT_S: Final = 600.0
 """A day may have millions of rows."""
 
 
-class PostgresSearchRetention(SearchRetention):
+class PostgresSearchClickPruner(SearchClickPruner):
     """Moves what the rows add up to into `search_pruned_days`, which every sum includes."""
 
-    def __init__(self, database: Database, insights: PostgresSearchInsightStore) -> None:
+    def __init__(self, database: Database, insights: PostgresSearchInsightRepository) -> None:
         self._database = database
         self._insights = insights
 

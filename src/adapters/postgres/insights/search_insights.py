@@ -28,10 +28,10 @@ from domain.insights.model import (
     Rules,
     StoredInsight,
     TopQuery,
+    normalised_query,
 )
-from domain.insights.rates import normalised_query
 from domain.statistics import Z_95
-from ports.insights import SearchAnalysis, SearchInsightStore
+from ports.insights import SearchAnalyser, SearchInsightRepository
 
 _ANALYSES: Final = load_queries("insights")
 _CTR, _HISTORY = (_ANALYSES[name] for name in ("average_ctr_by_day", "query_history"))
@@ -41,7 +41,7 @@ _ROOM_TO_ADD_UP: Final = "SET LOCAL work_mem = '16MB'"
 """For the sums of about 50,000 queries, which would go through files with PostgreSQL's default."""
 
 
-class PostgresSearchAnalysis(SearchAnalysis):
+class PostgresSearchAnalyser(SearchAnalyser):
     """The queries of `insights.sql` over any period."""
 
     def __init__(self, database: Database) -> None:
@@ -76,7 +76,7 @@ class PostgresSearchAnalysis(SearchAnalysis):
         return QueryHistory(query=key, period=period, days=[QueryDay(**row) for row in rows])
 
 
-class PostgresSearchInsightStore(SearchInsightStore):
+class PostgresSearchInsightRepository(SearchInsightRepository):
     """Rows of `search_insights`.
 
     Args:

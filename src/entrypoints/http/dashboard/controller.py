@@ -13,8 +13,7 @@ from litestar.types import ExceptionHandlersMap
 from msgspec import Meta
 
 from domain.errors import AppError, InvalidInput, NotFound, Violation
-from domain.insights.model import Period
-from domain.insights.rates import normalised_query
+from domain.insights.model import Period, normalised_query
 from domain.insights.service import MAX_PERIOD_DAYS, InsightService
 from entrypoints.http.dashboard import charts, exports
 from entrypoints.http.dashboard.charts import HALF, PHONE, WIDE
@@ -31,10 +30,10 @@ from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import query_pairs, read_query
 from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
 from ports.chart_renderer import ChartRenderer
-from ports.insights import SearchAnalysis
+from ports.insights import SearchAnalyser
 
 Service = NamedDependency[SkipValidation[InsightService]]
-Live = NamedDependency[SkipValidation[SearchAnalysis]]
+Live = NamedDependency[SkipValidation[SearchAnalyser]]
 Renderer = NamedDependency[SkipValidation[ChartRenderer]]
 Asked = Request[Any, Any, Any]
 

@@ -11,8 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
 from domain.errors import InvalidInput, NotFound, Violation
-from domain.insights.model import Period
-from domain.insights.rates import normalised_query
+from domain.insights.model import Period, normalised_query
 from domain.insights.service import InsightService
 from entrypoints.http.insights.insight_views import (
     INSIGHT_EXAMPLE,
@@ -38,12 +37,12 @@ from entrypoints.http.protocol.answers import json_response, page_response
 from entrypoints.http.protocol.bodies import read_query
 from entrypoints.http.protocol.cursors import Cursors
 from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
-from ports.insights import SearchAnalysis, SearchInsightStore
+from ports.insights import SearchAnalyser, SearchInsightRepository
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
-Store = NamedDependency[SkipValidation[SearchInsightStore]]
-Live = NamedDependency[SkipValidation[SearchAnalysis]]
+Store = NamedDependency[SkipValidation[SearchInsightRepository]]
+Live = NamedDependency[SkipValidation[SearchAnalyser]]
 Service = NamedDependency[SkipValidation[InsightService]]
 Sealer = NamedDependency[SkipValidation[Cursors]]
 
