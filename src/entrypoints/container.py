@@ -35,9 +35,9 @@ from adapters.embedded.launcher import end_with_parent
 from adapters.embedded.postgres import client_programs
 from adapters.files.click_columns import ClickColumns
 from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
-from adapters.files.content import Content, UnreadableRow, opened, unpacked
 from adapters.files.csv_rows import CsvTable
 from adapters.files.samples import FileSampleSink
+from adapters.files.text_files import TextFile, UnreadableRow, open_text_file, unpack_text_file
 from adapters.llm.examination import LanguageModelExamination
 from adapters.llm.gates import ValkeyProviderGates
 from adapters.llm.hints import StatedLimits
@@ -125,12 +125,12 @@ __all__ = [
     "ClickColumns",
     "ClickFile",
     "Container",
-    "Content",
     "CsvTable",
     "DumpError",
     "Look",
     "MigrationError",
     "RejectedRowFile",
+    "TextFile",
     "UnreadableRow",
     "dump",
     "end_with_parent",
@@ -141,12 +141,12 @@ __all__ = [
     "migrate",
     "migration_status",
     "open_container",
-    "opened",
+    "open_text_file",
     "restore",
     "sample_files",
     "table_faults",
     "today",
-    "unpacked",
+    "unpack_text_file",
 ]
 
 
@@ -188,19 +188,19 @@ class Container(containers.DeclarativeContainer):
     order_service = providers.Singleton(OrderService, orders=orders)
 
     search_clicks = providers.Singleton(PostgresSearchClickWriter, database)
-    click_reader = providers.Singleton(PostgresSearchClickExport, database)
+    click_export = providers.Singleton(PostgresSearchClickExport, database)
     click_import_service = providers.Singleton(
         ClickImportService, imports=providers.Singleton(PostgresClickImportRepository, database)
     )
-    click_formats = providers.Dict(
+    click_encoders = providers.Dict(
         csv=providers.Singleton(CsvClickEncoder),
         ndjson=providers.Singleton(NdjsonClickEncoder),
         parquet=providers.Singleton(ParquetClickEncoder),
     )
-    search_analysis = providers.Singleton(PostgresSearchAnalyser, database)
+    search_analyser = providers.Singleton(PostgresSearchAnalyser, database)
     search_insights = providers.Singleton(PostgresSearchInsightRepository, database)
     insight_service = providers.Singleton(
-        InsightService, insights=search_insights, analysis=search_analysis, clock=clock
+        InsightService, insights=search_insights, analyser=search_analyser, clock=clock
     )
     scheduled_runs = providers.Singleton(PostgresScheduledRunRepository, database)
     insight_schedule = providers.Singleton(daily_at, settings.provided.insights_at)
@@ -212,9 +212,9 @@ class Container(containers.DeclarativeContainer):
         schedule=insight_schedule,
         clock=clock,
     )
-    retention_service = providers.Singleton(
+    click_retention_service = providers.Singleton(
         ClickRetentionService,
-        log=providers.Singleton(PostgresSearchClickPruner, database, search_insights),
+        pruner=providers.Singleton(PostgresSearchClickPruner, database, search_insights),
         clock=clock,
     )
     chart_renderer = providers.Dependency(instance_of=VegaChartRenderer)

@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
-from adapters.files.content import Content, UnreadableRow, unpacked
 from adapters.files.csv_rows import CsvTable
+from adapters.files.text_files import TextFile, UnreadableRow, unpack_text_file
 from domain.comparison.model import LabelledText
 from domain.datasets.labels import BadLine, faults_between
 from domain.datasets.lines import line_of, text_of
@@ -45,7 +45,7 @@ def read_labelled_texts(
     """
     found: list[tuple[int, LabelledText]] = []
     faults: list[tuple[int, str]] = []
-    with unpacked(file, LONGEST_LINE) as content:
+    with unpack_text_file(file, LONGEST_LINE) as content:
         for number, read in (_rows if form == "csv" else _lines)(content, schema):
             if isinstance(read, LabelledText):
                 found.append((number, read))
@@ -93,7 +93,7 @@ _Read = tuple[int, LabelledText | str]
 """The number of a line, and its text or what is wrong with it."""
 
 
-def _lines(content: Content, schema: Schema) -> Iterator[_Read]:
+def _lines(content: TextFile, schema: Schema) -> Iterator[_Read]:
     for number, line in content.lines():
         if isinstance(line, UnreadableRow):
             yield number, line.why
@@ -104,7 +104,7 @@ def _lines(content: Content, schema: Schema) -> Iterator[_Read]:
                 yield number, str(error)
 
 
-def _rows(content: Content, schema: Schema) -> Iterator[_Read]:
+def _rows(content: TextFile, schema: Schema) -> Iterator[_Read]:
     try:
         table = CsvTable(content, ",")
         heading = Heading(schema=schema, names=table.heading)

@@ -9,9 +9,9 @@ from typing import Protocol
 from domain.insights.click_rows import (
     AcceptedRow,
     ClickImport,
+    FilePosition,
     LoggedRow,
-    Position,
-    Reject,
+    RejectedRow,
     RowBlock,
 )
 
@@ -64,7 +64,7 @@ class ClickSource(Protocol):
         ...
 
     @abstractmethod
-    def blocks(self, start: Position) -> Iterator[RowBlock]:
+    def blocks(self, start: FilePosition) -> Iterator[RowBlock]:
         """The blocks from `start`, where an earlier block ended.
 
         Raises:
@@ -97,7 +97,7 @@ class RejectedRowWriter(Protocol):
         ...
 
     @abstractmethod
-    def write(self, rejects: Sequence[Reject]) -> int:
+    def write(self, rejects: Sequence[RejectedRow]) -> int:
         """Write rows so that they outlive the process; returns the file's length in bytes.
 
         Raises:

@@ -31,7 +31,7 @@ from adapters.postgres.pool import Database, PoolOptions, open_database
 from domain.errors import DependencyError
 from domain.insights.model import Rules, SearchClick, StoredInsight
 from domain.insights.refresher import NIGHTLY
-from domain.insights.scheduled_runs import Outcome, Run, RunHistory
+from domain.insights.scheduled_runs import RunHistory, RunOutcome, ScheduledRun
 from ports.server_process import ServerProcess
 from tests.contracts.insights import row
 from tests.fakes.insights import MemorySearchInsightRepository
@@ -179,11 +179,11 @@ class Shop:
     async def nightly_runs(self) -> int:
         """How many nightly runs have succeeded."""
         histories = await PostgresScheduledRunRepository(self.database).histories()
-        return histories.get(NIGHTLY, RunHistory()).counts.get(Outcome.DONE, 0)
+        return histories.get(NIGHTLY, RunHistory()).counts.get(RunOutcome.DONE, 0)
 
     async def nightly_done(self, at: datetime) -> None:
         """A nightly run of that instant has succeeded, as far as anybody knows."""
-        run = Run(task=NIGHTLY, started_at=at, finished_at=at, outcome=Outcome.DONE)
+        run = ScheduledRun(task=NIGHTLY, started_at=at, finished_at=at, outcome=RunOutcome.DONE)
         await PostgresScheduledRunRepository(self.database).record(run)
 
     async def until_right(self, days: Sequence[date]) -> None:

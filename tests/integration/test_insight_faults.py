@@ -20,7 +20,7 @@ from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
 from domain.insights.refresher import NIGHTLY
-from domain.insights.scheduled_runs import Outcome
+from domain.insights.scheduled_runs import RunOutcome
 from tests.integration.insight_shop import (
     PATIENCE_S,
     Shop,
@@ -189,7 +189,7 @@ async def a_day_takes_too_long(shop: Shop) -> None:
             await asyncio.sleep(0.05)
             histories = await PostgresScheduledRunRepository(shop.database).histories()
         (run,) = histories[NIGHTLY].newest.values()
-        assert run.outcome is Outcome.PARTLY_FAILED
+        assert run.outcome is RunOutcome.PARTLY_FAILED
         assert str(MIDDLE) in (run.error or "")
 
 

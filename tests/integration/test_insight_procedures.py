@@ -19,7 +19,7 @@ from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from domain.insights.model import Rules
 from domain.insights.refresher import CATCH_UP, NIGHTLY
-from domain.insights.scheduled_runs import Outcome, Run
+from domain.insights.scheduled_runs import RunOutcome, ScheduledRun
 from entrypoints.cli.insights import command
 from tests.integration.insight_shop import searches_of
 from tests.integration.insights import write_rows
@@ -61,14 +61,14 @@ async def test_a_run_computes_the_last_days_and_all_that_is_missing(database: Da
     await database.execute("CALL refresh_search_insights()")
     assert await stored_days(database) == [ago(40), ago(3), ago(2), ago(1)]
     history = (await PostgresScheduledRunRepository(database).histories())[NIGHTLY]
-    assert history.counts == {Outcome.DONE: 1}
+    assert history.counts == {RunOutcome.DONE: 1}
 
 
 async def test_a_run_after_a_long_time_stores_the_days_without_searches_too(
     database: Database,
 ) -> None:
     then = datetime.now(UTC) - timedelta(days=9)
-    done = Run(task=NIGHTLY, started_at=then, finished_at=then, outcome=Outcome.DONE)
+    done = ScheduledRun(task=NIGHTLY, started_at=then, finished_at=then, outcome=RunOutcome.DONE)
     await PostgresScheduledRunRepository(database).record(done)
     await database.execute("CALL refresh_search_insights()")
     assert await stored_days(database) == [ago(back) for back in range(9, 0, -1)]
@@ -94,7 +94,7 @@ async def test_a_day_that_fails_does_not_stop_the_others_and_the_run_says_so(
     await runner.close()
     assert await stored_days(database) == [ago(3), ago(1)]
     run = (await PostgresScheduledRunRepository(database).histories())[NIGHTLY].newest[
-        Outcome.PARTLY_FAILED
+        RunOutcome.PARTLY_FAILED
     ]
     assert str(ago(2)) in (run.error or "")
 

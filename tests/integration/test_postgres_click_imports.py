@@ -21,7 +21,7 @@ from adapters.postgres.insights.search_clicks import (
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.reports.clicks import CsvClickEncoder, NdjsonClickEncoder, ParquetClickEncoder
-from domain.insights.click_rows import AcceptedRow, ClickImport, LoggedRow, Position, checked
+from domain.insights.click_rows import AcceptedRow, ClickImport, FilePosition, LoggedRow, check_rows
 from ports.click_files import ClickEncoder
 from tests.contracts.click_formats import ROWS, record
 from tests.contracts.click_imports import (
@@ -125,7 +125,7 @@ async def test_what_is_exported_is_imported_as_it_was(
     async with aclosing(PostgresSearchClickExport(database).rows()) as blocks:
         path.write_bytes(b"".join([piece async for piece in FORMATS[name].encode(blocks)]))
     file = ClickFile(path, name="clicks", form=name, columns=ClickColumns(named={}, dated=True))
-    found = [checked(block, None) for block in file.blocks(Position())]
+    found = [check_rows(block, None) for block in file.blocks(FilePosition())]
     assert [row for taken, _ in found for row in taken] == rows
     assert [each for _, rejected in found for each in rejected] == []
     assert file.unread == []

@@ -19,7 +19,7 @@ from domain.insights.model import (
     Rules,
     SearchClick,
 )
-from domain.insights.overview import Overview, trend
+from domain.insights.overview import Overview, RankChanges
 from entrypoints.http.dashboard import figures
 from entrypoints.http.dashboard.charts import (
     PHONE,
@@ -31,7 +31,7 @@ from entrypoints.http.dashboard.charts import (
     top_chart,
 )
 from entrypoints.http.dashboard.figures import Delta
-from entrypoints.http.dashboard.links import Links
+from entrypoints.http.dashboard.links import PageLinks
 from entrypoints.http.dashboard.pages import overview_page, query_page
 from entrypoints.http.dashboard.rendering import drawn, page
 from ports.chart_renderer import Chart
@@ -58,15 +58,15 @@ def overview(
         return Overview(
             current=current,
             previous=previous,
-            trend=trend(current, previous),
+            rank_changes=RankChanges.between(current, previous),
             freshness=freshness,
         )
 
     return asyncio.run(both())
 
 
-def links(**given_: str) -> Links:
-    return Links(given=given_, period=PERIOD)
+def links(**given_: str) -> PageLinks:
+    return PageLinks(given=given_, period=PERIOD)
 
 
 def shown(found: Overview, renderer: LabelChartRenderer | None = None) -> str:

@@ -16,11 +16,11 @@ from domain.insights.refresher import CATCH_UP, NIGHTLY, InsightRefresher
 from domain.insights.scheduled_runs import (
     DayOutcome,
     DayResult,
-    Outcome,
     RefreshReport,
-    Run,
     RunHistory,
+    RunOutcome,
     Schedule,
+    ScheduledRun,
 )
 from domain.insights.service import InsightService
 from tests.contracts.insights import row
@@ -64,7 +64,7 @@ class FailingRuns(MemoryScheduledRunRepository):
         self.reads = True
         self.writes = True
 
-    async def record(self, run: Run) -> None:
+    async def record(self, run: ScheduledRun) -> None:
         if not self.writes:
             raise DOWN
         await super().record(run)
@@ -92,7 +92,7 @@ def shop() -> Shop:
     return Shop(
         refresher=InsightRefresher(
             service=InsightService(
-                insights=store, analysis=MemorySearchAnalyser(rows), clock=clock
+                insights=store, analyser=MemorySearchAnalyser(rows), clock=clock
             ),
             insights=store,
             runs=runs,
@@ -169,7 +169,7 @@ async def test_catching_up_finds_nothing_to_do_once_the_nightly_run_is_done(shop
     shop.clock.advance(timedelta(hours=23, minutes=59))
     report = await shop.refresher.catch_up()
     assert (report.run.task, report.days) == (CATCH_UP, [])
-    assert report.run.outcome is Outcome.DONE
+    assert report.run.outcome is RunOutcome.DONE
 
 
 async def test_catching_up_computes_what_is_missing_and_no_more(shop: Shop) -> None:
@@ -191,10 +191,10 @@ async def test_catching_up_is_the_nightly_run_if_that_was_missed_or_the_clock_wa
 
 async def test_a_nightly_run_that_failed_is_due_still(shop: Shop) -> None:
     shop.store.failures[ago(2)] = DatabaseBusy("No connection was free.", retry_after_s=1)
-    assert (await shop.refresher.refresh()).run.outcome is Outcome.PARTLY_FAILED
+    assert (await shop.refresher.refresh()).run.outcome is RunOutcome.PARTLY_FAILED
     shop.store.failures.clear()
     report = await shop.refresher.catch_up()
-    assert (report.run.task, report.run.outcome) == (NIGHTLY, Outcome.DONE)
+    assert (report.run.task, report.run.outcome) == (NIGHTLY, RunOutcome.DONE)
 
 
 async def test_a_day_that_fails_does_not_stop_the_others(
@@ -217,7 +217,7 @@ async def test_a_day_that_fails_does_not_stop_the_others(
         ]
     )
     assert report.outage is None
-    assert report.run.outcome is Outcome.PARTLY_FAILED
+    assert report.run.outcome is RunOutcome.PARTLY_FAILED
     assert report.run.error == f"{ago(3)} (1 more failed): No connection was free."
     assert "ZeroDivisionError" in caplog.text
     line = caplog.records[-1]
@@ -236,16 +236,16 @@ async def test_an_outage_stops_the_run_and_leaves_the_rest_for_the_next(shop: Sh
     ]
     assert shop.store.asked == [ago(3), ago(2)]
     assert report.outage is DOWN
-    assert (report.run.outcome, report.run.error) == (Outcome.PARTLY_FAILED, str(DOWN))
+    assert (report.run.outcome, report.run.error) == (RunOutcome.PARTLY_FAILED, str(DOWN))
 
 
 @pytest.mark.parametrize("what", ["refresh", "catch_up"])
 async def test_an_outage_from_the_start_is_a_run_that_failed(shop: Shop, what: str) -> None:
     shop.runs.reads = False
     report: RefreshReport = await getattr(shop.refresher, what)()
-    assert (report.run.outcome, report.outage, report.days) == (Outcome.FAILED, DOWN, [])
+    assert (report.run.outcome, report.outage, report.days) == (RunOutcome.FAILED, DOWN, [])
     shop.runs.reads = True
-    assert (await shop.runs.histories())[NIGHTLY].counts == {Outcome.FAILED: 1}
+    assert (await shop.runs.histories())[NIGHTLY].counts == {RunOutcome.FAILED: 1}
 
 
 async def test_a_run_that_cannot_be_written_down_is_worth_another_try(shop: Shop) -> None:

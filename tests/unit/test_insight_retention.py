@@ -31,7 +31,7 @@ def store() -> MemorySearchInsightRepository:
 @pytest.fixture
 def service(store: MemorySearchInsightRepository) -> ClickRetentionService:
     retention = MemorySearchClickPruner(store._rows, store)
-    return ClickRetentionService(log=retention, clock=StandingClock())
+    return ClickRetentionService(pruner=retention, clock=StandingClock())
 
 
 async def test_the_days_before_are_pruned_from_the_oldest_on_and_told(

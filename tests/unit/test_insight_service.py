@@ -41,7 +41,7 @@ def shop() -> Shop:
     rows: list[SearchClick] = []
     store = MemorySearchInsightRepository(rows)
     return Shop(
-        service=InsightService(insights=store, analysis=MemorySearchAnalyser(rows), clock=clock),
+        service=InsightService(insights=store, analyser=MemorySearchAnalyser(rows), clock=clock),
         log=MemorySearchClickWriter(clock, rows),
         store=store,
         clock=clock,
@@ -114,13 +114,13 @@ async def test_an_overview_sets_a_period_beside_the_one_before_it(shop: Shop) ->
         Period(first=ago(5), last=ago(3)),
     )
     assert (found.current.clicks, found.previous.clicks) == (18, 40)
-    assert [(each.query, each.change) for each in found.trend.top_queries] == [
+    assert [(each.query, each.change) for each in found.rank_changes.top_queries] == [
         ("lamp", Change.MOVED),
         ("sofa", Change.ENTERED),
         ("old", Change.LEFT),
         ("rug", Change.LEFT),
     ]
-    assert found.trend.low_performance_queries == []
+    assert found.rank_changes.low_performance_queries == []
     assert found.freshness.pending_days == [ago(2)]
     assert found.freshness.computed_at == shop.clock.now()
 

@@ -91,7 +91,7 @@ async def test_a_day_of_another_program_says_what_it_does_not_know() -> None:
 async def overview(rows: list[SearchClick], rules: Rules) -> Overview:
     service = InsightService(
         insights=MemorySearchInsightRepository(rows),
-        analysis=MemorySearchAnalyser(rows),
+        analyser=MemorySearchAnalyser(rows),
         clock=StandingClock(NOW),
     )
     return await service.overview(Period(first=DAY - timedelta(days=1), last=DAY), rules)

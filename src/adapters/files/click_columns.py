@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from adapters.files.content import unfit
+from adapters.files.text_files import unfit
 from domain.insights.click_rows import COLUMNS, REQUIRED
 from domain.text import closest
 

@@ -13,9 +13,9 @@ from typing import Protocol
 
 from adapters.files.click_columns import LONGEST_LINE, ClickColumns
 from adapters.files.click_formats import CsvClickReader, NdjsonClickReader, ParquetClickReader
-from adapters.files.content import BLOCK_BYTES, BOM, opened, unfit
+from adapters.files.text_files import BLOCK_BYTES, BOM, open_text_file, unfit
 from domain.errors import InvalidInput, Violation
-from domain.insights.click_rows import Position, Reject, RowBlock
+from domain.insights.click_rows import FilePosition, RejectedRow, RowBlock
 from ports.click_files import ClickSource, RejectedRowWriter
 
 
@@ -28,7 +28,7 @@ class _Form(Protocol):
 
     def unread(self, path: Path) -> Sequence[str]: ...
 
-    def blocks(self, path: Path, start: Position) -> Iterator[RowBlock]: ...
+    def blocks(self, path: Path, start: FilePosition) -> Iterator[RowBlock]: ...
 
 
 class ClickFile(ClickSource):
@@ -98,7 +98,7 @@ class ClickFile(ClickSource):
             self._form.unread(self._path)
             self._left = self._form.check(self._path)
 
-    def blocks(self, start: Position) -> Iterator[RowBlock]:
+    def blocks(self, start: FilePosition) -> Iterator[RowBlock]:
         """See the port; a file that somebody writes to meanwhile is refused."""
         with _named(self._name):
             for block in self._form.blocks(self._path, start):
@@ -135,7 +135,7 @@ def form_of(path: Path, name: str) -> str:
     with path.open("rb") as file:
         if file.read(4) == b"PAR1":
             return "parquet"
-    with _named(name), opened(path, LONGEST_LINE) as content:
+    with _named(name), open_text_file(path, LONGEST_LINE) as content:
         start = content.file.read(4096).removeprefix(BOM).lstrip()
     return "ndjson" if start.startswith(b"{") else "csv"
 
@@ -168,7 +168,7 @@ class RejectedRowFile(RejectedRowWriter):
             self._path.unlink()
         self._size = size
 
-    def write(self, rejects: Sequence[Reject]) -> int:
+    def write(self, rejects: Sequence[RejectedRow]) -> int:
         """Write rows, through to the disk; see the port."""
         lines = "".join(json.dumps(_document(each), allow_nan=False) + "\n" for each in rejects)
         with self._path.open("ab") as file:
@@ -182,7 +182,7 @@ class RejectedRowFile(RejectedRowWriter):
         return InvalidInput.of([Violation(pointer=str(self._path), detail=detail)])
 
 
-def _document(reject: Reject) -> dict[str, object]:
+def _document(reject: RejectedRow) -> dict[str, object]:
     return {
         "line": reject.line,
         "row": _shown(reject.row),

@@ -20,10 +20,17 @@ from adapters.files.click_columns import (
     counts_of_texts,
     rates_of_texts,
 )
-from adapters.files.content import BOM, UnreadableRow, check_to_the_end, opened, spoiled, unfit
 from adapters.files.csv_rows import CsvTable
+from adapters.files.text_files import (
+    BOM,
+    UnreadableRow,
+    check_to_the_end,
+    open_text_file,
+    unfit,
+    unreadable_row,
+)
 from domain.errors import Violation
-from domain.insights.click_rows import COLUMNS, Position, Reject, RowBlock
+from domain.insights.click_rows import COLUMNS, FilePosition, RejectedRow, RowBlock
 from domain.strict_json import DEEPEST, MOST_DIGITS, NotStrictJson, read_json
 from domain.text import plain_cell
 
@@ -50,13 +57,13 @@ class CsvClickReader:
 
     def unread(self, path: Path) -> Sequence[str]:
         """Columns of the file that are not read."""
-        with opened(path, LONGEST_LINE) as content:
+        with open_text_file(path, LONGEST_LINE) as content:
             return self.columns.among(CsvTable(content, self.delimiter).heading)[1]
 
-    def blocks(self, path: Path, start: Position) -> Iterator[RowBlock]:
+    def blocks(self, path: Path, start: FilePosition) -> Iterator[RowBlock]:
         """See `ports.click_files`."""
         days = Days()
-        with opened(path, LONGEST_LINE) as content:
+        with open_text_file(path, LONGEST_LINE) as content:
             table = CsvTable(content, self.delimiter)
             found, _ = self.columns.among(table.heading)
             places = {column: table.heading.index(self.columns.name(column)) for column in found}
@@ -64,16 +71,16 @@ class CsvClickReader:
                 yield RowBlock(
                     columns=_csv_columns(block.rows, places, days),
                     lines=block.lines,
-                    spoiled=_rejected(block.bad),
-                    end=Position(offset=block.end, line=block.line),
+                    unreadable=_rejected(block.bad),
+                    end=FilePosition(offset=block.end, line=block.line),
                     read=block.read,
                 )
 
 
-def _rejected(bad: Iterable[UnreadableRow]) -> list[Reject]:
+def _rejected(bad: Iterable[UnreadableRow]) -> list[RejectedRow]:
     """What could not be read as rows, as it is told."""
     return [
-        Reject(line=each.line, row=each.row, reasons=[Violation(pointer="", detail=each.why)])
+        RejectedRow(line=each.line, row=each.row, reasons=[Violation(pointer="", detail=each.why)])
         for each in bad
     ]
 
@@ -126,25 +133,25 @@ class NdjsonClickReader:
         """Members that rows at the beginning of the file have and that are not read."""
         return self._members(path)
 
-    def blocks(self, path: Path, start: Position) -> Iterator[RowBlock]:
+    def blocks(self, path: Path, start: FilePosition) -> Iterator[RowBlock]:
         """See `ports.click_files`."""
         self._members(path)
         names = {column: self.columns.name(column) for column in COLUMNS}
         days, line = Days(), start.line
-        with opened(path, LONGEST_LINE) as content:
-            for piece in content.pieces(start.offset, self.block_bytes):
-                data = piece.data if line else piece.data.removeprefix(BOM)
+        with open_text_file(path, LONGEST_LINE) as content:
+            for block in content.blocks(start.offset, self.block_bytes):
+                data = block.data if line else block.data.removeprefix(BOM)
                 rows, lines, bad = _parsed(data, line + 1)
                 line += data.count(b"\n") + (bool(data) and not data.endswith(b"\n"))
-                if piece.overlong is not None:
+                if block.overlong is not None:
                     line += 1
-                    bad.append(content.overlong(line, piece.overlong))
+                    bad.append(content.overlong(line, block.overlong))
                 yield RowBlock(
                     columns=_json_columns(rows, names, days),
                     lines=lines,
-                    spoiled=_rejected(bad),
-                    end=Position(offset=piece.end, line=line),
-                    read=piece.read,
+                    unreadable=_rejected(bad),
+                    end=FilePosition(offset=block.end, line=line),
+                    read=block.read,
                 )
 
     def _members(self, path: Path) -> Sequence[str]:
@@ -154,13 +161,13 @@ class NdjsonClickReader:
             InvalidInput: none of these rows has a member that each must have, so it is called
                 otherwise; or there is no line at all.
         """
-        with opened(path, LONGEST_LINE) as content:
-            for piece in content.pieces(0, self.block_bytes):
-                rows, _, bad = _parsed(piece.data.removeprefix(BOM), 1)
+        with open_text_file(path, LONGEST_LINE) as content:
+            for block in content.blocks(0, self.block_bytes):
+                rows, _, bad = _parsed(block.data.removeprefix(BOM), 1)
                 if rows:
                     names = list(dict.fromkeys(name for row in rows for name in row))
                     return self.columns.among(names)[1]
-                if bad or piece.overlong is not None:
+                if bad or block.overlong is not None:
                     return []
         raise unfit("is empty")
 
@@ -188,7 +195,7 @@ def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], lis
                 begins.append(number)
                 continue
             why = "is no object"
-        bad.append(spoiled(number, line.rstrip(b"\r"), why))
+        bad.append(unreadable_row(number, line.rstrip(b"\r"), why))
     return rows, begins, bad
 
 
@@ -262,7 +269,7 @@ class ParquetClickReader:
         with _file(path) as file:
             return self.columns.among(file.schema_arrow.names)[1]
 
-    def blocks(self, path: Path, start: Position) -> Iterator[RowBlock]:
+    def blocks(self, path: Path, start: FilePosition) -> Iterator[RowBlock]:
         """See `ports.click_files`; positions are rows."""
         days = Days()
         with _file(path) as file:
@@ -286,8 +293,8 @@ class ParquetClickReader:
                 yield RowBlock(
                     columns=columns,
                     lines=range(done - rest.num_rows + 1, done + 1),
-                    spoiled=(),
-                    end=Position(offset=done, line=done),
+                    unreadable=(),
+                    end=FilePosition(offset=done, line=done),
                     read=done,
                 )
 

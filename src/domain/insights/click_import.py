@@ -10,7 +10,14 @@ from datetime import date
 from typing import Final
 
 from domain.errors import Conflict
-from domain.insights.click_rows import AcceptedRow, ClickImport, Position, Reject, RowBlock, checked
+from domain.insights.click_rows import (
+    AcceptedRow,
+    ClickImport,
+    FilePosition,
+    RejectedRow,
+    RowBlock,
+    check_rows,
+)
 from ports.click_files import ClickImportRepository, ClickSource, RejectedRowWriter
 
 CHUNK_ROWS: Final = 32_768
@@ -23,8 +30,8 @@ Progress = Callable[[ClickImport, int], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chunk:
     rows: list[AcceptedRow]
-    rejects: list[Reject]
-    end: Position
+    rejects: list[RejectedRow]
+    end: FilePosition
     read: int
 
 
@@ -138,12 +145,14 @@ class ClickImportService:
                     return current
         return await self.imports.finish(current)
 
-    def _chunks(self, source: ClickSource, start: Position, day: date | None) -> Iterator[_Chunk]:
+    def _chunks(
+        self, source: ClickSource, start: FilePosition, day: date | None
+    ) -> Iterator[_Chunk]:
         rows: list[AcceptedRow] = []
-        rejects: list[Reject] = []
+        rejects: list[RejectedRow] = []
         last: RowBlock | None = None
         for block in source.blocks(start):
-            taken, refused = checked(block, day)
+            taken, refused = check_rows(block, day)
             rows += taken
             rejects += refused
             last = block

@@ -63,7 +63,7 @@ _DAY: Final = "must be a day such as 2026-11-20"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+class FilePosition:
     """How far a file has been read.
 
     Attributes:
@@ -96,7 +96,7 @@ class ClickImport:
     fingerprint: bytes
     name: str
     options: str
-    position: Position
+    position: FilePosition
     accepted: int
     rejected: int
     rejects_bytes: int
@@ -105,7 +105,7 @@ class ClickImport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reject:
+class RejectedRow:
     """A row that is not taken.
 
     Attributes:
@@ -128,19 +128,19 @@ class RowBlock:
             rates are numbers where the file's value could be read as such; None where it is blank.
             A column that the file does not have is not there.
         lines: where each row begins.
-        spoiled: what could not be read as rows at all.
+        unreadable: what could not be read as rows at all.
         end: how far the file has been read with this block.
         read: the same in the unit of the source's size, for a progress bar.
     """
 
     columns: Mapping[str, Sequence[Any]]
     lines: Sequence[int]
-    spoiled: Sequence[Reject]
-    end: Position
+    unreadable: Sequence[RejectedRow]
+    end: FilePosition
     read: int
 
 
-def checked(block: RowBlock, day: date | None) -> tuple[list[AcceptedRow], list[Reject]]:
+def check_rows(block: RowBlock, day: date | None) -> tuple[list[AcceptedRow], list[RejectedRow]]:
     """The rows of a block that are taken, and the others, each in the order of the file.
 
     Args:
@@ -148,12 +148,12 @@ def checked(block: RowBlock, day: date | None) -> tuple[list[AcceptedRow], list[
         day: of the rows that name none; None refuses them.
     """
     if not block.lines:
-        return [], list(block.spoiled)
+        return [], list(block.unreadable)
     taken = _all_rows(block.columns, len(block.lines), day)
     if taken is not None:
-        return taken, list(block.spoiled)
+        return taken, list(block.unreadable)
     taken = []
-    rejected = list(block.spoiled)
+    rejected = list(block.unreadable)
     names = tuple(block.columns)
     for line, values in zip(block.lines, zip(*block.columns.values(), strict=True), strict=True):
         members = dict(zip(names, values, strict=True))
@@ -161,7 +161,7 @@ def checked(block: RowBlock, day: date | None) -> tuple[list[AcceptedRow], list[
             members["search_date"] = day
         reasons = row_violations(members)
         if reasons:
-            rejected.append(Reject(line=line, row=members, reasons=reasons))
+            rejected.append(RejectedRow(line=line, row=members, reasons=reasons))
         else:
             clicks, impressions = members["clicks"], members["impressions"]
             rate = clicks / impressions if impressions else None

@@ -19,7 +19,7 @@ Progress = Callable[[date, int], None]
 class ClickRetentionService:
     """Decides which days give their rows up."""
 
-    log: SearchClickPruner
+    pruner: SearchClickPruner
     clock: Clock
 
     async def days_to_prune(self, before: date) -> Sequence[date]:
@@ -32,7 +32,7 @@ class ClickRetentionService:
         if before > today:
             detail = f"must not be after today, {today} (UTC)"
             raise InvalidInput.of([Violation(pointer="before", detail=detail)])
-        return await self.log.days_with_rows(before)
+        return await self.pruner.days_with_rows(before)
 
     async def prune(self, before: date, *, progress: Progress) -> int:
         """Delete the rows of all days before `before`; every figure stays.
@@ -51,7 +51,7 @@ class ClickRetentionService:
         """
         total = 0
         for day in await self.days_to_prune(before):
-            deleted = await self.log.prune(day, Rules(), now=self.clock.now())
+            deleted = await self.pruner.prune(day, Rules(), now=self.clock.now())
             progress(day, deleted)
             total += deleted
         return total

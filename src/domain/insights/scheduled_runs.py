@@ -32,7 +32,7 @@ class Schedule:
         return self.due_at(now) + timedelta(days=1)
 
 
-class Outcome(StrEnum):
+class RunOutcome(StrEnum):
     """How a run ended: all was done, some of it, or nothing."""
 
     DONE = "done"
@@ -41,7 +41,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class ScheduledRun:
     """One run that has ended; one that was killed leaves none.
 
     Attributes:
@@ -53,7 +53,7 @@ class Run:
     task: str
     started_at: datetime
     finished_at: datetime
-    outcome: Outcome
+    outcome: RunOutcome
     error: str | None = None
 
     @property
@@ -71,8 +71,8 @@ class RunHistory:
         counts: how many runs ended so, by the same outcomes.
     """
 
-    newest: Mapping[Outcome, Run] = field(default_factory=dict)
-    counts: Mapping[Outcome, int] = field(default_factory=dict)
+    newest: Mapping[RunOutcome, ScheduledRun] = field(default_factory=dict)
+    counts: Mapping[RunOutcome, int] = field(default_factory=dict)
 
 
 OVERDUE_AFTER: Final = timedelta(hours=26)
@@ -110,7 +110,7 @@ class RefreshReport:
         outage: what made the run stop early, if the store was away; worth another try soon.
     """
 
-    run: Run
+    run: ScheduledRun
     days: Sequence[DayResult]
     outage: DependencyError | None = None
 
@@ -128,7 +128,7 @@ class RefreshReport:
 
 def outcome_of(
     days: Sequence[DayResult], outage: DependencyError | None
-) -> tuple[Outcome, str | None]:
+) -> tuple[RunOutcome, str | None]:
     """How a run over `days` ended, and if not all was done, why: in a sentence or two."""
     failed = [day for day in days if day.outcome is DayOutcome.FAILED]
     reasons = []
@@ -138,9 +138,9 @@ def outcome_of(
     if outage is not None:
         reasons.append(str(outage))
     if not reasons:
-        return Outcome.DONE, None
+        return RunOutcome.DONE, None
     done = {DayOutcome.STORED, DayOutcome.UNCHANGED} & {day.outcome for day in days}
-    return Outcome.PARTLY_FAILED if done else Outcome.FAILED, " ".join(reasons)
+    return RunOutcome.PARTLY_FAILED if done else RunOutcome.FAILED, " ".join(reasons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +160,9 @@ class InsightState:
     now: datetime
 
     @property
-    def last_success(self) -> Run | None:
+    def last_success(self) -> ScheduledRun | None:
         """The newest run that left nothing undone."""
-        return _newest(self.histories, lambda outcome: outcome is Outcome.DONE)
+        return _newest(self.histories, lambda outcome: outcome is RunOutcome.DONE)
 
     @property
     def last_success_age_s(self) -> float | None:
@@ -173,12 +173,12 @@ class InsightState:
         return max(0.0, (self.now - success.finished_at).total_seconds())
 
     @property
-    def last_failure(self) -> Run | None:
+    def last_failure(self) -> ScheduledRun | None:
         """The newest run that left something undone."""
-        return _newest(self.histories, lambda outcome: outcome is not Outcome.DONE)
+        return _newest(self.histories, lambda outcome: outcome is not RunOutcome.DONE)
 
     @property
-    def newest_run(self) -> Run | None:
+    def newest_run(self) -> ScheduledRun | None:
         """The newest run, whatever its outcome."""
         return _newest(self.histories, lambda _: True)
 
@@ -197,7 +197,9 @@ class InsightState:
         return None
 
 
-def _newest(histories: Mapping[str, RunHistory], fits: Callable[[Outcome], bool]) -> Run | None:
+def _newest(
+    histories: Mapping[str, RunHistory], fits: Callable[[RunOutcome], bool]
+) -> ScheduledRun | None:
     runs = [
         run
         for history in histories.values()

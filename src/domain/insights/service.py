@@ -8,7 +8,7 @@ from typing import Final
 
 from domain.errors import InvalidInput, Violation
 from domain.insights.model import FIRST_DAY, Freshness, Period, Rules, StoredInsight
-from domain.insights.overview import Overview, trend
+from domain.insights.overview import Overview, RankChanges
 from ports.clock import Clock
 from ports.insights import SearchAnalyser, SearchInsightRepository
 
@@ -24,7 +24,7 @@ class InsightService:
     """Decides which days are computed, and when, and what a period is compared with."""
 
     insights: SearchInsightRepository
-    analysis: SearchAnalyser
+    analyser: SearchAnalyser
     clock: Clock
 
     async def compute(self, day: date) -> StoredInsight:
@@ -54,12 +54,12 @@ class InsightService:
             InvalidInput: there is no such period before.
         """
         before = period.previous()
-        current = await self.analysis.analyse(period, rules)
-        previous = await self.analysis.analyse(before, rules)
+        current = await self.analyser.analyse(period, rules)
+        previous = await self.analyser.analyse(before, rules)
         return Overview(
             current=current,
             previous=previous,
-            trend=trend(current, previous),
+            rank_changes=RankChanges.between(current, previous),
             freshness=await self.freshness(period),
         )
 

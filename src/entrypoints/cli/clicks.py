@@ -184,13 +184,13 @@ def export_command(
     days = [each.date() if each else None for each in (first, last)]
 
     async def run(container: Container) -> int:
-        encoder = container.click_formats()[form]
+        encoder = container.click_encoders()[form]
         encoder.check()
         count = 0
 
         async def counted() -> AsyncIterator[Sequence[LoggedRow]]:
             nonlocal count
-            async with aclosing(container.click_reader().rows(*days)) as rows:
+            async with aclosing(container.click_export().rows(*days)) as rows:
                 async for some in rows:
                     count += len(some)
                     yield some
@@ -270,7 +270,7 @@ def prune_command(*, before: datetime | None, keep_days: int | None, dry_run: bo
     first_kept = _first_kept(before, keep_days)
 
     async def run(container: Container) -> int:
-        service = container.retention_service()
+        service = container.click_retention_service()
         if dry_run:
             days = await service.days_to_prune(first_kept)
             for day in days:

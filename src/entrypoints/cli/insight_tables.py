@@ -80,11 +80,11 @@ def analysis_tables(found: Overview) -> Sequence[RenderableType]:
         _heading(found.previous),
         _sparklines("Days", lines),
         _days(current),
-        _queries("Top queries", current.top_queries, found.trend.top_queries),
+        _queries("Top queries", current.top_queries, found.rank_changes.top_queries),
         _queries(
             "Many impressions, few clicks",
             current.low_performance_queries,
-            found.trend.low_performance_queries,
+            found.rank_changes.low_performance_queries,
         ),
         *([Text(stale)] if pending else []),
     ]

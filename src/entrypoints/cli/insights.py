@@ -14,8 +14,8 @@ from rich.console import Console
 
 from domain.insights.model import MAX_COUNT, Period, RankBy, Rules, StoredInsight
 from domain.insights.overview import Overview
-from domain.insights.refresher import InsightRefresher, Tell
-from domain.insights.scheduled_runs import DayOutcome, DayResult, Outcome, RefreshReport
+from domain.insights.refresher import InsightRefresher, Progress
+from domain.insights.scheduled_runs import DayOutcome, DayResult, RefreshReport, RunOutcome
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables
 from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.running import over_container
@@ -150,12 +150,12 @@ def run_command(
         raise click.UsageError("give --date alone, or --from and --to, or none of them")
     start, end = (day, day) if day else (first, last)
     if start is None or end is None:
-        _carry_out("run", lambda refresher, tell: refresher.refresh(tell), as_json=as_json)
+        _carry_out("run", lambda refresher, progress: refresher.refresh(progress), as_json=as_json)
 
-    async def these(refresher: InsightRefresher, tell: Tell) -> RefreshReport:
+    async def these(refresher: InsightRefresher, progress: Progress) -> RefreshReport:
         period = Period(first=start.date(), last=end.date())
         days = [period.first + timedelta(days=n) for n in range(period.days)]
-        return await refresher.compute(days, tell)
+        return await refresher.compute(days, progress)
 
     _carry_out("run", these, as_json=as_json)
 
@@ -168,7 +168,9 @@ def catch_up_command(*, as_json: bool) -> None:
     If the nightly run of INSIGHTS_AT has not succeeded since it was due, this is it. Costs next to
     nothing when nothing is to be done, so it may be called as often as you like.
     """
-    _carry_out("catch-up", lambda refresher, tell: refresher.catch_up(tell), as_json=as_json)
+    _carry_out(
+        "catch-up", lambda refresher, progress: refresher.catch_up(progress), as_json=as_json
+    )
 
 
 def _plain_name(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -197,14 +199,14 @@ def sql_command(*, schema: str) -> None:
 
 def _carry_out(
     name: str,
-    work: Callable[[InsightRefresher, Tell], Awaitable[RefreshReport]],
+    work: Callable[[InsightRefresher, Progress], Awaitable[RefreshReport]],
     *,
     as_json: bool,
 ) -> NoReturn:
     """Do the work and say what became of each day; ends the process with the code for it."""
 
     async def over(container: Container) -> RefreshReport:
-        return await work(container.insight_refresher(), _in_silence if as_json else _say_day)
+        return await work(container.insight_refresher(), _no_progress if as_json else _say_day)
 
     report = over_container(
         f"insights {name}",
@@ -219,7 +221,7 @@ def _carry_out(
     sys.exit(_code(report))
 
 
-def _in_silence(_: DayResult) -> None: ...
+def _no_progress(_: DayResult) -> None: ...
 
 
 def _say_day(result: DayResult) -> None:
@@ -230,7 +232,7 @@ def _say_day(result: DayResult) -> None:
 def _say_whole(report: RefreshReport) -> None:
     done = sum(day.outcome in {DayOutcome.STORED, DayOutcome.UNCHANGED} for day in report.days)
     total = len(report.days)
-    if not total and report.run.outcome is Outcome.DONE:
+    if not total and report.run.outcome is RunOutcome.DONE:
         click.echo("Nothing was left to do.")
     else:
         click.echo(f"{done} of {total} {'day' if total == 1 else 'days'} computed.")
@@ -251,6 +253,6 @@ def _document(report: RefreshReport) -> dict[str, object]:
 def _code(report: RefreshReport) -> int:
     if report.outage is not None:
         return TRY_AGAIN
-    return {Outcome.DONE: 0, Outcome.PARTLY_FAILED: SOME_FAILED, Outcome.FAILED: 1}[
+    return {RunOutcome.DONE: 0, RunOutcome.PARTLY_FAILED: SOME_FAILED, RunOutcome.FAILED: 1}[
         report.run.outcome
     ]

@@ -48,7 +48,7 @@ PROVIDED = (
     "orders",
     "order_service",
     "search_clicks",
-    "search_analysis",
+    "search_analyser",
     "search_insights",
     "insight_service",
     "chart_renderer",

@@ -15,7 +15,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from domain.insights.refresher import TASKS, InsightRefresher
-from domain.insights.scheduled_runs import InsightState, Outcome, RunHistory
+from domain.insights.scheduled_runs import InsightState, RunHistory, RunOutcome
 from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
 
 _MEDIA: Final = "text/plain; version=0.0.4"
@@ -89,7 +89,7 @@ def insight_metrics(state: InsightState) -> Sequence[Metric]:
                     labels={"task": task, "outcome": outcome.value},
                 )
                 for task, history in histories.items()
-                for outcome in Outcome
+                for outcome in RunOutcome
             ],
         ),
     ]

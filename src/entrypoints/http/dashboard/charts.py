@@ -16,7 +16,7 @@ from ports.chart_renderer import Chart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ChartSlot:
     """Where a chart stands.
 
     Attributes:
@@ -33,9 +33,9 @@ class Place:
         return self.width < 500
 
 
-WIDE: Final = Place(name="wide", width=900)
-HALF: Final = Place(name="wide", width=500)
-PHONE: Final = Place(name="phone", width=350)
+WIDE: Final = ChartSlot(name="wide", width=900)
+HALF: Final = ChartSlot(name="wide", width=500)
+PHONE: Final = ChartSlot(name="phone", width=350)
 
 PERCENT_AXIS: Final[Mapping[str, Any]] = {"format": "~%", "title": None, "tickCount": 5}
 
@@ -47,7 +47,7 @@ def layered(
     return {"width": width, "height": height, "data": {"values": list(rows)}, "layer": list(layers)}
 
 
-def daily_chart(found: Analysis, place: Place) -> Chart:
+def daily_chart(found: Analysis, slot: ChartSlot) -> Chart:
     """Both rates by day as lines over bars of impressions; days without data are gaps."""
     rows = [
         {
@@ -70,10 +70,10 @@ def daily_chart(found: Analysis, place: Place) -> Chart:
         f"{_range([each.average_ctr for each in found.days])}. The table below has every figure."
     )
     lone = [_lone(rows, "average", "var(--chart-2)"), _lone(rows, "overall", "var(--chart-1)")]
-    return Chart(spec=_by_day(rows, [*lines, *lone], place), label=label)
+    return Chart(spec=_by_day(rows, [*lines, *lone], slot), label=label)
 
 
-def history_chart(found: QueryHistory, place: Place) -> Chart:
+def history_chart(found: QueryHistory, slot: ChartSlot) -> Chart:
     """One query's rate by day with its interval, over bars of impressions."""
     rows = [
         {
@@ -106,12 +106,14 @@ def history_chart(found: QueryHistory, place: Place) -> Chart:
         f"{_range([each.ctr for each in found.days])}. The table below has every figure."
     )
     layers = [interval, _line("ctr", "var(--chart-1)"), point]
-    return Chart(spec=_by_day(rows, layers, place), label=label)
+    return Chart(spec=_by_day(rows, layers, slot), label=label)
 
 
-def _by_day(rows: Sequence[Mapping[str, Any]], layers: list[Any], place: Place) -> dict[str, Any]:
+def _by_day(
+    rows: Sequence[Mapping[str, Any]], layers: list[Any], slot: ChartSlot
+) -> dict[str, Any]:
     """Layers of rates over bars of impressions, with a tip for every day."""
-    most = 6 if place.narrow else 12
+    most = 6 if slot.narrow else 12
     step = -(-len(rows) // most)
     shown = [row["day"] for row in rows[::step]]
     x = {
@@ -158,7 +160,7 @@ def _by_day(rows: Sequence[Mapping[str, Any]], layers: list[Any], place: Place) 
             "description": {"field": "tip"},
         },
     }
-    spec = layered(rows, [bars, rates, targets], place.width, 240 if place.narrow else 300)
+    spec = layered(rows, [bars, rates, targets], slot.width, 240 if slot.narrow else 300)
     return {**spec, "encoding": {"x": x}, "resolve": {"scale": {"y": "independent"}}}
 
 
@@ -180,8 +182,8 @@ def _lone(rows: Sequence[Mapping[str, Any]], field: str, colour: str) -> dict[st
     padded = [False, *known, False]
     lone = [
         row["day"]
-        for place, row in enumerate(rows, start=1)
-        if padded[place] and not padded[place - 1] and not padded[place + 1]
+        for at, row in enumerate(rows, start=1)
+        if padded[at] and not padded[at - 1] and not padded[at + 1]
     ]
     return {
         "mark": {"type": "point", "fill": colour, "size": 30},
@@ -214,7 +216,7 @@ Link = Callable[[str], str]
 """From a query to the path of its page."""
 
 
-def top_chart(found: Analysis, link: Link, place: Place) -> Chart:
+def top_chart(found: Analysis, link: Link, slot: ChartSlot) -> Chart:
     """The best queries with their intervals, and the rate of all queries to measure them by."""
     rows = [
         {
@@ -232,7 +234,7 @@ def top_chart(found: Analysis, link: Link, place: Place) -> Chart:
         "field": "name",
         "type": "nominal",
         "sort": order,
-        "axis": {"title": None, "grid": False, **_names(130 if place.narrow else 215)},
+        "axis": {"title": None, "grid": False, **_names(130 if slot.narrow else 215)},
     }
     x = {"type": "quantitative", "axis": {**PERCENT_AXIS, "grid": True, "domain": False}}
     interval = {
@@ -254,10 +256,10 @@ def top_chart(found: Analysis, link: Link, place: Place) -> Chart:
         for each in found.top_queries
     )
     height = 60 + 34 * len(rows)
-    return Chart(spec=layered(rows, layers, place.width, height), label=f"{label}.")
+    return Chart(spec=layered(rows, layers, slot.width, height), label=f"{label}.")
 
 
-def low_chart(found: Analysis, link: Link, place: Place) -> Chart:
+def low_chart(found: Analysis, link: Link, slot: ChartSlot) -> Chart:
     """Low performers by impressions and rate; the further below the baseline, the more is lost."""
     rows = [
         {
@@ -314,8 +316,8 @@ def low_chart(found: Analysis, link: Link, place: Place) -> Chart:
         f"{len(rows)} low performers by impressions and click-through rate, all below the "
         f"{percent(found.overall_ctr)} of all queries. The table below has every figure."
     )
-    height = 280 if place.narrow else 320
-    return Chart(spec=layered(rows, layers, place.width, height), label=label)
+    height = 280 if slot.narrow else 320
+    return Chart(spec=layered(rows, layers, slot.width, height), label=label)
 
 
 def log_ticks(least: int, most: int) -> Sequence[int]:

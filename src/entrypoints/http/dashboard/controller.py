@@ -22,7 +22,7 @@ from entrypoints.http.dashboard.exports import (
     DashboardView,
     dashboard_view,
 )
-from entrypoints.http.dashboard.links import Links
+from entrypoints.http.dashboard.links import PageLinks
 from entrypoints.http.dashboard.pages import overview_page, query_page
 from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, on_dashboard_error, page
 from entrypoints.http.insights.live_views import MAX_KEY, LiveQuery, rules_of
@@ -81,23 +81,23 @@ class DashboardController(Controller):
         query = read_query(request, DashboardQuery)
         period = period_of(query, insight_service)
         found = await insight_service.overview(period, rules_of(query))
-        links = Links(given=dict(query_pairs(request)), period=period)
+        links = PageLinks(given=dict(query_pairs(request)), period=period)
         current = found.current
         pictures = {}
         if current.source_rows:
             pictures["daily"] = await drawn(
-                chart_renderer, lambda place: charts.daily_chart(current, place), _EVERYWHERE
+                chart_renderer, lambda slot: charts.daily_chart(current, slot), _EVERYWHERE
             )
         if current.top_queries:
             pictures["top"] = await drawn(
                 chart_renderer,
-                lambda place: charts.top_chart(current, links.query, place),
+                lambda slot: charts.top_chart(current, links.query, slot),
                 (HALF, PHONE),
             )
         if current.low_performance_queries:
             pictures["low"] = await drawn(
                 chart_renderer,
-                lambda place: charts.low_chart(current, links.query, place),
+                lambda slot: charts.low_chart(current, links.query, slot),
                 _EVERYWHERE,
             )
         names = overview_page(found, links, insight_service.period(None, None))
@@ -108,18 +108,18 @@ class DashboardController(Controller):
         self,
         request: Asked,
         insight_service: Service,
-        search_analysis: Live,
+        search_analyser: Live,
         chart_renderer: Renderer,
     ) -> Response[str]:
         """One query through a period."""
         query = read_query(request, DrillDownQuery)
         period = period_of(query, insight_service)
-        found = await search_analysis.history(key_of(query), period)
-        links = Links(given=dict(query_pairs(request)), period=period)
+        found = await search_analyser.history(key_of(query), period)
+        links = PageLinks(given=dict(query_pairs(request)), period=period)
         pictures = {}
         if any(each.searches for each in found.days):
             pictures["history"] = await drawn(
-                chart_renderer, lambda place: charts.history_chart(found, place), _EVERYWHERE
+                chart_renderer, lambda slot: charts.history_chart(found, slot), _EVERYWHERE
             )
         names = query_page(found, links, insight_service.period(None, None))
         return page("query.html", {**names, "links": links, "charts": pictures})
@@ -137,12 +137,12 @@ class DashboardController(Controller):
         ),
     )
     async def export_query(
-        self, request: Asked, insight_service: Service, search_analysis: Live
+        self, request: Asked, insight_service: Service, search_analyser: Live
     ) -> Response[bytes]:
         """One query by day."""
         query = read_query(request, DrillDownQuery)
         period = period_of(query, insight_service)
-        found = await search_analysis.history(key_of(query), period)
+        found = await search_analyser.history(key_of(query), period)
         return exports.csv_file(exports.history_table(found), "query", period)
 
     @get(

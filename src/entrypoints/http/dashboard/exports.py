@@ -53,15 +53,15 @@ def days_table(found: Overview) -> Iterable[Sequence[Any]]:
 def top_table(found: Overview) -> Iterable[Sequence[Any]]:
     """A heading, a row for each top query, and one for each that left the list."""
     yield (*_RANKED, *_RATES)
-    yield from _ranked(found.current.top_queries, found.trend.top_queries, _RATES)
+    yield from _ranked(found.current.top_queries, found.rank_changes.top_queries, _RATES)
 
 
 def low_table(found: Overview) -> Iterable[Sequence[Any]]:
     """As `top_table`, of the low performers."""
     names = (*_RATES, "lost_clicks")
     yield (*_RANKED, *names)
-    current, trend = found.current, found.trend
-    yield from _ranked(current.low_performance_queries, trend.low_performance_queries, names)
+    current, changes = found.current, found.rank_changes
+    yield from _ranked(current.low_performance_queries, changes.low_performance_queries, names)
 
 
 def history_table(found: QueryHistory) -> Iterable[Sequence[Any]]:

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from domain.errors import AppError, ChartFailed
 from entrypoints.http.dashboard import figures
-from entrypoints.http.dashboard.charts import Place
+from entrypoints.http.dashboard.charts import ChartSlot
 from entrypoints.http.protocol.problems import Problem, on_app_error, on_http_error, on_unexpected
 from ports.chart_renderer import Chart, ChartRenderer
 
@@ -30,7 +30,7 @@ POLICY: Final = (
 )
 MEDIA_TYPES: Final = {"dashboard.css": "text/css", "dashboard.js": "text/javascript"}
 
-Drawn = Sequence[tuple[str, Markup | None]]
+DrawnChart = Sequence[tuple[str, Markup | None]]
 """A chart in each of its places; None where it could not be drawn."""
 
 
@@ -45,18 +45,18 @@ def page(template: str, names: Mapping[str, Any], *, status: int = 200) -> Respo
 
 
 async def drawn(
-    renderer: ChartRenderer, chart_for: Callable[[Place], Chart], places: Sequence[Place]
-) -> Drawn:
-    """A chart for each place. One that fails leaves the page as it is, but for a note there."""
+    renderer: ChartRenderer, chart_for: Callable[[ChartSlot], Chart], slots: Sequence[ChartSlot]
+) -> DrawnChart:
+    """A chart for each slot. One that fails leaves the page as it is, but for a note there."""
     found: list[tuple[str, Markup | None]] = []
-    for place in places:
+    for slot in slots:
         try:
-            svg = await renderer.render(chart_for(place))
+            svg = await renderer.render(chart_for(slot))
         except ChartFailed as error:
             _log.error("no chart: %s", error, exc_info=error.__cause__)
-            found.append((place.name, None))
+            found.append((slot.name, None))
         else:
-            found.append((place.name, Markup(svg)))  # noqa: S704 (the port makes it fit for a page)
+            found.append((slot.name, Markup(svg)))  # noqa: S704 (the port makes it fit for a page)
     return found
 
 

@@ -100,7 +100,7 @@ class SearchInsightController(Controller):
     async def analyse_searches(
         self,
         request: Request[Any, Any, Any],
-        search_analysis: Live,
+        search_analyser: Live,
         insight_service: Service,
     ) -> Response[bytes]:
         """Analyse a period."""
@@ -108,7 +108,7 @@ class SearchInsightController(Controller):
         period, rules = insight_service.period(query.first, query.last), rules_of(query)
         if query.compare is not None:
             return json_response(overview_view(await insight_service.overview(period, rules)))
-        return json_response(analysis_view(await search_analysis.analyse(period, rules)))
+        return json_response(analysis_view(await search_analyser.analyse(period, rules)))
 
     @get(
         "/history",
@@ -124,7 +124,7 @@ class SearchInsightController(Controller):
     async def follow_search_query(
         self,
         request: Request[Any, Any, Any],
-        search_analysis: Live,
+        search_analyser: Live,
         insight_service: Service,
     ) -> Response[bytes]:
         """Follow one."""
@@ -132,7 +132,7 @@ class SearchInsightController(Controller):
         if not normalised_query(query.query):
             raise InvalidInput.of([Violation(pointer="query", detail="must not be blank")])
         period = insight_service.period(query.first, query.last)
-        return json_response(history_view(await search_analysis.history(query.query, period)))
+        return json_response(history_view(await search_analyser.history(query.query, period)))
 
     @get(
         "/{insight_date:str}",

@@ -259,8 +259,8 @@ def overview_view(found: Overview) -> AnalysisView:
         impressions=before.impressions,
         average_ctr=before.average_ctr,
         overall_ctr=before.overall_ctr,
-        top_queries=change_views(found.trend.top_queries),
-        low_performance_queries=change_views(found.trend.low_performance_queries),
+        top_queries=change_views(found.rank_changes.top_queries),
+        low_performance_queries=change_views(found.rank_changes.low_performance_queries),
     )
     return view
 
