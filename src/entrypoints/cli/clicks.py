@@ -23,14 +23,8 @@ from domain.insights.click_rows import COLUMNS, ClickImport, LoggedRow
 from entrypoints.cli.ending import Stop, interrupted_status
 from entrypoints.cli.input_files import STDIN, delimiter_of, inner_suffix, keep, pipe_name
 from entrypoints.cli.running import over_container
-from entrypoints.container import (
-    ClickColumns,
-    ClickFile,
-    Container,
-    RejectedRowFile,
-    form_of,
-    today,
-)
+from entrypoints.container.commands import ClickColumns, ClickFile, RejectedRowFile, form_of, today
+from entrypoints.container.services import Container
 from entrypoints.logs import configure_logging
 
 _DAY: Final = click.DateTime(["%Y-%m-%d"])

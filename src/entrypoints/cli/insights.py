@@ -19,7 +19,8 @@ from domain.insights.scheduled_runs import DayOutcome, DayResult, RefreshReport,
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables
 from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.running import over_container
-from entrypoints.container import Container, insight_procedures
+from entrypoints.container.commands import insight_procedures
+from entrypoints.container.services import Container
 from entrypoints.http.insights.insight_views import insight_view
 from entrypoints.http.insights.live_views import overview_view
 from entrypoints.settings import InsightSettings
