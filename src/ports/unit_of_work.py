@@ -11,8 +11,7 @@ from ports.extraction_jobs import ExtractionJobIntake
 from ports.extractions import ExtractionRepository
 from ports.idempotency import IdempotencyStore
 from ports.insights import SearchClickWriter
-from ports.orders import OrderRepository
-from ports.users import UserRepository
+from ports.records import OrderRepository, UserRepository
 
 
 class UnitOfWork(Protocol):

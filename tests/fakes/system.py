@@ -12,9 +12,9 @@ from typing import Final
 
 from domain.errors import ChartFailed, Unavailable
 from domain.insights.scheduled_runs import RunHistory, RunOutcome, ScheduledRun
-from ports.chart_renderer import Chart, ChartRenderer
 from ports.clock import Clock
 from ports.insights import ScheduledRunRepository
+from ports.reports import Chart, ChartRenderer
 from ports.server_process import ServerProcess
 
 

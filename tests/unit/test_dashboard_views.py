@@ -34,7 +34,7 @@ from entrypoints.http.dashboard.figures import Delta
 from entrypoints.http.dashboard.links import PageLinks
 from entrypoints.http.dashboard.pages import overview_page, query_page
 from entrypoints.http.dashboard.rendering import drawn, page
-from ports.chart_renderer import Chart
+from ports.reports import Chart
 from tests.contracts.charts import Elements
 from tests.dashboard_rows import HOSTILE, PERIOD, all_rows
 from tests.fakes.insights import MemorySearchAnalyser

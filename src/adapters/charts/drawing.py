@@ -33,7 +33,7 @@ _LONG_FRACTION: Final = re.compile(r"(\.[0-9]{2})[0-9]+")
 
 
 def draw(spec: Mapping[str, Any], label: str) -> str:
-    """See `ports.chart_renderer.ChartRenderer.render`.
+    """See `ports.reports.ChartRenderer.render`.
 
     Raises:
         ValueError: the specification is wrong.
@@ -51,7 +51,7 @@ def inlined(svg: str, label: str) -> str:
 
     Args:
         svg: what Vega made of a specification whose texts are free of control characters.
-        label: see `ports.chart_renderer.Chart`.
+        label: see `ports.reports.Chart`.
     """
     root = ElementTree.fromstring(svg)  # noqa: S314 (our own renderer made it)
     _clean(root)

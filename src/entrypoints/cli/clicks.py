@@ -20,8 +20,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from domain.errors import DependencyError
 from domain.insights.click_rows import COLUMNS, ClickImport, LoggedRow
-from entrypoints.cli.ending import Stop, interrupted_status
-from entrypoints.cli.input_files import STDIN, delimiter_of, inner_suffix, keep, pipe_name
+from entrypoints.cli.options import STDIN, delimiter_of, inner_suffix, keep, pipe_name
+from entrypoints.cli.process import Stop, interrupted_status
 from entrypoints.cli.running import over_container
 from entrypoints.container.commands import ClickColumns, ClickFile, RejectedRowFile, form_of, today
 from entrypoints.container.services import Container

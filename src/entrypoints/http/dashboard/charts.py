@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from domain.insights.model import Analysis, LowPerformer, QueryHistory, TopQuery
 from entrypoints.http.dashboard.figures import clicked, count, day, percent, span, weekday
-from ports.chart_renderer import Chart
+from ports.reports import Chart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

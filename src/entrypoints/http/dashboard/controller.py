@@ -29,8 +29,8 @@ from entrypoints.http.insights.live_views import MAX_KEY, LiveQuery, rules_of
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import query_pairs, read_query
 from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
-from ports.chart_renderer import ChartRenderer
 from ports.insights import SearchAnalyser
+from ports.reports import ChartRenderer
 
 Service = NamedDependency[SkipValidation[InsightService]]
 Live = NamedDependency[SkipValidation[SearchAnalyser]]

@@ -19,7 +19,7 @@ from domain.errors import AppError, ChartFailed
 from entrypoints.http.dashboard import figures
 from entrypoints.http.dashboard.charts import ChartSlot
 from entrypoints.http.protocol.problems import Problem, on_app_error, on_http_error, on_unexpected
-from ports.chart_renderer import Chart, ChartRenderer
+from ports.reports import Chart, ChartRenderer
 
 _log = logging.getLogger(__name__)
 _HERE: Final = Path(__file__).parent
