@@ -16,7 +16,8 @@ from litestar.params import SkipValidation
 
 from domain.insights.refresher import TASKS, InsightRefresher
 from domain.insights.scheduled_runs import InsightState, RunHistory, RunOutcome
-from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.openapi import contract
+from entrypoints.http.protocol.operations import DATABASE_ERRORS
 
 _MEDIA: Final = "text/plain; version=0.0.4"
 

@@ -28,7 +28,8 @@ from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, on_d
 from entrypoints.http.insights.live_views import MAX_KEY, LiveQuery, rules_of
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import query_pairs, read_query
-from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.openapi import contract
+from entrypoints.http.protocol.operations import DATABASE_ERRORS
 from ports.insights import SearchAnalyser
 from ports.reports import ChartRenderer
 
