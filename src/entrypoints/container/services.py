@@ -42,7 +42,6 @@ from adapters.llm.health import LanguageModelHealthCheck
 from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.llm.throttle import StatedRateLimits
 from adapters.llm.valkey_throttle import ValkeyProviderGates
-from adapters.postgres.click_imports import PostgresClickImports
 from adapters.postgres.comparison import PostgresComparisonRepository
 from adapters.postgres.examination import PostgresHealthCheck
 from adapters.postgres.extraction.batches import PostgresProviderBatches
@@ -52,20 +51,24 @@ from adapters.postgres.extraction.results import (
     PostgresExtractionRepository,
     PostgresExtractionSchemaRepository,
 )
+from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
+from adapters.postgres.insights.search_clicks import (
+    PostgresClickImportRepository,
+    PostgresSearchClickExport,
+    PostgresSearchClickPruner,
+    PostgresSearchClickWriter,
+)
+from adapters.postgres.insights.search_insights import (
+    PostgresSearchAnalyser,
+    PostgresSearchInsightRepository,
+)
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.readiness import PostgresReadiness
 from adapters.postgres.records.orders import PostgresOrderRepository
 from adapters.postgres.records.users import PostgresUserRepository
 from adapters.postgres.samples import PostgresSampleSink
-from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from adapters.postgres.search_clicks import PostgresSearchClickLog, PostgresSearchClickReader
-from adapters.postgres.search_insights import (
-    PostgresSearchAnalysis,
-    PostgresSearchInsightStore,
-)
-from adapters.postgres.search_retention import PostgresSearchRetention
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
-from adapters.reports.clicks import CsvClickFormat, NdjsonClickFormat, ParquetClickFormat
+from adapters.reports.clicks import CsvClickEncoder, NdjsonClickEncoder, ParquetClickEncoder
 from adapters.reports.csv_table import CsvFormat
 from adapters.reports.ndjson import NdjsonFormat
 from adapters.reports.parquet import ParquetFormat
@@ -82,14 +85,14 @@ from domain.extraction.jobs.settlement import RetryPolicy
 from domain.extraction.jobs.worker import ExtractionWorker, WorkerOptions
 from domain.extraction.schema_service import SchemaService
 from domain.extraction.service import ExtractionService, SingleExtraction
+from domain.insights.click_import import ClickImportService
 from domain.insights.examination import InsightHealthCheck
-from domain.insights.importing import ClickImportService
-from domain.insights.refreshing import InsightRefresher
-from domain.insights.retention import RetentionService
+from domain.insights.refresher import InsightRefresher
+from domain.insights.retention import ClickRetentionService
+from domain.insights.scheduled_runs import Schedule
 from domain.insights.service import InsightService
 from domain.records.service import OrderService, UserService
 from domain.samples.service import SampleService
-from domain.scheduling.model import Schedule
 from entrypoints.container.comparison import comparison_writers
 from entrypoints.container.models import document_deadline_s, model_configs, stand_in_probe
 from entrypoints.prices import read_prices
@@ -154,22 +157,22 @@ class Container(containers.DeclarativeContainer):
     )
     order_service = providers.Singleton(OrderService, orders=orders)
 
-    search_clicks = providers.Singleton(PostgresSearchClickLog, database)
-    click_reader = providers.Singleton(PostgresSearchClickReader, database)
+    search_clicks = providers.Singleton(PostgresSearchClickWriter, database)
+    click_export = providers.Singleton(PostgresSearchClickExport, database)
     click_import_service = providers.Singleton(
-        ClickImportService, imports=providers.Singleton(PostgresClickImports, database)
+        ClickImportService, imports=providers.Singleton(PostgresClickImportRepository, database)
     )
-    click_formats = providers.Dict(
-        csv=providers.Singleton(CsvClickFormat),
-        ndjson=providers.Singleton(NdjsonClickFormat),
-        parquet=providers.Singleton(ParquetClickFormat),
+    click_encoders = providers.Dict(
+        csv=providers.Singleton(CsvClickEncoder),
+        ndjson=providers.Singleton(NdjsonClickEncoder),
+        parquet=providers.Singleton(ParquetClickEncoder),
     )
-    search_analysis = providers.Singleton(PostgresSearchAnalysis, database)
-    search_insights = providers.Singleton(PostgresSearchInsightStore, database)
+    search_analyser = providers.Singleton(PostgresSearchAnalyser, database)
+    search_insights = providers.Singleton(PostgresSearchInsightRepository, database)
     insight_service = providers.Singleton(
-        InsightService, insights=search_insights, analysis=search_analysis, clock=clock
+        InsightService, insights=search_insights, analyser=search_analyser, clock=clock
     )
-    scheduled_runs = providers.Singleton(PostgresScheduledRuns, database)
+    scheduled_runs = providers.Singleton(PostgresScheduledRunRepository, database)
     insight_schedule = providers.Singleton(daily_at, settings.provided.insights_at)
     insight_refresher = providers.Singleton(
         InsightRefresher,
@@ -179,9 +182,9 @@ class Container(containers.DeclarativeContainer):
         schedule=insight_schedule,
         clock=clock,
     )
-    retention_service = providers.Singleton(
-        RetentionService,
-        log=providers.Singleton(PostgresSearchRetention, database, search_insights),
+    click_retention_service = providers.Singleton(
+        ClickRetentionService,
+        pruner=providers.Singleton(PostgresSearchClickPruner, database, search_insights),
         clock=clock,
     )
     chart_renderer = providers.Dependency(instance_of=VegaChartRenderer)

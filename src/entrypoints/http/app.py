@@ -48,7 +48,7 @@ _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
     "orders": lambda parts: parts.orders(),
     "order_service": lambda parts: parts.order_service(),
     "search_clicks": lambda parts: parts.search_clicks(),
-    "search_analysis": lambda parts: parts.search_analysis(),
+    "search_analyser": lambda parts: parts.search_analyser(),
     "search_insights": lambda parts: parts.search_insights(),
     "insight_service": lambda parts: parts.insight_service(),
     "chart_renderer": lambda parts: parts.chart_renderer(),

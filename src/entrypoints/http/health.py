@@ -11,7 +11,7 @@ from litestar.params import SkipValidation
 from msgspec import Meta, Struct
 
 from domain.errors import AppError
-from domain.insights.refreshing import InsightRefresher
+from domain.insights.refresher import InsightRefresher
 from entrypoints.http.protocol.answers import Moment, json_response
 from entrypoints.http.protocol.openapi import contract
 from ports.health import ReadinessCheck

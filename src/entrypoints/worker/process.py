@@ -11,8 +11,8 @@ from typing import Final
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
-from domain.insights.refreshing import InsightRefresher
-from domain.scheduling.model import Outcome
+from domain.insights.refresher import InsightRefresher
+from domain.insights.scheduled_runs import RunOutcome
 from entrypoints.container.services import Container
 from entrypoints.settings import WorkerSettings
 from entrypoints.worker.jobs import GRACE_S, build_worker
@@ -130,4 +130,4 @@ async def _look(refresher: InsightRefresher) -> bool:
     except Exception:  # noqa: BLE001 (a defect here must not stop the rest of the worker)
         _log.exception("looking for insights left undone failed")
         return False
-    return report.run.outcome is Outcome.DONE and report.outage is None
+    return report.run.outcome is RunOutcome.DONE and report.outage is None

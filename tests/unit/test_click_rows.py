@@ -1,4 +1,4 @@
-"""A block of rows is checked by column, and comes out as if each row had been checked by itself."""
+"""Which rows of searches are accepted, by the block and one by one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.insights.bulk import COLUMNS, Position, RawBlock, Reject, checked, row_violations
+from domain.insights.click_rows import (
+    COLUMNS,
+    FilePosition,
+    RejectedRow,
+    RowBlock,
+    check_rows,
+    click_violations,
+    row_violations,
+)
+from domain.insights.model import FIRST_DAY, LAST_DAY
 
 DAY = date(2026, 11, 20)
 GOOD = {
@@ -22,12 +31,12 @@ GOOD = {
 }
 
 
-def block(rows: Sequence[dict[str, Any]], spoiled: Sequence[Reject] = ()) -> RawBlock:
-    return RawBlock(
+def block(rows: Sequence[dict[str, Any]], unreadable: Sequence[RejectedRow] = ()) -> RowBlock:
+    return RowBlock(
         columns={name: [row[name] for row in rows] for name in (rows[0] if rows else ())},
         lines=range(10, 10 + len(rows)),
-        spoiled=spoiled,
-        end=Position(),
+        unreadable=unreadable,
+        end=FilePosition(),
         read=0,
     )
 
@@ -35,7 +44,7 @@ def block(rows: Sequence[dict[str, Any]], spoiled: Sequence[Reject] = ()) -> Raw
 def test_right_rows_are_taken_with_the_rate_of_their_counts() -> None:
     rows = [GOOD, {**GOOD, "click_through_rate": 0.502}, {**GOOD, "click_through_rate": None}]
     unseen = {**GOOD, "clicks": 0, "impressions": 0, "click_through_rate": None}
-    taken, rejected = checked(block([*rows, unseen]), None)
+    taken, rejected = check_rows(block([*rows, unseen]), None)
     assert taken == [("lamp", 1, 2, 0.5, DAY)] * 3 + [("lamp", 0, 0, None, DAY)]
     assert rejected == []
 
@@ -45,19 +54,21 @@ def test_a_column_that_the_file_lacks_is_filled(column: str) -> None:
     row = {name: value for name, value in GOOD.items() if name != column}
     other = date(2026, 1, 2)
     day = other if column == "search_date" else DAY
-    assert checked(block([row]), other) == ([("lamp", 1, 2, 0.5, day)], [])
+    assert check_rows(block([row]), other) == ([("lamp", 1, 2, 0.5, day)], [])
     # The same row by row.
-    taken, rejected = checked(block([row, {**row, "clicks": 3}]), other)
+    taken, rejected = check_rows(block([row, {**row, "clicks": 3}]), other)
     assert (len(taken), [each.line for each in rejected]) == (1, [11])
 
 
 def test_a_row_without_a_day_gets_the_day_that_is_given_or_is_rejected() -> None:
     undated = {**GOOD, "search_date": None}
-    assert [row[4] for row in checked(block([undated, GOOD]), date.max.replace(year=2025))[0]] == [
+    assert [
+        row[4] for row in check_rows(block([undated, GOOD]), date.max.replace(year=2025))[0]
+    ] == [
         date(2025, 12, 31),
         DAY,
     ]
-    taken, [rejected] = checked(block([GOOD, undated]), None)
+    taken, [rejected] = check_rows(block([GOOD, undated]), None)
     assert len(taken) == 1
     assert (rejected.line, rejected.row) == (11, undated)
     assert [(each.pointer, each.detail) for each in rejected.reasons] == [
@@ -66,15 +77,15 @@ def test_a_row_without_a_day_gets_the_day_that_is_given_or_is_rejected() -> None
 
 
 def test_an_empty_block_has_what_could_not_be_read() -> None:
-    spoiled = Reject(line=3, row="?", reasons=())
-    assert checked(block([], [spoiled]), None) == ([], [spoiled])
-    assert checked(block([GOOD], [spoiled]), None)[1] == [spoiled]
+    unreadable = RejectedRow(line=3, row="?", reasons=())
+    assert check_rows(block([], [unreadable]), None) == ([], [unreadable])
+    assert check_rows(block([GOOD], [unreadable]), None)[1] == [unreadable]
 
 
 def test_rejected_rows_stand_in_the_order_of_the_file() -> None:
-    spoiled = [Reject(line=line, row="?", reasons=()) for line in (9, 11, 13)]
+    unreadable = [RejectedRow(line=line, row="?", reasons=()) for line in (9, 11, 13)]
     bad = {**GOOD, "clicks": -1}
-    _, rejected = checked(block([bad, GOOD, bad], spoiled), None)
+    _, rejected = check_rows(block([bad, GOOD, bad], unreadable), None)
     assert [each.line for each in rejected] == [9, 10, 11, 12, 13]
 
 
@@ -111,7 +122,7 @@ def test_what_is_wrong_is_said_wherever_the_row_stands(
 ) -> None:
     bad = {**GOOD, **members}
     for place, rows in ((0, [bad]), (1, [GOOD, bad]), (0, [bad, GOOD])):
-        taken, [rejected] = checked(block(rows), None)
+        taken, [rejected] = check_rows(block(rows), None)
         assert len(taken) == len(rows) - 1
         assert (rejected.line, rejected.row) == (10 + place, bad)
         [violation] = rejected.reasons
@@ -149,11 +160,80 @@ def test_a_block_gives_what_its_rows_give_one_by_one(
     rows: list[dict[str, Any]], good: int, day: date | None
 ) -> None:
     rows = [*rows, *[GOOD] * good]
-    taken, rejected = checked(block(rows), day)
-    alone = [checked(block([row]), day) for row in rows]
+    taken, rejected = check_rows(block(rows), day)
+    alone = [check_rows(block([row]), day) for row in rows]
     assert taken == [row for found, _ in alone for row in found]
     assert [(each.row, each.reasons) for each in rejected] == [
         (each.row, each.reasons) for _, found in alone for each in found
     ]
     dated = [{**row, "search_date": row["search_date"] or day} for row in rows]
     assert len(taken) == sum(row_violations(row) == [] for row in dated)
+
+
+@pytest.mark.parametrize("query", ["", " ", "\u3000", "\u1680\u2028", "\x1c\u0085\u00a0"])
+def test_a_query_of_spaces_of_any_kind_is_blank(query: str) -> None:
+    [violation] = click_violations({"search_query": query})
+    assert (violation.pointer, violation.detail) == ("/search_query", "must not be blank")
+
+
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_a_day_that_no_store_can_hold_is_refused(day: date) -> None:
+    [violation] = click_violations({"search_date": day})
+    assert violation.pointer == "/search_date"
+    assert str(FIRST_DAY) in violation.detail
+
+
+@pytest.mark.parametrize("day", [FIRST_DAY, LAST_DAY])
+def test_the_first_and_the_last_day_are_taken(day: date) -> None:
+    assert click_violations({"search_date": day}) == []
+
+
+def test_what_could_not_be_counted_is_refused_with_every_reason() -> None:
+    bad = {"search_query": "\u2028", "clicks": 3, "impressions": 2}
+    assert [each.pointer for each in click_violations(bad)] == ["/search_query", "/clicks"]
+    assert click_violations({"search_query": "lamp", "clicks": 2, "impressions": 2}) == []
+    assert click_violations({}) == []
+    assert [each.pointer for each in click_violations({"search_query": "a\x00"})] == [
+        "/search_query"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rate", "clicks", "impressions"),
+    [
+        (1 / 3, 1, 3),
+        (0.33, 1, 3),
+        (0.335, 1, 3),
+        (1, 7, 7),
+        (0, 0, 5),
+        (None, 1, 3),
+        (None, 0, 0),
+        # The counts are wrong themselves; what the rate should be is anybody's guess.
+        (0.5, -1, 2),
+        (0.5, -3, -2),
+    ],
+)
+def test_a_stated_rate_may_be_rounded_or_left_out(
+    rate: float | None, clicks: int, impressions: int
+) -> None:
+    row = {"clicks": clicks, "impressions": impressions, "click_through_rate": rate}
+    assert click_violations(row) == []
+
+
+@pytest.mark.parametrize(
+    ("rate", "clicks", "impressions", "right"),
+    [
+        (0.32, 1, 3, "must be 0.333333,"),
+        (33, 1, 3, "must be 0.333333,"),
+        (float("nan"), 1, 3, "must be 0.333333,"),
+        (float("inf"), 1, 3, "must be 0.333333,"),
+        (0, 0, 0, "must be null, as there are no impressions,"),
+    ],
+)
+def test_a_stated_rate_that_contradicts_the_counts_is_refused_with_the_right_one(
+    rate: float, clicks: int, impressions: int, right: str
+) -> None:
+    row = {"clicks": clicks, "impressions": impressions, "click_through_rate": rate}
+    [violation] = click_violations(row)
+    assert violation.pointer == "/click_through_rate"
+    assert right in violation.detail

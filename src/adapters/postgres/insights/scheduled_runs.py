@@ -1,15 +1,57 @@
-"""The runs over days as SQL that the database's own scheduler can call."""
+"""Runs over days: what is kept of them, and the same as SQL for the database's own scheduler."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
+from adapters.postgres.insights.search_insights import parameters
+from adapters.postgres.pool import Database
 from adapters.postgres.queries import load_queries
-from adapters.postgres.search_insights import parameters
 from domain.insights.model import DEFINITION_VERSION, FIRST_DAY, Period, Rules
-from domain.insights.refreshing import CATCH_UP, LOOKBACK_DAYS, MAX_LOOKBACK_DAYS, NIGHTLY
+from domain.insights.refresher import CATCH_UP, LOOKBACK_DAYS, MAX_LOOKBACK_DAYS, NIGHTLY
+from domain.insights.scheduled_runs import RunHistory, RunOutcome, ScheduledRun
+from ports.insights import ScheduledRunRepository
+
+_SQL: Final = load_queries("scheduled_runs")
+
+
+class PostgresScheduledRunRepository(ScheduledRunRepository):
+    """Rows of `scheduled_runs`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, run: ScheduledRun) -> None:
+        """Write down a run; see the port."""
+        record = _SQL["record_run"]
+        args = record.args(
+            task=run.task,
+            outcome=run.outcome.value,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            error=run.error,
+        )
+        await self._database.execute(record.sql, *args)
+
+    async def histories(self) -> Mapping[str, RunHistory]:
+        """The history of each task; see the port."""
+        newest: defaultdict[str, dict[RunOutcome, ScheduledRun]] = defaultdict(dict)
+        counts: defaultdict[str, dict[RunOutcome, int]] = defaultdict(dict)
+        for row in await self._database.fetch(_SQL["select_runs"].sql):
+            outcome = RunOutcome(row["outcome"])
+            counts[row["task"]][outcome] = row["runs"]
+            newest[row["task"]][outcome] = ScheduledRun(
+                task=row["task"],
+                started_at=row["started_at"],
+                finished_at=row["finished_at"],
+                outcome=outcome,
+                error=row["error"],
+            )
+        return {task: RunHistory(newest=runs, counts=counts[task]) for task, runs in newest.items()}
+
 
 _HEAD: Final = """\
 -- Computes the search insights inside the database. Made by `storekeeper insights sql`: make it

@@ -1,4 +1,4 @@
-"""What changed between two periods: which queries came into a list, left it, or moved in it."""
+"""A period beside the one before it: which queries came into a list, left it, or moved in it."""
 
 from __future__ import annotations
 
@@ -35,11 +35,21 @@ class RankChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trend:
+class RankChanges:
     """What changed in the two lists; each in order of rank, then those that left."""
 
     top_queries: Sequence[RankChange]
     low_performance_queries: Sequence[RankChange]
+
+    @classmethod
+    def between(cls, current: Analysis, previous: Analysis) -> RankChanges:
+        """What changed from `previous` to `current`."""
+        return cls(
+            top_queries=rank_changes(current.top_queries, previous.top_queries),
+            low_performance_queries=rank_changes(
+                current.low_performance_queries, previous.low_performance_queries
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +58,8 @@ class Overview:
 
     current: Analysis
     previous: Analysis
-    trend: Trend
+    rank_changes: RankChanges
     freshness: Freshness
-
-
-def trend(current: Analysis, previous: Analysis) -> Trend:
-    """What changed from `previous` to `current`."""
-    return Trend(
-        top_queries=rank_changes(current.top_queries, previous.top_queries),
-        low_performance_queries=rank_changes(
-            current.low_performance_queries, previous.low_performance_queries
-        ),
-    )
 
 
 def rank_changes(current: Sequence[TopQuery], previous: Sequence[TopQuery]) -> Sequence[RankChange]:

@@ -1,16 +1,79 @@
-"""How a run over days went, and how the insights stand after all of them."""
+"""Runs over days by the clock: when one is due, how it went, and how the insights stand then."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
 from domain.errors import DependencyError
-from domain.scheduling.model import Outcome, Run, RunHistory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Once a day.
+
+    Attributes:
+        at: the UTC time of day, to the minute.
+    """
+
+    at: time
+
+    def due_at(self, now: datetime) -> datetime:
+        """The newest instant up to `now` (aware UTC) at which it was due."""
+        today = now.replace(hour=self.at.hour, minute=self.at.minute, second=0, microsecond=0)
+        return today if today <= now else today - timedelta(days=1)
+
+    def next_after(self, now: datetime) -> datetime:
+        """The first instant after `now` (aware UTC) at which it is due."""
+        return self.due_at(now) + timedelta(days=1)
+
+
+class RunOutcome(StrEnum):
+    """How a run ended: all was done, some of it, or nothing."""
+
+    DONE = "done"
+    PARTLY_FAILED = "partly_failed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledRun:
+    """One run that has ended; one that was killed leaves none.
+
+    Attributes:
+        task: what ran.
+        started_at, finished_at: aware UTC.
+        error: why not all was done; None when it was.
+    """
+
+    task: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: RunOutcome
+    error: str | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """How long it took, 0 and up even where the clock was set back meanwhile."""
+        return max(0.0, (self.finished_at - self.started_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHistory:
+    """What is kept of a task's runs.
+
+    Attributes:
+        newest: the newest run of each outcome that ever was.
+        counts: how many runs ended so, by the same outcomes.
+    """
+
+    newest: Mapping[RunOutcome, ScheduledRun] = field(default_factory=dict)
+    counts: Mapping[RunOutcome, int] = field(default_factory=dict)
+
 
 OVERDUE_AFTER: Final = timedelta(hours=26)
 """So long after the last success something is wrong: a day, and time to try again."""
@@ -39,7 +102,7 @@ class DayResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunReport:
+class RefreshReport:
     """One run, day by day.
 
     Attributes:
@@ -47,7 +110,7 @@ class RunReport:
         outage: what made the run stop early, if the store was away; worth another try soon.
     """
 
-    run: Run
+    run: ScheduledRun
     days: Sequence[DayResult]
     outage: DependencyError | None = None
 
@@ -65,7 +128,7 @@ class RunReport:
 
 def outcome_of(
     days: Sequence[DayResult], outage: DependencyError | None
-) -> tuple[Outcome, str | None]:
+) -> tuple[RunOutcome, str | None]:
     """How a run over `days` ended, and if not all was done, why: in a sentence or two."""
     failed = [day for day in days if day.outcome is DayOutcome.FAILED]
     reasons = []
@@ -75,9 +138,9 @@ def outcome_of(
     if outage is not None:
         reasons.append(str(outage))
     if not reasons:
-        return Outcome.DONE, None
+        return RunOutcome.DONE, None
     done = {DayOutcome.STORED, DayOutcome.UNCHANGED} & {day.outcome for day in days}
-    return Outcome.PARTLY_FAILED if done else Outcome.FAILED, " ".join(reasons)
+    return RunOutcome.PARTLY_FAILED if done else RunOutcome.FAILED, " ".join(reasons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +160,9 @@ class InsightState:
     now: datetime
 
     @property
-    def last_success(self) -> Run | None:
+    def last_success(self) -> ScheduledRun | None:
         """The newest run that left nothing undone."""
-        return _newest(self.histories, lambda outcome: outcome is Outcome.DONE)
+        return _newest(self.histories, lambda outcome: outcome is RunOutcome.DONE)
 
     @property
     def last_success_age_s(self) -> float | None:
@@ -110,12 +173,12 @@ class InsightState:
         return max(0.0, (self.now - success.finished_at).total_seconds())
 
     @property
-    def last_failure(self) -> Run | None:
+    def last_failure(self) -> ScheduledRun | None:
         """The newest run that left something undone."""
-        return _newest(self.histories, lambda outcome: outcome is not Outcome.DONE)
+        return _newest(self.histories, lambda outcome: outcome is not RunOutcome.DONE)
 
     @property
-    def newest_run(self) -> Run | None:
+    def newest_run(self) -> ScheduledRun | None:
         """The newest run, whatever its outcome."""
         return _newest(self.histories, lambda _: True)
 
@@ -134,7 +197,9 @@ class InsightState:
         return None
 
 
-def _newest(histories: Mapping[str, RunHistory], fits: Callable[[Outcome], bool]) -> Run | None:
+def _newest(
+    histories: Mapping[str, RunHistory], fits: Callable[[RunOutcome], bool]
+) -> ScheduledRun | None:
     runs = [
         run
         for history in histories.values()

@@ -42,7 +42,7 @@ _NO_TEXT: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BadRow:
+class UnreadableRow:
     """What could not be read as a row.
 
     Attributes:
@@ -57,7 +57,7 @@ class BadRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class LineBlock:
     """Lines that follow one another.
 
     Attributes:
@@ -74,7 +74,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class TextFile:
     """What is in an open file, unpacked.
 
     Attributes:
@@ -86,10 +86,10 @@ class Content:
 
     file: IO[bytes]
     raw: IO[bytes]
-    packed: Unpacked | None
+    packed: GzipReader | None
     longest: int
 
-    def pieces(self, start: int = 0, size: int = BLOCK_BYTES) -> Iterator[Piece]:
+    def blocks(self, start: int = 0, size: int = BLOCK_BYTES) -> Iterator[LineBlock]:
         """The lines from byte `start` on, some `size` bytes at a time."""
         self.file.seek(start)
         end = start
@@ -103,22 +103,22 @@ class Content:
             if goes_on or len(data) - begin > self.longest:
                 data, overlong = data[:begin], data[begin : begin + _SHOWN]
                 end += self._rest_of_line() if goes_on else 0
-            yield Piece(data=data, end=end, read=self.raw.tell(), overlong=overlong)
+            yield LineBlock(data=data, end=end, read=self.raw.tell(), overlong=overlong)
 
-    def lines(self) -> Iterator[tuple[int, bytes | BadRow]]:
+    def lines(self) -> Iterator[tuple[int, bytes | UnreadableRow]]:
         """Each line without its end, by its number from 1."""
         number = 0
-        for piece in self.pieces():
-            data = piece.data if number else piece.data.removeprefix(BOM)
+        for block in self.blocks():
+            data = block.data if number else block.data.removeprefix(BOM)
             for number, line in enumerate(data.splitlines(), start=number + 1):  # noqa: B020
                 yield number, line
-            if piece.overlong is not None:
+            if block.overlong is not None:
                 number += 1
-                yield number, self.overlong(number, piece.overlong)
+                yield number, self.overlong(number, block.overlong)
 
-    def overlong(self, line: int, beginning: bytes) -> BadRow:
+    def overlong(self, line: int, beginning: bytes) -> UnreadableRow:
         """A line that is left out for its length, shown by its beginning."""
-        return spoiled(line, beginning, f"has more than {self.longest} bytes in its line")
+        return unreadable_row(line, beginning, f"has more than {self.longest} bytes in its line")
 
     def _rest_of_line(self) -> int:
         """Skips to the end of the line; returns its length in bytes."""
@@ -130,7 +130,7 @@ class Content:
         return skipped
 
 
-class Unpacked(io.RawIOBase):
+class GzipReader(io.RawIOBase):
     """What is packed by gzip in a file: its members one behind the other, as gunzip reads them.
 
     Zeros behind a member are padding. What else follows there is left alone, which is `trailing`.
@@ -196,8 +196,8 @@ class Unpacked(io.RawIOBase):
 
 
 @contextmanager
-def opened(path: Path, longest: int) -> Iterator[Content]:
-    """The content of a file: see `unpacked`.
+def open_text_file(path: Path, longest: int) -> Iterator[TextFile]:
+    """The content of a file: see `unpack_text_file`.
 
     Raises:
         InvalidInput, OSError: see there.
@@ -205,12 +205,12 @@ def opened(path: Path, longest: int) -> Iterator[Content]:
     with path.open("rb") as raw:
         if path.suffix.lower() == ".gz" and raw.read(2) != _GZIP:
             raise unfit("is no whole gzip file: it does not begin as one")
-        with unpacked(raw, longest) as content:
+        with unpack_text_file(raw, longest) as content:
             yield content
 
 
 @contextmanager
-def unpacked(raw: IO[bytes], longest: int) -> Iterator[Content]:
+def unpack_text_file(raw: IO[bytes], longest: int) -> Iterator[TextFile]:
     """What is in an open file, packed by gzip or not, whatever it is called.
 
     Args:
@@ -223,13 +223,13 @@ def unpacked(raw: IO[bytes], longest: int) -> Iterator[Content]:
         OSError: it cannot be read.
     """
     raw.seek(0)
-    packed = Unpacked(raw) if raw.read(2) == _GZIP else None
+    packed = GzipReader(raw) if raw.read(2) == _GZIP else None
     raw.seek(0)
     file = io.BufferedReader(packed, BLOCK_BYTES) if packed else raw
     try:
         _check_text(file.read(_BEGINNING))
         file.seek(0)
-        yield Content(file=file, raw=raw, packed=packed, longest=longest)
+        yield TextFile(file=file, raw=raw, packed=packed, longest=longest)
     except (EOFError, zlib.error) as error:
         raise unfit(f"is no whole gzip file: {error}") from None
 
@@ -241,9 +241,9 @@ def check_to_the_end(path: Path) -> Sequence[str]:
         What in the file is not read.
 
     Raises:
-        InvalidInput, OSError: as `unpacked`.
+        InvalidInput, OSError: as `unpack_text_file`.
     """
-    with opened(path, BLOCK_BYTES) as content:
+    with open_text_file(path, BLOCK_BYTES) as content:
         if content.packed is None:
             return []
         while content.file.read(_CHECKED_BYTES):
@@ -260,10 +260,12 @@ def unfit(detail: str) -> InvalidInput:
     return InvalidInput.of([Violation(pointer="", detail=detail)])
 
 
-def spoiled(line: int, data: bytes, why: str) -> BadRow:
+def unreadable_row(line: int, data: bytes, why: str) -> UnreadableRow:
     """What could not be read as a row, shown by its beginning."""
     more = "" if len(data) <= _SHOWN else f"; `row` holds its first {_SHOWN} bytes"
-    return BadRow(line=line, row=data[:_SHOWN].decode(errors="backslashreplace"), why=why + more)
+    return UnreadableRow(
+        line=line, row=data[:_SHOWN].decode(errors="backslashreplace"), why=why + more
+    )
 
 
 def _check_text(beginning: bytes) -> None:

@@ -1,8 +1,4 @@
-"""Rows of searches by the million: a file's blocks of rows, and which of them are taken.
-
-A block is checked column by column, which costs a tenth of checking it row by row. Only a block in
-which something is wrong is gone through row by row, for what is wrong with each.
-"""
+"""Rows of the search log: which are accepted, one by one and by the million."""
 
 from __future__ import annotations
 
@@ -13,19 +9,53 @@ from operator import gt
 from typing import Any, Final
 
 from domain.errors import Violation
-from domain.insights.intake import click_violations
-from domain.insights.model import FIRST_DAY, LAST_DAY, MAX_COUNT
-from domain.insights.rates import contradicts
-from domain.text import MAX_LENGTH
+from domain.insights.model import FIRST_DAY, LAST_DAY, MAX_COUNT, contradicts
+from domain.text import MAX_LENGTH, label_problem
+
+
+def click_violations(members: Mapping[str, object]) -> list[Violation]:
+    """What is wrong with well-typed members of a row that is to be stored; absent ones are right.
+
+    What `sql/queries/insights.sql` could not count later is not taken.
+    """
+    found = []
+    query = members.get("search_query")
+    if isinstance(query, str):
+        problem = label_problem(query)
+        if problem is not None:
+            found.append(Violation(pointer="/search_query", detail=problem))
+    clicks, impressions = members.get("clicks"), members.get("impressions")
+    if isinstance(clicks, int) and isinstance(impressions, int):
+        if clicks > impressions:
+            detail = f"must not be more than impressions, which are {impressions}"
+            found.append(Violation(pointer="/clicks", detail=detail))
+        else:
+            found += _rate_violations(members.get("click_through_rate"), clicks, impressions)
+    day = members.get("search_date")
+    if isinstance(day, date) and not FIRST_DAY <= day <= LAST_DAY:
+        detail = f"must be a day from {FIRST_DAY} to {LAST_DAY}"
+        found.append(Violation(pointer="/search_date", detail=detail))
+    return found
+
+
+def _rate_violations(stated: object, clicks: int, impressions: int) -> list[Violation]:
+    if not isinstance(stated, int | float) or clicks < 0 or impressions < 0:
+        return []
+    if not contradicts(stated, clicks, impressions):
+        return []
+    right = f"{clicks / impressions:.6g}" if impressions else "null, as there are no impressions"
+    detail = f"contradicts clicks and impressions: must be {right}, or left out"
+    return [Violation(pointer="/click_through_rate", detail=detail)]
+
 
 REQUIRED: Final = ("search_query", "clicks", "impressions")
 COLUMNS: Final = (*REQUIRED, "click_through_rate", "search_date")
 """What a row of a file is made of. `search_date` is required too, unless a day is given for all."""
 
-ClickRecord = tuple[str, int, int, float | None, date]
+AcceptedRow = tuple[str, int, int, float | None, date]
 """A row that is taken, in the order of `COLUMNS`; the rate is clicks / impressions."""
 
-StoredRecord = tuple[str | None, int | None, int | None, float | None, date | None]
+LoggedRow = tuple[str | None, int | None, int | None, float | None, date | None]
 """A row of the log in the order of `COLUMNS`, which another program may have written."""
 
 _SHOWN: Final = 80
@@ -33,7 +63,7 @@ _DAY: Final = "must be a day such as 2026-11-20"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+class FilePosition:
     """How far a file has been read.
 
     Attributes:
@@ -46,7 +76,36 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reject:
+class ClickImport:
+    """How the import of a file stands.
+
+    Attributes:
+        id: its number, from 1.
+        fingerprint: of the file's content, SHA-256.
+        name: what the file was called when the import began.
+        options: how the file is read; an import goes on in the same way only.
+        position: up to there the rows are in the log, or rejected.
+        accepted: rows that went into the log.
+        rejected: rows that did not.
+        rejects_bytes: length of the file of rejected rows at that position.
+        started_at: aware UTC.
+        finished_at: aware UTC; None while rows of the file may be missing.
+    """
+
+    id: int
+    fingerprint: bytes
+    name: str
+    options: str
+    position: FilePosition
+    accepted: int
+    rejected: int
+    rejects_bytes: int
+    started_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedRow:
     """A row that is not taken.
 
     Attributes:
@@ -61,7 +120,7 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RawBlock:
+class RowBlock:
     """Rows of a file that follow one another, by column and of any type.
 
     Attributes:
@@ -69,19 +128,19 @@ class RawBlock:
             rates are numbers where the file's value could be read as such; None where it is blank.
             A column that the file does not have is not there.
         lines: where each row begins.
-        spoiled: what could not be read as rows at all.
+        unreadable: what could not be read as rows at all.
         end: how far the file has been read with this block.
         read: the same in the unit of the source's size, for a progress bar.
     """
 
     columns: Mapping[str, Sequence[Any]]
     lines: Sequence[int]
-    spoiled: Sequence[Reject]
-    end: Position
+    unreadable: Sequence[RejectedRow]
+    end: FilePosition
     read: int
 
 
-def checked(block: RawBlock, day: date | None) -> tuple[list[ClickRecord], list[Reject]]:
+def check_rows(block: RowBlock, day: date | None) -> tuple[list[AcceptedRow], list[RejectedRow]]:
     """The rows of a block that are taken, and the others, each in the order of the file.
 
     Args:
@@ -89,12 +148,12 @@ def checked(block: RawBlock, day: date | None) -> tuple[list[ClickRecord], list[
         day: of the rows that name none; None refuses them.
     """
     if not block.lines:
-        return [], list(block.spoiled)
+        return [], list(block.unreadable)
     taken = _all_rows(block.columns, len(block.lines), day)
     if taken is not None:
-        return taken, list(block.spoiled)
+        return taken, list(block.unreadable)
     taken = []
-    rejected = list(block.spoiled)
+    rejected = list(block.unreadable)
     names = tuple(block.columns)
     for line, values in zip(block.lines, zip(*block.columns.values(), strict=True), strict=True):
         members = dict(zip(names, values, strict=True))
@@ -102,7 +161,7 @@ def checked(block: RawBlock, day: date | None) -> tuple[list[ClickRecord], list[
             members["search_date"] = day
         reasons = row_violations(members)
         if reasons:
-            rejected.append(Reject(line=line, row=members, reasons=reasons))
+            rejected.append(RejectedRow(line=line, row=members, reasons=reasons))
         else:
             clicks, impressions = members["clicks"], members["impressions"]
             rate = clicks / impressions if impressions else None
@@ -146,7 +205,7 @@ def _problem(name: str, value: object) -> str | None:
 
 def _all_rows(
     columns: Mapping[str, Sequence[Any]], size: int, day: date | None
-) -> list[ClickRecord] | None:
+) -> list[AcceptedRow] | None:
     """All rows of a block if each of them is right; None if one may be wrong."""
     queries, clicks, impressions = (columns[name] for name in REQUIRED)
     days = columns.get("search_date", [None] * size)

@@ -1,4 +1,4 @@
-"""One day's insight as stored, and the JSON of its two lists read back.
+"""The JSON of a stored insight's two lists, read back.
 
 Other programs may write rows of `search_insights` too, in JSON of their own. What is not of the
 documented shape is not passed on as if it were: the list is None, and a violation says why.
@@ -7,8 +7,6 @@ documented shape is not passed on as if it were: the list is None, and a violati
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
 from math import isfinite
 from typing import Any, Final, TypeVar
 
@@ -21,45 +19,6 @@ Members = Mapping[str, tuple[Callable[[Any], Any], Callable[[object], str | None
 
 _MOST_PROBLEMS: Final = 10
 _EXACT: Final = 2**53  # up to here each integer is a double of its own
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredInsight:
-    """One day's insight as stored.
-
-    A row that another program wrote has None for what it does not hold.
-
-    Attributes:
-        average_ctr, overall_ctr: see `DailyCtr`; the numbers of rows too.
-        top_queries, low_performance_queries: None where nothing is stored, or something else.
-        definition_version: the `DEFINITION_VERSION` that made the figures; None if not ours.
-        computed_at: aware UTC instant at which the figures came out as they are; computing the
-            same again leaves it.
-        problems: why a list that is stored cannot be shown, by JSON pointer; mostly empty.
-    """
-
-    insight_date: date
-    average_ctr: float | None
-    overall_ctr: float | None
-    clicks: int | None
-    impressions: int | None
-    source_rows: int | None
-    distinct_queries: int | None
-    blank_rows: int | None
-    impossible_rows: int | None
-    contradicting_rows: int | None
-    top_queries: Sequence[TopQuery] | None
-    low_performance_queries: Sequence[LowPerformer] | None
-    definition_version: int | None
-    computed_at: datetime | None
-    problems: Sequence[Violation] = ()
-
-    @property
-    def anomalies(self) -> int | None:
-        """Rows in which another program wrote what cannot be; None if they were not counted."""
-        if self.impossible_rows is None or self.contradicting_rows is None:
-            return None
-        return self.impossible_rows + self.contradicting_rows
 
 
 def read_top_queries(document: object) -> tuple[Sequence[TopQuery] | None, Sequence[Violation]]:

@@ -14,12 +14,20 @@ from typing import Final
 
 from domain.errors import AppError, DatabaseReadOnly, DatabaseUnavailable, DependencyError
 from domain.insights.model import Rules
-from domain.insights.runs import DayOutcome, DayResult, InsightState, RunReport, outcome_of
+from domain.insights.scheduled_runs import (
+    DayOutcome,
+    DayResult,
+    InsightState,
+    RefreshReport,
+    RunHistory,
+    RunOutcome,
+    Schedule,
+    ScheduledRun,
+    outcome_of,
+)
 from domain.insights.service import InsightService
-from domain.scheduling.model import Outcome, Run, RunHistory, Schedule
 from ports.clock import Clock
-from ports.scheduled_runs import ScheduledRuns
-from ports.search_insights import SearchInsightStore
+from ports.insights import ScheduledRunRepository, SearchInsightRepository
 
 _log = logging.getLogger(__name__)
 
@@ -32,13 +40,13 @@ MAX_LOOKBACK_DAYS: Final = 366
 NIGHTLY: Final = "insights_nightly"
 CATCH_UP: Final = "insights_catch_up"
 TASKS: Final = (NIGHTLY, CATCH_UP)
-"""The names of the two tasks in `ScheduledRuns`."""
+"""The names of the two tasks in `ScheduledRunRepository`."""
 
-Tell = Callable[[DayResult], object]
+Progress = Callable[[DayResult], object]
 """Told of each day of a run when it is done with."""
 
 
-def _in_silence(_: DayResult) -> None: ...
+def _no_progress(_: DayResult) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +54,12 @@ class InsightRefresher:
     """Runs over days: a day that fails does not stop the others, and each is reported."""
 
     service: InsightService
-    insights: SearchInsightStore
-    runs: ScheduledRuns
+    insights: SearchInsightRepository
+    runs: ScheduledRunRepository
     schedule: Schedule
     clock: Clock
 
-    async def refresh(self, tell: Tell = _in_silence) -> RunReport:
+    async def refresh(self, progress: Progress = _no_progress) -> RefreshReport:
         """The nightly run: compute every day that lacks its insight or whose rows have changed.
 
         The last 3 days are computed in any case, and so is every day since the last such run
@@ -59,21 +67,23 @@ class InsightRefresher:
         differ.
 
         Args:
-            tell: told of each day when it is done with.
+            progress: told of each day when it is done with.
         """
-        return await self._recorded(NIGHTLY, self._nightly_days, tell)
+        return await self._recorded(NIGHTLY, self._nightly_days, progress)
 
-    async def catch_up(self, tell: Tell = _in_silence) -> RunReport:
+    async def catch_up(self, progress: Progress = _no_progress) -> RefreshReport:
         """Do what is left undone; next to nothing to do when nothing is.
 
         Computes every day that lacks its insight or whose rows have changed. If the nightly run
         that was due last has not succeeded yet, this is it.
         """
         if await self._nightly_is_due():
-            return await self.refresh(tell)
-        return await self._recorded(CATCH_UP, self._lacking, tell)
+            return await self.refresh(progress)
+        return await self._recorded(CATCH_UP, self._lacking, progress)
 
-    async def compute(self, days: Sequence[date], tell: Tell = _in_silence) -> RunReport:
+    async def compute(
+        self, days: Sequence[date], progress: Progress = _no_progress
+    ) -> RefreshReport:
         """Compute just these days, oldest first; this is not written down as a run by the clock.
 
         Raises:
@@ -82,7 +92,7 @@ class InsightRefresher:
         for day in days:
             self.service.refuse_unbegun(day)
 
-        return await self._run("insights", self.clock.now(), sorted(days), tell)
+        return await self._run("insights", self.clock.now(), sorted(days), progress)
 
     async def state(self) -> InsightState:
         """How the insights stand.
@@ -108,9 +118,9 @@ class InsightRefresher:
         # A success of the future is of a clock that has been set back since, and says nothing.
         return done is None or not self.schedule.due_at(now) <= done.started_at <= now
 
-    async def _nightly_success(self) -> Run | None:
+    async def _nightly_success(self) -> ScheduledRun | None:
         histories = await self.runs.histories()
-        return histories.get(NIGHTLY, RunHistory()).newest.get(Outcome.DONE)
+        return histories.get(NIGHTLY, RunHistory()).newest.get(RunOutcome.DONE)
 
     async def _nightly_days(self) -> Sequence[date]:
         yesterday = self._yesterday()
@@ -127,15 +137,15 @@ class InsightRefresher:
         return self.clock.now().date() - timedelta(days=1)
 
     async def _recorded(
-        self, task: str, days_of: Callable[[], Awaitable[Sequence[date]]], tell: Tell
-    ) -> RunReport:
+        self, task: str, days_of: Callable[[], Awaitable[Sequence[date]]], progress: Progress
+    ) -> RefreshReport:
         started_at = self.clock.now()
         try:
             days = await days_of()
         except DependencyError as error:
             report = self._report(task, started_at, [], outage=error)
         else:
-            report = await self._run(task, started_at, days, tell)
+            report = await self._run(task, started_at, days, progress)
         try:
             await self.runs.record(report.run)
         except DependencyError as error:
@@ -144,8 +154,8 @@ class InsightRefresher:
         return report
 
     async def _run(
-        self, task: str, started_at: datetime, days: Sequence[date], tell: Tell
-    ) -> RunReport:
+        self, task: str, started_at: datetime, days: Sequence[date], progress: Progress
+    ) -> RefreshReport:
         outage: DependencyError | None = None
         results = []
         for day in days:
@@ -156,7 +166,7 @@ class InsightRefresher:
                 except (DatabaseUnavailable, DatabaseReadOnly) as error:
                     outage = error
             results.append(result)
-            tell(result)
+            progress(result)
         return self._report(task, started_at, results, outage=outage)
 
     async def _day(self, day: date) -> DayResult:
@@ -182,16 +192,16 @@ class InsightRefresher:
         days: Sequence[DayResult],
         *,
         outage: DependencyError | None,
-    ) -> RunReport:
+    ) -> RefreshReport:
         outcome, error = outcome_of(days, outage)
-        run = Run(
+        run = ScheduledRun(
             task=task,
             started_at=started_at,
             finished_at=self.clock.now(),
             outcome=outcome,
             error=error,
         )
-        report = RunReport(run=run, days=days, outage=outage)
+        report = RefreshReport(run=run, days=days, outage=outage)
         level = logging.ERROR if error else logging.INFO if days else logging.DEBUG
         _log.log(level, "%s: %s", task, outcome.value, extra=report.summary)
         return report

@@ -12,10 +12,10 @@ from typing import Any, Final
 import asyncpg
 
 from adapters.postgres.errors import translated
+from adapters.postgres.insights.stored_lists import read_low_performers, read_top_queries
 from adapters.postgres.pool import Connection, Database
 from adapters.postgres.queries import load_queries
 from domain.errors import ChangesCollided, NotFound
-from domain.insights.history import QueryDay, QueryHistory
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
@@ -23,13 +23,15 @@ from domain.insights.model import (
     DailyCtr,
     LowPerformer,
     Period,
+    QueryDay,
+    QueryHistory,
     Rules,
+    StoredInsight,
     TopQuery,
+    normalised_query,
 )
-from domain.insights.rates import normalised_query
-from domain.insights.stored import StoredInsight, read_low_performers, read_top_queries
 from domain.statistics import Z_95
-from ports.search_insights import SearchAnalysis, SearchInsightStore
+from ports.insights import SearchAnalyser, SearchInsightRepository
 
 _ANALYSES: Final = load_queries("insights")
 _CTR, _HISTORY = (_ANALYSES[name] for name in ("average_ctr_by_day", "query_history"))
@@ -39,7 +41,7 @@ _ROOM_TO_ADD_UP: Final = "SET LOCAL work_mem = '16MB'"
 """For the sums of about 50,000 queries, which would go through files with PostgreSQL's default."""
 
 
-class PostgresSearchAnalysis(SearchAnalysis):
+class PostgresSearchAnalyser(SearchAnalyser):
     """The queries of `insights.sql` over any period."""
 
     def __init__(self, database: Database) -> None:
@@ -74,7 +76,7 @@ class PostgresSearchAnalysis(SearchAnalysis):
         return QueryHistory(query=key, period=period, days=[QueryDay(**row) for row in rows])
 
 
-class PostgresSearchInsightStore(SearchInsightStore):
+class PostgresSearchInsightRepository(SearchInsightRepository):
     """Rows of `search_insights`.
 
     Args:

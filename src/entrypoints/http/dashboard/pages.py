@@ -1,4 +1,4 @@
-"""What the dashboard says of a period, ready for its template."""
+"""What the dashboard's two pages say, ready for their templates."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain.insights.model import RULE_BOUNDS, Analysis, Freshness, Period, RankBy, Rules
-from domain.insights.trend import Change, Overview, RankChange
+from domain.insights.model import (
+    RULE_BOUNDS,
+    Analysis,
+    Freshness,
+    Period,
+    QueryHistory,
+    RankBy,
+    Rules,
+)
+from domain.insights.overview import Change, Overview, RankChange
+from domain.statistics import wilson_interval
 from entrypoints.http.dashboard.figures import (
     Delta,
     change,
@@ -18,8 +27,7 @@ from entrypoints.http.dashboard.figures import (
     span,
     spans,
 )
-from entrypoints.http.dashboard.links import Links
-from entrypoints.http.dashboard.picker import picker
+from entrypoints.http.dashboard.links import PageLinks, picker
 
 _RULES: Final[Mapping[str, tuple[str, str]]] = {
     "top": ("Top queries shown", "1"),
@@ -33,7 +41,7 @@ _RULES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kpi:
+class KeyFigure:
     """One key figure.
 
     Attributes:
@@ -50,7 +58,7 @@ class Kpi:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class QualityFigure:
     """One number about the rows behind the figures.
 
     Attributes:
@@ -63,7 +71,7 @@ class Fact:
     alert: bool
 
 
-def overview_page(found: Overview, links: Links, standard: Period) -> Mapping[str, Any]:
+def overview_page(found: Overview, links: PageLinks, standard: Period) -> Mapping[str, Any]:
     """The names that `overview.html` uses, but for the charts.
 
     Args:
@@ -92,10 +100,10 @@ def overview_page(found: Overview, links: Links, standard: Period) -> Mapping[st
             {"label": label, "href": links.ranked_by(by), "current": rules.rank_by is by}
             for by, label in ((RankBy.CTR, "by CTR"), (RankBy.CTR_LOW, "by sure CTR"))
         ],
-        "top": _paired(current.top_queries, found.trend.top_queries),
-        "top_left": _left(found.trend.top_queries),
-        "low": _paired(current.low_performance_queries, found.trend.low_performance_queries),
-        "low_left": _left(found.trend.low_performance_queries),
+        "top": _paired(current.top_queries, found.rank_changes.top_queries),
+        "top_left": _left(found.rank_changes.top_queries),
+        "low": _paired(current.low_performance_queries, found.rank_changes.low_performance_queries),
+        "low_left": _left(found.rank_changes.low_performance_queries),
         "quality": _quality(current),
     }
 
@@ -125,9 +133,9 @@ def _lead(current: Analysis, previous: Analysis) -> str:
     return f"{said} {queries} about {count(_lost(current))} clicks."
 
 
-def _kpis(current: Analysis, previous: Analysis) -> Sequence[Kpi]:
+def _kpis(current: Analysis, previous: Analysis) -> Sequence[KeyFigure]:
     rates = [
-        Kpi(
+        KeyFigure(
             label=label,
             value=now,
             rate=True,
@@ -140,7 +148,7 @@ def _kpis(current: Analysis, previous: Analysis) -> Sequence[Kpi]:
         )
     ]
     counts = [
-        Kpi(
+        KeyFigure(
             label=label,
             value=now,
             rate=False,
@@ -214,38 +222,72 @@ def _freshness(found: Freshness) -> Mapping[str, str]:
     return {"state": state, "headline": headline, "detail": detail, "computed": computed}
 
 
-def _quality(found: Analysis) -> Sequence[Fact]:
+def _quality(found: Analysis) -> Sequence[QualityFigure]:
     impossible = sum(each.impossible_rows for each in found.days)
     contradicting = sum(each.contradicting_rows for each in found.days)
     return [
-        Fact(
+        QualityFigure(
             label="Rows counted",
             value=found.source_rows,
             meaning=f"rows of the search log, {span(found.period)}.",
             alert=False,
         ),
-        Fact(
+        QualityFigure(
             label="Blank queries",
             value=found.blank_rows,
             meaning="rows left out: nobody typed anything.",
             alert=False,
         ),
-        Fact(
+        QualityFigure(
             label="Impossible",
             value=impossible,
             meaning="rows left out: counts missing, negative, or more clicks than impressions.",
             alert=impossible > 0,
         ),
-        Fact(
+        QualityFigure(
             label="Contradicting",
             value=contradicting,
             meaning="rows counted by their counts, though their stored rate says otherwise.",
             alert=contradicting > 0,
         ),
-        Fact(
+        QualityFigure(
             label="Without a day",
             value=found.undated_rows,
             meaning="rows of the whole log that belong to no day, and so to no period.",
             alert=found.undated_rows > 0,
         ),
     ]
+
+
+def query_page(found: QueryHistory, links: PageLinks, standard: Period) -> Mapping[str, Any]:
+    """The names that `query.html` uses, but for the chart; see `overview_page`."""
+    clicks = sum(each.clicks for each in found.days)
+    impressions = sum(each.impressions for each in found.days)
+    searches = sum(each.searches for each in found.days)
+    active = sum(1 for each in found.days if each.searches)
+    rate = clicks / impressions if impressions else None
+    low, high = wilson_interval(clicks, impressions) if impressions else (None, None)
+    interval = "" if rate is None else f"95 % interval {percent(low)} to {percent(high)}"
+    lead = (
+        "It was searched for, but no results were shown, so there is no rate."
+        if rate is None
+        else f"Of {count(impressions)} impressions, {count(clicks)} were clicked: {percent(rate)}."
+    )
+    return {
+        "history": found,
+        "period": found.period,
+        "picker": picker(links, standard, page="/dashboard/query"),
+        "empty": searches == 0,
+        "lead": lead,
+        "kpis": [
+            {"label": "CTR", "value": rate, "rate": True, "note": interval},
+            {"label": "Clicks", "value": clicks, "rate": False, "note": ""},
+            {"label": "Impressions", "value": impressions, "rate": False, "note": ""},
+            {
+                "label": "Days with searches",
+                "value": active,
+                "rate": False,
+                "note": f"of {found.period.days}",
+            },
+        ],
+    }

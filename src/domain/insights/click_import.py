@@ -10,11 +10,15 @@ from datetime import date
 from typing import Final
 
 from domain.errors import Conflict
-from domain.insights.bulk import ClickRecord, Position, RawBlock, Reject, checked
-from domain.insights.imports import ClickImport
-from ports.click_imports import ClickImports
-from ports.click_source import ClickSource
-from ports.reject_sink import RejectSink
+from domain.insights.click_rows import (
+    AcceptedRow,
+    ClickImport,
+    FilePosition,
+    RejectedRow,
+    RowBlock,
+    check_rows,
+)
+from ports.click_files import ClickImportRepository, ClickSource, RejectedRowWriter
 
 CHUNK_ROWS: Final = 32_768
 """Rows of one transaction, about: its fixed costs vanish, and a kill costs part of a second."""
@@ -25,9 +29,9 @@ Progress = Callable[[ClickImport, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chunk:
-    rows: list[ClickRecord]
-    rejects: list[Reject]
-    end: Position
+    rows: list[AcceptedRow]
+    rejects: list[RejectedRow]
+    end: FilePosition
     read: int
 
 
@@ -39,11 +43,11 @@ class ClickImportService:
         chunk_rows: rows of one transaction, about; 1 and up.
     """
 
-    imports: ClickImports
+    imports: ClickImportRepository
     chunk_rows: int = CHUNK_ROWS
 
     async def start(
-        self, source: ClickSource, rejects: RejectSink, *, day: date | None, again: bool
+        self, source: ClickSource, rejects: RejectedRowWriter, *, day: date | None, again: bool
     ) -> ClickImport:
         """The import of `source`: the one that was cut short, or a new one.
 
@@ -99,7 +103,7 @@ class ClickImportService:
         self,
         started: ClickImport,
         source: ClickSource,
-        rejects: RejectSink,
+        rejects: RejectedRowWriter,
         *,
         day: date | None,
         progress: Progress,
@@ -141,12 +145,14 @@ class ClickImportService:
                     return current
         return await self.imports.finish(current)
 
-    def _chunks(self, source: ClickSource, start: Position, day: date | None) -> Iterator[_Chunk]:
-        rows: list[ClickRecord] = []
-        rejects: list[Reject] = []
-        last: RawBlock | None = None
+    def _chunks(
+        self, source: ClickSource, start: FilePosition, day: date | None
+    ) -> Iterator[_Chunk]:
+        rows: list[AcceptedRow] = []
+        rejects: list[RejectedRow] = []
+        last: RowBlock | None = None
         for block in source.blocks(start):
-            taken, refused = checked(block, day)
+            taken, refused = check_rows(block, day)
             rows += taken
             rejects += refused
             last = block
