@@ -10,7 +10,7 @@ from litestar.params import SkipValidation
 from msgspec import Meta, Struct
 
 from domain.errors import AppError
-from domain.insights.refreshing import InsightRefresher
+from domain.insights.refresher import InsightRefresher
 from entrypoints.http.protocol.answers import JsonAnswer, Moment, json_response
 from entrypoints.http.protocol.operations import get
 from ports.readiness import Check

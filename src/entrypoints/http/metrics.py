@@ -14,9 +14,8 @@ from litestar import Response
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from domain.insights.refreshing import TASKS, InsightRefresher
-from domain.insights.runs import InsightState
-from domain.scheduling.model import Outcome, RunHistory
+from domain.insights.refresher import TASKS, InsightRefresher
+from domain.insights.scheduled_runs import InsightState, RunHistory, RunOutcome
 from entrypoints.http.protocol.operations import get
 
 _MEDIA: Final = "text/plain; version=0.0.4"
@@ -90,7 +89,7 @@ def insight_metrics(state: InsightState) -> Sequence[Metric]:
                     labels={"task": task, "outcome": outcome.value},
                 )
                 for task, history in histories.items()
-                for outcome in Outcome
+                for outcome in RunOutcome
             ],
         ),
     ]
