@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from entrypoints.http.protocol.middleware import Envelope
+from entrypoints.http.protocol.middleware import ExchangeMiddleware
 from entrypoints.http.protocol.problems import ASK_ALLOWED
 from entrypoints.logs import request_id
 from tests.unit.http_requests import a_scope
@@ -39,7 +39,7 @@ async def exchange(inner: Inner, scope: Any) -> dict[str, str]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await Envelope(inner)(scope, receive, send)
+    await ExchangeMiddleware(inner)(scope, receive, send)
     start, body = sent
     assert body == {"type": "http.response.body", "body": b"body"}
     names = [name for name, _ in start["headers"]]
@@ -124,6 +124,6 @@ async def test_what_is_not_http_goes_through_untouched() -> None:
     async def receive() -> Any:
         return {"type": "lifespan.startup"}
 
-    await Envelope(inner)(scope, receive, send)
+    await ExchangeMiddleware(inner)(scope, receive, send)
     assert inner.scope is scope
     assert sent[0]["headers"] == []
