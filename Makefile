@@ -54,4 +54,4 @@ bench: dev ## run the benchmarks: make bench ARGS="--only a,b --quick"
 clean: ## remove .venv, caches and outputs (the state folder of `up` stays)
 	rm -rf .venv .venv-bench .venv-vllm .cache build dist out .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .schemathesis .import_linter_cache
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

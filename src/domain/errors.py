@@ -28,7 +28,7 @@ AppError
     ├── BadAnswer                   a provider answered, and the answer is unusable
     └── ChartFailed                 a chart could not be drawn
 
-No HTTP here: `entrypoints/http/problems.py` owns the table of statuses.
+No HTTP here: `entrypoints/http/protocol/problems.py` owns the table of statuses.
 """
 
 from __future__ import annotations

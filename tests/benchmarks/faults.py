@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from fake_provider.testing import FakeProcess
 from tests.benchmarks.harness import Options, order_task, play, provider, run_contestant
 from tests.benchmarks.jobs import completed, job_stack
 from tests.benchmarks.results import Report, at_most, spread
 from tests.benchmarks.throughput import CONTESTANTS, JOB
-from tests.fake_provider import FakeProcess
 
 _CONCURRENCY: Final = 32
 _RATES: Final = {

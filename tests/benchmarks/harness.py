@@ -16,8 +16,8 @@ import click
 from adapters.llm.capabilities import profile_of
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.prompting import build_prompt
+from fake_provider.testing import FakeProcess, spawned_fake
 from tests.benchmarks.task import Run, Task
-from tests.fake_provider import FakeProcess, spawned_fake
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 MODEL: Final = "gpt-4.1-mini"

@@ -17,10 +17,10 @@ from domain.jobs.items import Document, ItemResult, ItemState
 from domain.jobs.model import ExtractionJob, JobId, JobStatus, Order
 from entrypoints.container import Container, open_container
 from entrypoints.settings import Settings
+from fake_provider.testing import FakeProcess
 from tests.benchmarks import stores
 from tests.benchmarks.corpus import message
 from tests.benchmarks.harness import MODEL, ROOT
-from tests.fake_provider import FakeProcess
 
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = 1000

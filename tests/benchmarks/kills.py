@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+from fake_provider.testing import FakeProcess
 from tests.benchmarks.harness import Options, play, provider
 from tests.benchmarks.jobs import completed, job_stack
 from tests.benchmarks.results import Report, never_more, spread
-from tests.fake_provider import FakeProcess
 
 _CONCURRENCY: Final = 32
 _MEAN_S: Final = 0.5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from entrypoints.fake_provider.ledger import Entry
+from fake_provider.ledger import Entry
 
 
 def busy_s(entries: Sequence[Entry], begin_s: float, end_s: float) -> float:

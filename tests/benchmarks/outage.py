@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from entrypoints.fake_provider.checks import peak_concurrency
-from entrypoints.fake_provider.ledger import Entry
+from fake_provider.checks import peak_concurrency
+from fake_provider.ledger import Entry
+from fake_provider.testing import FakeProcess
 from tests.benchmarks import stores
 from tests.benchmarks.harness import Options, order_task, play, provider, run_contestants
 from tests.benchmarks.jobs import job_stack
 from tests.benchmarks.ledgers import between
 from tests.benchmarks.results import Report, at_most, never_more, spread
-from tests.fake_provider import FakeProcess
 
 _PROCESSES: Final = 2
 _CONCURRENCY: Final = 32

@@ -6,10 +6,10 @@ import time
 from typing import Any, Final
 
 from domain.jobs.model import JobStatus
+from fake_provider.testing import FakeProcess
 from tests.benchmarks.harness import Options, play, provider
 from tests.benchmarks.jobs import completed, job_stack
 from tests.benchmarks.results import Report, Target, never_more, spread
-from tests.fake_provider import FakeProcess
 
 _PROCESSES: Final = 2
 _CONCURRENCY: Final = 32

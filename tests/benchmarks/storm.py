@@ -6,13 +6,13 @@ import time
 from dataclasses import asdict
 from typing import Any, Final
 
-from entrypoints.fake_provider.checks import early_calls
-from entrypoints.fake_provider.ledger import Entry
+from fake_provider.checks import early_calls
+from fake_provider.ledger import Entry
+from fake_provider.testing import FakeProcess
 from tests.benchmarks import stores
 from tests.benchmarks.harness import Options, order_task, play, provider, run_contestants
 from tests.benchmarks.ledgers import between
 from tests.benchmarks.results import Report, Target, at_least, at_most, never_more, spread
-from tests.fake_provider import FakeProcess
 
 _PROCESSES: Final = 2
 _CONCURRENCY: Final = 32

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+from fake_provider.testing import FakeProcess
 from tests.benchmarks.harness import Options, order_task, play, provider, run_contestant
 from tests.benchmarks.jobs import completed, job_stack
 from tests.benchmarks.ledgers import busy_s
 from tests.benchmarks.results import Report, at_least, at_most, spread
-from tests.fake_provider import FakeProcess
 
 JOB: Final = "ours, as a job"
 CONTESTANTS: Final = ("raw", "through_instructor", "through_pydantic_ai", "ours", JOB)

@@ -13,7 +13,7 @@ import trustme
 import uvicorn
 
 from entrypoints.http.app import build_app
-from entrypoints.http.protocol import HttpProtocol
+from entrypoints.http.protocol.connection import HttpProtocol
 from entrypoints.settings import Settings, load_settings
 
 _SECRET = "a secret of forty characters, for the tests"

@@ -17,10 +17,10 @@ import httpx2
 import pytest
 
 from entrypoints.container import open_container
-from entrypoints.fake_provider.calls import text_hash
-from entrypoints.fake_provider.scenario import Batches, Fault, Scenario
 from entrypoints.settings import Settings
-from tests.fake_provider import FakeInThread, running_fake
+from fake_provider.calls import text_hash
+from fake_provider.scenario import Batches, Fault, Scenario
+from fake_provider.testing import FakeInThread, running_fake
 from tests.integration.api import serving, settings_for
 from tests.integration.extraction_jobs import jobs_database
 

@@ -20,7 +20,8 @@ from adapters.llm.replies import Completion, ModelCall
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.calls import CallFailed, FailureKind, Usage
 from domain.extraction.prompting import build_prompt
-from entrypoints.fake_provider.scenario import Batches, Fault, Raw, Scenario
+from fake_provider.scenario import Batches, Fault, Raw, Scenario
+from fake_provider.testing import FakeInThread, running_fake
 from ports.batch_language_model import BatchId, BatchLanguageModel, BatchRequest
 from ports.language_model import Answer, Finish
 from tests.contracts.batch_language_model import (
@@ -29,7 +30,6 @@ from tests.contracts.batch_language_model import (
     Ending,
     text_of,
 )
-from tests.fake_provider import FakeInThread, running_fake
 
 PROVIDERS = {"openai": "gpt-5.4-mini", "gemini": "gemini-3-flash"}
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from adapters.files.comparison_log import read_recording
-from tests.fake_provider import FakeInThread, running_fake
+from fake_provider.testing import FakeInThread, running_fake
 
 _PATIENCE_S = 120
 TEXTS = 24

@@ -16,8 +16,8 @@ from adapters.postgres.pool import PoolOptions, open_database
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from entrypoints.container import open_container
 from entrypoints.settings import Settings
+from fake_provider.testing import FakeInThread, running_fake
 from tests.contracts.comparisons import ComparisonsContract, ComparisonStore
-from tests.fake_provider import FakeInThread, running_fake
 from tests.integration.api import serving, settings_for
 
 _EMPTY = "TRUNCATE comparisons, extraction_jobs, extraction_workers, extractions CASCADE"

@@ -20,9 +20,9 @@ import pytest
 
 from adapters.postgres.pool import Database
 from domain.jobs.model import ExtractionJob, JobStatus
-from entrypoints.fake_provider.scenario import Fault
+from fake_provider.scenario import Fault
+from fake_provider.testing import FakeInThread, running_fake
 from tests.contracts.extraction_jobs import JobStore
-from tests.fake_provider import FakeInThread, running_fake
 from tests.integration.extraction_jobs import jobs_database, jobs_in
 
 _PATIENCE_S = 40

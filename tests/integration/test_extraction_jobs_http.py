@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from entrypoints.container import open_container
-from entrypoints.fake_provider.scenario import Fault, Raw
 from entrypoints.settings import Settings
-from tests.fake_provider import FakeInThread, running_fake
+from fake_provider.scenario import Fault, Raw
+from fake_provider.testing import FakeInThread, running_fake
 from tests.integration.api import serving, settings_for
 from tests.integration.extraction_jobs import jobs_database
 

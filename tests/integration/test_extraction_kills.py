@@ -28,11 +28,11 @@ from adapters.postgres.pool import PoolOptions, open_database
 from domain.errors import DependencyError
 from domain.jobs.items import ItemResult
 from domain.jobs.model import Assignment, ExtractionJob, JobId, JobStatus
-from entrypoints.fake_provider.calls import text_hash
-from entrypoints.fake_provider.scenario import Latency, Scenario
+from fake_provider.calls import text_hash
+from fake_provider.scenario import Latency, Scenario
+from fake_provider.testing import FakeInThread, running_fake
 from ports.server_process import ServerProcess
 from tests.contracts.extraction_jobs import JobStore
-from tests.fake_provider import FakeInThread, running_fake
 from tests.integration.extraction_jobs import jobs_in
 
 _PATIENCE_S = 60

@@ -12,8 +12,8 @@ import httpx2
 import pytest
 from redis.asyncio import Redis
 
-from entrypoints.fake_provider.scenario import Fault, Raw
-from tests.fake_provider import FakeInThread, running_fake
+from fake_provider.scenario import Fault, Raw
+from fake_provider.testing import FakeInThread, running_fake
 from tests.integration.api import serving, settings_for
 
 NEVER_GIVEN = "0ba3486e-6746-4ab5-9db6-17b9173af016"

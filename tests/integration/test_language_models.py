@@ -14,9 +14,9 @@ from adapters.llm.opening import ModelConfig, open_bare_model
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.calls import CallFailed, FailureKind, Usage
 from domain.extraction.prompting import build_prompt
-from entrypoints.fake_provider.scenario import Fault, Latency, Limit, Model, Scenario
+from fake_provider.scenario import Fault, Latency, Limit, Model, Scenario
+from fake_provider.testing import FakeInThread, running_fake
 from ports.language_model import Answer, Budget, Finish, LanguageModel, Prompt
-from tests.fake_provider import FakeInThread, running_fake
 
 TEXT = "Hi, this is Maria Lopez. Could we get 24 oat milk cartons by friday?"
 PROVIDERS = ("openai", "gemini", "vllm")

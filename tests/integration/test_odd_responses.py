@@ -11,9 +11,9 @@ import pytest
 
 from adapters.llm.hints import Limits, StatedLimits
 from domain.extraction.calls import CallFailed, FailureKind, Usage
-from entrypoints.fake_provider.scenario import Fault, Raw
+from fake_provider.scenario import Fault, Raw
+from fake_provider.testing import FakeInThread, running_fake
 from ports.language_model import Answer, Finish, LanguageModel
-from tests.fake_provider import FakeInThread, running_fake
 from tests.integration.test_language_models import BUDGET, opened, prompt_for
 
 OPENAI: Any = {

@@ -19,9 +19,9 @@ from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.calls import FailureKind
 from domain.extraction.model import ExtractionResult, Status
 from domain.extraction.service import ExtractionService
-from entrypoints.fake_provider.scenario import Fault, Latency, Limit, Scenario
 from entrypoints.prices import read_prices
-from tests.fake_provider import FakeInThread, running_fake
+from fake_provider.scenario import Fault, Latency, Limit, Scenario
+from fake_provider.testing import FakeInThread, running_fake
 
 
 @asynccontextmanager

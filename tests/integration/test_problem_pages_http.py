@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from entrypoints.http.problem_pages import explained
+from entrypoints.http.protocol.problem_pages import explained
 from tests.integration.api import serving, settings_for
 
 

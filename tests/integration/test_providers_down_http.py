@@ -18,9 +18,9 @@ from adapters.embedded.installation import free_port
 from adapters.llm.pacing import FAILURES_TO_OPEN
 from entrypoints.cli.providers import command
 from entrypoints.container import open_container
-from entrypoints.fake_provider.scenario import Fault
 from entrypoints.settings import Settings
-from tests.fake_provider import FakeInThread, running_fake
+from fake_provider.scenario import Fault
+from fake_provider.testing import FakeInThread, running_fake
 from tests.integration.api import serving, settings_for
 
 TEXT = "Hi, this is Maria Lopez. Could we get 24 oat milk cartons by friday?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from adapters.llm.simulation import is_simulation
-from tests.fake_provider import running_fake
+from fake_provider.testing import running_fake
 
 
 async def test_the_fake_provider_is_known_in_every_dialect() -> None:

@@ -15,7 +15,7 @@ PROGRAM = """
     import os, signal, sys, time
     from pathlib import Path
     from adapters.embedded.launcher import end_with_parent
-    from entrypoints.http.workers import Workers
+    from entrypoints.http.protocol.workers import Workers
 
     place = Path(sys.argv[1])
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import PreconditionFailed
-from entrypoints.http.conditional import conditions, etag, existence, not_modified
+from entrypoints.http.protocol.preconditions import conditions, etag, existence, not_modified
 from tests.unit.http_requests import a_request
 
 versions = st.integers(1, 999_999_999)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from domain.errors import InvalidInput
-from entrypoints.http.answers import Cursor, Limit
-from entrypoints.http.cursors import Cursors, read_page
+from entrypoints.http.protocol.answers import Cursor, Limit
+from entrypoints.http.protocol.cursors import Cursors, read_page
 from tests.unit.http_requests import a_request
 
 CURSORS = Cursors(b"a secret of the tests")

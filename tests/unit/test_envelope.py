@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from entrypoints.http.envelope import Envelope
-from entrypoints.http.problems import ASK_ALLOWED
+from entrypoints.http.protocol.middleware import Envelope
+from entrypoints.http.protocol.problems import ASK_ALLOWED
 from entrypoints.logs import request_id
 from tests.unit.http_requests import a_scope
 

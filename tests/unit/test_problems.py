@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException, InternalServerException, MethodNo
 
 from domain import errors
 from domain.errors import AppError, InvalidInput, RequestInProgress, Unavailable, Violation
-from entrypoints.http.problems import (
+from entrypoints.http.protocol.problems import (
     ASK_ALLOWED,
     KINDS,
     MalformedRequest,
@@ -129,12 +129,12 @@ def test_without_violations_there_is_no_list_of_them() -> None:
 
 @given(st.text())
 def test_of_an_unexpected_error_nothing_is_told(secret: str) -> None:
-    logging.getLogger("entrypoints.http.problems").disabled = True
+    logging.getLogger("entrypoints.http.protocol.problems").disabled = True
     try:
         one = on_unexpected(a_request(), RuntimeError(f"password={secret}"))
         other = on_unexpected(a_request(), KeyError())
     finally:
-        logging.getLogger("entrypoints.http.problems").disabled = False
+        logging.getLogger("entrypoints.http.protocol.problems").disabled = False
     assert one.content == other.content
     assert problem_of(one)["status"] == 500
 

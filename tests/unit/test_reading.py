@@ -14,14 +14,14 @@ from litestar import Request
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import InvalidInput, Violation
-from entrypoints.http.problems import MalformedRequest
-from entrypoints.http.reading import (
+from entrypoints.http.protocol.bodies import (
     content_type,
     object_violations,
     parse_json,
     read_object,
     read_query,
 )
+from entrypoints.http.protocol.problems import MalformedRequest
 
 
 class Inner(Struct, forbid_unknown_fields=True):

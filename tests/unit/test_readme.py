@@ -9,8 +9,8 @@ import pytest
 
 from domain import errors
 from domain.errors import AppError
-from entrypoints.http import problems
-from entrypoints.http.problems import DEFECT, REFUSED, kind_of
+from entrypoints.http.protocol import problems
+from entrypoints.http.protocol.problems import DEFECT, REFUSED, kind_of
 from entrypoints.settings import Settings
 from tests.reference_pages import (
     PARTS,

@@ -10,8 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from entrypoints.fake_provider.scenario import Model, Scenario
-from tests.fake_provider import FakeInThread, running_fake
+from fake_provider.scenario import Model, Scenario
+from fake_provider.testing import FakeInThread, running_fake
 from tests.vllm.server import CONTEXT_TOKENS, KEY, MODEL, VllmServer, body
 
 pytestmark = pytest.mark.vllm

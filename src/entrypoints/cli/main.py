@@ -31,7 +31,6 @@ _COMMANDS: Final = {
         "entrypoints.cli.db",
         "Migrate the database, see how it stands, back it up, restore it.",
     ),
-    "fake-provider": ("entrypoints.cli.fake_provider", "Stand in for OpenAI, Gemini and vLLM."),
     "demo": ("entrypoints.cli.demo", "Walk through all three jobs on a stack of its own."),
     "doctor": ("entrypoints.cli.doctor", "Check everything, and say what to do."),
 }

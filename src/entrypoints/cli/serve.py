@@ -12,8 +12,8 @@ from entrypoints.addresses import AddressUnusable, refuse_busy_port
 from entrypoints.cli.reading import settings_or_exit
 from entrypoints.container import end_with_parent
 from entrypoints.http.app import build_app
-from entrypoints.http.protocol import HttpProtocol
-from entrypoints.http.workers import Workers
+from entrypoints.http.protocol.connection import HttpProtocol
+from entrypoints.http.protocol.workers import Workers
 from entrypoints.logs import configure_logging
 from entrypoints.settings import Settings
 

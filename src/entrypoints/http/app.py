@@ -19,24 +19,24 @@ from litestar.types import ASGIApp
 
 from domain.errors import AppError
 from entrypoints.container import Container, open_container
-from entrypoints.http.comparisons import ComparisonController
-from entrypoints.http.cursors import Cursors
+from entrypoints.http.comparison.comparisons import ComparisonController
 from entrypoints.http.dashboard.controller import DashboardController
 from entrypoints.http.docs import docs_asset, docs_page
-from entrypoints.http.envelope import Envelope
-from entrypoints.http.extraction_jobs import ExtractionJobController
-from entrypoints.http.extraction_schemas import ExtractionSchemaController
-from entrypoints.http.extractions import ExtractionController
+from entrypoints.http.extraction.extractions import ExtractionController
+from entrypoints.http.extraction.job_bodies import MAX_JSON_BYTES
+from entrypoints.http.extraction.jobs import ExtractionJobController
+from entrypoints.http.extraction.schemas import ExtractionSchemaController
 from entrypoints.http.health import live, ready
-from entrypoints.http.job_bodies import MAX_JSON_BYTES
+from entrypoints.http.insights.clicks import SearchClickController
+from entrypoints.http.insights.insights import SearchInsightController
 from entrypoints.http.metrics import metrics
-from entrypoints.http.openapi import document
-from entrypoints.http.orders import OrderController
-from entrypoints.http.problem_pages import problem_page
-from entrypoints.http.problems import on_app_error, on_http_error, on_unexpected
-from entrypoints.http.search_clicks import SearchClickController
-from entrypoints.http.search_insights import SearchInsightController
-from entrypoints.http.users import UserController
+from entrypoints.http.protocol.cursors import Cursors
+from entrypoints.http.protocol.middleware import Envelope
+from entrypoints.http.protocol.openapi import document
+from entrypoints.http.protocol.problem_pages import problem_page
+from entrypoints.http.protocol.problems import on_app_error, on_http_error, on_unexpected
+from entrypoints.http.records.orders import OrderController
+from entrypoints.http.records.users import UserController
 from entrypoints.models import warm_up
 from entrypoints.settings import Settings
 

@@ -12,8 +12,8 @@ from msgspec import Meta, Struct
 
 from domain.errors import AppError
 from domain.insights.refreshing import InsightRefresher
-from entrypoints.http.answers import Moment, json_response
-from entrypoints.http.openapi import contract
+from entrypoints.http.protocol.answers import Moment, json_response
+from entrypoints.http.protocol.openapi import contract
 from ports.readiness import Check
 
 _TIMEOUT_S: Final = 2.0

@@ -16,7 +16,6 @@ from domain.errors import AppError, InvalidInput, NotFound, Violation
 from domain.insights.model import Period
 from domain.insights.rates import normalised_query
 from domain.insights.service import MAX_PERIOD_DAYS, InsightService
-from entrypoints.http.answers import json_response
 from entrypoints.http.dashboard import day_charts, exports, list_charts
 from entrypoints.http.dashboard.charts import HALF, PHONE, WIDE
 from entrypoints.http.dashboard.dashboard_view import (
@@ -29,9 +28,10 @@ from entrypoints.http.dashboard.overview_page import overview_page
 from entrypoints.http.dashboard.problem_page import on_dashboard_error
 from entrypoints.http.dashboard.query_page import query_page
 from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, page
-from entrypoints.http.live_insight_views import MAX_KEY, LiveQuery, rules_of
-from entrypoints.http.openapi import DATABASE_ERRORS, contract
-from entrypoints.http.reading import query_pairs, read_query
+from entrypoints.http.insights.live_views import MAX_KEY, LiveQuery, rules_of
+from entrypoints.http.protocol.answers import json_response
+from entrypoints.http.protocol.bodies import query_pairs, read_query
+from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
 from ports.chart_renderer import ChartRenderer
 from ports.search_insights import SearchAnalysis
 

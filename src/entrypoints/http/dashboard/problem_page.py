@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException
 
 from domain.errors import AppError
 from entrypoints.http.dashboard.rendering import page
-from entrypoints.http.problems import Problem, on_app_error, on_http_error, on_unexpected
+from entrypoints.http.protocol.problems import Problem, on_app_error, on_http_error, on_unexpected
 
 
 def on_dashboard_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

@@ -1,0 +1,241 @@
+"""Comparisons as JSON takes and shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from domain.comparison.stored import Comparison, status_of
+from domain.jobs.items import MAX_DOCUMENT_ID
+from domain.jobs.model import ExtractionJob
+from entrypoints.http.extraction.job_bodies import SchemaName, Text
+from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit
+
+MAX_TEXTS: Final = 10_000
+_Label = Annotated[str, Meta(max_length=255)]
+
+
+class LabelledTextBody(Struct, forbid_unknown_fields=True):
+    """A text as a line of a dataset has it; labels name fields of the schema."""
+
+    text: Text
+    id: Annotated[str, Meta(min_length=1, max_length=MAX_DOCUMENT_ID)] | None = None
+    gold: (
+        Annotated[dict[str, Any], Meta(description="The right value of each field; null: silent")]
+        | None
+    ) = None
+    spans: (
+        Annotated[
+            dict[str, Annotated[list[int], Meta(min_length=2, max_length=2)]],
+            Meta(description="Where values stand: start, and end behind the last code point"),
+        ]
+        | None
+    ) = None
+    strata: list[_Label] | None = None
+    language: _Label | None = None
+    template: Annotated[_Label, Meta(description="Its wording")] | None = None
+    split: _Label | None = None
+    twin: (
+        Annotated[_Label, Meta(description="Id of the text that it is but for an attack")] | None
+    ) = None
+    attack: (
+        Annotated[dict[str, Any], Meta(description="What an instruction inside it wants")] | None
+    ) = None
+
+
+class ComparisonBody(Struct, forbid_unknown_fields=True):
+    """What is compared: the same texts for each provider, with or without gold."""
+
+    providers: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=40)]],
+        Meta(
+            min_length=1,
+            max_length=8,
+            description="Configured providers, or `regex`, the baseline for orders; each once",
+        ),
+    ]
+    texts: Annotated[
+        list[LabelledTextBody],
+        Meta(min_length=1, max_length=MAX_TEXTS, description="Each id once"),
+    ]
+    schema: SchemaName | UnsetType = UNSET
+    repeat: Annotated[
+        int, Meta(ge=1, le=20, description="Ask everything so often; 1 if not given")
+    ] = 1
+    seed: Annotated[
+        int, Meta(ge=0, le=2**31 - 1, description="Of the resampling; 7 if not given")
+    ] = 7
+    dataset: Annotated[
+        str, Meta(min_length=1, max_length=255, description="Your name for the texts")
+    ] = "texts"
+    machine_usd_per_hour: (
+        Annotated[
+            float, Meta(ge=0, le=1e6, description="Price of the machine of local and vLLM models")
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class ComparisonJobView(Struct):
+    """A job behind it, and how far it is."""
+
+    contestant: str
+    repeat: int
+    job: str
+    status: Literal["running", "paused", "failed", "cancelled", "completed"]
+    done: int
+    total: int
+
+
+class ContestantView(Struct):
+    """Who answers; `simulated` when a stand-in does."""
+
+    name: str
+    provider: str
+    model: str
+    prompt_hash: str
+    simulated: bool
+
+
+class ComparisonView(Struct):
+    """A comparison as it stands.
+
+    `stopped` goes on when its paused or failed jobs are resumed. `report` can be had as soon as one
+    text is answered by all.
+    """
+
+    id: Id
+    status: Literal["running", "stopped", "cancelled", "completed"]
+    dataset: str
+    schema: str
+    schema_version: int
+    texts: int
+    repeats: int
+    seed: int
+    contestants: list[ContestantView]
+    jobs: list[ComparisonJobView]
+    answers: int
+    answered: int
+    created_at: datetime
+    report: str
+
+
+class ComparisonPage(Struct):
+    """One page, newest first."""
+
+    items: list[ComparisonView]
+    next: str | None
+
+
+class ComparisonListQuery(Struct, forbid_unknown_fields=True):
+    """Position of the list."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
+
+
+class ReportQuery(Struct, forbid_unknown_fields=True):
+    """The form of a report, where the Accept header is not at hand."""
+
+    format: (
+        Annotated[
+            Literal["html", "json", "csv", "markdown"],
+            Meta(description="Wins over the Accept header"),
+        ]
+        | None
+    ) = None
+
+
+BODY: Final = {
+    "providers": ["openai", "regex"],
+    "schema": "order_message",
+    "texts": [
+        {
+            "id": "mail-1",
+            "text": "Maria Lopez here, 24 oat milk cartons please",
+            "gold": {"customer": "Maria Lopez", "product": "oat milk cartons", "quantity": 24},
+        }
+    ],
+}
+COMPARISON: Final = {
+    "id": 3,
+    "status": "running",
+    "dataset": "texts",
+    "schema": "order_message",
+    "schema_version": 1,
+    "texts": 300,
+    "repeats": 1,
+    "seed": 7,
+    "contestants": [
+        {
+            "name": "openai",
+            "provider": "openai",
+            "model": "gpt-5.4-mini",
+            "prompt_hash": "5f2a5c3e8d1b7a90",
+            "simulated": False,
+        },
+        {
+            "name": "regex",
+            "provider": "regex",
+            "model": "regular expressions",
+            "prompt_hash": "regex-1",
+            "simulated": False,
+        },
+    ],
+    "jobs": [
+        {
+            "contestant": "openai",
+            "repeat": 0,
+            "job": "/extraction-jobs/7",
+            "status": "running",
+            "done": 120,
+            "total": 300,
+        }
+    ],
+    "answers": 300,
+    "answered": 120,
+    "created_at": "2026-11-26T09:30:00Z",
+    "report": "/comparisons/3/report",
+}
+
+
+def comparison_view(comparison: Comparison, jobs: Sequence[ExtractionJob]) -> ComparisonView:
+    """A comparison and its jobs, in their order, as JSON shows them."""
+    return ComparisonView(
+        id=comparison.id,
+        status=status_of(jobs).value,
+        dataset=comparison.dataset,
+        schema=comparison.schema,
+        schema_version=comparison.schema_version,
+        texts=comparison.texts,
+        repeats=comparison.repeats,
+        seed=comparison.seed,
+        contestants=[
+            ContestantView(
+                name=each.name,
+                provider=each.provider,
+                model=each.model,
+                prompt_hash=each.prompt_hash,
+                simulated=each.simulated,
+            )
+            for each in comparison.contestants
+        ],
+        jobs=[
+            ComparisonJobView(
+                contestant=link.contestant,
+                repeat=link.repeat,
+                job=f"/extraction-jobs/{job.id}",
+                status=job.status.value,
+                done=job.counts.done,
+                total=job.counts.total,
+            )
+            for link, job in zip(comparison.jobs, jobs, strict=True)
+        ],
+        answers=sum(job.counts.total for job in jobs),
+        answered=sum(job.counts.done for job in jobs),
+        created_at=comparison.created_at,
+        report=f"/comparisons/{comparison.id}/report",
+    )

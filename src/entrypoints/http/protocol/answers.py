@@ -1,0 +1,97 @@
+"""Bodies and path ids, as every resource writes and reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response
+
+from domain.errors import NotFound, Violation
+from domain.orders.model import MAX_INT
+from entrypoints.http.protocol.bodies import Rules
+
+Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INT, examples=[1])]
+StoredId = Annotated[
+    int,
+    msgspec.Meta(
+        ge=-MAX_INT - 1,
+        le=MAX_INT,
+        examples=[1],
+        description="1 and up, unless another program stored the row",
+    ),
+]
+Limit = Annotated[
+    int, msgspec.Meta(ge=1, le=200, description="Rows of a page, at most; 50 if not given")
+]
+Cursor = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=1024,
+        pattern="^[A-Za-z0-9_-]+$",
+        description="From `next` of the page before",
+    ),
+]
+Moment = Annotated[
+    datetime,
+    msgspec.Meta(tz=True, description="RFC 3339 with an offset", examples=["2026-11-22T09:30:00Z"]),
+]
+DEFAULT_LIMIT: Final = 50
+
+_ID: Final = re.compile(r"0|-?[1-9][0-9]{0,9}")
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def path_id(raw: str, what: str) -> int:
+    """The id in a path.
+
+    Raises:
+        NotFound: not the decimal form of what an INT column holds, so nothing has it.
+    """
+    if not _ID.fullmatch(raw) or not -MAX_INT - 1 <= int(raw) <= MAX_INT:
+        raise NotFound(f"There is no {what} with this id.")
+    return int(raw)
+
+
+def utc(value: datetime | msgspec.UnsetType | None) -> datetime | None:
+    """A time of the caller's in UTC; None when it is not given. See `out_of_years` first."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else None
+
+
+def out_of_years(*names: str, at: str = "") -> Rules:
+    """A rule: the times of these names fall in the years 1..9999, which UTC can be told for."""
+
+    def violations(members: Mapping[str, object]) -> list[Violation]:
+        found = []
+        for name in names:
+            moment = members.get(name)
+            try:
+                moment.astimezone(UTC) if isinstance(moment, datetime) else None
+            except OverflowError:
+                detail = "must fall in the years 1..9999 of UTC"
+                found.append(Violation(pointer=at + name, detail=detail))
+        return found
+
+    return violations
+
+
+def json_response(
+    body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response[bytes]:
+    """A body as JSON."""
+    return Response(
+        _ENCODER.encode(body),
+        status_code=status,
+        headers=dict(headers or {}),
+        media_type="application/json",
+    )
+
+
+def page_response(items: Sequence[Any], next_path: str | None) -> Response[bytes]:
+    """One page of a list, and the way to the next."""
+    headers = {} if next_path is None else {"Link": f'<{next_path}>; rel="next"'}
+    return json_response({"items": items, "next": next_path}, headers=headers)

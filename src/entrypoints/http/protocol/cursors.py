@@ -1,0 +1,108 @@
+"""Signed page cursors, bound to the list and the filters that they were made for."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import Request
+
+from domain.errors import InvalidInput, Violation
+from entrypoints.http.protocol.bodies import Rules, query_pairs, read_query
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_SIGNATURE_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Cursors:
+    """Makes and reads cursors.
+
+    Attributes:
+        secret: the same in every process, so that each reads what another made.
+    """
+
+    secret: bytes
+
+    def next_path(
+        self, path: str, filters: Mapping[str, str | int | None], position: int, limit: int
+    ) -> str:
+        """The path and query that GET the page after `position`, an id or a day's ordinal."""
+        given = {name: value for name, value in filters.items() if value is not None}
+        payload = str(position).encode()
+        signature = self._signature(path, given, payload)
+        cursor = _as_text(signature + payload)
+        return f"{path}?{urlencode({**given, 'limit': limit, 'cursor': cursor})}"
+
+    def position(
+        self, cursor: str | None, path: str, filters: Mapping[str, str | int | None]
+    ) -> int | None:
+        """Where `next_path` said to go on; None without a cursor.
+
+        Raises:
+            InvalidInput: not a cursor of ours, or made for another list or other filters.
+        """
+        if cursor is None:
+            return None
+        try:
+            raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+            signature, payload = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
+            genuine = hmac.compare_digest(signature, self._signature(path, filters, payload))
+        except ValueError:
+            genuine = False
+        genuine = genuine and _as_text(raw) == cursor  # decoding skips what is no Base64
+        if not genuine:
+            detail = "is not a cursor of this list with these filters; take `next` as it is"
+            raise InvalidInput.of([Violation(pointer="cursor", detail=detail)])
+        return int(payload)
+
+    def _signature(self, path: str, filters: Mapping[str, Any], payload: bytes) -> bytes:
+        given = sorted((name, str(v)) for name, v in filters.items() if v is not None)
+        scope = msgspec.json.encode([path, given])
+        return hmac.digest(self.secret, scope + b"\x00" + payload, hashlib.sha256)[
+            :_SIGNATURE_BYTES
+        ]
+
+
+def _as_text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def read_page(
+    request: Request[Any, Any, Any],
+    struct: type[S],
+    cursors: Cursors,
+    path: str,
+    rules: Rules | None = None,
+) -> tuple[S, Mapping[str, str], int | None]:
+    """Read the query of a list at `path`, whose `struct` has `limit` and `cursor`.
+
+    Returns:
+        The query; its filters as they were sent, to go into the next path; the position after
+        which the page begins, None for the first.
+
+    Raises:
+        InvalidInput: names every bad parameter, a cursor that is not of this list too.
+    """
+    filters = dict(query_pairs(request))
+    filters.pop("limit", None)
+    cursor = filters.pop("cursor", None)
+    forged: tuple[Violation, ...] = ()
+    position = None
+    try:
+        position = cursors.position(cursor, path, filters)
+    except InvalidInput as error:
+        forged = error.violations
+
+    def all_rules(members: Mapping[str, object]) -> list[Violation]:
+        found = [] if rules is None else list(rules(members))
+        return [*found, *forged] if "cursor" in members else found
+
+    return read_query(request, struct, all_rules), filters, position

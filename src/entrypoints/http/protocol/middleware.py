@@ -1,0 +1,85 @@
+"""What every HTTP exchange has: a request id, security headers, a log line, HEAD and OPTIONS."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from typing import Any, Final
+
+from litestar.types import ASGIApp, Message, Receive, Send
+
+from entrypoints.http.protocol.problems import ASK_ALLOWED, REFUSAL, refuse
+from entrypoints.logs import request_id
+
+_log = logging.getLogger("storekeeper.access")
+_WELL_FORMED: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+# The server itself leaves the body out of an answer to HEAD. Litestar's own answer to OPTIONS knows
+# one handler of a path; what it says of a method that no path takes knows all of them.
+_INNER: Final = {"HEAD": "GET", "OPTIONS": ASK_ALLOWED}
+_SECURITY: Final = [
+    (b"strict-transport-security", b"max-age=31536000"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+
+
+class Envelope:
+    """Wraps the whole application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """One exchange."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        identity = _request_id(scope)
+        token = request_id.set(identity)
+        started = time.perf_counter()
+        status = 0
+
+        async def send_wrapped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = list(message.get("headers", []))
+                present = {name.lower() for name, _ in headers}
+                headers.append((b"x-request-id", identity.encode()))
+                headers += _SECURITY
+                if b"cache-control" not in present:
+                    headers.append((b"cache-control", b"no-store"))
+                message["headers"] = headers
+            await send(message)
+
+        inner: Any = {**scope, "state": {**scope.get("state", {}), "request_id": identity}}
+        inner["method"] = _INNER.get(scope["method"], scope["method"])
+        answer = refuse if REFUSAL in inner["state"] else self._app
+        if (scope["method"], scope["path"]) == ("OPTIONS", "*"):
+            answer = _allow_all
+        try:
+            await answer(inner, receive, send_wrapped)
+        finally:
+            if _log.isEnabledFor(logging.INFO):
+                milliseconds = round((time.perf_counter() - started) * 1000, 1)
+                _log.info(
+                    "%s %s %s", scope["method"], scope["path"], status, extra={"ms": milliseconds}
+                )
+            request_id.reset(token)
+
+
+async def _allow_all(scope: Any, receive: Receive, send: Send) -> None:  # noqa: ARG001
+    """What the server as a whole takes (RFC 9110, 9.3.7)."""
+    headers = [(b"allow", b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _request_id(scope: Any) -> str:
+    """The caller's id when it is well-formed, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _WELL_FORMED.fullmatch(value):
+            return str(value, "ascii")
+    return uuid.uuid4().hex

@@ -1,0 +1,107 @@
+"""The control API: change the scenario under way, read the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from fake_provider.checks import calls_per_text, early_calls
+from fake_provider.engine import Provider
+from fake_provider.scenario import Fault, ScenarioRefused, parse_scenario
+from fake_provider.wire import Reply, Request, json_reply
+
+_SHOWN_EARLY_CALLS = 20
+
+
+class _Death(msgspec.Struct, forbid_unknown_fields=True):
+    for_s: float
+
+
+class Control:
+    """What stands below `/_control/`; it works in a dead period too."""
+
+    def __init__(self, provider: Provider, *forget: Callable[[], None]) -> None:
+        self._provider = provider
+        self._forget = forget
+        self._changes: dict[tuple[str, str], Callable[[bytes], None]] = {
+            ("GET", "scenario"): lambda _: None,
+            ("PUT", "scenario"): self._replace,
+            ("PATCH", "scenario"): self._merge,
+            ("POST", "script"): self._extend_script,
+            ("DELETE", "script"): lambda _: provider.faults.clear(),
+            ("POST", "answers"): lambda body: provider.answers.add(_object(body)),
+            ("POST", "dead"): self._die,
+        }
+
+    def handle(self, request: Request) -> Reply:
+        """Answer one control request; what it cannot read is a 400 with the reason."""
+        name = request.path.removeprefix("/_control/")
+        try:
+            return self._answer(request.method, name, request)
+        except (ScenarioRefused, ValueError) as error:
+            return json_reply(400, {"detail": str(error)})
+
+    def _answer(self, method: str, name: str, request: Request) -> Reply:
+        match method, name:
+            case "GET", "ledger":
+                return self._rows(int(request.query.get("since", ["0"])[0]))
+            case "GET", "summary":
+                return json_reply(200, self._summary(request))
+        change = self._changes.get((method, name))
+        if change is None:
+            return json_reply(404, {"detail": f"no control {method} /_control/{name}"})
+        change(request.body)
+        return json_reply(200, self._provider.scenario)
+
+    def _replace(self, body: bytes) -> None:
+        scenario = parse_scenario(_object(body))
+        for forget in self._forget:
+            forget()
+        self._provider.reset(scenario)
+
+    def _merge(self, body: bytes) -> None:
+        known = msgspec.to_builtins(self._provider.scenario)
+        self._provider.apply(parse_scenario(known | _object(body)))
+
+    def _extend_script(self, body: bytes) -> None:
+        self._provider.faults.extend(msgspec.json.decode(body, type=list[Fault]))
+
+    def _die(self, body: bytes) -> None:
+        self._provider.die(msgspec.json.decode(body, type=_Death).for_s)
+
+    def _rows(self, since: int) -> Reply:
+        lines = b"".join(
+            msgspec.json.encode(entry) + b"\n" for entry in self._provider.ledger.entries(since)
+        )
+        return Reply(body=lines, content_type=b"application/x-ndjson")
+
+    def _summary(self, request: Request) -> dict[str, Any]:
+        provider = self._provider
+        since = int(request.query.get("since", ["0"])[0])
+        grace_s = float(request.query.get("grace_s", ["0"])[0])
+        entries = list(provider.ledger.entries(since))
+        early = early_calls(entries, grace_s=grace_s)
+        per_text = calls_per_text(entries)
+        return {
+            "total": provider.ledger.total,
+            "dropped": provider.ledger.dropped,
+            "in_flight": provider.in_flight,
+            "peak_in_flight": provider.peak_in_flight,
+            "script_left": provider.faults.left,
+            "statuses": Counter(str(entry.status) for entry in entries),
+            "faults": Counter(entry.fault for entry in entries if entry.fault),
+            "aborted": sum(entry.aborted for entry in entries),
+            "prompt_tokens": sum(entry.prompt_tokens for entry in entries),
+            "completion_tokens": sum(entry.completion_tokens for entry in entries),
+            "distinct_texts": len(per_text),
+            "most_calls_for_a_text": max(per_text.values(), default=0),
+            "early_calls": len(early),
+            "early": early[:_SHOWN_EARLY_CALLS],
+        }
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    return msgspec.json.decode(body or b"{}", type=dict[str, Any])
