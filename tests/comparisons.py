@@ -11,11 +11,11 @@ from adapters.statistics.scipy_statistics import ScipyStatistics
 from domain.comparison.building import build_report
 from domain.comparison.model import Contestant, LabelledText, Outcome
 from domain.comparison.report import ComparisonReport
-from domain.datasets.messages import messages
 from domain.extraction.builtin import DEFAULT
 from domain.extraction.calls import FailureKind, Usage
 from domain.extraction.model import Evidence, Flag, FlagKind, Status
 from domain.extraction.schema import Value
+from labelled_messages.messages import messages
 from ports.comparison_writer import Provenance
 
 FIELDS = ("field_1", "field_2", "field_3")

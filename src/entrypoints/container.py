@@ -38,7 +38,6 @@ from adapters.files.click_files import ClickFile, form_of
 from adapters.files.click_rejects import RejectsFile
 from adapters.files.content import BadRow, Content, opened, unpacked
 from adapters.files.csv_rows import CsvTable
-from adapters.files.samples import FileSampleSink
 from adapters.llm.examination import LanguageModelExamination
 from adapters.llm.gates import ValkeyProviderGates
 from adapters.llm.hints import StatedLimits
@@ -102,7 +101,6 @@ from domain.jobs.service import ExtractionJobService
 from domain.jobs.settling import Patience
 from domain.jobs.shift import Pace
 from domain.orders.service import OrderService
-from domain.samples.service import SampleService
 from domain.scheduling.model import Schedule
 from domain.users.service import UserService
 from entrypoints.comparison.writers import comparison_writers
@@ -115,6 +113,7 @@ from entrypoints.settings import (
     StoreSettings,
     WorkerSettings,
 )
+from entrypoints.up.sample_data.loading import FileSampleSink, SampleService
 from ports.examination import Examination
 
 __all__ = [

@@ -11,10 +11,10 @@ from typing import IO, Final
 
 from adapters.files.content import BadRow, Content, unpacked
 from adapters.files.csv_rows import CsvTable
+from domain.comparison.datasets.labels import BadLine, faults_between
+from domain.comparison.datasets.lines import line_of, text_of
+from domain.comparison.datasets.table import Heading, cells_of, columns_of
 from domain.comparison.model import LabelledText
-from domain.datasets.labels import BadLine, faults_between
-from domain.datasets.lines import line_of, text_of
-from domain.datasets.table import Heading, cells_of, columns_of
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import Schema
 from domain.strict_json import NotStrictJson

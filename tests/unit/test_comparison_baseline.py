@@ -9,11 +9,11 @@ import pytest
 from domain.comparison.baseline import read_order
 from domain.comparison.judging import judge
 from domain.comparison.model import LabelledText, Outcome
-from domain.datasets.messages import messages
-from domain.datasets.strata import Split, Stratum
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.model import Status
 from domain.extraction.schema import Value
+from labelled_messages.messages import messages
+from labelled_messages.strata import Split, Stratum
 
 NAMES = ("customer", "product", "quantity")
 

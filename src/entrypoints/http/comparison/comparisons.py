@@ -12,11 +12,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 from msgspec import UNSET
 
+from domain.comparison.datasets.labels import BadLine, faults_between
+from domain.comparison.datasets.lines import text_of
 from domain.comparison.model import LabelledText
 from domain.comparison.orders import ComparisonOrders
 from domain.comparison.stored import Comparison, ComparisonId
-from domain.datasets.labels import BadLine, faults_between
-from domain.datasets.lines import text_of
 from domain.errors import (
     ChartFailed,
     Conflict,
