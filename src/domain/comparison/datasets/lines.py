@@ -10,14 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from domain.comparison.datasets.labels import PLAIN, BadLine, check_names, checked, hint
+from domain.comparison.datasets.labels import PLAIN, BadLine, check_names, checked
 from domain.comparison.datasets.values import fault_of
 from domain.comparison.model import LabelledText
-<<<<<<< HEAD:src/domain/datasets/lines.py
-from domain.datasets.labels import PLAIN, BadLine, check_names, checked
-from domain.datasets.values import fault_of
-=======
->>>>>>> t2w:src/domain/comparison/datasets/lines.py
 from domain.extraction.schema import Schema, Value
 from domain.text import suggestion
 
