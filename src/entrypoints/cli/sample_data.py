@@ -16,7 +16,8 @@ from rich.progress import (
 )
 
 from entrypoints.cli.running import or_exit, over_container
-from entrypoints.container import Container, sample_files, today
+from entrypoints.container.commands import sample_files, today
+from entrypoints.container.services import Container
 from entrypoints.up.sample_data.loading import SampleService
 from entrypoints.up.sample_data.rows import DAYS, SampleSize
 

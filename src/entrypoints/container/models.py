@@ -39,18 +39,41 @@ def model_configs(settings: ModelSettings) -> list[ModelConfig]:
         return None if value is None else value.get_secret_value()
 
     known = (
-        (Provider.OPENAI, "openai", settings.openai_api_key is not None),
-        (Provider.GEMINI, "gemini", settings.gemini_api_key is not None),
-        (Provider.VLLM, "vllm", "vllm_base_url" in settings.model_fields_set),
-        (Provider.LOCAL, "local_llm", "local_llm_base_url" in settings.model_fields_set),
+        (
+            settings.openai_api_key is not None,
+            ModelConfig(
+                provider=Provider.OPENAI.value,
+                model=settings.openai_model,
+                base_url=settings.openai_base_url,
+                api_key=secret(settings.openai_api_key),
+            ),
+        ),
+        (
+            settings.gemini_api_key is not None,
+            ModelConfig(
+                provider=Provider.GEMINI.value,
+                model=settings.gemini_model,
+                base_url=settings.gemini_base_url,
+                api_key=secret(settings.gemini_api_key),
+            ),
+        ),
+        (
+            "vllm_base_url" in settings.model_fields_set,
+            ModelConfig(
+                provider=Provider.VLLM.value,
+                model=settings.vllm_model,
+                base_url=settings.vllm_base_url,
+                api_key=secret(settings.vllm_api_key),
+            ),
+        ),
+        (
+            "local_llm_base_url" in settings.model_fields_set,
+            ModelConfig(
+                provider=Provider.LOCAL.value,
+                model=settings.local_llm_model,
+                base_url=settings.local_llm_base_url,
+                api_key=secret(settings.local_llm_api_key),
+            ),
+        ),
     )
-    return [
-        ModelConfig(
-            provider=provider.value,
-            model=getattr(settings, f"{prefix}_model"),
-            base_url=getattr(settings, f"{prefix}_base_url"),
-            api_key=secret(getattr(settings, f"{prefix}_api_key")),
-        )
-        for provider, prefix, given in known
-        if given or provider in settings.llm_provider
-    ]
+    return [config for given, config in known if given or config.provider in settings.llm_provider]

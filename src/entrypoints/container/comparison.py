@@ -17,6 +17,9 @@ from adapters.llm.clients import load_sdk
 from adapters.llm.opening import ModelConfig, open_language_models, profile_of
 from adapters.llm.records import PydanticRecordValidator
 from adapters.llm.simulation import is_simulation
+from adapters.reports.comparison_data import CsvComparison, JsonComparison
+from adapters.reports.comparison_page import HtmlComparison
+from adapters.reports.comparison_text import MarkdownComparison
 from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.clock import SystemClock
 from domain.comparison.contestants import BASELINE, Entry, contestant_of, read_entries
@@ -26,10 +29,10 @@ from domain.errors import InvalidInput, Violation
 from domain.extraction.prompting import unservable
 from domain.extraction.schema import Schema
 from domain.extraction.service import ExtractionService
-from entrypoints.comparison.writers import comparison_writers
-from entrypoints.models import document_deadline_s, model_configs
+from entrypoints.container.models import document_deadline_s, model_configs
 from entrypoints.prices import read_prices
 from entrypoints.settings import ModelSettings, Provider
+from ports.chart_renderer import ChartRenderer
 from ports.comparison_writer import ComparisonWriter
 from ports.language_model import LanguageModel
 
@@ -38,6 +41,7 @@ __all__ = [
     "FileComparisonLog",
     "ScipyStatistics",
     "Terms",
+    "comparison_writers",
     "now",
     "open_cast",
     "open_writers",
@@ -142,6 +146,16 @@ async def open_writers() -> AsyncIterator[Mapping[str, ComparisonWriter]]:
     """The forms of a report, by the ending of their files."""
     async with open_chart_renderer() as charts:
         yield comparison_writers(charts)
+
+
+def comparison_writers(charts: ChartRenderer) -> Mapping[str, ComparisonWriter]:
+    """By the ending of their files, the one for readers first."""
+    return {
+        ".html": HtmlComparison(charts),
+        ".md": MarkdownComparison(),
+        ".csv": CsvComparison(),
+        ".json": JsonComparison(),
+    }
 
 
 def now() -> datetime:

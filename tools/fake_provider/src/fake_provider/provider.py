@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from itertools import count
@@ -10,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from fake_provider.admission import limit_problem, objection, scripted_problem
 from fake_provider.answers import MISSING, AnswerBook, Answerer, write_answer
 from fake_provider.calls import (
     Call,
@@ -20,15 +20,80 @@ from fake_provider.calls import (
     Refused,
     count_tokens,
 )
-from fake_provider.contents import spoiled
 from fake_provider.documents import find_document
-from fake_provider.faults import FaultPlan
-from fake_provider.hints import hint_headers, rate_limit_headers
-from fake_provider.latency import LatencySampler
+from fake_provider.faults import FaultPlan, LatencySampler, spoiled
+from fake_provider.http import Reply, Request, client_left, json_reply, raw_reply
 from fake_provider.ledger import DEFAULT_CAPACITY, Ledger
-from fake_provider.limits import Limiter, Verdict
+from fake_provider.rate_limits import Limiter, Verdict, hint_headers, rate_limit_headers
 from fake_provider.scenario import ERROR_KINDS, WIRE_KINDS, Fault, Scenario
-from fake_provider.wire import Reply, Request, client_left, json_reply, raw_reply
+
+# What a scripted error claims where no real limit was hit; never 0, which reads as "no quota".
+_CLAIMED_CONTEXT_TOKENS = 8192
+_CLAIMED_LIMIT = 60
+
+
+def objection(scenario: Scenario, dialect: Dialect, call: Call) -> Problem | None:
+    """Why the request itself is refused, whatever the load and the script."""
+    model = call.model
+    if call.key in scenario.bad_keys:
+        return Problem(kind="bad_key", key=call.key)
+    card = scenario.default_model
+    if scenario.models is not None:
+        if model not in scenario.models:
+            return Problem(kind="unknown_model", model=model, models=tuple(scenario.models))
+        card = scenario.models[model]
+    if card.context_tokens is not None and call.prompt_tokens > card.context_tokens:
+        return Problem(
+            kind="context_too_long",
+            model=model,
+            limit=card.context_tokens,
+            tokens=call.prompt_tokens,
+        )
+    if card.fixed_temperature and call.temperature not in (None, 1):
+        return Problem(kind="bad_parameter", model=model, temperature=call.temperature)
+    detail = dialect.schema_fault(call)
+    if detail is not None:
+        return Problem(kind="bad_schema", detail=detail, schema_name=call.schema_name)
+    return None
+
+
+def limit_problem(verdict: Verdict, call: Call) -> Problem | None:
+    """What a verdict of the limits means for the call; None when it may pass."""
+    limit = verdict.limit
+    if limit is None or verdict.outcome == "admitted":
+        return None
+    if verdict.outcome == "exhausted":
+        return Problem(kind="quota_exhausted", model=call.model, limit=limit.quota or 0)
+    per_minute = limit.rpm if verdict.scope == "requests" else limit.tpm
+    return Problem(
+        kind="rate_limited",
+        model=call.model,
+        # Rounded up to what a body or header can say, so that waiting as told is enough.
+        retry_after_s=None if limit.hint == "none" else math.ceil(verdict.wait_s * 1000) / 1000,
+        hint=limit.hint,
+        scope=verdict.scope,
+        limit=max(int(per_minute or 0), 1),
+    )
+
+
+def scripted_problem(fault: Fault, call: Call) -> Problem:
+    """The problem that a fault of an error kind stands for."""
+    too_long = fault.kind == "context_too_long"
+    return Problem(
+        kind=fault.kind,  # type: ignore[arg-type] # the caller has checked that it is an error
+        model=call.model,
+        key=call.key,
+        retry_after_s=fault.retry_after_s,
+        hint=fault.hint,
+        code=fault.code,
+        reason=fault.reason,
+        limit=_CLAIMED_CONTEXT_TOKENS if too_long else _CLAIMED_LIMIT,
+        tokens=call.prompt_tokens + (_CLAIMED_CONTEXT_TOKENS if too_long else 0),
+        temperature=0.0 if call.temperature is None else call.temperature,
+        schema_name=call.schema_name,
+        detail=fault.reason if fault.kind == "bad_schema" else "",
+    )
+
 
 _ORDINARY = Fault(kind="ok")
 
@@ -285,7 +350,7 @@ class Provider:
     def _own_headers(
         self, dialect: Dialect, verdict: Verdict | None, request_id: str = ""
     ) -> list[tuple[bytes, bytes]]:
-        if dialect.name not in ("openai", "responses"):
+        if dialect.name != "openai":
             return []
         return [
             (b"x-request-id", (request_id or self.request_id()).encode()),

@@ -1,4 +1,4 @@
-"""Bytes in and out: requests, replies, and connections that break on purpose."""
+"""HTTP under uvicorn: requests, replies, and connections that break on purpose."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import parse_qs
 
 import msgspec
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from fake_provider.hints import Headers
+from fake_provider.rate_limits import Headers
 from fake_provider.scenario import Raw
+
+if TYPE_CHECKING:
+    from fake_provider.app import FakeProviderApp
+
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -150,7 +156,7 @@ async def _break(scope: Scope, receive: Receive, abrupt: bool) -> None:
     if transport is None:
         raise RuntimeError(
             "this server cannot break connections: start it with "
-            "`fake_provider.server`, not with a bare uvicorn"
+            "`fake_provider.http`, not with a bare uvicorn"
         )
     connection = transport.get_extra_info("socket")
     if abrupt and connection is not None and connection.family != socket.AF_UNIX:
@@ -158,3 +164,56 @@ async def _break(scope: Scope, receive: Receive, abrupt: bool) -> None:
     transport.abort()
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+SERVER: Final = "storekeeper-fake-provider"
+"""The header by which everybody can tell that no model answers here."""
+
+
+class BreakableProtocol(HttpToolsProtocol):
+    """Puts the connection into the scope, because ASGI knows no way to break it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Send head and body of an answer at once.
+
+        asyncio does so by itself only for sockets that were made with an explicit protocol;
+        otherwise the body waits 40 ms for the client's delayed acknowledgement.
+        """
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None and connection.family != socket.AF_UNIX:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def on_message_begin(self) -> None:
+        """Hand the connection over with each request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item]
+
+    def shutdown(self) -> None:
+        """A stop breaks the calls that still run; some are meant to hang for an hour."""
+        super().shutdown()
+        # Before its first request a connection has none, whatever uvicorn declares.
+        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
+            self.transport.abort()
+
+
+def server_config(app: FakeProviderApp, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Config:
+    """The server's settings for `app`; port 0 takes a free one.
+
+    The protocol is fixed: another one could not play `reset`.
+    """
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=BreakableProtocol,
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        headers=[("Server", SERVER)],
+        proxy_headers=False,
+        backlog=4096,
+        timeout_keep_alive=75,
+    )

@@ -1,25 +1,21 @@
-"""The composition root: the only module that names adapters.
+"""The graph of everything that the server, the worker and commands use over the stores.
 
-The provider graph is synchronous. What has to be opened and closed (pools, clients) is opened by
-`open_container` and enters the graph as a `Dependency`.
+It is synchronous. What has to be opened and closed (pools, clients) is opened by `open_container`
+and enters the graph as a `Dependency`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import date
 from datetime import time as time_of_day
 from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from arq.connections import ArqRedis
@@ -32,33 +28,20 @@ from adapters.arq.serialization import decode_job, encode_job
 from adapters.arq.wakeup import ArqJobWakeup
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
-from adapters.embedded.postgres import client_programs
-from adapters.files.click_columns import ClickColumns
-from adapters.files.click_files import ClickFile, form_of
-from adapters.files.click_rejects import RejectsFile
-from adapters.files.content import BadRow, Content, opened, unpacked
-from adapters.files.csv_rows import CsvTable
 from adapters.llm.examination import LanguageModelExamination
 from adapters.llm.gates import ValkeyProviderGates
 from adapters.llm.hints import StatedLimits
 from adapters.llm.opening import open_bare_model, open_language_models
-from adapters.llm.opening_batches import open_batch_models
+from adapters.llm.opening_batches import OpenBatchModel, open_batch_models
 from adapters.llm.records import PydanticRecordValidator
 from adapters.postgres.click_imports import PostgresClickImports
 from adapters.postgres.comparisons import PostgresComparisonRepository
-from adapters.postgres.dumps import DumpError, Place, Programs, look
-from adapters.postgres.dumps import dump as write_dump
-from adapters.postgres.dumps import restore as restore_dump
 from adapters.postgres.examination import PostgresExamination
 from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
 from adapters.postgres.extraction_queue import PostgresExtractionQueue
 from adapters.postgres.extraction_schemas import PostgresExtractionSchemaRepository
 from adapters.postgres.extractions import PostgresExtractionRepository
-from adapters.postgres.insight_procedures import insight_procedures
 from adapters.postgres.known_extractions import PostgresKnownExtractions
-from adapters.postgres.migrations import MigrationError, migrate
-from adapters.postgres.migrations import faults as table_faults
-from adapters.postgres.migrations import status as migration_status
 from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.provider_batches import PostgresProviderBatches
@@ -82,8 +65,6 @@ from adapters.system.certificate import CertificateExamination
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from domain.comparison.orders import ComparisonOrders
-from domain.errors import Unavailable
-from domain.extraction.builtin import BUILT_IN
 from domain.extraction.registry import SchemaRegistry
 from domain.extraction.service import ExtractionService
 from domain.extraction.single import SingleExtraction
@@ -103,8 +84,8 @@ from domain.jobs.shift import Pace
 from domain.orders.service import OrderService
 from domain.scheduling.model import Schedule
 from domain.users.service import UserService
-from entrypoints.comparison.writers import comparison_writers
-from entrypoints.models import document_deadline_s, model_configs, stand_in_probe
+from entrypoints.container.comparison import comparison_writers
+from entrypoints.container.models import document_deadline_s, model_configs, stand_in_probe
 from entrypoints.prices import read_prices
 from entrypoints.settings import (
     DatabaseSettings,
@@ -113,36 +94,11 @@ from entrypoints.settings import (
     StoreSettings,
     WorkerSettings,
 )
-from entrypoints.up.sample_data.loading import FileSampleSink, SampleService
+from entrypoints.up.sample_data.loading import SampleService
 from ports.examination import Examination
+from ports.language_model import LanguageModel
 
-__all__ = [
-    "BadRow",
-    "ClickColumns",
-    "ClickFile",
-    "Container",
-    "Content",
-    "CsvTable",
-    "DumpError",
-    "Look",
-    "MigrationError",
-    "RejectsFile",
-    "dump",
-    "end_with_parent",
-    "examinations",
-    "form_of",
-    "insight_procedures",
-    "look_at_database",
-    "migrate",
-    "migration_status",
-    "open_container",
-    "opened",
-    "restore",
-    "sample_files",
-    "table_faults",
-    "today",
-    "unpacked",
-]
+__all__ = ["Container", "Look", "daily_at", "end_with_parent", "examinations", "open_container"]
 
 
 _ASKED_FOR_S: Final = 60.0  # a model on a busy machine takes half of it
@@ -167,6 +123,10 @@ def batch_pace(settings: WorkerSettings) -> BatchPace:
 
 class Container(containers.DeclarativeContainer):
     """Everything that the entrypoints use, by name."""
+
+    if TYPE_CHECKING:
+        # Its base says that there is a provider of every name; so a wrong one is found.
+        __getattr__ = None  # type: ignore[assignment, misc]
 
     settings = providers.Dependency(instance_of=DatabaseSettings)
     database = providers.Dependency(instance_of=Database)
@@ -217,8 +177,12 @@ class Container(containers.DeclarativeContainer):
         SampleService, sink=providers.Singleton(PostgresSampleSink, database)
     )
 
-    models = providers.Dependency(instance_of=dict)
-    batch_models = providers.Dependency(instance_of=dict)
+    models: providers.Dependency[Mapping[str, LanguageModel]] = providers.Dependency(
+        instance_of=dict
+    )
+    batch_models: providers.Dependency[Mapping[str, OpenBatchModel]] = providers.Dependency(
+        instance_of=dict
+    )
     provider_gates = providers.Singleton(
         ValkeyProviderGates, providers.Singleton(model_configs, settings), redis
     )
@@ -327,42 +291,6 @@ class Container(containers.DeclarativeContainer):
     checks = providers.Dict(
         database=providers.Singleton(PostgresCheck, database),
         queue=providers.Singleton(QueueCheck, redis),
-    )
-
-
-def today() -> date:
-    """The current UTC day, for commands that need nothing else."""
-    return SystemClock().now().date()
-
-
-def sample_files(folder: Path) -> SampleService:
-    """Makes sample data into files; needs no settings."""
-    return SampleService(sink=FileSampleSink(folder))
-
-
-async def look_at_database(url: str) -> Place:
-    """See `dumps.look`."""
-    return await look(url, seeded=[schema.name for schema in BUILT_IN])
-
-
-async def dump(place: Place, file: Path) -> int:
-    """See `dumps.dump`."""
-    return await write_dump(place, file, _client_programs())
-
-
-async def restore(place: Place, file: Path, *, replace: bool) -> Sequence[str]:
-    """See `dumps.restore`."""
-    return await restore_dump(place, file, _client_programs(), replace=replace)
-
-
-def _client_programs() -> Programs:
-    """PostgreSQL's: of the embedded server, of PATH, and where Debian keeps them by version."""
-    embedded = []
-    with contextlib.suppress(Unavailable):
-        embedded.append(client_programs())
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return Programs(
-        folders=[*embedded, *map(Path, os.get_exec_path()), *debian], without_tls=embedded
     )
 
 
