@@ -21,7 +21,7 @@ from domain.extraction.registry import is_built_in
 from domain.extraction.schema import Schema
 from domain.orders.model import MAX_INT
 from domain.strict_json import NotStrictJson, read_json
-from entrypoints.cli.reading import settings_or_exit
+from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.running import over_container
 from entrypoints.container.services import Container, open_container
 from entrypoints.settings import DatabaseSettings, SchemaSettings

@@ -14,7 +14,8 @@ from adapters.files.click_files import ClickFile, form_of
 from adapters.files.click_rejects import RejectsFile
 from adapters.files.content import BadRow, Content, opened, unpacked
 from adapters.files.csv_rows import CsvTable
-from adapters.postgres.dumps import DumpError, Place, Programs, look
+from adapters.postgres.contents import DatabaseContents, DumpError, read_contents
+from adapters.postgres.dumps import Programs
 from adapters.postgres.dumps import dump as write_dump
 from adapters.postgres.dumps import restore as restore_dump
 from adapters.postgres.insight_procedures import insight_procedures
@@ -60,17 +61,17 @@ def sample_files(folder: Path) -> SampleService:
     return SampleService(sink=FileSampleSink(folder))
 
 
-async def look_at_database(url: str) -> Place:
-    """See `dumps.look`."""
-    return await look(url, seeded=[schema.name for schema in BUILT_IN])
+async def look_at_database(url: str) -> DatabaseContents:
+    """See `contents.read_contents`."""
+    return await read_contents(url, seeded=[schema.name for schema in BUILT_IN])
 
 
-async def dump(place: Place, file: Path) -> int:
+async def dump(place: DatabaseContents, file: Path) -> int:
     """See `dumps.dump`."""
     return await write_dump(place, file, _client_programs())
 
 
-async def restore(place: Place, file: Path, *, replace: bool) -> Sequence[str]:
+async def restore(place: DatabaseContents, file: Path, *, replace: bool) -> Sequence[str]:
     """See `dumps.restore`."""
     return await restore_dump(place, file, _client_programs(), replace=replace)
 

@@ -32,9 +32,9 @@ from domain.extraction.service import ExtractionService
 from entrypoints.container.models import document_deadline_s, model_configs
 from entrypoints.prices import read_prices
 from entrypoints.settings import ModelSettings, Provider
-from ports.chart_renderer import ChartRenderer
 from ports.comparison_writer import ComparisonWriter
 from ports.language_model import LanguageModel
+from ports.reports import ChartRenderer
 
 __all__ = [
     "Cast",

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from adapters.embedded.certificates import LocalCertificates
 from adapters.embedded.installation import free_port
-from adapters.embedded.model_files import check_model_server
+from adapters.embedded.model_server import check_model_server
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.program import Program, answers_http
 from adapters.embedded.valkey import EmbeddedValkey
