@@ -15,7 +15,7 @@ import pytest
 from adapters.postgres.pool import Database
 from adapters.postgres.samples import PostgresSampleSink
 from domain.errors import EmailTaken
-from domain.users.model import UserDraft
+from domain.records.users import UserDraft
 from entrypoints.up.sample_data.loading import SampleService
 from tests.contracts.samples import SIZE, AppendableSamplesContract, SamplePlace, ignored
 from tests.integration.insights import emptied

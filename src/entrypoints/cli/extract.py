@@ -18,7 +18,7 @@ from rich.console import Console
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.jobs.items import Document
 from domain.jobs.model import Caps, ExtractionJob, JobId, JobStatus, Mode, Order
-from domain.orders.model import MAX_INT
+from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson, read_number
 from entrypoints.cli.extract_input import FORMS, ID_COLUMN, Source, open_sources
 from entrypoints.cli.process import Stop, interrupted_status
