@@ -32,6 +32,7 @@ from entrypoints.container.comparison import (
     Cast,
     FileComparisonLog,
     Terms,
+    check_reports,
     now,
     open_cast,
     read_recording,
@@ -205,6 +206,7 @@ def _refuse_what_is_asked_already() -> None:
 
 async def _run(wish: Wish) -> int:
     """The exit code."""
+    check_reports(wish.files.reports)
     settings = settings_or_exit(ModelSettings)
     schema = await find_schema(wish.schema)
     texts = _texts_of(wish.dataset, schema)
@@ -258,6 +260,7 @@ async def _answered(
 
 async def _replayed(results: Path, names: Sequence[str] | None, files: Files, terms: Terms) -> int:
     """The exit code."""
+    check_reports(files.reports)
     recording = read_recording(results)
     known = [each.name for each in recording.run.contestants]
     unknown = [name for name in (*(names or ()), *terms.simulated) if name not in known]

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from adapters.charts.vega import open_chart_renderer
+from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.files.comparison_log import FileComparisonLog, read_recording
 from adapters.llm.clients import load_sdk
 from adapters.llm.opening import ModelConfig, open_language_models, profile_of
@@ -41,6 +41,7 @@ __all__ = [
     "FileComparisonLog",
     "ScipyStatistics",
     "Terms",
+    "check_reports",
     "comparison_writers",
     "now",
     "open_cast",
@@ -139,6 +140,20 @@ async def open_cast(
                 )
             )
         yield Cast(contestants=tuple(contestants), readers=readers)
+
+
+def check_reports(forms: Collection[str]) -> None:
+    """See that a report can be made here, before anything is asked for it.
+
+    Args:
+        forms: the endings of its files.
+
+    Raises:
+        Unavailable: a library is not installed; says how to get it.
+    """
+    ScipyStatistics().check()
+    if ".html" in forms:
+        VegaChartRenderer().check()
 
 
 @asynccontextmanager

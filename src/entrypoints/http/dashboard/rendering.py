@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Response
 from markupsafe import Markup
 
-from domain.errors import ChartFailed
+from domain.errors import ChartFailed, Unavailable
 from entrypoints.http.dashboard import figures
 from entrypoints.http.dashboard.charts import Place
 from ports.reports import Chart, ChartRenderer
@@ -27,8 +27,11 @@ POLICY: Final = (
 )
 MEDIA_TYPES: Final = {"dashboard.css": "text/css", "dashboard.js": "text/javascript"}
 
-Drawn = Sequence[tuple[str, Markup | None]]
-"""A chart in each of its places; None where it could not be drawn."""
+Drawn = Sequence[tuple[str, Markup | None, str]]
+"""A chart in each of its places; None where it could not be drawn, and then why."""
+_FAILED: Final = (
+    "This chart could not be drawn; the table has its figures. The server’s log holds the cause."  # noqa: RUF001
+)
 
 
 def page(template: str, names: Mapping[str, Any], *, status: int = 200) -> Response[str]:
@@ -45,15 +48,18 @@ async def drawn(
     renderer: ChartRenderer, chart_for: Callable[[Place], Chart], places: Sequence[Place]
 ) -> Drawn:
     """A chart for each place. One that fails leaves the page as it is, but for a note there."""
-    found: list[tuple[str, Markup | None]] = []
+    found: list[tuple[str, Markup | None, str]] = []
     for place in places:
         try:
             svg = await renderer.render(chart_for(place))
         except ChartFailed as error:
             _log.error("no chart: %s", error, exc_info=error.__cause__)
-            found.append((place.name, None))
+            found.append((place.name, None, _FAILED))
+        except Unavailable as error:
+            found.append((place.name, None, f"{error} The table has the figures."))
         else:
-            found.append((place.name, Markup(svg)))  # noqa: S704 (the port makes it fit for a page)
+            svg = Markup(svg)  # noqa: S704 (the port makes it fit for a page)
+            found.append((place.name, svg, ""))
     return found
 
 
