@@ -14,7 +14,8 @@ from entrypoints.http.extraction.job_bodies import NDJSON
 from entrypoints.http.insights.click_bodies import ClickBody, Rows, read_clicks
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.idempotency import idempotency_key, once
-from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.openapi import contract
+from entrypoints.http.protocol.operations import DATABASE_ERRORS
 from ports.search_clicks import SearchClickLog
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
