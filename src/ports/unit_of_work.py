@@ -6,12 +6,12 @@ from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from ports.comparisons import ComparisonIntake
+from ports.comparison import ComparisonRepository
 from ports.extraction_jobs import ExtractionJobIntake
 from ports.extractions import ExtractionRepository
 from ports.idempotency import IdempotencyStore
+from ports.insights import SearchClickWriter
 from ports.records import OrderRepository, UserRepository
-from ports.search_clicks import SearchClickLog
 
 
 class UnitOfWork(Protocol):
@@ -31,7 +31,7 @@ class UnitOfWork(Protocol):
 
     @property
     @abstractmethod
-    def search_clicks(self) -> SearchClickLog:
+    def search_clicks(self) -> SearchClickWriter:
         """The log of searches, inside this unit."""
         ...
 
@@ -43,8 +43,8 @@ class UnitOfWork(Protocol):
 
     @property
     @abstractmethod
-    def comparisons(self) -> ComparisonIntake:
-        """New comparisons, inside this unit."""
+    def comparisons(self) -> ComparisonRepository:
+        """Comparisons, inside this unit."""
         ...
 
     @property

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.comparison.building import dataset_hash
 from domain.comparison.model import LabelledText
+from domain.comparison.report_builder import dataset_hash
 from domain.errors import InvalidInput
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.schema import Field, FieldType, Schema, Value

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from typing import Any, Final
 
-from adapters.charts.svg import PLACEHOLDER_ORIGIN
+from adapters.charts.drawing import PLACEHOLDER_ORIGIN
 from adapters.charts.theme import stylesheet
 from domain.errors import ChartFailed, Unavailable
 from ports.reports import Chart, ChartRenderer

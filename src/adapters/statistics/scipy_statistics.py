@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from domain.errors import Unavailable
-from ports.statistics import Column, Ratio, Resampling, Statistics
+from ports.comparison import Column, Ratio, Resampling, Statistics
 
 if TYPE_CHECKING:
     import numpy as np

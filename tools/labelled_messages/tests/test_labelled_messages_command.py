@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from domain.comparison.building import dataset_hash
 from domain.comparison.datasets.lines import line_of
+from domain.comparison.report_builder import dataset_hash
 from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
 from domain.extraction.schema import Schema
 from entrypoints.labelled_texts import read_labelled_texts

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from domain.comparison.stored import Comparison, status_of
+from domain.comparison.model import Comparison, status_of
 from domain.jobs.items import MAX_DOCUMENT_ID
 from domain.jobs.model import ExtractionJob
 from entrypoints.http.extraction.job_bodies import SchemaName, Text

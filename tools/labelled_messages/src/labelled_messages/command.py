@@ -10,8 +10,8 @@ from typing import Final
 
 import click
 
-from domain.comparison.building import dataset_hash
 from domain.comparison.model import LabelledText
+from domain.comparison.report_builder import dataset_hash
 from domain.extraction.builtin import ORDER_MESSAGE
 from entrypoints.labelled_texts import FORMATS, format_of, write_labelled_texts
 from labelled_messages.messages import SCHEMAS, messages
