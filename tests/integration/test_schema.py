@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from adapters.postgres.records.statements import orders, users
 from sqlalchemy import Table
 
 from adapters.postgres.migrations import (
@@ -22,7 +23,6 @@ from adapters.postgres.migrations import (
 )
 from adapters.postgres.queries import SQL_DIR
 from adapters.postgres.schema import HISTORY, tables
-from adapters.postgres.statements import orders, users
 from tests.contracts.idempotency import IdempotencyContract
 from tests.contracts.orders import OrdersContract
 from tests.contracts.records import Records

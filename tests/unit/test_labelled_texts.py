@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from domain.comparison.model import LabelledText
 from domain.comparison.report_builder import dataset_hash
 from domain.errors import InvalidInput
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.schema import Field, FieldType, Schema, Value
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema, Value
 from entrypoints.documents import check_lines
 from entrypoints.labelled_texts import (
     FORMATS,

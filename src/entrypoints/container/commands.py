@@ -23,7 +23,7 @@ from adapters.postgres.migrations import faults as table_faults
 from adapters.postgres.migrations import status as migration_status
 from adapters.system.clock import SystemClock
 from domain.errors import Unavailable
-from domain.extraction.builtin import BUILT_IN
+from domain.extraction.schema import BUILT_IN
 from entrypoints.up.sample_data.loading import FileSampleSink, SampleService
 
 __all__ = [

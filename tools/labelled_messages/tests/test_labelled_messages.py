@@ -16,14 +16,13 @@ from domain.comparison.report_builder import dataset_hash
 from domain.extraction.numbers import numbers_in
 from domain.extraction.prompting import build_prompt
 from domain.extraction.schema import Schema
-from domain.extraction.wire import AnswerStyle
 from entrypoints.up.sample_data.rows import seeded
 from labelled_messages.filling import PLACE, Words
 from labelled_messages.messages import SCHEMAS, messages
 from labelled_messages.strata import SHARES, Split, Stratum, schedule
 from labelled_messages.values import cjk, written
 from labelled_messages.wordings.pools import POOLS
-from ports.language_model import ModelProfile
+from ports.language_models import AnswerStyle, ModelProfile
 
 NAMES = ("customer", "product", "quantity")
 

@@ -9,8 +9,7 @@ from click.testing import CliRunner
 
 from domain.comparison.datasets.lines import line_of
 from domain.comparison.report_builder import dataset_hash
-from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
-from domain.extraction.schema import Schema
+from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Schema
 from entrypoints.labelled_texts import read_labelled_texts
 from labelled_messages.command import command
 from labelled_messages.messages import messages

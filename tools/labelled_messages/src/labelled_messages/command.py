@@ -12,7 +12,7 @@ import click
 
 from domain.comparison.model import LabelledText
 from domain.comparison.report_builder import dataset_hash
-from domain.extraction.builtin import ORDER_MESSAGE
+from domain.extraction.schema import ORDER_MESSAGE
 from entrypoints.labelled_texts import FORMATS, format_of, write_labelled_texts
 from labelled_messages.messages import SCHEMAS, messages
 from labelled_messages.strata import Split

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from domain.comparison.model import LabelledText
-from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
+from domain.extraction.schema import DEFAULT, ORDER_MESSAGE
 from entrypoints.up.sample_data.rows import seeded
 from labelled_messages.filling import CUSTOMER, PRODUCT, QUANTITY, Draft, Piece, decorate, fill
 from labelled_messages.strata import Cell, Split, Stratum, schedule
