@@ -24,8 +24,7 @@ from domain.errors import (
     RequestInProgress,
     Violation,
 )
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.schema import Schema
+from domain.extraction.schema import ORDER_MESSAGE, Schema
 from domain.text import storable_problem
 from entrypoints.http.comparison.comparison_views import (
     BODY,
@@ -45,7 +44,7 @@ from entrypoints.http.protocol.operations import DATABASE_ERRORS
 from entrypoints.http.protocol.pages import Cursors, read_page
 from entrypoints.http.protocol.preconditions import existence
 from ports.comparison import ComparisonRepository, ComparisonWriter
-from ports.extraction_schemas import ExtractionSchemaRepository
+from ports.extraction import ExtractionSchemaRepository
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 _MOST_VIOLATIONS: Final = 100
