@@ -7,11 +7,11 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from adapters.postgres.health import PostgresHealthCheck
 from redis.asyncio import Redis
 
 from adapters.arq.queue import HEALTH_KEY, QueueHealthCheck
 from adapters.embedded.installation import free_port
+from adapters.postgres.health import PostgresHealthCheck
 from adapters.postgres.pool import PoolOptions
 from ports.health import CheckResult
 from tests.integration.stack import run_command

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import httpx2
 import pytest
-from adapters.postgres.health import PostgresHealthCheck
 
 from adapters.embedded.installation import free_port
+from adapters.postgres.health import PostgresHealthCheck
 from adapters.postgres.migrations import MigrationError, faults, migrate
 from adapters.postgres.pool import PoolOptions
 from tests.integration.answers import created, refusal, sound_api

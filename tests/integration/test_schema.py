@@ -11,7 +11,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
-from adapters.postgres.records.statements import orders, users
 from sqlalchemy import Table
 
 from adapters.postgres.migrations import (
@@ -22,6 +21,7 @@ from adapters.postgres.migrations import (
     status,
 )
 from adapters.postgres.queries import SQL_DIR
+from adapters.postgres.records.statements import orders, users
 from adapters.postgres.schema import HISTORY, tables
 from tests.contracts.idempotency import IdempotencyContract
 from tests.contracts.orders import OrdersContract

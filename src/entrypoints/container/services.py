@@ -19,7 +19,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from adapters.postgres.health import PostgresHealthCheck, PostgresReadiness
+from adapters.system.insight_health import InsightHealthCheck
 from arq.connections import ArqRedis
 from dependency_injector import containers, providers
 from redis.asyncio import ConnectionPool
@@ -51,6 +51,7 @@ from adapters.postgres.extraction.results import (
     PostgresExtractionRepository,
     PostgresExtractionSchemaRepository,
 )
+from adapters.postgres.health import PostgresHealthCheck, PostgresReadiness
 from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
 from adapters.postgres.insights.search_clicks import (
     PostgresClickImportRepository,
@@ -85,7 +86,6 @@ from domain.extraction.jobs.worker import ExtractionWorker, WorkerOptions
 from domain.extraction.schema_service import SchemaService
 from domain.extraction.service import ExtractionService, SingleExtraction
 from domain.insights.click_import import ClickImportService
-from domain.insights.examination import InsightHealthCheck
 from domain.insights.refresher import InsightRefresher
 from domain.insights.retention import ClickRetentionService
 from domain.insights.scheduled_runs import Schedule
