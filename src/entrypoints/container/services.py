@@ -67,12 +67,12 @@ from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.certificate import CertificateExamination
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
+from adapters.system.insight_health import InsightExamination
 from domain.comparison.orders import ComparisonOrders
 from domain.extraction.registry import SchemaRegistry
 from domain.extraction.service import ExtractionService
 from domain.extraction.single import SingleExtraction
 from domain.insights.click_import import ClickImportService
-from domain.insights.examination import InsightExamination
 from domain.insights.refresher import InsightRefresher
 from domain.insights.retention import ClickRetentionService
 from domain.insights.scheduled_runs import Schedule
