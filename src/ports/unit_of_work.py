@@ -6,9 +6,9 @@ from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from ports.comparisons import ComparisonIntake
-from ports.extraction_jobs import ExtractionJobIntake
-from ports.extractions import ExtractionRepository
+from ports.comparison import ComparisonRepository
+from ports.extraction import ExtractionRepository
+from ports.extraction_jobs import ExtractionJobWriter
 from ports.idempotency import IdempotencyStore
 from ports.insights import SearchClickWriter
 from ports.records import OrderRepository, UserRepository
@@ -37,14 +37,14 @@ class UnitOfWork(Protocol):
 
     @property
     @abstractmethod
-    def extraction_jobs(self) -> ExtractionJobIntake:
+    def extraction_jobs(self) -> ExtractionJobWriter:
         """New extraction jobs, inside this unit."""
         ...
 
     @property
     @abstractmethod
-    def comparisons(self) -> ComparisonIntake:
-        """New comparisons, inside this unit."""
+    def comparisons(self) -> ComparisonRepository:
+        """Comparisons, inside this unit."""
         ...
 
     @property

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.comparison.building import dataset_hash
 from domain.comparison.model import LabelledText
+from domain.comparison.report_builder import dataset_hash
 from domain.datasets.filling import PLACE, Words
 from domain.datasets.messages import SCHEMAS, messages
 from domain.datasets.numerals import cjk, written
@@ -21,9 +21,8 @@ from domain.datasets.wordings.pools import POOLS
 from domain.extraction.numbers import numbers_in
 from domain.extraction.prompting import build_prompt
 from domain.extraction.schema import Schema
-from domain.extraction.wire import AnswerStyle
 from domain.samples.calendar import seeded
-from ports.language_model import ModelProfile
+from ports.language_models import AnswerStyle, ModelProfile
 
 NAMES = ("customer", "product", "quantity")
 

@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from litestar import Response, get
+from litestar import Response
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from domain.insights.refresher import TASKS, InsightRefresher
 from domain.insights.scheduled_runs import InsightState, RunHistory, RunOutcome
-from entrypoints.http.protocol.openapi import contract
-from entrypoints.http.protocol.operations import DATABASE_ERRORS
+from entrypoints.http.protocol.operations import get
 
 _MEDIA: Final = "text/plain; version=0.0.4"
 
@@ -98,18 +97,17 @@ def insight_metrics(state: InsightState) -> Sequence[Metric]:
 
 @get(
     "/metrics",
-    opt=contract(
-        summary="What Prometheus scrapes",
-        tag="health",
-        returns=str,
-        media=_MEDIA,
-        example="# HELP storekeeper_insights_pending_days ...\n",
-        errors=DATABASE_ERRORS,
-    ),
+    tags=["health"],
+    returns=str,
+    media=_MEDIA,
+    example="# HELP storekeeper_insights_pending_days ...\n",
 )
 async def metrics(
     insight_refresher: NamedDependency[SkipValidation[InsightRefresher]],
 ) -> Response[bytes]:
-    """503 while the database is away: a scrape that fails is noticed."""
+    """What Prometheus scrapes.
+
+    503 while the database is away: a scrape that fails is noticed.
+    """
     text = exposition(insight_metrics(await insight_refresher.state()))
     return Response(text.encode(), media_type=_MEDIA)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
-from adapters.postgres.statements import Statement, users
+from adapters.postgres.records.statements import Statement, users
 from domain.errors import EmailTaken, NotFound, PreconditionFailed, UserHasOrders
 from domain.records.users import User, UserChanges, UserDraft, UserId
 from ports.records import UserRepository

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from typing import Any, Final
 
 from litestar import Controller, Request, Response, delete, get, post
@@ -12,9 +10,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 from msgspec import UNSET
 
-from domain.comparison.model import LabelledText
-from domain.comparison.orders import ComparisonOrders
-from domain.comparison.stored import Comparison, ComparisonId
+from domain.comparison.jobs import ComparisonJobService
+from domain.comparison.model import ComparisonId, LabelledText
 from domain.datasets.labels import BadLine, faults_between
 from domain.datasets.lines import text_of
 from domain.errors import (
@@ -27,8 +24,7 @@ from domain.errors import (
     RequestInProgress,
     Violation,
 )
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.schema import Schema
+from domain.extraction.schema import ORDER_MESSAGE, Schema
 from domain.text import storable_problem
 from entrypoints.http.comparison.comparison_views import (
     BODY,
@@ -47,9 +43,8 @@ from entrypoints.http.protocol.openapi import contract
 from entrypoints.http.protocol.operations import DATABASE_ERRORS
 from entrypoints.http.protocol.pages import Cursors, read_page
 from entrypoints.http.protocol.preconditions import existence
-from ports.comparison_writer import ComparisonWriter, Provenance
-from ports.comparisons import ComparisonRepository
-from ports.extraction_schemas import ExtractionSchemaRepository
+from ports.comparison import ComparisonRepository, ComparisonWriter
+from ports.extraction import ExtractionSchemaRepository
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 _MOST_VIOLATIONS: Final = 100
@@ -65,7 +60,7 @@ _POLICY: Final = (
     " form-action 'none'; frame-ancestors 'none'"
 )
 
-Orders = NamedDependency[SkipValidation[ComparisonOrders]]
+Jobs = NamedDependency[SkipValidation[ComparisonJobService]]
 Store = NamedDependency[SkipValidation[ComparisonRepository]]
 Schemas = NamedDependency[SkipValidation[ExtractionSchemaRepository]]
 Writers = NamedDependency[SkipValidation[Mapping[str, ComparisonWriter]]]
@@ -95,7 +90,7 @@ class ComparisonController(Controller):
     async def create_comparison(
         self,
         request: Request[Any, Any, Any],
-        comparison_orders: Orders,
+        comparison_jobs: Jobs,
         extraction_schemas: Schemas,
         open_unit: Units,
     ) -> Response[bytes]:
@@ -107,7 +102,7 @@ class ComparisonController(Controller):
             raise InvalidInput.of(unstorable)
         schema = await _schema(body, extraction_schemas)
         machine = body.machine_usd_per_hour
-        draft = await comparison_orders.draft(
+        spec = await comparison_jobs.prepare(
             dataset=body.dataset,
             schema=schema,
             texts=_texts(raw["texts"], schema),
@@ -118,7 +113,7 @@ class ComparisonController(Controller):
         )
 
         async def take(unit: UnitOfWork) -> Response[bytes]:
-            comparison, jobs = await comparison_orders.take(unit, draft)
+            comparison, jobs = await comparison_jobs.create(unit, spec)
             return json_response(
                 comparison_view(comparison, jobs),
                 status=202,
@@ -131,7 +126,7 @@ class ComparisonController(Controller):
             async with open_unit() as unit:
                 response = await take(unit)
                 await unit.commit()
-        await comparison_orders.announce()
+        await comparison_jobs.announce()
         return response
 
     @get(
@@ -149,7 +144,7 @@ class ComparisonController(Controller):
         self,
         request: Request[Any, Any, Any],
         comparisons: Store,
-        comparison_orders: Orders,
+        comparison_jobs: Jobs,
         cursors: Sealer,
     ) -> Response[bytes]:
         """One page."""
@@ -158,7 +153,7 @@ class ComparisonController(Controller):
             limit=query.limit + 1, before=None if before is None else ComparisonId(before)
         )
         items = [
-            comparison_view(each, await comparison_orders.jobs_of(each))
+            comparison_view(each, await comparison_jobs.jobs_of(each))
             for each in found[: query.limit]
         ]
         more = len(found) > query.limit
@@ -179,11 +174,11 @@ class ComparisonController(Controller):
         ),
     )
     async def get_comparison(
-        self, comparison_id: FromPath[str], comparisons: Store, comparison_orders: Orders
+        self, comparison_id: FromPath[str], comparisons: Store, comparison_jobs: Jobs
     ) -> Response[bytes]:
         """Fetch one."""
         comparison = await comparisons.get(_id(comparison_id))
-        jobs = await comparison_orders.jobs_of(comparison)
+        jobs = await comparison_jobs.jobs_of(comparison)
         return json_response(comparison_view(comparison, jobs))
 
     @get(
@@ -203,17 +198,17 @@ class ComparisonController(Controller):
         self,
         request: Request[Any, Any, Any],
         comparison_id: FromPath[str],
-        comparison_orders: Orders,
+        comparison_jobs: Jobs,
         comparison_writers: Writers,
     ) -> Response[bytes]:
         """Judge and write."""
         identity = _id(comparison_id)
         query = read_query(request, ReportQuery)
-        comparison, report = await comparison_orders.report(identity)
+        report = await comparison_jobs.report(identity)
         by_media = {writer.media_type: writer for writer in comparison_writers.values()}
         wanted = request.accept.best_match([JSON, *by_media], default=JSON)
         writer = comparison_writers[_FORMS[query.format]] if query.format else by_media[wanted]
-        content = await writer.write(report, _provenance(comparison))
+        content = await writer.write(report)
         headers = {"Vary": "Accept", "Content-Security-Policy": _POLICY}
         return Response(content, media_type=writer.media_type, headers=headers)
 
@@ -233,14 +228,14 @@ class ComparisonController(Controller):
         request: Request[Any, Any, Any],
         comparison_id: FromPath[str],
         comparisons: Store,
-        comparison_orders: Orders,
+        comparison_jobs: Jobs,
     ) -> None:
         """Remove one."""
         identity = _id(comparison_id)
         if existence(request)["only_new"]:
             await comparisons.get(identity)
             raise PreconditionFailed(f"The comparison {identity} exists.")
-        await comparison_orders.remove(identity)
+        await comparison_jobs.remove(identity)
 
 
 async def _schema(body: ComparisonBody, schemas: ExtractionSchemaRepository) -> Schema:
@@ -298,17 +293,6 @@ def _texts(raw: Sequence[Mapping[str, Any]], schema: Schema) -> Sequence[Labelle
             ]
         )
     return [text for _, text in found]
-
-
-def _provenance(comparison: Comparison) -> Provenance:
-    names = ",".join(each.name for each in comparison.contestants)
-    command = ["storekeeper", "compare", f"--providers={names}", f"--dataset={comparison.dataset}"]
-    command += [f"--schema={comparison.schema}", "--split=all", f"--seed={comparison.seed}"]
-    return Provenance(
-        program=version("storekeeper"),
-        asked_at=comparison.created_at,
-        command=shlex.join([*command, f"--repeat={comparison.repeats}"]),
-    )
 
 
 def _id(raw: str) -> ComparisonId:
