@@ -76,6 +76,7 @@ from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.certificate import CertificateHealthCheck
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
+from adapters.system.insight_health import InsightHealthCheck
 from domain.comparison.jobs import ComparisonJobService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
 from domain.extraction.jobs.batch_worker import BatchWorker
