@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from adapters.system.insight_health import InsightHealthCheck
 
 from adapters.system.insight_health import InsightHealthCheck
 from domain.errors import DatabaseBusy, DatabaseUnavailable, InvalidInput, NotFound

@@ -19,7 +19,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from adapters.system.insight_health import InsightHealthCheck
 from arq.connections import ArqRedis
 from dependency_injector import containers, providers
 from redis.asyncio import ConnectionPool
