@@ -75,6 +75,7 @@ from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.certificate import CertificateHealthCheck
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
+from adapters.system.insight_health import InsightHealthCheck
 from domain.comparison.jobs import ComparisonJobService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
 from domain.extraction.jobs.batch_worker import BatchWorker
@@ -85,13 +86,11 @@ from domain.extraction.jobs.worker import ExtractionWorker, WorkerOptions
 from domain.extraction.schema_service import SchemaService
 from domain.extraction.service import ExtractionService, SingleExtraction
 from domain.insights.click_import import ClickImportService
-from domain.insights.examination import InsightHealthCheck
 from domain.insights.refresher import InsightRefresher
 from domain.insights.retention import ClickRetentionService
 from domain.insights.scheduled_runs import Schedule
 from domain.insights.service import InsightService
 from domain.records.service import OrderService, UserService
-from domain.samples.service import SampleService
 from entrypoints.container.comparison import comparison_writers
 from entrypoints.container.models import document_deadline_s, model_configs, stand_in_probe
 from entrypoints.prices import read_prices
@@ -102,6 +101,7 @@ from entrypoints.settings import (
     StoreSettings,
     WorkerSettings,
 )
+from entrypoints.up.sample_data.loading import SampleService
 from ports.health import HealthCheck
 from ports.language_models import LanguageModel
 
