@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ports.comparison import ComparisonRepository
-from ports.extraction_jobs import ExtractionJobIntake
-from ports.extractions import ExtractionRepository
+from ports.extraction import ExtractionRepository
+from ports.extraction_jobs import ExtractionJobWriter
 from ports.idempotency import IdempotencyStore
+from ports.insights import SearchClickWriter
 from ports.records import OrderRepository, UserRepository
-from ports.search_clicks import SearchClickLog
 
 
 class UnitOfWork(Protocol):
@@ -31,13 +31,13 @@ class UnitOfWork(Protocol):
 
     @property
     @abstractmethod
-    def search_clicks(self) -> SearchClickLog:
+    def search_clicks(self) -> SearchClickWriter:
         """The log of searches, inside this unit."""
         ...
 
     @property
     @abstractmethod
-    def extraction_jobs(self) -> ExtractionJobIntake:
+    def extraction_jobs(self) -> ExtractionJobWriter:
         """New extraction jobs, inside this unit."""
         ...
 

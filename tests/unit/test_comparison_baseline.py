@@ -10,11 +10,10 @@ from domain.comparison.baseline import read_order
 from domain.comparison.judgements import judge
 from domain.comparison.model import LabelledText
 from domain.comparison.results import ContestantAnswer
-from domain.datasets.messages import messages
-from domain.datasets.strata import Split, Stratum
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.model import Status
-from domain.extraction.schema import Value
+from domain.extraction.model import ExtractionStatus
+from domain.extraction.schema import ORDER_MESSAGE, Value
+from labelled_messages.messages import messages
+from labelled_messages.strata import Split, Stratum
 
 NAMES = ("customer", "product", "quantity")
 
@@ -58,7 +57,7 @@ def by_regex(text: LabelledText) -> ContestantAnswer:
     return ContestantAnswer(
         contestant="regex",
         text_id=text.id,
-        status=Status.VALID,
+        status=ExtractionStatus.VALID,
         fields=fields,
         evidence=evidence,
     )

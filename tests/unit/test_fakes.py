@@ -8,10 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from domain.extraction.calls import CallFailed, FailureKind
-from ports.batch_language_model import BatchId
-from ports.language_model import Finish, Prompt
-from ports.scheduled_runs import ScheduledRuns
+from domain.extraction.calls import FailureKind, ModelCallFailed
+from ports.insights import ScheduledRunRepository
+from ports.language_models import BatchId, Finish, Prompt
 from tests.contracts.batch_language_model import BatchLanguageModelContract, BatchWorld, Ending
 from tests.contracts.charts import ChartRendererContract
 from tests.contracts.comparison import ComparisonsContract, ComparisonStore
@@ -20,16 +19,16 @@ from tests.contracts.extraction_jobs import ExtractionJobsContract, JobStore
 from tests.contracts.extractions import ExtractionsContract, Store
 from tests.contracts.idempotency import IdempotencyContract
 from tests.contracts.insights import (
-    AnalysisContract,
-    ClickLogContract,
-    InsightStoreContract,
-    RetentionContract,
+    AnalyserContract,
+    ClickWriterContract,
+    InsightRepositoryContract,
+    PrunerContract,
     Searches,
 )
 from tests.contracts.orders import OrdersContract
 from tests.contracts.provider_batches import BatchStore, ProviderBatchesContract
 from tests.contracts.records import Records
-from tests.contracts.scheduled_runs import ScheduledRunsContract
+from tests.contracts.scheduled_runs import ScheduledRunRepositoryContract
 from tests.contracts.unit_of_work import UnitOfWorkContract
 from tests.contracts.users import UsersContract
 from tests.fakes.comparison import MemoryComparisonRepository
@@ -38,9 +37,9 @@ from tests.fakes.extraction import (
     MemoryExtractionSchemaRepository,
 )
 from tests.fakes.extraction_jobs import (
+    MemoryExtractionCache,
     MemoryExtractionJobRepository,
     MemoryExtractionQueue,
-    MemoryKnownExtractions,
 )
 from tests.fakes.insights import (
     searches_in_memory,
@@ -48,7 +47,7 @@ from tests.fakes.insights import (
 from tests.fakes.language_models import QUOTING, ScriptedBatchLanguageModel
 from tests.fakes.provider_batches import MemoryProviderBatches
 from tests.fakes.records import MemoryOrderRepository, MemoryUserRepository
-from tests.fakes.system import LabelChartRenderer, MemoryScheduledRuns, StandingClock
+from tests.fakes.system import LabelChartRenderer, MemoryScheduledRunRepository, StandingClock
 from tests.fakes.tables import RecordTables
 from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
 
@@ -108,7 +107,7 @@ def jobs_in_memory() -> tuple[RecordTables, JobStore]:
     return tables, JobStore(
         jobs=MemoryExtractionJobRepository(tables),
         queue=MemoryExtractionQueue(tables),
-        known=MemoryKnownExtractions(tables),
+        cache=MemoryExtractionCache(tables),
         open_unit=MemoryUnitOfWorkFactory(tables),
         let_pass=let_pass,
     )
@@ -167,9 +166,9 @@ class TestScriptedBatchLanguageModel(BatchLanguageModelContract):
 
 async def test_an_unreachable_provider_fails_as_scripted() -> None:
     model = ScriptedBatchLanguageModel(say=lambda _: "", unreachable=FailureKind.CONNECTION)
-    with pytest.raises(CallFailed):
+    with pytest.raises(ModelCallFailed):
         await model.find("token")
-    with pytest.raises(CallFailed):
+    with pytest.raises(ModelCallFailed):
         await model.status(BatchId("batch-1"))
 
 
@@ -179,19 +178,19 @@ class SearchesInMemory:
         return searches_in_memory()
 
 
-class TestMemoryAnalysis(SearchesInMemory, AnalysisContract):
+class TestMemoryAnalysis(SearchesInMemory, AnalyserContract):
     pass
 
 
-class TestMemoryInsightStore(SearchesInMemory, InsightStoreContract):
+class TestMemoryInsightStore(SearchesInMemory, InsightRepositoryContract):
     pass
 
 
-class TestMemoryClickLog(SearchesInMemory, ClickLogContract):
+class TestMemoryClickLog(SearchesInMemory, ClickWriterContract):
     pass
 
 
-class TestMemoryRetention(SearchesInMemory, RetentionContract):
+class TestMemoryRetention(SearchesInMemory, PrunerContract):
     pass
 
 
@@ -205,10 +204,10 @@ class TestMemoryComparisons(ComparisonsContract):
         )
 
 
-class TestMemoryScheduledRuns(ScheduledRunsContract):
+class TestMemoryScheduledRuns(ScheduledRunRepositoryContract):
     @pytest.fixture
-    def runs(self) -> ScheduledRuns:
-        return MemoryScheduledRuns()
+    def runs(self) -> ScheduledRunRepository:
+        return MemoryScheduledRunRepository()
 
 
 class TestLabelChartRenderer(ChartRendererContract):

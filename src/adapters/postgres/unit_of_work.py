@@ -9,13 +9,13 @@ from asyncpg.transaction import Transaction
 
 from adapters.postgres.comparison import PostgresComparisonRepository
 from adapters.postgres.errors import translated
-from adapters.postgres.extraction_jobs import PostgresExtractionJobIntake
-from adapters.postgres.extractions import PostgresExtractionRepository
+from adapters.postgres.extraction.jobs import PostgresExtractionJobWriter
+from adapters.postgres.extraction.results import PostgresExtractionRepository
 from adapters.postgres.idempotency import PostgresIdempotencyStore
+from adapters.postgres.insights.search_clicks import PostgresSearchClickWriter
 from adapters.postgres.pool import Connection, Database, roll_back
 from adapters.postgres.records.orders import PostgresOrderRepository
 from adapters.postgres.records.users import PostgresUserRepository
-from adapters.postgres.search_clicks import PostgresSearchClickLog
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 
@@ -38,14 +38,14 @@ class PostgresUnitOfWork(UnitOfWork):
         return PostgresOrderRepository(self._connection)
 
     @property
-    def search_clicks(self) -> PostgresSearchClickLog:
+    def search_clicks(self) -> PostgresSearchClickWriter:
         """The log of searches, inside this transaction."""
-        return PostgresSearchClickLog(self._connection)
+        return PostgresSearchClickWriter(self._connection)
 
     @property
-    def extraction_jobs(self) -> PostgresExtractionJobIntake:
+    def extraction_jobs(self) -> PostgresExtractionJobWriter:
         """New extraction jobs, inside this transaction."""
-        return PostgresExtractionJobIntake(self._connection)
+        return PostgresExtractionJobWriter(self._connection)
 
     @property
     def comparisons(self) -> PostgresComparisonRepository:

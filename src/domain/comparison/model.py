@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import NamedTuple, NewType
 
 from domain.errors import InvalidInput, Violation
+from domain.extraction.jobs.model import ExtractionJob, JobId, JobStatus
 from domain.extraction.schema import Schema, Value
-from domain.jobs.model import ExtractionJob, JobId, JobStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

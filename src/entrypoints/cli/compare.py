@@ -22,8 +22,7 @@ from domain.comparison.results import (
 )
 from domain.comparison.runner import ComparisonRunner, Extractor, Interruption
 from domain.errors import InvalidInput, Violation
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.schema import Schema
+from domain.extraction.schema import ORDER_MESSAGE, Schema
 from entrypoints.cli.comparison_reports import ReportFiles, write_reports
 from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.extraction_schemas import find_schema
@@ -34,6 +33,7 @@ from entrypoints.cli.running import or_exit
 from entrypoints.container.comparison import (
     ContestantOptions,
     FileComparisonLog,
+    check_reports,
     now,
     open_extractors,
     read_results,
@@ -207,6 +207,7 @@ def _refuse_what_is_asked_already() -> None:
 
 async def _run(options: CompareOptions) -> int:
     """The exit code."""
+    check_reports(options.files.reports)
     settings = settings_or_exit(ModelSettings)
     schema = await find_schema(options.schema)
     texts = _texts_of(options.dataset, schema)
@@ -264,6 +265,7 @@ async def _replayed(
     file: Path, names: Sequence[str] | None, files: ReportFiles, contestants: ContestantOptions
 ) -> int:
     """The exit code."""
+    check_reports(files.reports)
     results = read_results(file)
     known = [each.name for each in results.spec.contestants]
     unknown = [name for name in (*(names or ()), *contestants.simulated) if name not in known]

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.comparison.model import Comparison, status_of
-from domain.jobs.items import MAX_DOCUMENT_ID
-from domain.jobs.model import ExtractionJob
+from domain.extraction.jobs.items import MAX_DOCUMENT_ID
+from domain.extraction.jobs.model import ExtractionJob
 from entrypoints.http.extraction.job_bodies import SchemaName, Text
 from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit
 

@@ -10,10 +10,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 from msgspec import UNSET
 
+from domain.comparison.datasets.labels import BadLine, faults_between
+from domain.comparison.datasets.lines import text_of
 from domain.comparison.jobs import ComparisonJobService
 from domain.comparison.model import ComparisonId, LabelledText
-from domain.datasets.labels import BadLine, faults_between
-from domain.datasets.lines import text_of
 from domain.errors import (
     ChartFailed,
     Conflict,
@@ -24,8 +24,7 @@ from domain.errors import (
     RequestInProgress,
     Violation,
 )
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.schema import Schema
+from domain.extraction.schema import ORDER_MESSAGE, Schema
 from domain.text import storable_problem
 from entrypoints.http.comparison.comparison_views import (
     BODY,
@@ -45,7 +44,7 @@ from entrypoints.http.protocol.operations import DATABASE_ERRORS
 from entrypoints.http.protocol.pages import Cursors, read_page
 from entrypoints.http.protocol.preconditions import existence
 from ports.comparison import ComparisonRepository, ComparisonWriter
-from ports.extraction_schemas import ExtractionSchemaRepository
+from ports.extraction import ExtractionSchemaRepository
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 _MOST_VIOLATIONS: Final = 100

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from litestar import Controller, Request, Response, get
 from litestar.di import NamedDependency
@@ -12,32 +12,29 @@ from litestar.params import FromPath, SkipValidation
 from litestar.types import ExceptionHandlersMap
 from msgspec import Meta
 
-from domain.errors import AppError, InvalidInput, NotFound, Violation
-from domain.insights.model import Period
-from domain.insights.rates import normalised_query
+from domain.errors import AppError, InvalidInput, Violation
+from domain.insights.model import Period, normalised_query
 from domain.insights.service import MAX_PERIOD_DAYS, InsightService
-from entrypoints.http.dashboard import day_charts, exports, list_charts
+from entrypoints.http.dashboard import charts, exports
 from entrypoints.http.dashboard.charts import HALF, PHONE, WIDE
-from entrypoints.http.dashboard.dashboard_view import (
+from entrypoints.http.dashboard.exports import (
     DASHBOARD_EXAMPLE,
     DashboardView,
     dashboard_view,
 )
-from entrypoints.http.dashboard.links import Links
-from entrypoints.http.dashboard.overview_page import overview_page
-from entrypoints.http.dashboard.problem_page import on_dashboard_error
-from entrypoints.http.dashboard.query_page import query_page
-from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, page
+from entrypoints.http.dashboard.links import PageLinks
+from entrypoints.http.dashboard.pages import overview_page, query_page
+from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, on_dashboard_error, page
 from entrypoints.http.insights.live_views import MAX_KEY, LiveQuery, rules_of
+from entrypoints.http.protocol import operations
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import query_pairs, read_query
-from entrypoints.http.protocol.openapi import contract
-from entrypoints.http.protocol.operations import DATABASE_ERRORS
+from entrypoints.http.protocol.parameters import InPath, Query
+from ports.insights import SearchAnalyser
 from ports.reports import ChartRenderer
-from ports.search_insights import SearchAnalysis
 
 Service = NamedDependency[SkipValidation[InsightService]]
-Live = NamedDependency[SkipValidation[SearchAnalysis]]
+Live = NamedDependency[SkipValidation[SearchAnalyser]]
 Renderer = NamedDependency[SkipValidation[ChartRenderer]]
 Asked = Request[Any, Any, Any]
 
@@ -71,6 +68,26 @@ class DrillDownQuery(DashboardQuery, forbid_unknown_fields=True, kw_only=True):
     ]
 
 
+def _export_name(raw: str) -> str:
+    """The file that a path names.
+
+    Raises:
+        NotFoundException: there is none of this name.
+    """
+    if raw not in {"overview.json", *exports.TABLES}:
+        raise NotFoundException
+    return raw
+
+
+ExportName: TypeAlias = Annotated[
+    str,
+    InPath(
+        _export_name,
+        Literal["overview.json", "days.csv", "top-queries.csv", "low-performers.csv"],
+    ),
+]
+
+
 class DashboardController(Controller):
     """Pages, their files, and what they show as files."""
 
@@ -85,23 +102,23 @@ class DashboardController(Controller):
         query = read_query(request, DashboardQuery)
         period = period_of(query, insight_service)
         found = await insight_service.overview(period, rules_of(query))
-        links = Links(given=dict(query_pairs(request)), period=period)
+        links = PageLinks(given=dict(query_pairs(request)), period=period)
         current = found.current
         pictures = {}
         if current.source_rows:
             pictures["daily"] = await drawn(
-                chart_renderer, lambda place: day_charts.daily_chart(current, place), _EVERYWHERE
+                chart_renderer, lambda slot: charts.daily_chart(current, slot), _EVERYWHERE
             )
         if current.top_queries:
             pictures["top"] = await drawn(
                 chart_renderer,
-                lambda place: list_charts.top_chart(current, links.query, place),
+                lambda slot: charts.top_chart(current, links.query, slot),
                 (HALF, PHONE),
             )
         if current.low_performance_queries:
             pictures["low"] = await drawn(
                 chart_renderer,
-                lambda place: list_charts.low_chart(current, links.query, place),
+                lambda slot: charts.low_chart(current, links.query, slot),
                 _EVERYWHERE,
             )
         names = overview_page(found, links, insight_service.period(None, None))
@@ -112,67 +129,48 @@ class DashboardController(Controller):
         self,
         request: Asked,
         insight_service: Service,
-        search_analysis: Live,
+        search_analyser: Live,
         chart_renderer: Renderer,
     ) -> Response[str]:
         """One query through a period."""
         query = read_query(request, DrillDownQuery)
         period = period_of(query, insight_service)
-        found = await search_analysis.history(key_of(query), period)
-        links = Links(given=dict(query_pairs(request)), period=period)
+        found = await search_analyser.history(key_of(query), period)
+        links = PageLinks(given=dict(query_pairs(request)), period=period)
         pictures = {}
         if any(each.searches for each in found.days):
             pictures["history"] = await drawn(
-                chart_renderer, lambda place: day_charts.history_chart(found, place), _EVERYWHERE
+                chart_renderer, lambda slot: charts.history_chart(found, slot), _EVERYWHERE
             )
         names = query_page(found, links, insight_service.period(None, None))
         return page("query.html", {**names, "links": links, "charts": pictures})
 
-    @get(
+    @operations.get(
         "/export/query.csv",
-        opt=contract(
-            summary="Save one query's history as shown on its page",
-            tag="insights",
-            returns=str,
-            media=exports.CSV,
-            example=exports.HISTORY_EXAMPLE,
-            query=DrillDownQuery,
-            errors=DATABASE_ERRORS,
-        ),
+        tags=["insights"],
+        returns=str,
+        media=exports.CSV,
+        example=exports.HISTORY_EXAMPLE,
     )
     async def export_query(
-        self, request: Asked, insight_service: Service, search_analysis: Live
+        self, query: Query[DrillDownQuery], insight_service: Service, search_analyser: Live
     ) -> Response[bytes]:
-        """One query by day."""
-        query = read_query(request, DrillDownQuery)
+        """Save one query's history as shown on its page."""
         period = period_of(query, insight_service)
-        found = await search_analysis.history(key_of(query), period)
+        found = await search_analyser.history(key_of(query), period)
         return exports.csv_file(exports.history_table(found), "query", period)
 
-    @get(
+    @operations.get(
         "/export/{name:str}",
-        opt=contract(
-            summary="Save what the dashboard shows",
-            tag="insights",
-            returns=DashboardView,
-            example=DASHBOARD_EXAMPLE,
-            more_media={exports.CSV: exports.DAYS_EXAMPLE},
-            path={
-                "name": Literal[
-                    "overview.json", "days.csv", "top-queries.csv", "low-performers.csv"
-                ]
-            },
-            query=DashboardQuery,
-            errors=(NotFound, *DATABASE_ERRORS),
-        ),
+        tags=["insights"],
+        returns=DashboardView,
+        example=DASHBOARD_EXAMPLE,
+        more_media={exports.CSV: exports.DAYS_EXAMPLE},
     )
     async def export_dashboard(
-        self, request: Asked, name: FromPath[str], insight_service: Service
+        self, name: ExportName, query: Query[DashboardQuery], insight_service: Service
     ) -> Response[bytes]:
-        """The overview, or one of its tables."""
-        if name not in {"overview.json", *exports.TABLES}:
-            raise NotFoundException
-        query = read_query(request, DashboardQuery)
+        """Save what the dashboard shows."""
         period = period_of(query, insight_service)
         found = await insight_service.overview(period, rules_of(query))
         if name in exports.TABLES:

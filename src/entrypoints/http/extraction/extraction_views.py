@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from domain.extraction.model import Evidence, Extraction, Flag
+from domain.extraction.model import Evidence, Extraction, ExtractionWarning
 
 Identity = Annotated[UUID, Meta(examples=["7f0c1d52-6f0e-4f43-9a4b-2f3f2a1f9c11"])]
 
@@ -179,7 +179,7 @@ def _evidence(evidence: Evidence) -> EvidenceView:
     )
 
 
-def _warning(flag: Flag) -> WarningView:
+def _warning(flag: ExtractionWarning) -> WarningView:
     return WarningView(
         kind=flag.kind.value, field=flag.field, detail=flag.detail, start=flag.start, end=flag.end
     )

@@ -26,8 +26,7 @@ from domain.errors import (
     Unavailable,
 )
 from domain.extraction.model import Extraction, ExtractionId
-from domain.extraction.service import MAX_TEXT_CHARACTERS
-from domain.extraction.single import SingleExtraction
+from domain.extraction.service import MAX_TEXT_CHARACTERS, SingleExtraction
 from entrypoints.http.extraction.extraction_views import (
     EXAMPLE,
     ExtractionView,
@@ -40,7 +39,7 @@ from entrypoints.http.protocol.disconnection import ClientLeft, while_connected
 from entrypoints.http.protocol.idempotency import answer_of, fingerprint, idempotency_key, replayed
 from entrypoints.http.protocol.openapi import contract
 from entrypoints.http.protocol.operations import DATABASE_ERRORS
-from ports.extractions import ExtractionRepository
+from ports.extraction import ExtractionRepository
 from ports.unit_of_work import UnitOfWorkFactory
 
 _CLIENT_CLOSED: Final = 499  # nobody reads it but the access log

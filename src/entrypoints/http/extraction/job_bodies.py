@@ -17,10 +17,10 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import InvalidInput, Violation
+from domain.extraction.jobs.items import MAX_DOCUMENT_ID, Document
+from domain.extraction.jobs.model import JobCaps, ProviderMode
+from domain.extraction.jobs.service import check_document
 from domain.extraction.service import MAX_TEXT_CHARACTERS
-from domain.jobs.items import MAX_DOCUMENT_ID, Document
-from domain.jobs.model import Caps, Mode
-from domain.jobs.service import check_document
 from entrypoints.documents import check_lines, documents_of
 from entrypoints.http.protocol.bodies import (
     JSON,
@@ -141,8 +141,8 @@ class JobRequest:
     schema: str
     provider: str | None
     reuse: bool
-    mode: Mode
-    caps: Caps
+    mode: ProviderMode
+    caps: JobCaps
     documents: Callable[[], AsyncIterator[Document]]
     digest: bytes
 
@@ -177,8 +177,8 @@ async def read_job(request: Request[Any, Any, Any]) -> AsyncIterator[JobRequest]
                 schema=options.schema or "default",
                 provider=options.provider,
                 reuse=options.reuse == "true",
-                mode=Mode(options.mode),
-                caps=Caps(
+                mode=ProviderMode(options.mode),
+                caps=JobCaps(
                     max_cost_usd=Decimal(options.max_cost_usd) if options.max_cost_usd else None,
                     max_tokens=options.max_tokens,
                 ),
@@ -229,8 +229,8 @@ def _from_json(request: Request[Any, Any, Any], file: IO[bytes], digest: bytes) 
         schema="default" if options.schema is UNSET else options.schema,
         provider=None if options.provider is UNSET else options.provider,
         reuse=options.reuse,
-        mode=Mode(options.mode),
-        caps=Caps(
+        mode=ProviderMode(options.mode),
+        caps=JobCaps(
             max_cost_usd=None if cost is UNSET else round(Decimal(str(cost)), 9),
             max_tokens=None if options.max_tokens is UNSET else options.max_tokens,
         ),

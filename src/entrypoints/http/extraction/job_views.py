@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
-from domain.jobs.model import ExtractionJob
+from domain.extraction.jobs.model import ExtractionJob
 from entrypoints.http.extraction.extraction_views import EvidenceView, UsageView, WarningView
 from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit
 
@@ -194,11 +194,11 @@ def job_view(job: ExtractionJob) -> JobView:
         reason=None
         if job.reason is None
         else ReasonView(code=job.reason.code, detail=job.reason.detail),
-        schema=job.assignment.schema,
-        schema_version=job.assignment.schema_version,
-        providers=list(job.assignment.providers),
-        reuse=job.assignment.reuse,
-        mode=job.assignment.mode.value,
+        schema=job.spec.schema,
+        schema_version=job.spec.schema_version,
+        providers=list(job.spec.providers),
+        reuse=job.spec.reuse,
+        mode=job.spec.mode.value,
         max_cost_usd=None if cap is None else float(cap),
         max_tokens=job.caps.max_tokens,
         counts=CountsView(

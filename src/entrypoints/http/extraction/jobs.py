@@ -20,10 +20,10 @@ from domain.errors import (
     RequestInProgress,
     Violation,
 )
-from domain.jobs.items import ItemState
-from domain.jobs.model import Caps, JobId, Order
-from domain.jobs.rows import record_of
-from domain.jobs.service import ExtractionJobService
+from domain.extraction.jobs.items import ItemState
+from domain.extraction.jobs.model import JobCaps, JobCommand, JobId
+from domain.extraction.jobs.result_rows import record_of
+from domain.extraction.jobs.service import ExtractionJobService
 from entrypoints.http.extraction.job_bodies import NDJSON, JobBody, JobQuery, read_job
 from entrypoints.http.extraction.job_views import (
     ITEM,
@@ -43,8 +43,8 @@ from entrypoints.http.protocol.openapi import contract
 from entrypoints.http.protocol.operations import DATABASE_ERRORS
 from entrypoints.http.protocol.pages import Cursors, read_page
 from entrypoints.http.protocol.preconditions import existence
+from ports.extraction import ExtractionSchemaRepository
 from ports.extraction_jobs import ExtractionJobRepository
-from ports.extraction_schemas import ExtractionSchemaRepository
 from ports.reports import ResultFormat
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
@@ -198,8 +198,8 @@ class ExtractionJobController(Controller):
             _refuse_paging(request)
             form = by_media[wanted]
             form.check()
-            assignment = (await extraction_jobs.get(identity)).assignment
-            schema = await extraction_schemas.get(assignment.schema, assignment.schema_version)
+            spec = (await extraction_jobs.get(identity)).spec
+            schema = await extraction_schemas.get(spec.schema, spec.schema_version)
             results = extraction_job_service.all_results(identity, state)
             return Stream(
                 form.encode(results, schema),
@@ -233,7 +233,9 @@ class ExtractionJobController(Controller):
         self, job_id: FromPath[str], extraction_job_service: Service
     ) -> Response[bytes]:
         """Pause one."""
-        return json_response(job_view(await extraction_job_service.order(_id(job_id), Order.PAUSE)))
+        return json_response(
+            job_view(await extraction_job_service.apply(_id(job_id), JobCommand.PAUSE))
+        )
 
     @post(
         "/{job_id:str}/resume",
@@ -262,12 +264,12 @@ class ExtractionJobController(Controller):
         if await request.body():
             body = await read_body(request, CapsBody)
             cost = body.max_cost_usd
-            caps = Caps(
+            caps = JobCaps(
                 max_cost_usd=None if cost is None else round(Decimal(str(cost)), 9),
                 max_tokens=body.max_tokens,
             )
         return json_response(
-            job_view(await extraction_job_service.order(identity, Order.RESUME, caps))
+            job_view(await extraction_job_service.apply(identity, JobCommand.RESUME, caps))
         )
 
     @delete(
@@ -296,7 +298,7 @@ class ExtractionJobController(Controller):
         if existence(request)["only_new"]:
             await extraction_jobs.get(identity)
             raise PreconditionFailed(f"The extraction job {identity} exists.")
-        job = await extraction_job_service.order(identity, Order.CANCEL)
+        job = await extraction_job_service.apply(identity, JobCommand.CANCEL)
         return json_response(job_view(job), status=202)
 
 

@@ -11,14 +11,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, SchemaInUse
 from domain.extraction.definition import definition_of, schema_from
-from domain.extraction.registry import SchemaRegistry, is_built_in
 from domain.extraction.schema import Schema
+from domain.extraction.schema_service import SchemaService, is_built_in
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import read_json
 from entrypoints.http.protocol.openapi import contract
 from entrypoints.http.protocol.operations import DATABASE_ERRORS
 from entrypoints.http.protocol.preconditions import existence
-from ports.extraction_schemas import ExtractionSchemaRepository
+from ports.extraction import ExtractionSchemaRepository
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", examples=["complaint"])]
 _FIELD: Final = {
@@ -90,7 +90,7 @@ class SchemaList(Struct):
 
 
 Schemas = NamedDependency[SkipValidation[ExtractionSchemaRepository]]
-Registry = NamedDependency[SkipValidation[SchemaRegistry]]
+Registry = NamedDependency[SkipValidation[SchemaService]]
 
 
 class ExtractionSchemaController(Controller):

@@ -13,7 +13,7 @@ from litestar import Request
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import InvalidInput, Violation
-from domain.insights.intake import click_violations
+from domain.insights.click_rows import click_violations
 from domain.insights.model import SearchClick
 from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson

@@ -16,7 +16,7 @@ from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.idempotency import idempotency_key, once
 from entrypoints.http.protocol.openapi import contract
 from entrypoints.http.protocol.operations import DATABASE_ERRORS
-from ports.search_clicks import SearchClickLog
+from ports.insights import SearchClickWriter
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 _ROW: Final = {
@@ -37,7 +37,7 @@ class Accepted(Struct):
     accepted: int
 
 
-Log = NamedDependency[SkipValidation[SearchClickLog]]
+Log = NamedDependency[SkipValidation[SearchClickWriter]]
 Units = NamedDependency[SkipValidation[UnitOfWorkFactory]]
 
 
@@ -68,7 +68,7 @@ class SearchClickController(Controller):
         key = idempotency_key(request)
         rows = await read_clicks(request)
 
-        async def append(log: SearchClickLog) -> Response[bytes]:
+        async def append(log: SearchClickWriter) -> Response[bytes]:
             return json_response(Accepted(accepted=await log.append(rows)), status=201)
 
         if key is None:

@@ -8,8 +8,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct, field
 
-from domain.insights.model import DEFINITION_VERSION
-from domain.insights.stored import StoredInsight
+from domain.insights.model import DEFINITION_VERSION, StoredInsight
 from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Limit
 
 Day = Annotated[date, Meta(description="UTC day", examples=["2026-11-21"])]

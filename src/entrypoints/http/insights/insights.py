@@ -11,8 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
 from domain.errors import InvalidInput, NotFound, Violation
-from domain.insights.model import Period
-from domain.insights.rates import normalised_query
+from domain.insights.model import Period, normalised_query
 from domain.insights.service import InsightService
 from entrypoints.http.insights.insight_views import (
     INSIGHT_EXAMPLE,
@@ -39,12 +38,12 @@ from entrypoints.http.protocol.bodies import read_query
 from entrypoints.http.protocol.openapi import contract
 from entrypoints.http.protocol.operations import DATABASE_ERRORS
 from entrypoints.http.protocol.pages import Cursors
-from ports.search_insights import SearchAnalysis, SearchInsightStore
+from ports.insights import SearchAnalyser, SearchInsightRepository
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
-Store = NamedDependency[SkipValidation[SearchInsightStore]]
-Live = NamedDependency[SkipValidation[SearchAnalysis]]
+Store = NamedDependency[SkipValidation[SearchInsightRepository]]
+Live = NamedDependency[SkipValidation[SearchAnalyser]]
 Service = NamedDependency[SkipValidation[InsightService]]
 Sealer = NamedDependency[SkipValidation[Cursors]]
 
@@ -102,7 +101,7 @@ class SearchInsightController(Controller):
     async def analyse_searches(
         self,
         request: Request[Any, Any, Any],
-        search_analysis: Live,
+        search_analyser: Live,
         insight_service: Service,
     ) -> Response[bytes]:
         """Analyse a period."""
@@ -110,7 +109,7 @@ class SearchInsightController(Controller):
         period, rules = insight_service.period(query.first, query.last), rules_of(query)
         if query.compare is not None:
             return json_response(overview_view(await insight_service.overview(period, rules)))
-        return json_response(analysis_view(await search_analysis.analyse(period, rules)))
+        return json_response(analysis_view(await search_analyser.analyse(period, rules)))
 
     @get(
         "/history",
@@ -126,7 +125,7 @@ class SearchInsightController(Controller):
     async def follow_search_query(
         self,
         request: Request[Any, Any, Any],
-        search_analysis: Live,
+        search_analyser: Live,
         insight_service: Service,
     ) -> Response[bytes]:
         """Follow one."""
@@ -134,7 +133,7 @@ class SearchInsightController(Controller):
         if not normalised_query(query.query):
             raise InvalidInput.of([Violation(pointer="query", detail="must not be blank")])
         period = insight_service.period(query.first, query.last)
-        return json_response(history_view(await search_analysis.history(query.query, period)))
+        return json_response(history_view(await search_analyser.history(query.query, period)))
 
     @get(
         "/{insight_date:str}",

@@ -10,9 +10,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from domain.insights.history import QueryHistory
-from domain.insights.model import MAX_COUNT, Analysis, DailyCtr, RankBy, Rules
-from domain.insights.trend import Change, Overview, RankChange
+from domain.insights.model import MAX_COUNT, Analysis, DailyCtr, QueryHistory, RankBy, Rules
+from domain.insights.overview import Change, Overview, RankChange
 from entrypoints.http.insights.insight_views import (
     COUNTS_EXAMPLE,
     DAY_EXAMPLE,
@@ -260,8 +259,8 @@ def overview_view(found: Overview) -> AnalysisView:
         impressions=before.impressions,
         average_ctr=before.average_ctr,
         overall_ctr=before.overall_ctr,
-        top_queries=change_views(found.trend.top_queries),
-        low_performance_queries=change_views(found.trend.low_performance_queries),
+        top_queries=change_views(found.rank_changes.top_queries),
+        low_performance_queries=change_views(found.rank_changes.low_performance_queries),
     )
     return view
 
