@@ -11,8 +11,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from domain.comparison.stored import Comparison, status_of
 from domain.jobs.items import MAX_DOCUMENT_ID
 from domain.jobs.model import ExtractionJob
-from entrypoints.http.extraction.job_bodies import SchemaName, Text
-from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit
+from entrypoints.http.extraction.extractions import SchemaName, Text
+from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit, shown
 
 MAX_TEXTS: Final = 10_000
 _Label = Annotated[str, Meta(max_length=255)]
@@ -204,25 +204,10 @@ COMPARISON: Final = {
 
 def comparison_view(comparison: Comparison, jobs: Sequence[ExtractionJob]) -> ComparisonView:
     """A comparison and its jobs, in their order, as JSON shows them."""
-    return ComparisonView(
-        id=comparison.id,
-        status=status_of(jobs).value,
-        dataset=comparison.dataset,
-        schema=comparison.schema,
-        schema_version=comparison.schema_version,
-        texts=comparison.texts,
-        repeats=comparison.repeats,
-        seed=comparison.seed,
-        contestants=[
-            ContestantView(
-                name=each.name,
-                provider=each.provider,
-                model=each.model,
-                prompt_hash=each.prompt_hash,
-                simulated=each.simulated,
-            )
-            for each in comparison.contestants
-        ],
+    return shown(
+        ComparisonView,
+        comparison,
+        status=status_of(jobs),
         jobs=[
             ComparisonJobView(
                 contestant=link.contestant,
@@ -236,6 +221,5 @@ def comparison_view(comparison: Comparison, jobs: Sequence[ExtractionJob]) -> Co
         ],
         answers=sum(job.counts.total for job in jobs),
         answered=sum(job.counts.done for job in jobs),
-        created_at=comparison.created_at,
         report=f"/comparisons/{comparison.id}/report",
     )

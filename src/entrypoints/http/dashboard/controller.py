@@ -28,7 +28,7 @@ from entrypoints.http.dashboard.overview_page import overview_page
 from entrypoints.http.dashboard.problem_page import on_dashboard_error
 from entrypoints.http.dashboard.query_page import query_page
 from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, page
-from entrypoints.http.insights.live_views import MAX_KEY, LiveQuery, rules_of
+from entrypoints.http.insights.insight_views import MAX_KEY, LiveQuery
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import query_pairs, read_query
 from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
@@ -83,7 +83,7 @@ class DashboardController(Controller):
         """All queries of a period."""
         query = read_query(request, DashboardQuery)
         period = period_of(query, insight_service)
-        found = await insight_service.overview(period, rules_of(query))
+        found = await insight_service.overview(period, query.rules())
         links = Links(given=dict(query_pairs(request)), period=period)
         current = found.current
         pictures = {}
@@ -173,7 +173,7 @@ class DashboardController(Controller):
             raise NotFoundException
         query = read_query(request, DashboardQuery)
         period = period_of(query, insight_service)
-        found = await insight_service.overview(period, rules_of(query))
+        found = await insight_service.overview(period, query.rules())
         if name in exports.TABLES:
             table = exports.TABLES[name](found)
             return exports.csv_file(table, name.removesuffix(".csv"), period)

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct, convert
 
 from domain.insights.trend import Overview
-from entrypoints.http.insights.live_views import (
+from entrypoints.http.insights.insight_views import (
     ANALYSIS_EXAMPLE,
     AnalysisView,
     analysis_view,

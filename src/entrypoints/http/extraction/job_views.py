@@ -7,9 +7,11 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
+from domain.jobs.items import ItemResult
 from domain.jobs.model import ExtractionJob
-from entrypoints.http.extraction.extraction_views import EvidenceView, UsageView, WarningView
-from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit
+from domain.jobs.rows import record_of
+from entrypoints.http.extraction.extractions import EvidenceView, UsageView, WarningView
+from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit, shown
 
 Seconds = Annotated[float, Meta(ge=0)]
 State = Literal["pending", "running", "valid", "partial", "refused", "failed", "cancelled"]
@@ -186,44 +188,18 @@ ITEM: Final = {
 
 def job_view(job: ExtractionJob) -> JobView:
     """A job as JSON shows it."""
-    counts, spending, usage = job.counts, job.spending, job.spending.usage
-    cap = job.caps.max_cost_usd
-    return JobView(
-        id=job.id,
-        status=job.status.value,
-        reason=None
-        if job.reason is None
-        else ReasonView(code=job.reason.code, detail=job.reason.detail),
-        schema=job.assignment.schema,
-        schema_version=job.assignment.schema_version,
-        providers=list(job.assignment.providers),
-        reuse=job.assignment.reuse,
-        mode=job.assignment.mode.value,
-        max_cost_usd=None if cap is None else float(cap),
-        max_tokens=job.caps.max_tokens,
-        counts=CountsView(
-            total=counts.total,
-            pending=counts.pending,
-            running=counts.running,
-            valid=counts.valid,
-            partial=counts.partial,
-            refused=counts.refused,
-            failed=counts.failed,
-            cancelled=counts.cancelled,
-        ),
-        reused=job.reused,
-        calls=spending.calls,
-        usage=UsageView(
-            input_tokens=usage.input_tokens,
-            cached_tokens=usage.cached_tokens,
-            output_tokens=usage.output_tokens,
-        ),
-        cost_usd=float(spending.cost_usd),
-        unpriced_calls=spending.unpriced_calls,
+    return shown(
+        JobView,
+        job,
+        job.assignment,
+        job.caps,
+        job.spending,
         rate_per_s=None if job.rate_per_s is None else round(job.rate_per_s, 3),
         eta_s=None if job.eta_s is None else round(job.eta_s, 1),
-        waits_until=job.waits_until,
-        created_at=job.created_at,
-        finished_at=job.finished_at,
         results=f"/extraction-jobs/{job.id}/results",
     )
+
+
+def item_view(result: ItemResult) -> ItemView:
+    """A document with what became of it as JSON shows it."""
+    return shown(ItemView, record_of(result))

@@ -22,9 +22,8 @@ from domain.errors import (
 )
 from domain.jobs.items import ItemState
 from domain.jobs.model import Caps, JobId, Order
-from domain.jobs.rows import record_of
 from domain.jobs.service import ExtractionJobService
-from entrypoints.http.extraction.job_bodies import NDJSON, JobBody, JobQuery, read_job
+from entrypoints.http.extraction.job_bodies import JobBody, JobQuery, read_job
 from entrypoints.http.extraction.job_views import (
     ITEM,
     JOB,
@@ -34,10 +33,11 @@ from entrypoints.http.extraction.job_views import (
     JobListQuery,
     JobPage,
     JobView,
+    item_view,
     job_view,
 )
 from entrypoints.http.protocol.answers import Id, json_response, page_response, path_id
-from entrypoints.http.protocol.bodies import JSON, read_body
+from entrypoints.http.protocol.bodies import JSON, NDJSON, read_body
 from entrypoints.http.protocol.cursors import Cursors, read_page
 from entrypoints.http.protocol.idempotency import idempotency_key, once
 from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
@@ -208,12 +208,11 @@ class ExtractionJobController(Controller):
         found = await extraction_jobs.results(
             identity, state=state, limit=query.limit + 1, after=after or 0
         )
-        items = [record_of(result) for result in found[: query.limit]]
+        items = [item_view(result) for result in found[: query.limit]]
         more = len(found) > query.limit
         next_path = None
         if more:
-            last = items[-1]["position"]
-            next_path = cursors.next_path(path, filters, last, query.limit)
+            next_path = cursors.next_path(path, filters, items[-1].position, query.limit)
         return page_response(items, next_path)
 
     @post(

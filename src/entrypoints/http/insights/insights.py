@@ -15,24 +15,21 @@ from domain.insights.model import Period
 from domain.insights.rates import normalised_query
 from domain.insights.service import InsightService
 from entrypoints.http.insights.insight_views import (
+    ANALYSIS_EXAMPLE,
+    HISTORY_EXAMPLE,
     INSIGHT_EXAMPLE,
+    AnalysisView,
+    ComparedQuery,
     Day,
+    HistoryQuery,
     InsightPage,
     InsightQuery,
     InsightView,
-    insight_view,
-)
-from entrypoints.http.insights.live_views import (
-    ANALYSIS_EXAMPLE,
-    HISTORY_EXAMPLE,
-    AnalysisView,
-    ComparedQuery,
-    HistoryQuery,
     QueryHistoryView,
     analysis_view,
     history_view,
+    insight_view,
     overview_view,
-    rules_of,
 )
 from entrypoints.http.protocol.answers import json_response, page_response
 from entrypoints.http.protocol.bodies import read_query
@@ -106,7 +103,7 @@ class SearchInsightController(Controller):
     ) -> Response[bytes]:
         """Analyse a period."""
         query = read_query(request, ComparedQuery)
-        period, rules = insight_service.period(query.first, query.last), rules_of(query)
+        period, rules = insight_service.period(query.first, query.last), query.rules()
         if query.compare is not None:
             return json_response(overview_view(await insight_service.overview(period, rules)))
         return json_response(analysis_view(await search_analysis.analyse(period, rules)))
