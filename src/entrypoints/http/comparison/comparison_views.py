@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from domain.comparison.stored import Comparison, status_of
+from domain.comparison.stored import Comparison, ComparisonStatus, status_of
 from domain.jobs.items import MAX_DOCUMENT_ID
-from domain.jobs.model import ExtractionJob
+from domain.jobs.model import ExtractionJob, JobStatus
 from entrypoints.http.extraction.extractions import SchemaName, Text
 from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit, shown
 
@@ -85,7 +85,7 @@ class ComparisonJobView(Struct):
     contestant: str
     repeat: int
     job: str
-    status: Literal["running", "paused", "failed", "cancelled", "completed"]
+    status: JobStatus
     done: int
     total: int
 
@@ -108,7 +108,7 @@ class ComparisonView(Struct):
     """
 
     id: Id
-    status: Literal["running", "stopped", "cancelled", "completed"]
+    status: ComparisonStatus
     dataset: str
     schema: str
     schema_version: int
@@ -213,7 +213,7 @@ def comparison_view(comparison: Comparison, jobs: Sequence[ExtractionJob]) -> Co
                 contestant=link.contestant,
                 repeat=link.repeat,
                 job=f"/extraction-jobs/{job.id}",
-                status=job.status.value,
+                status=job.status,
                 done=job.counts.done,
                 total=job.counts.total,
             )

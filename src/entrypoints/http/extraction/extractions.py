@@ -25,7 +25,7 @@ from domain.errors import (
     TextRefused,
     Unavailable,
 )
-from domain.extraction.model import Extraction, ExtractionId
+from domain.extraction.model import Extraction, ExtractionId, FlagKind, Status
 from domain.extraction.service import MAX_TEXT_CHARACTERS
 from domain.extraction.single import SingleExtraction
 from entrypoints.http.protocol.answers import json_response, shown
@@ -91,9 +91,9 @@ class EvidenceView(Struct):
 
 
 class WarningView(Struct):
-    """What a reader should know: embedded_instruction, contradiction, ungrounded, invalid_value."""
+    """What a reader should know."""
 
-    kind: str
+    kind: FlagKind
     field: str | None
     detail: str
     start: int | None
@@ -130,7 +130,7 @@ class ExtractionView(Struct):
     """What became of a text."""
 
     id: Identity
-    status: str
+    status: Status
     schema: str
     schema_version: int
     fields: dict[str, Any]

@@ -44,7 +44,7 @@ MaxTokens = Annotated[
 ]
 _COST: Final = "The job pauses once it used so many US dollars by the price table"
 JobMode = Annotated[
-    Literal["direct", "batch"],
+    Mode,
     Meta(
         description="`batch`: the first provider is asked by its batch API, at its batch price and"
         " within 24 hours; openai and gemini have one"
@@ -66,7 +66,7 @@ class JobOptions(Struct, forbid_unknown_fields=True):
     schema: SchemaName | UnsetType = UNSET
     provider: ProviderChain | UnsetType = UNSET
     reuse: Annotated[bool, Meta(description=_REUSE)] = True
-    mode: JobMode = "direct"
+    mode: JobMode = Mode.DIRECT
     max_cost_usd: Annotated[float, Meta(gt=0, le=1e9, description=_COST)] | UnsetType = UNSET
     max_tokens: MaxTokens | UnsetType = UNSET
 
@@ -88,7 +88,7 @@ class JobQuery(Struct, forbid_unknown_fields=True):
     schema: SchemaName | UnsetType = UNSET
     provider: ProviderChain | UnsetType = UNSET
     reuse: Annotated[Literal["true", "false"], Meta(description=_REUSE)] = "true"
-    mode: JobMode = "direct"
+    mode: JobMode = Mode.DIRECT
     max_cost_usd: (
         Annotated[str, Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,9})?$", description=_COST)] | UnsetType
     ) = UNSET
@@ -204,7 +204,7 @@ def _asked(
         schema="default" if options.schema is UNSET else options.schema,
         provider=None if options.provider is UNSET else options.provider,
         reuse=reuse,
-        mode=Mode(options.mode),
+        mode=options.mode,
         caps=Caps(
             max_cost_usd=max_cost_usd,
             max_tokens=None if options.max_tokens is UNSET else options.max_tokens,
@@ -236,4 +236,6 @@ def _documents(name: str, raw: Any, violations: list[Violation]) -> list[Documen
 def _document_violations(members: Mapping[str, Any]) -> list[Violation]:
     if "text" not in members:
         return []
-    return check_document(Document(text=members["text"], id=members.get("id")), "")
+    name = members.get("id")
+    document = Document(text=members["text"], id=name if isinstance(name, str) else None)
+    return check_document(document, "")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from domain.jobs.items import ItemResult
-from domain.jobs.model import ExtractionJob
+from domain.jobs.items import ItemResult, ItemState
+from domain.jobs.model import ExtractionJob, JobStatus, Mode
 from domain.jobs.rows import record_of
 from entrypoints.http.extraction.extractions import EvidenceView, UsageView, WarningView
 from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit, shown
 
 Seconds = Annotated[float, Meta(ge=0)]
-State = Literal["pending", "running", "valid", "partial", "refused", "failed", "cancelled"]
 
 
 class ReasonView(Struct):
@@ -45,13 +44,13 @@ class JobView(Struct):
     """
 
     id: Id
-    status: Literal["running", "paused", "failed", "cancelled", "completed"]
+    status: JobStatus
     reason: ReasonView | None
     schema: str
     schema_version: int
     providers: list[str]
     reuse: bool
-    mode: Literal["direct", "batch"]
+    mode: Mode
     max_cost_usd: float | None
     max_tokens: int | None
     counts: CountsView
@@ -94,7 +93,7 @@ class ItemView(Struct):
 
     position: Annotated[int, Meta(ge=1, description="Place in the job")]
     id: Annotated[str | None, Meta(description="Your own name for it")]
-    status: State
+    status: ItemState
     reason: ReasonView | None
     failed_attempts: int
     reused: bool
@@ -124,7 +123,7 @@ class ItemPage(Struct):
 class ItemListQuery(Struct, forbid_unknown_fields=True):
     """Filter and position of the list."""
 
-    status: Annotated[State, Meta(description="Only documents that stand so")] | None = None
+    status: Annotated[ItemState, Meta(description="Only documents that stand so")] | None = None
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor | None = None
 

@@ -20,7 +20,6 @@ from domain.errors import (
     RequestInProgress,
     Violation,
 )
-from domain.jobs.items import ItemState
 from domain.jobs.model import Caps, JobId, Order
 from domain.jobs.service import ExtractionJobService
 from entrypoints.http.extraction.job_bodies import JobBody, JobQuery, read_job
@@ -190,7 +189,6 @@ class ExtractionJobController(Controller):
         identity = _id(job_id)
         path = f"{self.path}/{identity}/results"
         query, filters, after = read_page(request, ItemListQuery, cursors, path)
-        state = None if query.status is None else ItemState(query.status)
         by_media = {form.media_type: form for form in result_formats.values()}
         wanted = request.accept.best_match([JSON, *by_media], default=JSON)
         if wanted != JSON:
@@ -199,14 +197,14 @@ class ExtractionJobController(Controller):
             form.check()
             assignment = (await extraction_jobs.get(identity)).assignment
             schema = await extraction_schemas.get(assignment.schema, assignment.schema_version)
-            results = extraction_job_service.all_results(identity, state)
+            results = extraction_job_service.all_results(identity, query.status)
             return Stream(
                 form.encode(results, schema),
                 media_type=wanted,
                 headers={"Vary": "Accept", "Content-Disposition": "attachment"},
             )
         found = await extraction_jobs.results(
-            identity, state=state, limit=query.limit + 1, after=after or 0
+            identity, state=query.status, limit=query.limit + 1, after=after or 0
         )
         items = [item_view(result) for result in found[: query.limit]]
         more = len(found) > query.limit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from litestar import Controller, Request, Response, delete, get, put
 from litestar.di import NamedDependency
@@ -12,14 +12,25 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, SchemaInUse
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.registry import SchemaRegistry, is_built_in
-from domain.extraction.schema import Schema
+from domain.extraction.schema import (
+    MAX_CHOICES,
+    MAX_EXAMPLES,
+    MAX_FIELDS,
+    MAX_ITEMS,
+    MAX_TEXT_LENGTH,
+    MAX_VALUES,
+    NAME,
+    FieldType,
+    Schema,
+)
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import read_json
 from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.protocol.preconditions import existence
 from ports.extraction_schemas import ExtractionSchemaRepository
 
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", examples=["complaint"])]
+Name = Annotated[str, Meta(pattern=f"^{NAME.pattern}$", examples=["complaint"])]
+Words = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)]
 _FIELD: Final = {
     "name": "order_number",
     "type": "string",
@@ -39,38 +50,42 @@ class FieldBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """One member of the record."""
 
     name: Name
-    type: Literal["string", "integer", "number", "boolean", "date", "enum"]
-    description: Annotated[str, Meta(min_length=1, max_length=2000)]
+    type: FieldType
+    description: Words
     list: bool = False
     nullable: bool = True
     pattern: str | None = None
     minimum: float | None = None
     maximum: float | None = None
-    max_length: Annotated[int, Meta(ge=1, le=2000)] = 200
-    max_items: Annotated[int, Meta(ge=1, le=100)] = 20
-    choices: Annotated[Strings, Meta(max_length=200)] = field(default_factory=Strings)
-    examples: Annotated[Scalars, Meta(max_length=10)] = field(default_factory=Scalars)
+    max_length: Annotated[int, Meta(ge=1, le=MAX_TEXT_LENGTH)] = 200
+    max_items: Annotated[int, Meta(ge=1, le=MAX_ITEMS)] = 20
+    choices: Annotated[Strings, Meta(max_length=MAX_CHOICES)] = field(default_factory=Strings)
+    examples: Annotated[Scalars, Meta(max_length=MAX_VALUES)] = field(default_factory=Scalars)
 
 
 class ExampleBody(Struct, forbid_unknown_fields=True):
     """A text with its record, shown to models that learn from examples."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=2000)]
+    text: Words
     record: dict[str, Any]
 
 
 class SchemaBody(Struct, forbid_unknown_fields=True):
     """A definition; what GET returned can be put back."""
 
-    fields: Annotated[list[FieldBody], Meta(min_length=1, max_length=60)]
-    description: Annotated[str, Meta(max_length=2000, pattern=r"^[^\x00]*$")] = ""
-    examples: Annotated[list[ExampleBody], Meta(max_length=20)] = field(default_factory=list)
+    # `domain.extraction.definition` reads it, as it reads the files of the command line.
+
+    fields: Annotated[list[FieldBody], Meta(min_length=1, max_length=MAX_FIELDS)]
+    description: Annotated[str, Meta(max_length=MAX_TEXT_LENGTH, pattern=r"^[^\x00]*$")] = ""
+    examples: Annotated[list[ExampleBody], Meta(max_length=MAX_EXAMPLES)] = field(
+        default_factory=list
+    )
     name: Name | UnsetType = UNSET
     version: int | UnsetType = UNSET
     built_in: bool | UnsetType = UNSET
 
 
-class SchemaView(Struct):
+class SchemaView(Struct, omit_defaults=True):
     """A definition in its newest version."""
 
     name: Name
@@ -109,7 +124,7 @@ class ExtractionSchemaController(Controller):
     async def list_extraction_schemas(self, extraction_schemas: Schemas) -> Response[bytes]:
         """All of them."""
         found = await extraction_schemas.list()
-        return json_response({"items": [schema_view(each) for each in found], "next": None})
+        return json_response(SchemaList(items=[schema_view(each) for each in found], next=None))
 
     @get(
         "/{name:str}",
@@ -189,11 +204,8 @@ def _known(name: str) -> str:
     return name
 
 
-def schema_view(schema: Schema) -> dict[str, Any]:
+def schema_view(schema: Schema) -> SchemaView:
     """A schema as JSON shows it."""
-    return {
-        "name": schema.name,
-        "version": schema.version,
-        "built_in": is_built_in(schema.name),
-        **definition_of(schema),
-    }
+    built_in = is_built_in(schema.name)
+    definition = definition_of(schema)
+    return SchemaView(name=schema.name, version=schema.version, built_in=built_in, **definition)
