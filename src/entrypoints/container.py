@@ -106,8 +106,7 @@ from domain.samples.service import SampleService
 from domain.scheduling.model import Schedule
 from domain.users.service import UserService
 from entrypoints.comparison.writers import comparison_writers
-from entrypoints.models import document_deadline_s, model_configs, stand_in_probe
-from entrypoints.prices import read_prices
+from entrypoints.models import document_deadline_s, model_configs, read_prices, stand_in_probe
 from entrypoints.settings import (
     DatabaseSettings,
     ModelSettings,

@@ -19,7 +19,7 @@ from domain.errors import InvalidInput
 from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
 from domain.extraction.schema import Field, FieldType, Schema, Value
 from entrypoints.cli.dataset import command
-from entrypoints.documents import check_lines
+from entrypoints.document_lines import check_lines
 from entrypoints.labelled_texts import (
     FORMATS,
     format_of,

@@ -27,8 +27,7 @@ from domain.extraction.prompting import unservable
 from domain.extraction.schema import Schema
 from domain.extraction.service import ExtractionService
 from entrypoints.comparison.writers import comparison_writers
-from entrypoints.models import document_deadline_s, model_configs
-from entrypoints.prices import read_prices
+from entrypoints.models import document_deadline_s, model_configs, read_prices
 from entrypoints.settings import ModelSettings, Provider
 from ports.comparison_writer import ComparisonWriter
 from ports.language_model import LanguageModel

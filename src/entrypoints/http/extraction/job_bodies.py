@@ -21,7 +21,7 @@ from domain.errors import InvalidInput, Violation
 from domain.jobs.items import MAX_DOCUMENT_ID, Document
 from domain.jobs.model import Caps, Mode
 from domain.jobs.service import check_document
-from entrypoints.documents import check_lines, documents_of
+from entrypoints.document_lines import check_lines, documents_of
 from entrypoints.http.extraction.extractions import ProviderChain, SchemaName, Text
 from entrypoints.http.protocol.bodies import (
     JSON,

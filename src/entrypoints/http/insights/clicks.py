@@ -19,7 +19,7 @@ from domain.insights.intake import click_violations
 from domain.insights.model import SearchClick
 from domain.orders.model import MAX_INT
 from domain.strict_json import NotStrictJson
-from entrypoints.documents import read_line
+from entrypoints.document_lines import read_line
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import (
     JSON,
