@@ -139,12 +139,11 @@ CREATE TABLE orders (
     id           SERIAL,
     user_id      INT,
     product_name VARCHAR(255) NOT NULL,
-    quantity     INT,
+    quantity     INT CONSTRAINT orders_quantity_check CHECK (quantity > 0),
     order_date   TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
     version      INT NOT NULL DEFAULT 1,
     CONSTRAINT orders_pkey PRIMARY KEY (id),
-    CONSTRAINT orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id),
-    CONSTRAINT orders_quantity_check CHECK (quantity > 0)
+    CONSTRAINT orders_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id)
 );
 CREATE INDEX orders_user_id_idx ON orders (user_id, id DESC); -- the orders of a user, newest first
 CREATE INDEX orders_order_date_idx ON orders (order_date);
@@ -678,13 +677,13 @@ CREATE INDEX comparison_jobs_job_id_idx ON comparison_jobs (job_id);
 -- How the runs by the clock went: the newest run of each task and outcome.
 CREATE TABLE scheduled_runs (
     task        TEXT NOT NULL,
-    outcome     TEXT NOT NULL,
+    outcome     TEXT NOT NULL
+        CONSTRAINT scheduled_runs_outcome_check CHECK (outcome IN ('done', 'partly_failed', 'failed')),
     started_at  TIMESTAMPTZ NOT NULL,
     finished_at TIMESTAMPTZ NOT NULL,
     error       TEXT,                                -- why not all was done
     runs        BIGINT NOT NULL,                     -- how many ended so
-    CONSTRAINT scheduled_runs_pkey PRIMARY KEY (task, outcome),
-    CONSTRAINT scheduled_runs_outcome_check CHECK (outcome IN ('done', 'partly_failed', 'failed'))
+    CONSTRAINT scheduled_runs_pkey PRIMARY KEY (task, outcome)
 );
 
 -- Which migrations this database has; kept by `storekeeper db migrate`.

@@ -9,8 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
-from adapters.files.content import BadRow, Content, unpacked
-from adapters.files.csv_rows import CsvTable
 from domain.comparison.model import LabelledText
 from domain.datasets.labels import BadLine, faults_between
 from domain.datasets.lines import line_of, text_of
@@ -18,6 +16,7 @@ from domain.datasets.table import Heading, cells_of, columns_of
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import Schema
 from domain.strict_json import NotStrictJson
+from entrypoints.container.commands import BadRow, Content, CsvTable, unpacked
 from entrypoints.document_lines import LONGEST_LINE, read_line
 
 FORMATS: Final = ("ndjson", "csv")

@@ -15,7 +15,7 @@ from typing import Final
 
 from domain.jobs.items import Document, ItemResult, ItemState
 from domain.jobs.model import ExtractionJob, JobId, JobStatus, Order
-from entrypoints.container import Container, open_container
+from entrypoints.container.services import Container, open_container
 from entrypoints.settings import Settings
 from fake_provider.testing import FakeProcess
 from tests.benchmarks import stores

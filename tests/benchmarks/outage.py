@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from fake_provider.checks import peak_concurrency
-from fake_provider.ledger import Entry
+from fake_provider.ledger import Entry, peak_concurrency
 from fake_provider.testing import FakeProcess
 from tests.benchmarks import stores
 from tests.benchmarks.harness import Options, order_task, play, provider, run_contestants

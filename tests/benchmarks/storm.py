@@ -6,8 +6,7 @@ import time
 from dataclasses import asdict
 from typing import Any, Final
 
-from fake_provider.checks import early_calls
-from fake_provider.ledger import Entry
+from fake_provider.ledger import Entry, early_calls
 from fake_provider.testing import FakeProcess
 from tests.benchmarks import stores
 from tests.benchmarks.harness import Options, order_task, play, provider, run_contestants

@@ -24,7 +24,6 @@ from redis.asyncio import Redis
 from adapters.embedded.installation import free_port
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
-from adapters.memory.insights import MemorySearchInsightStore
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.scheduled_runs import PostgresScheduledRuns
@@ -36,6 +35,7 @@ from domain.insights.stored import StoredInsight
 from domain.scheduling.model import Outcome, Run, RunHistory
 from ports.server_process import ServerProcess
 from tests.contracts.insights import row
+from tests.fakes.insights import MemorySearchInsightStore
 from tests.integration.insights import write_rows
 
 PATIENCE_S: Final = 60

@@ -12,7 +12,8 @@ import asyncpg
 
 from adapters.postgres.pool import Database
 from domain.insights.model import Period, Rules, SearchClick
-from domain.insights.rates import daily_ctr, is_usable, normalised_query
+from domain.insights.rates import normalised_query
+from tests.fakes.insight_rates import daily_ctr, is_usable
 
 FIRST = date(2026, 11, 18)
 DAYS = [FIRST, FIRST + timedelta(days=1)]  # few, so that histories meet

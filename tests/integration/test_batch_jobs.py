@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from entrypoints.container import open_container
+from entrypoints.container.services import open_container
 from entrypoints.settings import Settings
 from fake_provider.calls import text_hash
 from fake_provider.scenario import Batches, Fault, Scenario

@@ -14,7 +14,7 @@ import pytest
 from adapters.postgres.comparisons import PostgresComparisonRepository
 from adapters.postgres.pool import PoolOptions, open_database
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
-from entrypoints.container import open_container
+from entrypoints.container.services import open_container
 from entrypoints.settings import Settings
 from fake_provider.testing import FakeInThread, running_fake
 from tests.contracts.comparisons import ComparisonsContract, ComparisonStore

@@ -16,7 +16,7 @@ import httpx2
 import pyarrow.parquet as pq
 import pytest
 
-from entrypoints.container import open_container
+from entrypoints.container.services import open_container
 from entrypoints.settings import Settings
 from fake_provider.scenario import Fault, Raw
 from fake_provider.testing import FakeInThread, running_fake

@@ -26,11 +26,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from adapters.memory.clock import StandingClock
-from adapters.memory.extraction_jobs import MemoryExtractionJobRepository
-from adapters.memory.extraction_queue import MemoryExtractionQueue, MemoryKnownExtractions
-from adapters.memory.tables import RecordTables
-from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.postgres.pool import Database
 from domain.errors import AppError
 from domain.extraction.model import Status
@@ -43,6 +38,14 @@ from tests.contracts.extraction_jobs import (
     done,
     given_back,
 )
+from tests.fakes.extraction_jobs import (
+    MemoryExtractionJobRepository,
+    MemoryExtractionQueue,
+    MemoryKnownExtractions,
+)
+from tests.fakes.system import StandingClock
+from tests.fakes.tables import RecordTables
+from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
 from tests.integration.extraction_jobs import jobs_database, jobs_in
 
 _TEXTS = ["a", "b", "c", "d", "e"]

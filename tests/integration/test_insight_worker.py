@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from adapters.arq.serialization import decode_job, encode_job
 from adapters.postgres.pool import Database
-from entrypoints.container import Container, daily_at, open_container
+from entrypoints.container.services import Container, daily_at, open_container
 from entrypoints.worker.jobs import MAX_TRIES
 from entrypoints.worker.settings import GRACE_S, build_worker
 from tests.integration.api import settings_for

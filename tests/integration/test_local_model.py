@@ -24,7 +24,7 @@ from domain.extraction.model import Status
 from domain.extraction.prompting import build_prompt
 from domain.extraction.schema import Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
-from entrypoints.models import read_prices
+from entrypoints.prices import read_prices
 from ports.language_model import Budget
 
 pytestmark = pytest.mark.skipif(

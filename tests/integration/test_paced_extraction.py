@@ -19,7 +19,7 @@ from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.calls import FailureKind
 from domain.extraction.model import ExtractionResult, Status
 from domain.extraction.service import ExtractionService
-from entrypoints.models import read_prices
+from entrypoints.prices import read_prices
 from fake_provider.scenario import Fault, Latency, Limit, Scenario
 from fake_provider.testing import FakeInThread, running_fake
 

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from adapters.postgres.files import SQL_DIR
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
+from adapters.postgres.queries import SQL_DIR
 from domain.insights.model import Period, Rules
 from tests.contracts.contract import Contract
 from tests.contracts.insights import ALL, NOW, row

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.postgres.files import SQL_DIR
+from adapters.postgres.queries import SQL_DIR
 from tests.contracts.extraction_jobs import ExtractionJobsContract, JobStore
 from tests.integration.extraction_jobs import jobs_database, jobs_in
 

@@ -29,8 +29,8 @@ from tests.contracts.insights import (
     Searches,
     row,
 )
+from tests.fakes.insights import searches_in_memory
 from tests.integration.insights import emptied, searches_in
-from tests.unit.test_memory_insights import searches_in_memory
 
 
 @pytest.fixture

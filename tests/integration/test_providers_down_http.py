@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from adapters.embedded.installation import free_port
 from adapters.llm.pacing import FAILURES_TO_OPEN
 from entrypoints.cli.providers import command
-from entrypoints.container import open_container
+from entrypoints.container.services import open_container
 from entrypoints.settings import Settings
 from fake_provider.scenario import Fault
 from fake_provider.testing import FakeInThread, running_fake

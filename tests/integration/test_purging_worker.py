@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from entrypoints.container import open_container
+from entrypoints.container.services import open_container
 from entrypoints.worker.settings import build_worker
 from ports.idempotency import KeptAnswer
 from tests.integration.api import settings_for

@@ -21,10 +21,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from adapters.memory.clock import StandingClock
-from adapters.memory.orders import MemoryOrderRepository
-from adapters.memory.tables import RecordTables
-from adapters.memory.users import MemoryUserRepository
 from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Database
 from adapters.postgres.users import PostgresUserRepository
@@ -33,6 +29,9 @@ from domain.orders.model import MAX_INT, Order, OrderChanges, OrderDraft, OrderF
 from domain.users.model import User, UserChanges, UserDraft, UserId
 from ports.orders import OrderRepository
 from ports.users import UserRepository
+from tests.fakes.records import MemoryOrderRepository, MemoryUserRepository
+from tests.fakes.system import StandingClock
+from tests.fakes.tables import RecordTables
 from tests.integration.records import emptied
 
 names = st.text(

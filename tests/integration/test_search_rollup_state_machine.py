@@ -20,13 +20,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from adapters.memory.insights import MemorySearchAnalysis
 from adapters.postgres.pool import Database
 from adapters.postgres.search_insights import PostgresSearchAnalysis, PostgresSearchInsightStore
 from adapters.postgres.search_retention import PostgresSearchRetention
 from domain.errors import ChangesCollided
 from domain.insights.model import SearchClick
-from domain.insights.rates import daily_ctr
+from tests.fakes.insight_rates import daily_ctr
+from tests.fakes.insights import MemorySearchAnalysis
 from tests.integration.insights import emptied
 from tests.integration.search_rollup import (
     ALL,

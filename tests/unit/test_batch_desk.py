@@ -13,15 +13,6 @@ from uuid import uuid4
 import pytest
 
 from adapters.llm.records import PydanticRecordValidator
-from adapters.memory.batch_language_model import ScriptedBatchLanguageModel
-from adapters.memory.clock import StandingClock
-from adapters.memory.extraction_jobs import MemoryExtractionJobRepository
-from adapters.memory.extraction_queue import MemoryExtractionQueue, MemoryKnownExtractions
-from adapters.memory.extractions import MemoryExtractionSchemaRepository
-from adapters.memory.language_model import QUOTING, ScriptedLanguageModel
-from adapters.memory.provider_batches import MemoryProviderBatches
-from adapters.memory.tables import RecordTables
-from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from domain.extraction.calls import CallFailed, Failure, FailureKind
 from domain.extraction.prices import Price, PriceTable
 from domain.extraction.service import ExtractionService
@@ -45,6 +36,17 @@ from ports.extraction_queue import ExtractionQueue
 from ports.language_model import Finish, ModelProfile, Prompt
 from ports.provider_batches import OpenBatch
 from tests.contracts.extraction_jobs import JobStore
+from tests.fakes.extraction import MemoryExtractionSchemaRepository
+from tests.fakes.extraction_jobs import (
+    MemoryExtractionJobRepository,
+    MemoryExtractionQueue,
+    MemoryKnownExtractions,
+)
+from tests.fakes.language_models import QUOTING, ScriptedBatchLanguageModel, ScriptedLanguageModel
+from tests.fakes.provider_batches import MemoryProviderBatches
+from tests.fakes.system import StandingClock
+from tests.fakes.tables import RecordTables
+from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
 
 ASSIGNMENT = Assignment(
     schema="order_message", schema_version=1, providers=("scripted",), mode=Mode.BATCH

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from adapters.memory.extraction_queue import MemoryExtractionQueue
 from domain.extraction.calls import FailureKind
 from domain.jobs.items import Settlement
 from domain.jobs.model import JobId, JobStatus, WorkerId
+from tests.fakes.extraction_jobs import MemoryExtractionQueue
 from tests.unit.test_batch_desk import PACE, Bench, _taken_after
 
 

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import uuid4
 
-from adapters.memory.provider_batches import MemoryProviderBatches
-from adapters.memory.tables import RecordTables
 from domain.errors import DatabaseUnavailable
 from domain.jobs.batch_runner import BatchRunner
 from domain.jobs.model import JobId, JobStatus, WorkerId
 from ports.provider_batches import OpenBatch, ProviderBatches
+from tests.fakes.provider_batches import MemoryProviderBatches
+from tests.fakes.tables import RecordTables
 from tests.unit.test_batch_desk import Bench
 
 

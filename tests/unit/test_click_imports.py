@@ -13,13 +13,13 @@ import pytest
 from adapters.files.click_columns import ClickColumns
 from adapters.files.click_files import ClickFile
 from adapters.files.click_rejects import RejectsFile
-from adapters.memory.click_imports import MemoryClickImports
-from adapters.memory.clock import StandingClock
 from domain.errors import Conflict, DatabaseUnavailable, InvalidInput
 from domain.insights.bulk import ClickRecord
 from domain.insights.importing import ClickImportService
 from domain.insights.imports import ClickImport
 from tests.contracts.click_imports import ClickImportsContract, ImportStore
+from tests.fakes.insights import MemoryClickImports
+from tests.fakes.system import StandingClock
 
 HEADING = "search_query,clicks,impressions,search_date\n"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.memory.language_model import QUOTING
 from domain.comparison.contestants import BASELINE, Entry, read_entries
 from domain.errors import InvalidInput
 from domain.extraction.wire import AnswerStyle
+from tests.fakes.language_models import QUOTING
 
 CONFIGURED = ("openai", "local")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from adapters.files.comparison_log import FileComparisonLog, read_recording
-from adapters.memory.comparison_log import MemoryComparisonLog
 from domain.errors import Conflict, InvalidInput
 from ports.comparison_log import ComparisonLog
 from tests.contracts.comparison_log import OUTCOME, TEXTS, ComparisonLogContract, a_run
+from tests.fakes.comparison import MemoryComparisonLog
 
 
 class TestMemoryComparisonLog(ComparisonLogContract):

@@ -8,11 +8,6 @@ from uuid import uuid4
 import pytest
 
 from adapters.llm.records import PydanticRecordValidator
-from adapters.memory.comparisons import MemoryComparisonRepository
-from adapters.memory.extraction_jobs import MemoryExtractionJobRepository
-from adapters.memory.extractions import MemoryExtractionSchemaRepository
-from adapters.memory.language_model import QUOTING, ScriptedLanguageModel
-from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.statistics.scipy_statistics import ScipyStatistics
 from domain.comparison.model import LabelledText
 from domain.comparison.orders import ComparisonOrders
@@ -26,6 +21,11 @@ from domain.extraction.service import ExtractionService
 from domain.jobs.items import ItemState
 from domain.jobs.model import JobStatus, Reason
 from ports.language_model import LanguageModel
+from tests.fakes.comparison import MemoryComparisonRepository
+from tests.fakes.extraction import MemoryExtractionSchemaRepository
+from tests.fakes.extraction_jobs import MemoryExtractionJobRepository
+from tests.fakes.language_models import QUOTING, ScriptedLanguageModel
+from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
 from tests.unit.comparisons import SCHEMA
 from tests.unit.test_job_service import Office
 

@@ -10,8 +10,6 @@ from decimal import Decimal
 import pytest
 
 from adapters.llm.records import PydanticRecordValidator
-from adapters.memory.comparison_log import MemoryComparisonLog
-from adapters.memory.language_model import ScriptedLanguageModel
 from domain.comparison.choosing import chosen
 from domain.comparison.model import Contestant, LabelledText, Outcome
 from domain.comparison.readers import BaselineReader, ModelReader, Reader, baseline
@@ -24,6 +22,8 @@ from domain.extraction.model import Status
 from domain.extraction.prices import Price, PriceTable
 from domain.extraction.service import ExtractionService
 from tests.contracts.comparison_log import LOCAL, OTHER, TEXTS, a_run
+from tests.fakes.comparison import MemoryComparisonLog
+from tests.fakes.language_models import ScriptedLanguageModel
 from tests.unit.comparisons import SCHEMA
 
 A = Contestant(name="a", provider="a", model="m", prompt_hash="h", concurrency=1)

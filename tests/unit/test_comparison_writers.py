@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.memory.chart_renderer import LabelChartRenderer
 from adapters.reports.comparison_charts import WIDTHS, ComparisonCharts, against, oriented
 from adapters.reports.comparison_data import CsvComparison, JsonComparison
 from adapters.reports.comparison_figures import (
@@ -27,6 +26,7 @@ from adapters.reports.comparison_text import MarkdownComparison
 from domain.comparison.figures import Estimate, Rate
 from domain.comparison.report import ComparisonReport
 from tests.comparisons import CONTESTANTS, HOSTILE, PROVENANCE, sample_report
+from tests.fakes.system import LabelChartRenderer
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.memory.chart_renderer import LabelChartRenderer
-from adapters.memory.insights import MemorySearchAnalysis
 from domain.insights.model import (
     Freshness,
     Period,
@@ -34,6 +32,8 @@ from entrypoints.http.dashboard.rendering import drawn, page
 from ports.chart_renderer import Chart
 from tests.contracts.charts import Elements
 from tests.dashboard_rows import HOSTILE, PERIOD, all_rows
+from tests.fakes.insights import MemorySearchAnalysis
+from tests.fakes.system import LabelChartRenderer
 
 LOW_RULES = Rules(low_percentile=0)
 

@@ -9,12 +9,12 @@ import pytest
 
 from adapters.embedded.certificates import LocalCertificates
 from adapters.llm.examination import LanguageModelExamination
-from adapters.memory.clock import StandingClock
-from adapters.memory.language_model import Said, ScriptedLanguageModel
 from adapters.system.certificate import CertificateExamination
 from domain.extraction.calls import FailureKind
 from ports.examination import Finding
 from ports.language_model import Finish
+from tests.fakes.language_models import Said, ScriptedLanguageModel
+from tests.fakes.system import StandingClock
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

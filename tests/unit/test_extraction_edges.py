@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from adapters.llm.records import PydanticRecordValidator
-from adapters.memory.language_model import QUOTING
 from domain.errors import (
     AppError,
     BadAnswer,
@@ -32,6 +31,7 @@ from domain.extraction.schema import Example, Field, FieldType, Schema
 from domain.extraction.suspicion import contradictions
 from domain.extraction.wire import AnswerStyle
 from ports.record_validator import MISSING
+from tests.fakes.language_models import QUOTING
 
 NAME = Field(name="name", type=FieldType.STRING, description="Who writes")
 COUNT = Field(name="count", type=FieldType.INTEGER, description="How many")

@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import InvalidInput
 from domain.extraction.calls import Attempt, FailureKind, Usage
-from entrypoints.models import read_prices
+from entrypoints.prices import read_prices
 
 
 def spent(provider: str, model: str, **usage: int) -> Attempt:

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from adapters.llm.records import PydanticRecordValidator
-from adapters.memory.extractions import MemoryExtractionSchemaRepository
-from adapters.memory.language_model import QUOTING, ScriptedLanguageModel
-from adapters.memory.tables import ExtractionTables
 from domain.errors import Conflict, InvalidInput, NotFound, SchemaInUse
 from domain.extraction.builtin import BUILT_IN, ORDER_MESSAGE
 from domain.extraction.registry import SchemaRegistry, is_built_in
 from domain.extraction.schema import Field, FieldType, Schema
 from ports.language_model import ModelProfile
+from tests.fakes.extraction import MemoryExtractionSchemaRepository
+from tests.fakes.language_models import QUOTING, ScriptedLanguageModel
+from tests.fakes.tables import ExtractionTables
 
 COMPLAINT = Schema(
     name="complaint",

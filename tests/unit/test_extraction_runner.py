@@ -15,12 +15,6 @@ from uuid import uuid4
 import pytest
 
 from adapters.llm.records import PydanticRecordValidator
-from adapters.memory.extraction_jobs import MemoryExtractionJobRepository
-from adapters.memory.extraction_queue import MemoryExtractionQueue, MemoryKnownExtractions
-from adapters.memory.extractions import MemoryExtractionSchemaRepository
-from adapters.memory.language_model import QUOTING, Said, ScriptedLanguageModel
-from adapters.memory.tables import RecordTables
-from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from adapters.system.clock import SystemClock
 from domain.errors import DatabaseUnavailable
 from domain.extraction.calls import FailureKind
@@ -35,6 +29,15 @@ from domain.jobs.shift import Pace
 from ports.extraction_queue import ExtractionQueue
 from ports.language_model import Answer, Budget, LanguageModel, ModelProfile, Prompt
 from tests.contracts.extraction_jobs import JobStore
+from tests.fakes.extraction import MemoryExtractionSchemaRepository
+from tests.fakes.extraction_jobs import (
+    MemoryExtractionJobRepository,
+    MemoryExtractionQueue,
+    MemoryKnownExtractions,
+)
+from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
+from tests.fakes.tables import RecordTables
+from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
 
 ASSIGNMENT = Assignment(schema="order_message", schema_version=1, providers=("scripted",))
 PRICES = PriceTable(

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from adapters.llm.records import PydanticRecordValidator
-from adapters.memory.language_model import QUOTING, Said, ScriptedLanguageModel
 from domain.errors import BadAnswer, InvalidInput, ProviderRateLimited, TextRefused
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.calls import Failure, FailureKind
@@ -23,6 +22,7 @@ from domain.extraction.service import ExtractionService
 from domain.extraction.wire import AnswerStyle
 from ports.language_model import Finish, LanguageModel, Prompt
 from ports.record_validator import RecordValidator, Validation
+from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
 
 TEXT = "Hi, Maria Lopez here. Could we get 24 oat milk cartons by friday?"
 GOOD = {

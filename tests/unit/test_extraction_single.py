@@ -8,15 +8,15 @@ from uuid import UUID
 import pytest
 
 from adapters.llm.records import PydanticRecordValidator
-from adapters.memory.clock import StandingClock
-from adapters.memory.extractions import MemoryExtractionSchemaRepository
-from adapters.memory.language_model import ScriptedLanguageModel
-from adapters.memory.tables import ExtractionTables
 from domain.errors import InvalidInput
 from domain.extraction.model import Status
 from domain.extraction.prices import PriceTable
 from domain.extraction.service import MAX_TEXT_CHARACTERS, ExtractionService, check_text
 from domain.extraction.single import SingleExtraction
+from tests.fakes.extraction import MemoryExtractionSchemaRepository
+from tests.fakes.language_models import ScriptedLanguageModel
+from tests.fakes.system import StandingClock
+from tests.fakes.tables import ExtractionTables
 
 TEXT = "Ann Moor needs 3 mugs"
 ANSWER = json.dumps(

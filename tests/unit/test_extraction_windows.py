@@ -10,7 +10,6 @@ from decimal import Decimal
 import pytest
 
 from adapters.llm.records import PydanticRecordValidator
-from adapters.memory.language_model import QUOTING, Said, ScriptedLanguageModel
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
 from domain.extraction.matching import Span
@@ -20,6 +19,7 @@ from domain.extraction.reading import Reading, merged
 from domain.extraction.schema import Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
 from ports.language_model import Answer, Finish, Prompt
+from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
 
 FILLER = "We talked about the weather. "
 TEXT = "Ann Moor needs 3 mugs."

@@ -6,12 +6,12 @@ from datetime import date
 
 import pytest
 
-from adapters.memory.samples import MemorySampleSink
 from domain.errors import Conflict, InvalidInput
 from domain.insights.model import Analysis, Period, Rules
-from domain.insights.rates import daily_ctr
 from domain.samples.model import SampleSize
 from domain.samples.service import SampleService
+from tests.fakes.insight_rates import daily_ctr
+from tests.fakes.samples import MemorySampleSink
 
 DAY = date(2025, 3, 1)
 

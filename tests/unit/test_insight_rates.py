@@ -8,12 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.insights.model import RankBy, Rules
-from domain.insights.rates import (
-    low_performers,
-    normalised_query,
-    top_queries,
-)
+from domain.insights.rates import normalised_query
 from domain.statistics import wilson_interval
+from tests.fakes.insight_rates import low_performers, top_queries
 
 COUNTS = st.integers(1, 10**9).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 TOTALS = st.dictionaries(st.text(min_size=1, max_size=5), COUNTS, max_size=30)

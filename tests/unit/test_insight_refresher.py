@@ -9,13 +9,6 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from adapters.memory.clock import StandingClock
-from adapters.memory.insights import (
-    MemorySearchAnalysis,
-    MemorySearchClickLog,
-    MemorySearchInsightStore,
-)
-from adapters.memory.scheduled_runs import MemoryScheduledRuns
 from domain.errors import DatabaseBusy, DatabaseUnavailable, InvalidInput, NotFound
 from domain.insights.examination import InsightExamination
 from domain.insights.model import FIRST_DAY, LAST_DAY, Rules, SearchClick
@@ -25,6 +18,12 @@ from domain.insights.service import InsightService
 from domain.insights.stored import StoredInsight
 from domain.scheduling.model import Outcome, Run, RunHistory, Schedule
 from tests.contracts.insights import row
+from tests.fakes.insights import (
+    MemorySearchAnalysis,
+    MemorySearchClickLog,
+    MemorySearchInsightStore,
+)
+from tests.fakes.system import MemoryScheduledRuns, StandingClock
 
 NIGHT = datetime(2026, 11, 22, 0, 20, tzinfo=UTC)
 TODAY = NIGHT.date()

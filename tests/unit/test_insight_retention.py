@@ -6,11 +6,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from adapters.memory.clock import StandingClock
-from adapters.memory.insights import MemorySearchInsightStore, MemorySearchRetention
 from domain.errors import InvalidInput
 from domain.insights.model import SearchClick
 from domain.insights.retention import RetentionService
+from tests.fakes.insights import MemorySearchInsightStore, MemorySearchRetention
+from tests.fakes.system import StandingClock
 
 TODAY = StandingClock().now().date()
 

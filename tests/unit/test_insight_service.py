@@ -7,17 +7,17 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from adapters.memory.clock import StandingClock
-from adapters.memory.insights import (
-    MemorySearchAnalysis,
-    MemorySearchClickLog,
-    MemorySearchInsightStore,
-)
 from domain.errors import InvalidInput
 from domain.insights.model import FIRST_DAY, LAST_DAY, Period, Rules, SearchClick
 from domain.insights.service import InsightService
 from domain.insights.trend import Change
 from tests.contracts.insights import row
+from tests.fakes.insights import (
+    MemorySearchAnalysis,
+    MemorySearchClickLog,
+    MemorySearchInsightStore,
+)
+from tests.fakes.system import StandingClock
 
 TODAY = date(2026, 11, 22)
 YESTERDAY = TODAY - timedelta(days=1)

@@ -8,8 +8,6 @@ from io import StringIO
 import pytest
 from rich.console import Console, RenderableType
 
-from adapters.memory.clock import StandingClock
-from adapters.memory.insights import MemorySearchAnalysis, MemorySearchInsightStore
 from domain.errors import Violation
 from domain.insights.model import FIRST_DAY, Period, Rules, SearchClick
 from domain.insights.service import InsightService
@@ -17,6 +15,8 @@ from domain.insights.stored import StoredInsight
 from domain.insights.trend import Overview
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables, sparkline
 from tests.contracts.insights import foreign, row
+from tests.fakes.insights import MemorySearchAnalysis, MemorySearchInsightStore
+from tests.fakes.system import StandingClock
 
 DAY = date(2026, 11, 20)
 NOW = datetime(2026, 11, 23, 0, 20, tzinfo=UTC)

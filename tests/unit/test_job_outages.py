@@ -9,15 +9,15 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.memory.extraction_queue import MemoryExtractionQueue
-from adapters.memory.provider_batches import MemoryProviderBatches
-from adapters.memory.tables import RecordTables
 from domain.errors import DatabaseUnavailable
 from domain.jobs.batch_desk import BatchDesk, LostBatch
 from domain.jobs.batch_runner import BatchRunner
 from domain.jobs.items import ClaimedItem, Settlement
 from domain.jobs.model import JobId, JobStatus, WorkerId
 from ports.provider_batches import OpenBatch
+from tests.fakes.extraction_jobs import MemoryExtractionQueue
+from tests.fakes.provider_batches import MemoryProviderBatches
+from tests.fakes.tables import RecordTables
 from tests.unit.test_batch_desk import PACE, Bench
 from tests.unit.test_extraction_runner import CountingModel, Shop, shop
 

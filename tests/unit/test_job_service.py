@@ -8,12 +8,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from adapters.llm.records import PydanticRecordValidator
-from adapters.memory.clock import StandingClock
-from adapters.memory.extraction_jobs import MemoryExtractionJobRepository
-from adapters.memory.extractions import MemoryExtractionSchemaRepository
-from adapters.memory.language_model import ScriptedLanguageModel
-from adapters.memory.tables import RecordTables
-from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
 from domain.errors import InvalidInput, NotFound
 from domain.extraction.prices import PriceTable
 from domain.extraction.service import ExtractionService
@@ -21,6 +15,12 @@ from domain.jobs.items import MAX_DOCUMENT_ID, Document, ItemState
 from domain.jobs.model import Assignment, Caps, ExtractionJob, JobId, JobStatus, Mode, Order
 from domain.jobs.service import ExtractionJobService, check_document
 from ports.job_wakeup import JobWakeup
+from tests.fakes.extraction import MemoryExtractionSchemaRepository
+from tests.fakes.extraction_jobs import MemoryExtractionJobRepository
+from tests.fakes.language_models import ScriptedLanguageModel
+from tests.fakes.system import StandingClock
+from tests.fakes.tables import RecordTables
+from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
 
 
 class CountingWakeup(JobWakeup):

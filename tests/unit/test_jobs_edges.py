@@ -10,9 +10,6 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.memory.extraction_queue import MemoryExtractionQueue
-from adapters.memory.language_model import ScriptedLanguageModel
-from adapters.memory.tables import RecordTables
 from domain.extraction.calls import FailureKind
 from domain.jobs.errand import Desk, Errand
 from domain.jobs.items import Halt, ItemState, Settlement
@@ -23,6 +20,9 @@ from domain.jobs.settling import give_back
 from domain.jobs.writing import SettlementWriter, Unstorable
 from ports.extraction_queue import LeaseLost
 from ports.language_model import Prompt
+from tests.fakes.extraction_jobs import MemoryExtractionQueue
+from tests.fakes.language_models import ScriptedLanguageModel
+from tests.fakes.tables import RecordTables
 from tests.unit.test_batch_desk import ASSIGNMENT, Bench, Refusing, answer
 
 

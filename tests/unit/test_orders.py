@@ -4,10 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.memory.clock import StandingClock
-from adapters.memory.orders import MemoryOrderRepository
-from adapters.memory.tables import RecordTables
-from adapters.memory.users import MemoryUserRepository
 from domain.errors import InvalidInput, PreconditionFailed, UnknownUser
 from domain.orders.model import (
     MAX_INT,
@@ -18,6 +14,9 @@ from domain.orders.model import (
 )
 from domain.orders.service import OrderService
 from domain.users.model import UserDraft, UserId
+from tests.fakes.records import MemoryOrderRepository, MemoryUserRepository
+from tests.fakes.system import StandingClock
+from tests.fakes.tables import RecordTables
 
 NOBODY = UserId(MAX_INT)
 

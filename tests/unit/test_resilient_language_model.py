@@ -12,9 +12,9 @@ from adapters.llm.concurrency import AdaptiveLimit
 from adapters.llm.hints import Limits, StatedLimits
 from adapters.llm.pacing import FAILURES_TO_OPEN, OPEN_S, LocalPacer
 from adapters.llm.resilient import ResilientLanguageModel
-from adapters.memory.language_model import Said, ScriptedLanguageModel
 from domain.extraction.calls import REACTIONS, CallFailed, Failure, FailureKind
 from ports.language_model import Answer, Budget, Message, Prompt
+from tests.fakes.language_models import Said, ScriptedLanguageModel
 
 PROMPT = Prompt(
     messages=(Message(role="user", content="x"),),

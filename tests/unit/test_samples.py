@@ -14,10 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.files.samples import FileSampleSink
-from adapters.memory.samples import MemorySampleSink
 from domain.errors import InvalidInput
 from domain.insights.model import Rules, SearchClick
-from domain.insights.rates import is_usable, low_performers, query_totals
 from domain.samples.calendar import busy_days, moment, seeded
 from domain.samples.catalogue import NOT_SOLD, PRODUCTS
 from domain.samples.model import ClickRow, SampleSize
@@ -31,6 +29,8 @@ from tests.contracts.samples import (
     SamplesContract,
     ignored,
 )
+from tests.fakes.insight_rates import is_usable, low_performers, query_totals
+from tests.fakes.samples import MemorySampleSink
 
 UNTIL = date(2026, 11, 20)
 

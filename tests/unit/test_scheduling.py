@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from domain.scheduling.model import Outcome, Run, Schedule
-from entrypoints.container import daily_at
+from entrypoints.container.services import daily_at
 
 NIGHTLY = Schedule(at=time(0, 20))
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from adapters.memory.server_process import MemoryServerProcess
 from domain.errors import Unavailable
 from entrypoints.up.supervisor import Supervisor, restart_delay_s
 from ports.server_process import ServerProcess
 from tests.contracts.server_process import ServerProcessContract
+from tests.fakes.system import MemoryServerProcess
 
 
 class TestMemoryServerProcess(ServerProcessContract):

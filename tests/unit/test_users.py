@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.memory.clock import StandingClock
-from adapters.memory.tables import RecordTables
-from adapters.memory.unit_of_work import MemoryUnitOfWorkFactory
-from adapters.memory.users import MemoryUserRepository
 from adapters.system.email_syntax import EmailValidatorSyntax
 from domain.errors import EmailTaken, InvalidInput, NotFound, PreconditionFailed
 from domain.users.model import UserChanges, UserDraft, UserId, mailbox, name_violations
 from domain.users.service import UserService
+from tests.fakes.records import MemoryUserRepository
+from tests.fakes.system import StandingClock
+from tests.fakes.tables import RecordTables
+from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.model import ExtractionResult, Status
 from domain.extraction.schema import Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
-from entrypoints.container import open_container
+from entrypoints.container.services import open_container
 from entrypoints.settings import Settings
 from tests.integration.api import serving, settings_for
 from tests.vllm.server import ANSWER_TIMEOUT_S, KEY, MODEL, VllmServer

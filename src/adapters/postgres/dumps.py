@@ -25,9 +25,9 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
-from adapters.postgres.files import SQL_DIR
 from adapters.postgres.migrations import MigrationError, migrate, migration_files
 from adapters.postgres.pool import PoolOptions, connect_arguments
+from adapters.postgres.queries import SQL_DIR
 from adapters.postgres.urls import read_database_url
 
 _PIECE_BYTES: Final = 1_048_576

@@ -11,9 +11,9 @@ from datetime import datetime
 import asyncpg
 
 from adapters.postgres.errors import CONNECTION_FAULTS, translated
-from adapters.postgres.files import SQL_DIR
 from adapters.postgres.inspection import table_faults
 from adapters.postgres.pool import PoolOptions, connect_arguments
+from adapters.postgres.queries import SQL_DIR
 
 _LOCK = 7_300_001  # any number that no other program on this database takes
 

@@ -25,8 +25,7 @@ from sqlalchemy import (
 
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
-from adapters.postgres.statements import Statement
-from adapters.postgres.tables import orders
+from adapters.postgres.statements import Statement, orders
 from domain.errors import AppError, InvalidInput, NotFound, PreconditionFailed, UnknownUser
 from domain.orders.model import (
     ORDER_DATE_IS_FIXED,

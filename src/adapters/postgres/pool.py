@@ -21,7 +21,8 @@ from adapters.postgres.errors import (
     translated,
 )
 from adapters.postgres.moments import tell_moments
-from adapters.postgres.sequences import NUMBERED, catch_up
+from adapters.postgres.schema import numbered
+from adapters.postgres.sequences import catch_up
 from adapters.postgres.urls import read_database_url
 from domain.errors import ChangesCollided, DatabaseBusy
 
@@ -209,7 +210,7 @@ class Database:
     async def _caught_up(self, error: asyncpg.UniqueViolationError) -> bool:
         """Whether a sequence was behind the rows; it is not then any more."""
         key = error.constraint_name
-        if key not in NUMBERED:
+        if key is None or key not in numbered():
             return False
         async with self.connection() as connection, connection.transaction():
             return await catch_up(connection, key)

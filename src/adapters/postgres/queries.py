@@ -1,13 +1,17 @@
-"""Named statements from `sql/queries/*.sql`."""
+"""The SQL files, and the named statements of `sql/queries/*.sql`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
-from adapters.postgres.files import SQL_DIR
+_PACKAGED = Path(__file__).with_name("sql")
+
+SQL_DIR = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[3] / "sql"
+"""In the installed package, or beside `src/` in a checkout."""
 
 _HEADER = re.compile(r"^-- name: (?P<name>[a-z_]+)$", re.MULTILINE)
 _QUOTED = re.compile(r"^ *@(?:(?P<area>[a-z_]+)\.)?(?P<name>[a-z_]+)$", re.MULTILINE)

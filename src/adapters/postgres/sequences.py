@@ -10,18 +10,10 @@ from typing import Final
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
-from sqlalchemy import Column
 
-from adapters.postgres.tables import metadata
+from adapters.postgres.schema import numbered
 
 Connection = asyncpg.Connection | PoolConnectionProxy
-
-NUMBERED: Final = {
-    str(table.primary_key.name or f"{table.name}_pkey"): (table.name, column.name)
-    for table in metadata.sorted_tables
-    if isinstance(column := table.autoincrement_column, Column)
-}
-"""Table and column of each id that a sequence gives, by the name of the table's key."""
 
 # Owned by the column (SERIAL, IDENTITY), or named by its default alone.
 _SEQUENCE: Final = """
@@ -89,9 +81,9 @@ async def catch_up(connection: Connection, key: str) -> bool:
 
     Args:
         connection: in a transaction of its own.
-        key: of `NUMBERED`.
+        key: of `schema.numbered`.
     """
-    table, column = NUMBERED[key]
+    table, column = numbered()[key]
     await connection.execute("SET LOCAL lock_timeout = '2s'")
     await connection.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
     lag = await lag_of(connection, table, column)

@@ -1,11 +1,38 @@
-"""SQLAlchemy Core statements, compiled once to text and arguments for asyncpg."""
+"""What SQLAlchemy Core builds: statements on users and orders, compiled once for asyncpg.
+
+`sql/schema.sql` is the truth about the tables; here is what such statements name of them.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Column, DateTime, Integer, MetaData, String, Table
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
+
+_METADATA = MetaData()
+
+users = Table(
+    "users",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(255)),
+    Column("email", String(255)),
+    Column("created_at", DateTime),
+    Column("version", Integer),
+)
+
+orders = Table(
+    "orders",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", Integer),
+    Column("product_name", String(255)),
+    Column("quantity", Integer),
+    Column("order_date", DateTime),
+    Column("version", Integer),
+)
 
 # Numbered dollars, as asyncpg itself speaks.
 _DIALECT = asyncpg_dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]

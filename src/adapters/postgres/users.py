@@ -24,8 +24,7 @@ from sqlalchemy import (
 
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
-from adapters.postgres.statements import Statement
-from adapters.postgres.tables import users
+from adapters.postgres.statements import Statement, users
 from domain.errors import EmailTaken, NotFound, PreconditionFailed, UserHasOrders
 from domain.users.model import User, UserChanges, UserDraft, UserId
 from ports.users import UserRepository

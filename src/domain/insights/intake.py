@@ -14,7 +14,7 @@ from domain.text import label_problem
 def click_violations(members: Mapping[str, object]) -> list[Violation]:
     """What is wrong with well-typed members of a row that is to be stored; absent ones are right.
 
-    What could not be counted later (`domain.insights.rates.is_usable`) is not taken.
+    What `sql/queries/insights.sql` could not count later is not taken.
     """
     found = []
     query = members.get("search_query")

@@ -1,4 +1,4 @@
-"""Search insights: the words for them. What the numbers mean stands in `domain.insights.rates`."""
+"""Search insights: the words for them. What the numbers mean: `sql/queries/insights.sql`."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ from entrypoints.cli.clicks_prune import command as prune
 from entrypoints.cli.ending import Stop, interrupted_status
 from entrypoints.cli.input_files import STDIN, delimiter_of, inner_suffix, keep, pipe_name
 from entrypoints.cli.running import over_container
-from entrypoints.container import ClickColumns, ClickFile, Container, RejectsFile, form_of
+from entrypoints.container.commands import ClickColumns, ClickFile, RejectsFile, form_of
+from entrypoints.container.services import Container
 from entrypoints.logs import configure_logging
 
 _DAY: Final = click.DateTime(["%Y-%m-%d"])

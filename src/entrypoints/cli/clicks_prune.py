@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 import click
 
 from entrypoints.cli.running import over_container
-from entrypoints.container import Container, today
+from entrypoints.container.commands import today
+from entrypoints.container.services import Container
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 

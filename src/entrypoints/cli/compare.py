@@ -27,7 +27,8 @@ from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.progress import ComparisonProgress
 from entrypoints.cli.reading import settings_or_exit
 from entrypoints.cli.running import or_exit
-from entrypoints.comparison.container import (
+from entrypoints.comparison.reporting import Files, write_reports
+from entrypoints.container.comparison import (
     Cast,
     FileComparisonLog,
     Terms,
@@ -35,7 +36,6 @@ from entrypoints.comparison.container import (
     open_cast,
     read_recording,
 )
-from entrypoints.comparison.reporting import Files, write_reports
 from entrypoints.labelled_texts import format_of, read_labelled_texts
 from entrypoints.logs import configure_logging
 from entrypoints.settings import ModelSettings

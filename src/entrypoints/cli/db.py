@@ -12,7 +12,7 @@ import click
 from domain.errors import AppError
 from entrypoints.cli.reading import database_url_or_exit
 from entrypoints.cli.running import or_exit
-from entrypoints.container import (
+from entrypoints.container.commands import (
     DumpError,
     MigrationError,
     dump,

@@ -10,7 +10,7 @@ from typing import Final
 import click
 import httpx2
 
-from entrypoints.container import today
+from entrypoints.container.commands import today
 from entrypoints.demo import walk
 from entrypoints.demo.journal import DemoFailed, Journal
 from entrypoints.demo.stack import demo_stack

@@ -11,7 +11,7 @@ import click
 
 from entrypoints.cli.reading import read_settings, remedied
 from entrypoints.cli.running import or_exit
-from entrypoints.container import Look, examinations, open_container
+from entrypoints.container.services import Look, examinations, open_container
 from entrypoints.settings import Settings, SettingsError
 from ports.examination import Finding
 

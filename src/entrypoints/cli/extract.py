@@ -24,7 +24,7 @@ from entrypoints.cli.ending import Stop, interrupted_status
 from entrypoints.cli.extract_input import FORMS, ID_COLUMN, Source, open_sources
 from entrypoints.cli.progress import JobProgress, figures
 from entrypoints.cli.running import over_container
-from entrypoints.container import Container
+from entrypoints.container.services import Container
 from entrypoints.logs import configure_logging
 from entrypoints.settings import WorkerSettings
 from ports.result_format import ResultFormat

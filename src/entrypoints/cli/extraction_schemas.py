@@ -23,7 +23,7 @@ from domain.orders.model import MAX_INT
 from domain.strict_json import NotStrictJson, read_json
 from entrypoints.cli.reading import settings_or_exit
 from entrypoints.cli.running import over_container
-from entrypoints.container import Container, open_container
+from entrypoints.container.services import Container, open_container
 from entrypoints.settings import DatabaseSettings, SchemaSettings
 from entrypoints.strict_yaml import read_yaml
 

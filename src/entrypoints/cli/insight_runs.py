@@ -16,7 +16,8 @@ from domain.insights.refreshing import InsightRefresher, Tell
 from domain.insights.runs import DayOutcome, DayResult, RunReport
 from domain.scheduling.model import Outcome
 from entrypoints.cli.running import over_container
-from entrypoints.container import Container, insight_procedures
+from entrypoints.container.commands import insight_procedures
+from entrypoints.container.services import Container
 from entrypoints.settings import InsightSettings
 
 _DAY = click.DateTime(["%Y-%m-%d"])

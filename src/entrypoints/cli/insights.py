@@ -17,7 +17,7 @@ from entrypoints.cli.insight_runs import catch_up_command, run_command, sql_comm
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables
 from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.running import over_container
-from entrypoints.container import Container
+from entrypoints.container.services import Container
 from entrypoints.http.insights.insight_views import insight_view, overview_view
 from entrypoints.settings import InsightSettings
 

@@ -10,7 +10,7 @@ import click
 
 from domain.errors import InvalidInput, Violation
 from entrypoints.cli.running import over_container
-from entrypoints.container import Container
+from entrypoints.container.services import Container
 from entrypoints.settings import WorkerSettings
 from ports.provider_gates import ProviderGate
 

@@ -12,7 +12,7 @@ import click
 from domain.errors import AppError, InvalidInput
 from entrypoints.cli.ending import end_interrupted, run_interruptibly
 from entrypoints.cli.reading import settings_or_exit
-from entrypoints.container import Container, open_container
+from entrypoints.container.services import Container, open_container
 from entrypoints.settings import DatabaseSettings
 
 T = TypeVar("T")

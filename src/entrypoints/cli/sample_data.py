@@ -19,7 +19,8 @@ from domain.samples.model import SampleSize
 from domain.samples.searches import DAYS
 from domain.samples.service import SampleService
 from entrypoints.cli.running import or_exit, over_container
-from entrypoints.container import Container, sample_files, today
+from entrypoints.container.commands import sample_files, today
+from entrypoints.container.services import Container
 
 
 @click.command("sample-data")

@@ -11,8 +11,8 @@ import click
 from domain.errors import Unavailable
 from entrypoints.addresses import AddressUnusable
 from entrypoints.cli.reading import environment
+from entrypoints.container.embedded import MigrationError
 from entrypoints.settings import SettingsError
-from entrypoints.up.container import MigrationError
 from entrypoints.up.stack import Options, Stack, StackError
 from entrypoints.up.state import StateDirectory, StateDirectoryError, default_state_directory
 

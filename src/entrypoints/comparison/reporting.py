@@ -10,7 +10,7 @@ from typing import Final
 from domain.comparison.building import build_report
 from domain.comparison.recording import Recording, of_contestants
 from domain.comparison.report import ComparisonReport
-from entrypoints.comparison.container import ScipyStatistics, open_writers
+from entrypoints.container.comparison import ScipyStatistics, open_writers
 from ports.comparison_writer import Provenance
 
 _SUFFIXES: Final = (".html", ".md", ".csv", ".json")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from litestar import Litestar, Request, Response, Router, get
@@ -18,7 +18,8 @@ from litestar.response import Redirect
 from litestar.types import ASGIApp
 
 from domain.errors import AppError
-from entrypoints.container import Container, open_container
+from entrypoints.container.models import warm_up
+from entrypoints.container.services import Container, open_container
 from entrypoints.http.comparison.comparisons import ComparisonController
 from entrypoints.http.dashboard.controller import DashboardController
 from entrypoints.http.docs import docs_asset, docs_page
@@ -37,36 +38,35 @@ from entrypoints.http.protocol.problem_pages import problem_page
 from entrypoints.http.protocol.problems import on_app_error, on_http_error, on_unexpected
 from entrypoints.http.records.orders import OrderController
 from entrypoints.http.records.users import UserController
-from entrypoints.models import warm_up
 from entrypoints.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-PROVIDED = (
-    "users",
-    "user_service",
-    "orders",
-    "order_service",
-    "search_clicks",
-    "search_analysis",
-    "search_insights",
-    "insight_service",
-    "chart_renderer",
-    "insight_refresher",
-    "extractions",
-    "extraction_schemas",
-    "schema_registry",
-    "single_extraction",
-    "extraction_jobs",
-    "extraction_job_service",
-    "result_formats",
-    "comparisons",
-    "comparison_orders",
-    "comparison_writers",
-    "open_unit",
-    "checks",
-)
-"""Names in the container that handlers may ask for."""
+_PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
+    "users": lambda parts: parts.users(),
+    "user_service": lambda parts: parts.user_service(),
+    "orders": lambda parts: parts.orders(),
+    "order_service": lambda parts: parts.order_service(),
+    "search_clicks": lambda parts: parts.search_clicks(),
+    "search_analysis": lambda parts: parts.search_analysis(),
+    "search_insights": lambda parts: parts.search_insights(),
+    "insight_service": lambda parts: parts.insight_service(),
+    "chart_renderer": lambda parts: parts.chart_renderer(),
+    "insight_refresher": lambda parts: parts.insight_refresher(),
+    "extractions": lambda parts: parts.extractions(),
+    "extraction_schemas": lambda parts: parts.extraction_schemas(),
+    "schema_registry": lambda parts: parts.schema_registry(),
+    "single_extraction": lambda parts: parts.single_extraction(),
+    "extraction_jobs": lambda parts: parts.extraction_jobs(),
+    "extraction_job_service": lambda parts: parts.extraction_job_service(),
+    "result_formats": lambda parts: parts.result_formats(),
+    "comparisons": lambda parts: parts.comparisons(),
+    "comparison_orders": lambda parts: parts.comparison_orders(),
+    "comparison_writers": lambda parts: parts.comparison_writers(),
+    "open_unit": lambda parts: parts.open_unit(),
+    "checks": lambda parts: parts.checks(),
+}
+"""What handlers may ask for, by the names of their parameters."""
 
 
 def build_app(
@@ -89,11 +89,8 @@ def build_app(
                 task.cancel()
             await asyncio.wait(beside)
 
-    def provided(name: str) -> Provide:
-        def give() -> Any:
-            return getattr(holder["container"], name)()
-
-        return Provide(give, sync_to_thread=False)
+    def provided(part: Callable[[Container], object]) -> Provide:
+        return Provide(lambda: part(holder["container"]), sync_to_thread=False)
 
     cursors = Cursors(settings.secret_key.get_secret_value().encode())
     app = Litestar(
@@ -125,7 +122,7 @@ def build_app(
             index,
         ],
         dependencies={
-            **{name: provided(name) for name in PROVIDED},
+            **{name: provided(part) for name, part in _PROVIDED.items()},
             "cursors": Provide(lambda: cursors, sync_to_thread=False),
         },
         exception_handlers={

@@ -13,8 +13,8 @@ from typing import Final
 
 from domain.errors import Unavailable
 from entrypoints.addresses import refuse_busy_port
+from entrypoints.container.embedded import EmbeddedContainer, EmbeddedStore, migrate
 from entrypoints.settings import Provider, Settings, load_settings
-from entrypoints.up.container import EmbeddedContainer, EmbeddedStore, migrate
 from entrypoints.up.state import StateDirectory, write_private
 from entrypoints.up.supervisor import Supervisor
 from ports.server_process import ServerProcess

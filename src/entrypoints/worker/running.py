@@ -11,7 +11,7 @@ from typing import Final
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
-from entrypoints.container import Container
+from entrypoints.container.services import Container
 from entrypoints.settings import WorkerSettings
 from entrypoints.worker.settings import GRACE_S, build_worker
 from entrypoints.worker.watching import watch_insights

@@ -16,7 +16,7 @@ from arq.constants import default_queue_name, health_check_key_suffix
 from arq.cron import cron
 from arq.worker import Worker, func
 
-from entrypoints.container import Container
+from entrypoints.container.services import Container
 from entrypoints.worker.jobs import MAX_TRIES, purge_answers, refresh_insights, wake_extraction
 
 _JOB_TIMEOUT_S: Final = 600

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fake_provider.answers import write_answer
-from fake_provider.documents import find_document
-from fake_provider.findings import locate
+from fake_provider.documents import find_document, locate
 from fake_provider.schemas import strictness_fault
 
 TEXT = "Hello, this is Nina Hall.\nPlease send 9 oak chairs by 2026-12-01. nina@example.org"

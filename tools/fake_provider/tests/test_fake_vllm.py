@@ -141,29 +141,24 @@ async def test_words_without_a_grammar_rule_are_refused(client: AsyncOpenAI) -> 
         )
 
 
-async def test_the_server_has_its_own_paths(fake: FakeInThread, client: AsyncOpenAI) -> None:
-    fake.provider.apply(
-        Scenario(models={"smol": Model(context_tokens=20)}, bad_keys=frozenset({"bad"}))
-    )
+async def test_what_the_server_does_not_know_is_told_in_its_own_bodies(
+    fake: FakeInThread, client: AsyncOpenAI
+) -> None:
+    fake.provider.apply(Scenario(models={"smol": Model()}, bad_keys=frozenset({"bad"})))
     async with httpx2.AsyncClient(base_url=f"{fake.url}/vllm") as http:
-        health = await http.get("/health")
-        assert (health.status_code, health.content) == (200, b"")
-        assert "vllm:num_requests_waiting" in (await http.get("/metrics")).text
         unknown = await http.get("/v1/nothing")
         assert (unknown.status_code, unknown.json()) == (404, {"detail": "Not Found"})
-        count = await http.post("/tokenize", json={"model": "smol", "prompt": "x" * 40})
-        assert count.json()["count"] == 10
-        refused = await http.get("/v1/models", headers={"authorization": "Bearer bad"})
+        refused = await http.get("/v1/nothing", headers={"authorization": "Bearer bad"})
         assert (refused.status_code, refused.json()) == (401, {"error": "Unauthorized"})
         wrong = await http.get("/v1/chat/completions")
         assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
-        elsewhere = await http.post("/tokenize", json={"model": "nobody", "prompt": "x"})
-        assert elsewhere.status_code == 404
-        assert elsewhere.json()["error"]["message"].endswith("Valid aliases: smol.")
-    models = await client.models.list()
-    extra = models.data[0].model_extra
-    assert extra is not None
-    assert (extra["root"], extra["max_model_len"]) == ("smol", 20)
+        other = await http.get("/other", headers={"authorization": "Bearer bad"})
+        assert (other.status_code, other.json()) == (404, {"detail": "Not Found"})
+    with pytest.raises(openai.NotFoundError, match=r"Valid aliases: smol\.") as caught:
+        await client.chat.completions.create(
+            model="nobody", messages=[{"role": "user", "content": TEXT}]
+        )
+    assert caught.value.status_code == 404
 
 
 @pytest.mark.parametrize(

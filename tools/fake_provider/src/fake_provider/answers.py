@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from fake_provider.calls import Call, text_hash
-from fake_provider.findings import Finding, clipped, fallback, find, locate
+from fake_provider.documents import Finding, clipped, fallback, find, locate
 from fake_provider.schemas import Node, ordered_properties, resolve
 
 Answerer: TypeAlias = Callable[[Call], Any]

@@ -12,8 +12,9 @@ import msgspec
 import uvicorn
 
 from fake_provider.app import FakeProviderApp
-from fake_provider.engine import Provider
+from fake_provider.http import server_config
 from fake_provider.ledger import DEFAULT_CAPACITY
+from fake_provider.provider import Provider
 from fake_provider.scenario import (
     Fault,
     FaultKind,
@@ -24,7 +25,6 @@ from fake_provider.scenario import (
     parse_scenario,
     read_scenario,
 )
-from fake_provider.server import server_config
 
 
 class FiniteRange(click.FloatRange):

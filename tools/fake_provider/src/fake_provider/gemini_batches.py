@@ -1,19 +1,43 @@
-"""Gemini's batch jobs: requests inline or in a file, answers the same way."""
+"""Gemini's batch jobs, and the files that their requests and answers stand in."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
 import msgspec
 
-from fake_provider.batch_runs import BatchRun, Phase
-from fake_provider.calls import Refused
-from fake_provider.engine import Provider
+from fake_provider.batches import BatchRun, FileShelf, Phase, StoredFile
+from fake_provider.calls import Problem, Refused
 from fake_provider.gemini import Gemini, gemini_error, member
-from fake_provider.uploads import FileShelf
-from fake_provider.wire import Reply, Request, json_reply
+from fake_provider.http import Reply, Request, json_reply
+from fake_provider.provider import Provider
+
+_CREATE = ("POST", "batchGenerateContent")
+_VERSION = re.compile(r"^(?:/upload)?/v1(?:beta|alpha)?/")
+
+
+class _Upload(msgspec.Struct):
+    display_name: str
+    mime_type: str
+    content: bytearray
+
+
+def _file(file: StoredFile) -> dict[str, Any]:
+    created = datetime.fromtimestamp(file.created_at, UTC).isoformat().replace("+00:00", "Z")
+    return {
+        "name": file.id,
+        "displayName": file.name,
+        "mimeType": file.mime_type,
+        "sizeBytes": str(len(file.content)),
+        "createTime": created,
+        "updateTime": created,
+        "uri": f"https://generativelanguage.googleapis.com/v1beta/{file.id}",
+        "state": "ACTIVE",
+    }
+
 
 _TYPE = "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch"
 _STATES: dict[Phase, str] = {
@@ -40,27 +64,116 @@ class _Batch(msgspec.Struct, kw_only=True):
 
 
 class GeminiBatches:
-    """`models/{model}:batchGenerateContent` and `batches/...` over the files of `shelf`."""
+    """`models/{model}:batchGenerateContent`, `batches/...` and the files of both.
 
-    def __init__(self, provider: Provider, dialect: Gemini, shelf: FileShelf) -> None:
+    A file comes in by the two steps of a resumable upload.
+    """
+
+    def __init__(self, provider: Provider) -> None:
         self._provider = provider
-        self._dialect = dialect
-        self._shelf = shelf
+        self._dialect = Gemini()
+        self._shelf = FileShelf("files/")
+        self._uploads: dict[str, _Upload] = {}
         self._numbers = count(1)
         self._batches: dict[str, _Batch] = {}
 
     def forget(self) -> None:
-        """Stop and drop all batches."""
+        """Stop and drop all batches, and drop all files."""
         for batch in self._batches.values():
             batch.run.stop()
         self._batches.clear()
+        self._uploads.clear()
+        self._shelf.clear()
 
-    def create(self, request: Request, model: str) -> Reply:
-        """Start a batch.
+    def handle(self, request: Request) -> Reply:
+        """Answer one request of Gemini's that is no completion."""
+        path = _VERSION.sub("", request.path)
+        model, _, verb = path.removeprefix("models/").partition(":")
+        try:
+            self._admit(request, model if path.startswith("models/") else "")
+            reply = None
+            if path.startswith("models/") and (request.method, verb) == _CREATE:
+                reply = self._create(request, model)
+            elif path.startswith("batches"):
+                reply = self._batch_reply(request.method, path)
+            elif path.startswith("files"):
+                reply = self._file_reply(request, path)
+        except Refused as refused:
+            return json_reply(refused.status, refused.body)
+        return reply or Reply(
+            status=404,
+            body=b"<!DOCTYPE html>\n<html lang=en>\n<title>Error 404 (Not Found)!!1</title>\n",
+            content_type=b"text/html; charset=UTF-8",
+        )
 
-        Raises:
-            Refused: the input is missing or unreadable.
-        """
+    def _admit(self, request: Request, model: str) -> None:
+        scenario = self._provider.scenario
+        problem = None
+        if request.key in scenario.bad_keys:
+            problem = Problem(kind="bad_key", key=request.key)
+        elif model and scenario.models is not None and model not in scenario.models:
+            problem = Problem(kind="unknown_model", model=model)
+        if problem is not None:
+            raise Refused(*self._dialect.error(problem))
+
+    def _file_reply(self, request: Request, path: str) -> Reply | None:
+        if request.path.startswith("/upload/"):
+            return self._upload(request)
+        name, _, verb = path.partition(":")
+        if (request.method, verb) != ("GET", "download"):
+            return None
+        file = self._shelf.get(name)
+        if file is None:
+            raise Refused(
+                *gemini_error(
+                    403,
+                    f"You do not have permission to access the File {name.removeprefix('files/')} "
+                    "or it may not exist.",
+                )
+            )
+        return Reply(body=file.content, content_type=file.mime_type.encode())
+
+    def _upload(self, request: Request) -> Reply:
+        number = request.query.get("upload_id", [""])[0]
+        if not number:
+            return self._begin(request)
+        upload = self._uploads.get(number)
+        if upload is None:
+            raise Refused(*gemini_error(404, f"There is no upload {number}."))
+        if int(request.header(b"x-goog-upload-offset") or 0) != len(upload.content):
+            raise Refused(*gemini_error(400, "The upload offset is not where the upload stands."))
+        upload.content += request.body
+        if "finalize" not in request.header(b"x-goog-upload-command"):
+            return json_reply(200, {}, [(b"x-goog-upload-status", b"active")])
+        del self._uploads[number]
+        file = self._shelf.put(
+            bytes(upload.content), name=upload.display_name, mime_type=upload.mime_type
+        )
+        return json_reply(200, {"file": _file(file)}, [(b"x-goog-upload-status", b"final")])
+
+    def _begin(self, request: Request) -> Reply:
+        try:
+            raw = msgspec.json.decode(request.body or b"{}", type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            message = f"Invalid JSON payload received. {error}"
+            raise Refused(*gemini_error(400, message)) from error
+        described = raw.get("file") or {}
+        mime_type = request.header(b"x-goog-upload-header-content-type")
+        number = f"{next(self._numbers):016x}"
+        self._uploads[number] = _Upload(
+            str(member(described, "display_name") or ""),
+            mime_type or "application/octet-stream",
+            bytearray(),
+        )
+        host = request.header(b"host")
+        url = f"http://{host}{request.path}?upload_id={number}&upload_protocol=resumable"
+        return json_reply(
+            200,
+            {},
+            [(b"x-goog-upload-url", url.encode()), (b"x-goog-upload-status", b"active")],
+        )
+
+    def _create(self, request: Request, model: str) -> Reply:
         try:
             raw = msgspec.json.decode(request.body, type=dict[str, Any])
         except msgspec.DecodeError as error:
@@ -85,12 +198,7 @@ class GeminiBatches:
         batch.run.start()
         return json_reply(200, self._operation(batch))
 
-    def handle(self, method: str, path: str) -> Reply:
-        """Answer a request for `path`, which is `batches` or begins with `batches/`.
-
-        Raises:
-            Refused: there is no such batch or verb.
-        """
+    def _batch_reply(self, method: str, path: str) -> Reply:
         if path == "batches" and method == "GET":
             operations = [self._operation(batch) for batch in reversed(self._batches.values())]
             return json_reply(200, {"operations": operations})
@@ -103,10 +211,6 @@ class GeminiBatches:
                 return json_reply(200, self._operation(batch))
             case "POST", "cancel":
                 batch.run.cancel()
-                return json_reply(200, {})
-            case "DELETE", "":
-                batch.run.stop()
-                del self._batches[name]
                 return json_reply(200, {})
         raise Refused(*gemini_error(404, f"Method not found: {method} {path}"))
 

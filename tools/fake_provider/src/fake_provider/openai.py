@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from fake_provider.calls import Call, Completion, Dialect, Problem, Refused
-from fake_provider.hints import go_duration
+from fake_provider.http import Reply, Request, json_reply
+from fake_provider.rate_limits import go_duration
 from fake_provider.scenario import DialectName, ErrorKind
 from fake_provider.schemas import strictness_fault
 
@@ -203,7 +204,7 @@ _ERRORS: dict[ErrorKind, _Row] = {
 
 
 def openai_error(problem: Problem) -> tuple[int, Any]:
-    """Status and body of each problem, as chat completions and responses share them."""
+    """Status and body of each problem."""
     row = _ERRORS[problem.kind]
     wait_s = problem.retry_after_s
     members = msgspec.structs.asdict(problem) | {
@@ -217,6 +218,12 @@ def openai_error(problem: Problem) -> tuple[int, Any]:
         problem.code or row.code,
         row.param,
     )
+
+
+def unknown_url(request: Request) -> Reply:
+    """The answer to a path that nothing stands at."""
+    message = f"Invalid URL ({request.method} {request.path})"
+    return json_reply(404, error_body(message, "invalid_request_error"))
 
 
 class OpenAIChat(Dialect):

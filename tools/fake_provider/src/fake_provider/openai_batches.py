@@ -8,14 +8,13 @@ from typing import Any
 
 import msgspec
 
-from fake_provider.batch_runs import BatchRun, Phase
-from fake_provider.calls import Dialect, Refused
-from fake_provider.engine import Provider
-from fake_provider.openai import OpenAIChat, invalid_request
-from fake_provider.responses import OpenAIResponses
-from fake_provider.uploads import FileShelf
-from fake_provider.wire import Reply, Request, json_reply
+from fake_provider.batches import BatchRun, FileShelf, Phase, StoredFile, read_form
+from fake_provider.calls import Problem, Refused
+from fake_provider.http import Reply, Request, json_reply
+from fake_provider.openai import OpenAIChat, invalid_request, openai_error, unknown_url
+from fake_provider.provider import Provider
 
+_ENDPOINT = "/v1/chat/completions"
 _DAY_S = 86_400
 _MOST_LINES = 50_000
 _MOMENTS: dict[Phase, str] = {
@@ -38,7 +37,6 @@ _UNDONE = {
 
 class _Batch(msgspec.Struct, kw_only=True):
     id: str
-    endpoint: str
     input_file_id: str
     metadata: dict[str, str] | None
     created_at: int
@@ -49,31 +47,59 @@ class _Batch(msgspec.Struct, kw_only=True):
 
 
 class OpenAIBatches:
-    """`/v1/batches...` over the files of `shelf`."""
+    """`/v1/files...` and `/v1/batches...`."""
 
-    def __init__(self, provider: Provider, shelf: FileShelf) -> None:
+    def __init__(self, provider: Provider) -> None:
         self._provider = provider
-        self._shelf = shelf
+        self._dialect = OpenAIChat()
+        self._shelf = FileShelf("file-")
         self._numbers = count(1)
         self._batches: dict[str, _Batch] = {}
-        self._dialects: dict[str, Dialect] = {
-            "/v1/chat/completions": OpenAIChat(),
-            "/v1/responses": OpenAIResponses(),
-        }
 
     def forget(self) -> None:
-        """Stop and drop all batches."""
+        """Stop and drop all batches, and drop all files."""
         for batch in self._batches.values():
             batch.run.stop()
         self._batches.clear()
+        self._shelf.clear()
 
-    def handle(self, request: Request, parts: list[str]) -> Reply | None:
-        """Answer a request below `/v1/batches`; None when there is no such path.
+    def handle(self, request: Request) -> Reply:
+        """Answer one request below `/v1/` that is no completion."""
+        if request.key in self._provider.scenario.bad_keys:
+            return json_reply(*openai_error(Problem(kind="bad_key", key=request.key)))
+        resource, *rest = request.path.removeprefix("/v1/").split("/")
+        reply = None
+        try:
+            if resource == "batches":
+                reply = self._batch_reply(request, rest)
+            elif resource == "files":
+                reply = self._file_reply(request, rest)
+        except Refused as refused:
+            return json_reply(refused.status, refused.body)
+        return reply or unknown_url(request)
 
-        Raises:
-            Refused: the request is not acceptable.
-        """
-        match request.method, parts:
+    def _file_reply(self, request: Request, rest: list[str]) -> Reply | None:
+        match request.method, rest:
+            case "POST", []:
+                return json_reply(200, _file(self._upload(request)))
+            case "GET", [id_, "content"]:
+                file = self._shelf.get(id_)
+                if file is None:
+                    raise invalid_request(f"No such File object: {id_}", param="id", status=404)
+                return Reply(body=file.content, content_type=b"application/octet-stream")
+        return None
+
+    def _upload(self, request: Request) -> StoredFile:
+        fields = read_form(request.header(b"content-type"), request.body)
+        for name in ("file", "purpose"):
+            if name not in fields:
+                raise invalid_request(f"'{name}' is a required property", param=name)
+        file = fields["file"]
+        purpose = fields["purpose"].content.decode()
+        return self._shelf.put(file.content, name=file.filename or "upload", purpose=purpose)
+
+    def _batch_reply(self, request: Request, rest: list[str]) -> Reply | None:
+        match request.method, rest:
             case "POST", []:
                 return self._shown(self._create(request))
             case "GET", []:
@@ -96,10 +122,9 @@ class OpenAIBatches:
         except msgspec.DecodeError as error:
             raise invalid_request(f"We could not parse the JSON body: {error}") from error
         endpoint = raw.get("endpoint")
-        if endpoint not in self._dialects:
+        if endpoint != _ENDPOINT:
             raise invalid_request(
-                f"Invalid value: '{endpoint}'. Supported values are: "
-                "'/v1/chat/completions' and '/v1/responses'.",
+                f"Invalid value: '{endpoint}'. Supported values are: '{_ENDPOINT}'.",
                 code="invalid_value",
                 param="endpoint",
             )
@@ -114,15 +139,14 @@ class OpenAIBatches:
             raise invalid_request(
                 f"No such File object: {raw.get('input_file_id')}", param="input_file_id"
             )
-        lines, errors = _read_lines(file.content, endpoint)
+        lines, errors = _read_lines(file.content)
         plan = self._provider.scenario.batches
         if plan.outcome == "failed" and not errors:
             errors = [_line_error("token_limit_exceeded", "Enqueued token limit reached.", None)]
-        dialect, key = self._dialects[endpoint], request.key
-        run = BatchRun(plan, lines, lambda line: self._answer(dialect, line, key), valid=not errors)
+        key = request.key
+        run = BatchRun(plan, lines, lambda line: self._answer(line, key), valid=not errors)
         batch = _Batch(
             id=f"batch_{next(self._numbers):024x}",
-            endpoint=endpoint,
             input_file_id=file.id,
             metadata=raw.get("metadata"),
             created_at=int(time.time()),
@@ -133,12 +157,12 @@ class OpenAIBatches:
         run.start()
         return batch
 
-    def _answer(self, dialect: Dialect, line: dict[str, Any], key: str) -> tuple[int, Any]:
+    def _answer(self, line: dict[str, Any], key: str) -> tuple[int, Any]:
         try:
-            call = self._provider.read(dialect, msgspec.json.encode(line["body"]), "", key)
+            call = self._provider.read(self._dialect, msgspec.json.encode(line["body"]), "", key)
         except Refused as refused:
             return refused.status, refused.body
-        return self._provider.answer_now(dialect, call)
+        return self._provider.answer_now(self._dialect, call)
 
     def _find(self, id_: str) -> _Batch:
         batch = self._batches.get(id_)
@@ -212,7 +236,7 @@ class OpenAIBatches:
         return {
             "id": batch.id,
             "object": "batch",
-            "endpoint": batch.endpoint,
+            "endpoint": _ENDPOINT,
             "errors": {"object": "list", "data": batch.errors} if run.phase == "failed" else None,
             "input_file_id": batch.input_file_id,
             "completion_window": "24h",
@@ -231,11 +255,25 @@ class OpenAIBatches:
         }
 
 
+def _file(file: StoredFile) -> dict[str, Any]:
+    return {
+        "id": file.id,
+        "object": "file",
+        "bytes": len(file.content),
+        "created_at": int(file.created_at),
+        "expires_at": None,
+        "filename": file.name,
+        "purpose": file.purpose,
+        "status": "processed",
+        "status_details": None,
+    }
+
+
 def _line_error(code: str, message: str, line: int | None) -> dict[str, Any]:
     return {"code": code, "line": line, "message": message, "param": None}
 
 
-def _read_lines(content: bytes, endpoint: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _read_lines(content: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The requests of an input file, and what is wrong with it."""
     lines: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
@@ -249,7 +287,7 @@ def _read_lines(content: bytes, endpoint: str) -> tuple[list[dict[str, Any]], li
             message = "This line is not parseable as valid JSON."
             errors.append(_line_error("invalid_json_line", message, number))
             continue
-        fault = _line_fault(line, endpoint, known)
+        fault = _line_fault(line, known)
         if fault is not None:
             errors.append(_line_error(*fault, number))
         lines.append(line)
@@ -261,7 +299,7 @@ def _read_lines(content: bytes, endpoint: str) -> tuple[list[dict[str, Any]], li
     return lines, errors
 
 
-def _line_fault(line: dict[str, Any], endpoint: str, known: set[str]) -> tuple[str, str] | None:
+def _line_fault(line: dict[str, Any], known: set[str]) -> tuple[str, str] | None:
     for name in ("custom_id", "method", "url", "body"):
         if name not in line:
             return "missing_required_parameter", f"Missing required parameter: '{name}'."
@@ -270,6 +308,6 @@ def _line_fault(line: dict[str, Any], endpoint: str, known: set[str]) -> tuple[s
     known.add(line["custom_id"])
     if line["method"] != "POST":
         return "invalid_method", "The HTTP method must be POST."
-    if line["url"] != endpoint:
-        return "invalid_url", f"The URL provided for this request does not match '{endpoint}'."
+    if line["url"] != _ENDPOINT:
+        return "invalid_url", f"The URL provided for this request does not match '{_ENDPOINT}'."
     return None

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 
-DialectName: TypeAlias = Literal["openai", "responses", "gemini", "vllm"]
+DialectName: TypeAlias = Literal["openai", "gemini", "vllm"]
 HintStyle: TypeAlias = Literal["auto", "seconds", "milliseconds", "date", "body", "none"]
 
 ErrorKind: TypeAlias = Literal[
@@ -135,8 +135,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         code: replaces the error code (OpenAI) or the quota id (Gemini).
         reason: finish or block reason of `content_filter` and `prompt_blocked` (Gemini).
         raw: the response of `raw`.
-        path: a part of the path of the requests that `raw` answers, those about files, batches
-            and models too; null for calls alone.
+        path: a part of the path of the requests that `raw` answers, those about files
+            and batches too; null for calls alone.
     """
 
     kind: FaultKind

@@ -21,16 +21,16 @@ import uvicorn
 
 from fake_provider.answers import Answerer
 from fake_provider.app import FakeProviderApp
-from fake_provider.checks import (
+from fake_provider.http import server_config
+from fake_provider.ledger import (
     EarlyCall,
+    Entry,
     calls_per_text,
     early_calls,
     peak_concurrency,
 )
-from fake_provider.engine import Provider
-from fake_provider.ledger import Entry
+from fake_provider.provider import Provider
 from fake_provider.scenario import Fault, FaultKind, Scenario
-from fake_provider.server import server_config
 
 _START_TIMEOUT_S = 30.0
 _PACKAGES = Path(__file__).resolve().parents[1]

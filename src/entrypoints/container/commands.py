@@ -1,0 +1,89 @@
+"""What single commands use without the services: files, dumps, migrations, sample data."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from adapters.postgres.contents import DatabaseContents, DumpError, read_contents
+
+from adapters.embedded.postgres import client_programs
+from adapters.files.click_columns import ClickColumns
+from adapters.files.click_files import ClickFile, form_of
+from adapters.files.click_rejects import RejectsFile
+from adapters.files.content import BadRow, Content, opened, unpacked
+from adapters.files.csv_rows import CsvTable
+from adapters.files.samples import FileSampleSink
+from adapters.postgres.dumps import Programs
+from adapters.postgres.dumps import dump as write_dump
+from adapters.postgres.dumps import restore as restore_dump
+from adapters.postgres.insight_procedures import insight_procedures
+from adapters.postgres.migrations import MigrationError, migrate
+from adapters.postgres.migrations import faults as table_faults
+from adapters.postgres.migrations import status as migration_status
+from adapters.system.clock import SystemClock
+from domain.errors import Unavailable
+from domain.extraction.builtin import BUILT_IN
+from domain.samples.service import SampleService
+
+__all__ = [
+    "BadRow",
+    "ClickColumns",
+    "ClickFile",
+    "Content",
+    "CsvTable",
+    "DumpError",
+    "MigrationError",
+    "RejectsFile",
+    "dump",
+    "form_of",
+    "insight_procedures",
+    "look_at_database",
+    "migrate",
+    "migration_status",
+    "opened",
+    "restore",
+    "sample_files",
+    "table_faults",
+    "today",
+    "unpacked",
+]
+
+
+def today() -> date:
+    """The current UTC day, for commands that need nothing else."""
+    return SystemClock().now().date()
+
+
+def sample_files(folder: Path) -> SampleService:
+    """Makes sample data into files; needs no settings."""
+    return SampleService(sink=FileSampleSink(folder))
+
+
+async def look_at_database(url: str) -> DatabaseContents:
+    """See `contents.read_contents`."""
+    return await read_contents(url, seeded=[schema.name for schema in BUILT_IN])
+
+
+async def dump(place: DatabaseContents, file: Path) -> int:
+    """See `dumps.dump`."""
+    return await write_dump(place, file, _client_programs())
+
+
+async def restore(place: DatabaseContents, file: Path, *, replace: bool) -> Sequence[str]:
+    """See `dumps.restore`."""
+    return await restore_dump(place, file, _client_programs(), replace=replace)
+
+
+def _client_programs() -> Programs:
+    """PostgreSQL's: of the embedded server, of PATH, and where Debian keeps them by version."""
+    embedded = []
+    with contextlib.suppress(Unavailable):
+        embedded.append(client_programs())
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return Programs(
+        folders=[*embedded, *map(Path, os.get_exec_path()), *debian], without_tls=embedded
+    )

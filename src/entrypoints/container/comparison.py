@@ -1,0 +1,189 @@
+"""The adapters of a comparison, wired apart from those of the services: it needs no store."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from ports.reports import ChartRenderer
+
+from adapters.charts.vega import open_chart_renderer
+from adapters.files.comparison_log import FileComparisonLog, read_recording
+from adapters.llm.clients import load_sdk
+from adapters.llm.opening import ModelConfig, open_language_models, profile_of
+from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.simulation import is_simulation
+from adapters.reports.comparison_data import CsvComparison, JsonComparison
+from adapters.reports.comparison_page import HtmlComparison
+from adapters.reports.comparison_text import MarkdownComparison
+from adapters.statistics.scipy_statistics import ScipyStatistics
+from adapters.system.clock import SystemClock
+from domain.comparison.contestants import BASELINE, Entry, contestant_of, read_entries
+from domain.comparison.model import Contestant
+from domain.comparison.readers import BaselineReader, ModelReader, Reader, baseline
+from domain.errors import InvalidInput, Violation
+from domain.extraction.prompting import unservable
+from domain.extraction.schema import Schema
+from domain.extraction.service import ExtractionService
+from entrypoints.container.models import document_deadline_s, model_configs
+from entrypoints.prices import read_prices
+from entrypoints.settings import ModelSettings, Provider
+from ports.comparison_writer import ComparisonWriter
+from ports.language_model import LanguageModel
+
+__all__ = [
+    "Cast",
+    "FileComparisonLog",
+    "ScipyStatistics",
+    "Terms",
+    "comparison_writers",
+    "now",
+    "open_cast",
+    "open_writers",
+    "read_recording",
+]
+
+_LOCAL_SLOTS: Final = 4
+"""The embedded server works on so many texts at once; more would wait inside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How the contestants are asked.
+
+    Attributes:
+        concurrency: texts of one contestant at once; None for LLM_CONCURRENCY (and 4 at most for
+            the embedded model).
+        machine_usd_per_hour: of the machine that local and vLLM models run on; None if unknown.
+        simulated: contestants that are declared to be simulations.
+    """
+
+    concurrency: int | None = None
+    machine_usd_per_hour: float | None = None
+    simulated: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Who takes part: in the order of the report, and at work by name."""
+
+    contestants: tuple[Contestant, ...]
+    readers: Mapping[str, Reader]
+
+
+@asynccontextmanager
+async def open_cast(
+    settings: ModelSettings, providers: str, schema: Schema, terms: Terms
+) -> AsyncIterator[Cast]:
+    """The contestants of a list, for as long as the block runs.
+
+    Raises:
+        InvalidInput: the list cannot be read, or a contestant cannot serve the schema.
+    """
+    configured = {config.provider: config for config in model_configs(settings)}
+    entries = read_entries(providers, configured, "providers")
+    _check_declared(entries, terms.simulated)
+    PydanticRecordValidator().check(schema)
+    configs = [
+        _variant(configured[entry.provider], entry)
+        for entry in entries
+        if entry.provider != BASELINE
+    ]
+    async with AsyncExitStack() as stack:
+        models = await stack.enter_async_context(
+            open_language_models(
+                configs,
+                call_timeout_s=settings.llm_timeout_s,
+                concurrency=terms.concurrency or settings.llm_concurrency,
+            )
+        )
+        _check_servable(schema, models)
+        service = ExtractionService(
+            models=models,
+            chain=tuple(models),
+            validator=PydanticRecordValidator(),
+            prices=read_prices(settings.llm_prices_file),
+            monotonic=time.monotonic,
+            new_mark=partial(secrets.token_hex, 4),
+        )
+        for provider in dict.fromkeys(config.provider for config in configs):
+            await load_sdk(provider)  # else the first answers would seem slow
+        places = dict.fromkeys(config.base_url for config in configs)
+        stand_ins = {place for place in places if await is_simulation(place)}
+        deadline_s = document_deadline_s(settings.llm_timeout_s)
+        readers: dict[str, Reader] = {}
+        contestants = []
+        for entry in entries:
+            if entry.provider == BASELINE:
+                readers[entry.name] = BaselineReader(schema, name=entry.name, now=time.monotonic)
+                contestants.append(baseline(entry.name))
+                continue
+            readers[entry.name] = ModelReader(
+                service, name=entry.name, schema=schema, deadline_s=deadline_s
+            )
+            most = _LOCAL_SLOTS if entry.provider == Provider.LOCAL else settings.llm_concurrency
+            stand_in = configured[entry.provider].base_url in stand_ins
+            contestants.append(
+                contestant_of(
+                    entry,
+                    models[entry.name].profile,
+                    schema,
+                    concurrency=terms.concurrency or min(most, settings.llm_concurrency),
+                    machine_usd_per_hour=terms.machine_usd_per_hour,
+                    simulated=stand_in or entry.name in terms.simulated,
+                )
+            )
+        yield Cast(contestants=tuple(contestants), readers=readers)
+
+
+@asynccontextmanager
+async def open_writers() -> AsyncIterator[Mapping[str, ComparisonWriter]]:
+    """The forms of a report, by the ending of their files."""
+    async with open_chart_renderer() as charts:
+        yield comparison_writers(charts)
+
+
+def comparison_writers(charts: ChartRenderer) -> Mapping[str, ComparisonWriter]:
+    """By the ending of their files, the one for readers first."""
+    return {
+        ".html": HtmlComparison(charts),
+        ".md": MarkdownComparison(),
+        ".csv": CsvComparison(),
+        ".json": JsonComparison(),
+    }
+
+
+def now() -> datetime:
+    """The current instant, aware, UTC."""
+    return SystemClock().now()
+
+
+def _variant(config: ModelConfig, entry: Entry) -> ModelConfig:
+    """The configuration of a provider, as `entry` asks it."""
+    model = entry.model or config.model
+    profile = entry.profile(profile_of(config.provider, model))
+    return replace(config, name=entry.name, model=model, profile=profile)
+
+
+def _check_declared(entries: Sequence[Entry], simulated: Collection[str]) -> None:
+    names = [entry.name for entry in entries]
+    unknown = [name for name in simulated if name not in names]
+    if unknown:
+        detail = f"names {unknown[0]!r}; the contestants are {', '.join(names)}"
+        raise InvalidInput.of([Violation(pointer="simulated", detail=detail)])
+
+
+def _check_servable(schema: Schema, models: Mapping[str, LanguageModel]) -> None:
+    reasons = [
+        Violation(pointer="schema", detail=f"{name} cannot serve {schema.name}: {reason}")
+        for name, model in models.items()
+        if (reason := unservable(schema, model.profile)) is not None
+    ]
+    if reasons:
+        raise InvalidInput.of(reasons)

@@ -1,0 +1,114 @@
+"""The adapters of `storekeeper up`, wired apart from those of the services.
+
+The supervisor starts faster without what the services import, and a service runs where the
+embedded servers are not installed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from adapters.embedded.certificates import LocalCertificates
+from adapters.embedded.installation import free_port
+from adapters.embedded.model_server import check_model_server
+from adapters.embedded.postgres import EmbeddedPostgres
+from adapters.embedded.program import Program, answers_http
+from adapters.embedded.valkey import EmbeddedValkey
+from adapters.postgres.migrations import MigrationError, migrate
+from adapters.system.clock import SystemClock
+from entrypoints.up.state import Secrets, StateDirectory
+
+__all__ = ["EmbeddedContainer", "EmbeddedStore", "MigrationError", "migrate"]
+
+EmbeddedStore: TypeAlias = EmbeddedPostgres | EmbeddedValkey
+
+_COMMAND: Final = (sys.executable, "-m", "entrypoints.cli.main")
+
+
+class EmbeddedContainer:
+    """Makes the parts of one stack.
+
+    Args:
+        state: the folder that everything lies in.
+        secrets: the passwords of the parts.
+    """
+
+    def __init__(self, state: StateDirectory, secrets: Secrets) -> None:
+        self._state = state
+        self._secrets = secrets
+        self._model_port = free_port()
+        self._clock = SystemClock()
+        self.certificates: Final = LocalCertificates(state.path / "tls")
+
+    @property
+    def model_url(self) -> str:
+        """Base URL of the embedded language model."""
+        return f"http://127.0.0.1:{self._model_port}/v1"
+
+    def now(self) -> datetime:
+        """The present time, in UTC."""
+        return self._clock.now()
+
+    def postgres(self, *, connections: int) -> EmbeddedPostgres:
+        """The embedded PostgreSQL, open to so many connections."""
+        return EmbeddedPostgres(
+            directory=self._state.path / "postgres",
+            log=self._state.log("postgres"),
+            password=self._secrets.database_password,
+            admin_password=self._secrets.database_admin_password,
+            settings={"max_connections": str(connections)},
+        )
+
+    def valkey(self) -> EmbeddedValkey:
+        """The embedded Valkey."""
+        return EmbeddedValkey(
+            directory=self._state.path / "valkey",
+            log=self._state.log("valkey"),
+            password=self._secrets.queue_password,
+        )
+
+    def model(self, alias: str, env: Mapping[str, str]) -> Program:
+        """The embedded language model.
+
+        Raises:
+            Unavailable: it is not installed.
+        """
+        check_model_server()
+        module = (sys.executable, "-m", "adapters.embedded.model_server")
+        return Program(
+            name="model",
+            argv=(*module, str(self._model_port), alias),
+            log=self._state.log("model"),
+            env={**env, "MODEL_API_KEY": self._secrets.model_key},
+            is_ready=answers_http("127.0.0.1", self._model_port, "/health"),
+        )
+
+    def web(self, env: Mapping[str, str], *, host: str, port: int, trusted: str | None) -> Program:
+        """The HTTPS server, reached at `host` for the question whether it is ready.
+
+        Args:
+            env: its environment, with all settings.
+            host: an address that it listens on.
+            port: its port.
+            trusted: PEM file of the authority or certificate to expect; None for plain HTTP.
+        """
+        return Program(
+            name="web",
+            argv=(*_COMMAND, "serve"),
+            log=self._state.log("web"),
+            env=env,
+            is_ready=answers_http(host, port, "/health/live", trusted=trusted),
+        )
+
+    def worker(self, env: Mapping[str, str]) -> Program:
+        """The worker of the job queue."""
+        return Program(
+            name="worker", argv=(*_COMMAND, "worker"), log=self._state.log("worker"), env=env
+        )
+
+    def task(self, name: str, arguments: Sequence[str], env: Mapping[str, str]) -> Program:
+        """A `storekeeper` command that ends by itself."""
+        return Program(name=name, argv=(*_COMMAND, *arguments), log=self._state.log(name), env=env)

@@ -1,0 +1,388 @@
+"""The graph of everything that the server, the worker and commands use over the stores.
+
+It is synchronous. What has to be opened and closed (pools, clients) is opened by `open_container`
+and enters the graph as a `Dependency`.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import time as time_of_day
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from arq.connections import ArqRedis
+from dependency_injector import containers, providers
+from redis.asyncio import ConnectionPool
+
+from adapters.arq.examination import QueueExamination
+from adapters.arq.readiness import QueueCheck
+from adapters.arq.serialization import decode_job, encode_job
+from adapters.arq.wakeup import ArqJobWakeup
+from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
+from adapters.embedded.launcher import end_with_parent
+from adapters.llm.examination import LanguageModelExamination
+from adapters.llm.gates import ValkeyProviderGates
+from adapters.llm.hints import StatedLimits
+from adapters.llm.opening import open_bare_model, open_language_models
+from adapters.llm.opening_batches import OpenBatchModel, open_batch_models
+from adapters.llm.records import PydanticRecordValidator
+from adapters.postgres.click_imports import PostgresClickImports
+from adapters.postgres.comparisons import PostgresComparisonRepository
+from adapters.postgres.examination import PostgresExamination
+from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
+from adapters.postgres.extraction_queue import PostgresExtractionQueue
+from adapters.postgres.extraction_schemas import PostgresExtractionSchemaRepository
+from adapters.postgres.extractions import PostgresExtractionRepository
+from adapters.postgres.known_extractions import PostgresKnownExtractions
+from adapters.postgres.orders import PostgresOrderRepository
+from adapters.postgres.pool import Database, PoolOptions, open_database
+from adapters.postgres.provider_batches import PostgresProviderBatches
+from adapters.postgres.readiness import PostgresCheck
+from adapters.postgres.samples import PostgresSampleSink
+from adapters.postgres.scheduled_runs import PostgresScheduledRuns
+from adapters.postgres.search_clicks import PostgresSearchClickLog, PostgresSearchClickReader
+from adapters.postgres.search_insights import (
+    PostgresSearchAnalysis,
+    PostgresSearchInsightStore,
+)
+from adapters.postgres.search_retention import PostgresSearchRetention
+from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
+from adapters.postgres.users import PostgresUserRepository
+from adapters.reports.clicks import CsvClickFormat, NdjsonClickFormat, ParquetClickFormat
+from adapters.reports.csv_table import CsvFormat
+from adapters.reports.ndjson import NdjsonFormat
+from adapters.reports.parquet import ParquetFormat
+from adapters.statistics.scipy_statistics import ScipyStatistics
+from adapters.system.certificate import CertificateExamination
+from adapters.system.clock import SystemClock
+from adapters.system.email_syntax import EmailValidatorSyntax
+from domain.comparison.orders import ComparisonOrders
+from domain.extraction.registry import SchemaRegistry
+from domain.extraction.service import ExtractionService
+from domain.extraction.single import SingleExtraction
+from domain.insights.examination import InsightExamination
+from domain.insights.importing import ClickImportService
+from domain.insights.refreshing import InsightRefresher
+from domain.insights.retention import RetentionService
+from domain.insights.service import InsightService
+from domain.jobs.batch_desk import BatchDesk
+from domain.jobs.batch_pace import BatchPace
+from domain.jobs.batch_runner import BatchRunner
+from domain.jobs.reading import DocumentReader
+from domain.jobs.runner import ExtractionRunner
+from domain.jobs.service import ExtractionJobService
+from domain.jobs.settling import Patience
+from domain.jobs.shift import Pace
+from domain.orders.service import OrderService
+from domain.samples.service import SampleService
+from domain.scheduling.model import Schedule
+from domain.users.service import UserService
+from entrypoints.container.comparison import comparison_writers
+from entrypoints.container.models import document_deadline_s, model_configs, stand_in_probe
+from entrypoints.prices import read_prices
+from entrypoints.settings import (
+    DatabaseSettings,
+    ModelSettings,
+    Settings,
+    StoreSettings,
+    WorkerSettings,
+)
+from ports.examination import Examination
+from ports.language_model import LanguageModel
+
+__all__ = ["Container", "Look", "daily_at", "end_with_parent", "examinations", "open_container"]
+
+
+_ASKED_FOR_S: Final = 60.0  # a model on a busy machine takes half of it
+
+
+def daily_at(setting: str) -> Schedule:
+    """The schedule that a setting `HH:MM` means."""
+    return Schedule(at=time_of_day.fromisoformat(setting))
+
+
+def batch_pace(settings: WorkerSettings) -> BatchPace:
+    """How batches are made and looked after."""
+    return BatchPace(
+        documents=settings.llm_batch_size,
+        poll_s=settings.llm_batch_poll_s,
+        lease_s=2 * settings.job_lease_s,
+        unsure_s=4 * settings.llm_batch_poll_s,
+        retry_s=2 * settings.llm_batch_poll_s,
+        concurrency=settings.llm_concurrency,
+    )
+
+
+class Container(containers.DeclarativeContainer):
+    """Everything that the entrypoints use, by name."""
+
+    if TYPE_CHECKING:
+        # Its base says that there is a provider of every name; so a wrong one is found.
+        __getattr__ = None  # type: ignore[assignment, misc]
+
+    settings = providers.Dependency(instance_of=DatabaseSettings)
+    database = providers.Dependency(instance_of=Database)
+    redis = providers.Dependency(instance_of=ArqRedis)
+
+    clock = providers.Singleton(SystemClock)
+
+    users = providers.Singleton(PostgresUserRepository, database)
+    orders = providers.Singleton(PostgresOrderRepository, database)
+    open_unit = providers.Singleton(PostgresUnitOfWorkFactory, database)
+    user_service = providers.Singleton(
+        UserService, users=users, email_syntax=providers.Singleton(EmailValidatorSyntax)
+    )
+    order_service = providers.Singleton(OrderService, orders=orders)
+
+    search_clicks = providers.Singleton(PostgresSearchClickLog, database)
+    click_reader = providers.Singleton(PostgresSearchClickReader, database)
+    click_import_service = providers.Singleton(
+        ClickImportService, imports=providers.Singleton(PostgresClickImports, database)
+    )
+    click_formats = providers.Dict(
+        csv=providers.Singleton(CsvClickFormat),
+        ndjson=providers.Singleton(NdjsonClickFormat),
+        parquet=providers.Singleton(ParquetClickFormat),
+    )
+    search_analysis = providers.Singleton(PostgresSearchAnalysis, database)
+    search_insights = providers.Singleton(PostgresSearchInsightStore, database)
+    insight_service = providers.Singleton(
+        InsightService, insights=search_insights, analysis=search_analysis, clock=clock
+    )
+    scheduled_runs = providers.Singleton(PostgresScheduledRuns, database)
+    insight_schedule = providers.Singleton(daily_at, settings.provided.insights_at)
+    insight_refresher = providers.Singleton(
+        InsightRefresher,
+        service=insight_service,
+        insights=search_insights,
+        runs=scheduled_runs,
+        schedule=insight_schedule,
+        clock=clock,
+    )
+    retention_service = providers.Singleton(
+        RetentionService,
+        log=providers.Singleton(PostgresSearchRetention, database, search_insights),
+        clock=clock,
+    )
+    chart_renderer = providers.Dependency(instance_of=VegaChartRenderer)
+    sample_service = providers.Singleton(
+        SampleService, sink=providers.Singleton(PostgresSampleSink, database)
+    )
+
+    models: providers.Dependency[Mapping[str, LanguageModel]] = providers.Dependency(
+        instance_of=dict
+    )
+    batch_models: providers.Dependency[Mapping[str, OpenBatchModel]] = providers.Dependency(
+        instance_of=dict
+    )
+    provider_gates = providers.Singleton(
+        ValkeyProviderGates, providers.Singleton(model_configs, settings), redis
+    )
+    record_validator = providers.Singleton(PydanticRecordValidator)
+    extractions = providers.Singleton(PostgresExtractionRepository, database)
+    extraction_schemas = providers.Singleton(PostgresExtractionSchemaRepository, database)
+    schema_registry = providers.Singleton(
+        SchemaRegistry, schemas=extraction_schemas, validator=record_validator, models=models
+    )
+    extraction_service = providers.Singleton(
+        ExtractionService,
+        models=models,
+        chain=settings.provided.llm_provider,
+        validator=record_validator,
+        prices=providers.Singleton(read_prices, settings.provided.llm_prices_file),
+        monotonic=providers.Object(time.monotonic),
+        new_mark=providers.Object(partial(secrets.token_hex, 4)),
+    )
+    single_extraction = providers.Singleton(
+        SingleExtraction,
+        service=extraction_service,
+        schemas=extraction_schemas,
+        clock=clock,
+        new_id=providers.Object(uuid4),
+        deadline_s=settings.provided.interactive_deadline_s,
+    )
+
+    extraction_jobs = providers.Singleton(PostgresExtractionJobRepository, database)
+    extraction_queue = providers.Singleton(PostgresExtractionQueue, database)
+    extraction_job_service = providers.Singleton(
+        ExtractionJobService,
+        jobs=extraction_jobs,
+        open_unit=open_unit,
+        schemas=extraction_schemas,
+        extraction=extraction_service,
+        wakeup=providers.Singleton(ArqJobWakeup, redis),
+        batch_providers=batch_models,
+    )
+    result_formats = providers.Dict(
+        ndjson=providers.Singleton(NdjsonFormat),
+        csv=providers.Singleton(CsvFormat),
+        parquet=providers.Singleton(ParquetFormat),
+    )
+    comparisons = providers.Singleton(PostgresComparisonRepository, database)
+    comparison_orders = providers.Singleton(
+        ComparisonOrders,
+        comparisons=comparisons,
+        jobs=extraction_jobs,
+        job_service=extraction_job_service,
+        schemas=extraction_schemas,
+        extraction=extraction_service,
+        models=models,
+        statistics=providers.Singleton(ScipyStatistics),
+        is_stand_in=providers.Singleton(stand_in_probe, settings),
+        concurrency=settings.provided.llm_concurrency,
+        now=providers.Object(time.monotonic),
+    )
+    comparison_writers = providers.Singleton(comparison_writers, chart_renderer)
+    patience = providers.Singleton(Patience)
+    known_extractions = providers.Singleton(PostgresKnownExtractions, database)
+    document_reader = providers.Singleton(
+        DocumentReader,
+        extraction=extraction_service,
+        schemas=extraction_schemas,
+        clock=clock,
+        new_id=providers.Object(uuid4),
+        chance=providers.Object(random.random),
+        patience=patience,
+        deadline_s=providers.Singleton(document_deadline_s, settings.provided.llm_timeout_s),
+    )
+    extraction_runner = providers.Singleton(
+        ExtractionRunner,
+        queue=extraction_queue,
+        known=known_extractions,
+        reader=document_reader,
+        new_id=providers.Object(uuid4),
+        host=providers.Singleton(socket.gethostname),
+        pace=providers.Singleton(
+            Pace,
+            concurrency=settings.provided.llm_concurrency,
+            lease_s=settings.provided.job_lease_s,
+        ),
+    )
+
+    provider_batches = providers.Singleton(PostgresProviderBatches, database)
+    batch_pace = providers.Singleton(batch_pace, settings)
+    batch_runner = providers.Singleton(
+        BatchRunner,
+        batches=provider_batches,
+        desk=providers.Singleton(
+            BatchDesk,
+            batches=provider_batches,
+            queue=extraction_queue,
+            known=known_extractions,
+            extraction=extraction_service,
+            reader=document_reader,
+            models=batch_models,
+            patience=patience,
+            chance=providers.Object(random.random),
+            pace=batch_pace,
+        ),
+        new_id=providers.Object(uuid4),
+        pace=batch_pace,
+    )
+
+    checks = providers.Dict(
+        database=providers.Singleton(PostgresCheck, database),
+        queue=providers.Singleton(QueueCheck, redis),
+    )
+
+
+def pool_options(settings: DatabaseSettings) -> PoolOptions:
+    """How database connections are made and held."""
+    return PoolOptions(
+        size=settings.database_pool_size,
+        acquire_timeout_s=settings.database_acquire_timeout_s,
+        statement_timeout_s=settings.database_statement_timeout_s,
+        transaction_pooler=settings.database_pooler == "transaction",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A close look at one part, with the time that it may take."""
+
+    subject: str
+    examination: Examination
+    longest_s: float = 10.0
+
+
+def examinations(settings: Settings, container: Container) -> Sequence[Look]:
+    """A close look at each part that the settings name."""
+    url = settings.database_url.get_secret_value()
+    found = [
+        Look(
+            subject="database",
+            examination=PostgresExamination(url, pool_options(settings)),
+        ),
+        Look(subject="queue", examination=QueueExamination(container.redis())),
+        Look(
+            subject="search insights",
+            examination=InsightExamination(container.insight_refresher()),
+        ),
+    ]
+    for config in model_configs(settings):
+        if config.provider in settings.llm_provider:
+            # One call, outside of what callers share: the answer is this moment's.
+            opened = open_bare_model(config, _ASKED_FOR_S, 1, StatedLimits())
+            found.append(
+                Look(
+                    subject=f"provider {config.provider}",
+                    examination=LanguageModelExamination(
+                        config.provider, opened, base_url=config.base_url
+                    ),
+                    longest_s=_ASKED_FOR_S + 15,
+                )
+            )
+    if settings.tls_cert_file and settings.tls_key_file:
+        pair = settings.tls_cert_file, settings.tls_key_file
+        found.append(
+            Look(
+                subject="certificate",
+                examination=CertificateExamination(*pair, container.clock()),
+            )
+        )
+    return found
+
+
+@asynccontextmanager
+async def open_container(settings: DatabaseSettings) -> AsyncIterator[Container]:
+    """The container over real parts, for as long as the block runs.
+
+    It holds what `settings` name: those of a command that uses the database alone open nothing
+    else, and what needs more is not to be had from it. Nothing is connected yet: a process starts
+    while its stores are down, and says so by its readiness.
+    """
+    async with AsyncExitStack() as stack:
+        opened: dict[str, Any] = {"settings": settings}
+        opened["database"] = await stack.enter_async_context(
+            open_database(settings.database_url.get_secret_value(), pool_options(settings))
+        )
+        if isinstance(settings, StoreSettings):
+            connections: ConnectionPool = ConnectionPool.from_url(
+                settings.redis_url.get_secret_value()
+            )
+            opened["redis"] = ArqRedis(
+                connections, job_serializer=encode_job, job_deserializer=decode_job
+            )
+            stack.push_async_callback(connections.disconnect)
+        if isinstance(settings, ModelSettings):
+            opened["models"] = await stack.enter_async_context(
+                open_language_models(
+                    model_configs(settings),
+                    call_timeout_s=settings.llm_timeout_s,
+                    concurrency=settings.llm_concurrency,
+                    valkey=opened.get("redis"),
+                )
+            )
+            opened["batch_models"] = await stack.enter_async_context(
+                open_batch_models(model_configs(settings), call_timeout_s=settings.llm_timeout_s)
+            )
+        opened["chart_renderer"] = await stack.enter_async_context(open_chart_renderer())
+        yield Container(**opened)

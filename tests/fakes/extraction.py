@@ -1,0 +1,82 @@
+"""Schemas and results in memory; held to the same contracts as PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from domain.errors import NotFound, PreconditionFailed, SchemaInUse
+from domain.extraction.model import Extraction, ExtractionId
+from domain.extraction.schema import Schema
+from ports.extraction_schemas import ExtractionSchemaRepository
+from ports.extractions import ExtractionRepository
+from tests.fakes.tables import ExtractionTables, Undo
+
+
+class MemoryExtractionSchemaRepository(ExtractionSchemaRepository):
+    """Schemas in a dict of version lists."""
+
+    def __init__(self, tables: ExtractionTables) -> None:
+        self._tables = tables
+
+    async def get(self, name: str, version: int | None = None) -> Schema:
+        """See the port."""
+        versions = self._tables.schemas.get(name, [])
+        if not versions:
+            raise NotFound(f"There is no schema {name!r}.")
+        if version is None:
+            return versions[-1]
+        if not 1 <= version <= len(versions):
+            raise NotFound(f"There is no schema {name!r} in version {version}.")
+        return versions[version - 1]
+
+    async def list(self) -> Sequence[Schema]:
+        """See the port."""
+        return [versions[-1] for _, versions in sorted(self._tables.schemas.items())]
+
+    async def put(
+        self, schema: Schema, *, only_new: bool = False, only_known: bool = False
+    ) -> tuple[Schema, bool]:
+        """See the port."""
+        known = schema.name in self._tables.schemas
+        if (only_new and known) or (only_known and not known):
+            raise PreconditionFailed(f"The schema {schema.name!r} is not as the request asks.")
+        versions = self._tables.schemas.setdefault(schema.name, [])
+        new = not versions or not versions[-1].same_definition(schema)
+        if new:
+            versions.append(replace(schema, version=len(versions) + 1))
+        return versions[-1], new
+
+    async def delete(self, name: str) -> None:
+        """See the port."""
+        if name not in self._tables.schemas:
+            raise NotFound(f"There is no schema {name!r}.")
+        if any(each.result.schema == name for each in self._tables.extractions.values()):
+            raise SchemaInUse(f"Results name the schema {name!r}; it stays as long as they do.")
+        del self._tables.schemas[name]
+
+
+class MemoryExtractionRepository(ExtractionRepository):
+    """Results in a dict."""
+
+    def __init__(self, tables: ExtractionTables, undo: Undo | None = None) -> None:
+        self._tables = tables
+        self._undo = [] if undo is None else undo
+
+    async def add(self, extraction: Extraction) -> None:
+        """See the port."""
+        result = extraction.result
+        versions = self._tables.schemas.get(result.schema, [])
+        if not 1 <= result.schema_version <= len(versions):
+            raise NotFound(
+                f"There is no schema {result.schema!r} in version {result.schema_version}."
+            )
+        self._tables.extractions[extraction.id] = extraction
+        self._undo.append(lambda: self._tables.extractions.pop(extraction.id))
+
+    async def get(self, extraction_id: ExtractionId) -> Extraction:
+        """See the port."""
+        try:
+            return self._tables.extractions[extraction_id]
+        except KeyError:
+            raise NotFound(f"There is no extraction {extraction_id}.") from None

@@ -1,0 +1,320 @@
+"""Extraction jobs and the queue of their documents in memory; held to PostgreSQL's contracts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Collection, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+from datetime import timedelta
+from itertools import islice
+
+from domain.errors import NotFound
+from domain.extraction.model import Status
+from domain.jobs.items import ClaimedItem, Document, ItemResult, ItemState, Settlement
+from domain.jobs.model import (
+    Caps,
+    ExtractionJob,
+    JobDraft,
+    JobId,
+    JobStatus,
+    Mode,
+    Order,
+    WorkerId,
+    move,
+    reason_of,
+)
+from domain.jobs.stopping import next_status
+from ports.extraction_jobs import ExtractionJobIntake, ExtractionJobRepository
+from ports.extraction_queue import ExtractionQueue, LeaseLost
+from ports.known_extractions import KnownExtraction, KnownExtractions, Question
+from tests.fakes.tables import ItemRow, JobRow, RecordTables, Undo
+
+
+class MemoryExtractionJobIntake(ExtractionJobIntake):
+    """New jobs into a dict."""
+
+    def __init__(self, tables: RecordTables, undo: Undo) -> None:
+        self._tables = tables
+        self._undo = undo
+
+    async def add(self, draft: JobDraft, documents: AsyncIterable[Document]) -> ExtractionJob:
+        """See the port."""
+        assignment, tables = draft.assignment, self._tables
+        versions = tables.extraction.schemas.get(assignment.schema, [])
+        if not 1 <= assignment.schema_version <= len(versions):
+            raise NotFound(
+                f"There is no schema {assignment.schema!r} in version {assignment.schema_version}."
+            )
+        found = [document async for document in documents]
+        assert found, "a job has a document"
+        row = JobRow(
+            id=JobId(max(tables.jobs, default=0) + 1),
+            assignment=assignment,
+            caps=draft.caps,
+            items={place: ItemRow(document=each) for place, each in enumerate(found, start=1)},
+            created_at=tables.clock.now(),
+        )
+        tables.jobs[row.id] = row
+        self._undo.append(lambda: tables.jobs.pop(row.id))
+        return row.view(tables.clock.now())
+
+
+class MemoryExtractionJobRepository(ExtractionJobRepository):
+    """Jobs in a dict."""
+
+    def __init__(self, tables: RecordTables) -> None:
+        self._tables = tables
+
+    async def get(self, job_id: JobId) -> ExtractionJob:
+        """See the port."""
+        return job_in(self._tables, job_id).view(self._tables.clock.now())
+
+    async def page(self, *, limit: int, before: JobId | None = None) -> Sequence[ExtractionJob]:
+        """See the port."""
+        now = self._tables.clock.now()
+        newest = sorted(self._tables.jobs.values(), key=lambda job: -job.id)
+        found = (job.view(now) for job in newest if before is None or job.id < before)
+        return list(islice(found, limit))
+
+    async def obey(self, job_id: JobId, order: Order, caps: Caps | None = None) -> ExtractionJob:
+        """See the port."""
+        row, now = job_in(self._tables, job_id), self._tables.clock.now()
+        status, only_from = move(order)
+        new = row.caps.replaced_by(caps)
+        allowed = row.status in only_from and (
+            order is not Order.RESUME or row.spending.reached(new) is None
+        )
+        if allowed:
+            row.status, row.caps, row.reason = status, new, reason_of(order)
+            row.waits_until = None if order is Order.RESUME else row.waits_until
+            row.finished_at = now if order is Order.CANCEL else None
+        elif row.status is not status or caps is not None:
+            raise row.view(now).refusal(order, caps)
+        return row.view(now)
+
+    async def results(
+        self, job_id: JobId, *, state: ItemState | None = None, limit: int, after: int = 0
+    ) -> Sequence[ItemResult]:
+        """See the port."""
+        row = job_in(self._tables, job_id)
+        views = (
+            self._view(row, position, item)
+            for position, item in row.items.items()
+            if position > after
+        )
+        return list(islice((view for view in views if state in {None, view.state}), limit))
+
+    async def stop_waiting(self, provider: str) -> int:
+        """See the port."""
+        now = self._tables.clock.now()
+        waiting = [
+            job
+            for job in self._tables.jobs.values()
+            if job.status is JobStatus.RUNNING
+            and provider in job.assignment.providers
+            and job.waits_until is not None
+            and job.waits_until > now
+        ]
+        for job in waiting:
+            job.waits_until = None
+        return len(waiting)
+
+    async def workers(self) -> int:
+        """See the port."""
+        now = self._tables.clock.now()
+        alive = {worker for worker, until in self._tables.leases.items() if until > now}
+        return len(alive - set(self._tables.batches))
+
+    def _view(self, row: JobRow, position: int, item: ItemRow) -> ItemResult:
+        view = ItemResult(
+            position=position,
+            document_id=item.document.id,
+            state=item.state,
+            attempts=item.attempts,
+            reused=item.reused,
+            reason=item.reason,
+            extraction=None
+            if item.extraction_id is None
+            else self._tables.extraction.extractions[item.extraction_id],
+            finished_at=item.finished_at,
+        )
+        if row.status is JobStatus.CANCELLED and item.state is ItemState.PENDING:
+            return replace(view, state=ItemState.CANCELLED, reason=reason_of(Order.CANCEL))
+        return view
+
+
+def job_in(tables: RecordTables, job_id: JobId) -> JobRow:
+    """One job.
+
+    Raises:
+        NotFound: no such job.
+    """
+    try:
+        return tables.jobs[job_id]
+    except KeyError:
+        raise NotFound(f"There is no extraction job {job_id}.") from None
+
+
+class MemoryExtractionQueue(ExtractionQueue):
+    """Leases in a dict."""
+
+    def __init__(self, tables: RecordTables) -> None:
+        self._tables = tables
+
+    async def enlist(self, worker: WorkerId, *, host: str, lease_s: float) -> None:
+        """See the port."""
+        self._tables.leases[worker] = self._tables.clock.now() + timedelta(seconds=lease_s)
+
+    async def renew(self, worker: WorkerId, *, lease_s: float) -> Mapping[JobId, JobStatus]:
+        """See the port."""
+        if worker not in self._tables.leases:
+            raise _lost()
+        self._tables.leases[worker] = self._tables.clock.now() + timedelta(seconds=lease_s)
+        return {
+            job.id: job.status
+            for job in self._tables.jobs.values()
+            if any(item.worker == worker for item in job.items.values())
+        }
+
+    async def claim(self, worker: WorkerId, *, limit: int) -> Sequence[ClaimedItem]:
+        """See the port."""
+        now = self._tables.clock.now()
+        lease = self._tables.leases.get(worker)
+        if lease is None or lease <= now:
+            raise _lost()
+        due = [rows for job in self._tables.jobs.values() if (rows := list(self._due(job)))]
+        if not due:
+            return []
+        share = -(-limit // len(due))
+        fair = (each for rows in due for each in rows[:share])
+        claimed = []
+        for job, position, item in islice(fair, limit):
+            item.state, item.worker, item.due_at = ItemState.RUNNING, worker, None
+            item.claim += 1
+            claimed.append(
+                ClaimedItem(
+                    job_id=job.id,
+                    position=position,
+                    claim=item.claim,
+                    text=item.document.text,
+                    attempts=item.attempts,
+                    assignment=job.assignment,
+                )
+            )
+        return claimed
+
+    def _due(self, job: JobRow) -> Iterator[tuple[JobRow, int, ItemRow]]:
+        if job.assignment.mode is Mode.DIRECT:
+            for position, item in job.due(self._tables.clock.now()):
+                yield job, position, item
+
+    async def settle(
+        self, worker: WorkerId, settlements: Sequence[Settlement]
+    ) -> Mapping[JobId, JobStatus]:
+        """See the port."""
+        now = self._tables.clock.now()
+        for settlement in settlements:
+            if self._tables.reservations.get(settlement.question or b"") == worker:
+                del self._tables.reservations[settlement.question or b""]
+            self._settle(worker, settlement)
+        statuses = {}
+        for job_id in dict.fromkeys(each.item.job_id for each in settlements):
+            job = job_in(self._tables, job_id)
+            halts = [
+                each.halt
+                for each in settlements
+                if each.item.job_id == job_id and each.halt is not None
+            ]
+            wait_s = max((halt.wait_s for halt in halts), default=0.0)
+            if wait_s > 0:
+                until = now + timedelta(seconds=wait_s)
+                job.waits_until = max(job.waits_until or until, until)
+            status, reason = next_status(job.view(now), halts)
+            if status is not job.status:
+                job.status, job.reason = status, reason
+                job.finished_at = now if status is JobStatus.COMPLETED else None
+            statuses[job_id] = job.status
+        return statuses
+
+    def _settle(self, worker: WorkerId, settlement: Settlement) -> None:
+        now, job = self._tables.clock.now(), job_in(self._tables, settlement.item.job_id)
+        item = job.items[settlement.item.position]
+        if item.claim != settlement.item.claim or item.worker != worker:
+            return
+        item.state, item.worker = settlement.state, None
+        item.attempts += settlement.charged
+        item.reason = settlement.reason
+        item.reused = settlement.known is not None
+        item.extraction_id = settlement.known
+        if settlement.extraction is not None:
+            item.extraction_id = settlement.extraction.id
+            self._tables.extraction.extractions[settlement.extraction.id] = settlement.extraction
+        if settlement.delay_s > 0:
+            item.due_at = now + timedelta(seconds=settlement.delay_s)
+        item.finished_at = None if settlement.state is ItemState.PENDING else now
+        job.spending += settlement.spending
+
+    async def release_lapsed(self) -> int:
+        """See the port."""
+        now = self._tables.clock.now()
+        lapsed = [worker for worker, until in self._tables.leases.items() if until <= now]
+        return sum(self._forget(worker) for worker in lapsed)
+
+    async def retire(self, worker: WorkerId) -> None:
+        """See the port."""
+        self._forget(worker)
+
+    def _forget(self, worker: WorkerId) -> int:
+        freed = 0
+        for job in self._tables.jobs.values():
+            for item in job.items.values():
+                if item.worker == worker:
+                    item.state, item.worker = ItemState.PENDING, None
+                    freed += 1
+        self._tables.leases.pop(worker, None)
+        mine = [key for key, owner in self._tables.reservations.items() if owner == worker]
+        for key in mine:
+            del self._tables.reservations[key]
+        return freed
+
+
+class MemoryKnownExtractions(KnownExtractions):
+    """Looks through all results."""
+
+    def __init__(self, tables: RecordTables) -> None:
+        self._tables = tables
+
+    async def recall(
+        self, texts: Sequence[str], question: Question
+    ) -> Mapping[str, KnownExtraction]:
+        """See the port."""
+        found: dict[str, KnownExtraction] = {}
+        for provider, prompt_hash in reversed(question.prompts):
+            for each in sorted(
+                self._tables.extraction.extractions.values(), key=lambda each: each.created_at
+            ):
+                result = each.result
+                same = (result.schema, result.schema_version, result.provider, result.prompt_hash)
+                wanted = (question.schema, question.schema_version, provider, prompt_hash)
+                usable = result.status in {Status.VALID, Status.PARTIAL}
+                if usable and same == wanted and each.text in texts:
+                    found[each.text] = KnownExtraction(id=each.id, status=result.status)
+        return found
+
+    async def reserve(self, worker: WorkerId, keys: Collection[bytes]) -> Set[bytes]:
+        """See the port."""
+        if worker not in self._tables.leases:
+            raise _lost()
+        held = self._tables.reservations
+        free = {key for key in keys if held.get(key, worker) == worker}
+        self._tables.reservations |= dict.fromkeys(free, worker)
+        return free
+
+    async def release(self, worker: WorkerId, keys: Collection[bytes]) -> None:
+        """See the port."""
+        for key in keys:
+            if self._tables.reservations.get(key) == worker:
+                del self._tables.reservations[key]
+
+
+def _lost() -> LeaseLost:
+    return LeaseLost("The worker's lease is over; others took what it had.")

@@ -1,0 +1,215 @@
+"""Language models that say what a test scripted, one prompt or a batch at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
+from domain.extraction.wire import AnswerStyle
+from ports.batch_language_model import (
+    BatchId,
+    BatchLanguageModel,
+    BatchOutcome,
+    BatchRequest,
+    BatchStatus,
+)
+from ports.language_model import Answer, Budget, Finish, LanguageModel, ModelProfile, Prompt
+
+Said: TypeAlias = str | FailureKind | Failure | Finish | tuple[str, Finish]
+"""A text, a failure, a refusal (`Finish.REFUSED`), or a text with the way it ended."""
+
+QUOTING = ModelProfile(
+    provider="scripted",
+    model="scripted-1",
+    style=AnswerStyle.QUOTED,
+    bounded=False,
+    context_tokens=8_000,
+    max_output_tokens=2_000,
+    max_choices=1_000,
+    shots=0,
+    reasks=2,
+    parameters={},
+)
+
+
+class ScriptedLanguageModel(LanguageModel):
+    """Says each of `script` once, in order, then whatever `otherwise` makes of the prompt.
+
+    Attributes:
+        prompts: what it was asked, in order.
+        budgets: the time that it was given each time.
+    """
+
+    def __init__(
+        self,
+        script: Iterable[Said] = (),
+        *,
+        profile: ModelProfile = QUOTING,
+        otherwise: Callable[[Prompt], Said] | None = None,
+        latency_s: float = 0.0,
+    ) -> None:
+        self._script = deque(script)
+        self._profile = profile
+        self._otherwise = otherwise
+        self._latency_s = latency_s
+        self.prompts: list[Prompt] = []
+        self.budgets: list[Budget] = []
+
+    @property
+    def profile(self) -> ModelProfile:
+        """See the port."""
+        return self._profile
+
+    async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+        """See the port."""
+        self.prompts.append(prompt)
+        self.budgets.append(budget)
+        await asyncio.sleep(self._latency_s)
+        if self._script:
+            said = self._script.popleft()
+        elif self._otherwise is not None:
+            said = self._otherwise(prompt)
+        else:
+            raise AssertionError("the model was asked more often than the script says")
+        if isinstance(said, FailureKind):
+            said = Failure(kind=said, detail=f"scripted {said}")
+        if isinstance(said, Failure):
+            raise CallFailed(said, (self._attempt(said.kind),))
+        if isinstance(said, Finish):
+            said = ("", said)
+        text, finish = (said, Finish.COMPLETE) if isinstance(said, str) else said
+        return Answer(text=text, finish=finish, attempts=(self._attempt(None),))
+
+    def _attempt(self, outcome: FailureKind | None) -> Attempt:
+        usage = Usage(input_tokens=100, output_tokens=10) if outcome is None else Usage()
+        return Attempt(
+            provider=self._profile.provider,
+            model=self._profile.model,
+            outcome=outcome,
+            usage=usage,
+        )
+
+
+Ending: TypeAlias = Literal["completed", "expired", "failed", "cancelled"]
+
+_WHY = {
+    "expired": FailureKind.TIMEOUT,
+    "failed": FailureKind.BAD_REQUEST,
+    "cancelled": FailureKind.SERVER_ERROR,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class ScriptedBatch:
+    """One batch.
+
+    Attributes:
+        token: the caller's name for it.
+        requests: what is asked.
+        ending: how it ended; None while it runs.
+    """
+
+    token: str
+    requests: tuple[BatchRequest, ...]
+    ending: Ending | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class ScriptedBatchLanguageModel(BatchLanguageModel):
+    """Answers each prompt of a batch by `say`; an expired or cancelled one does the first half.
+
+    Attributes:
+        say: what it says to a prompt: a text, a refusal or a failure.
+        ending: how batches end; None lets them run on.
+        most: requests of a batch, at most.
+        unreachable: what every question about batches fails with; None while it answers.
+        batches: all that were submitted, by id.
+    """
+
+    say: Callable[[Prompt], str | Finish | FailureKind]
+    ending: Ending | None = "completed"
+    most: int = 50_000
+    provider: str = "scripted"
+    model: str = "scripted-1"
+    unreachable: FailureKind | None = None
+    batches: dict[BatchId, ScriptedBatch] = field(default_factory=dict)
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def first_batch(self, requests: Sequence[BatchRequest]) -> int:
+        """See the port."""
+        return max(1, min(len(requests), self.most))
+
+    async def submit(self, token: str, requests: Sequence[BatchRequest]) -> BatchId:
+        """See the port."""
+        self._reach()
+        assert 1 <= len(requests) <= self.most
+        assert len({each.custom_id for each in requests}) == len(requests)
+        batch_id = BatchId(f"batch-{next(self._numbers)}")
+        self.batches[batch_id] = ScriptedBatch(token=token, requests=tuple(requests))
+        return batch_id
+
+    async def find(self, token: str) -> BatchId | None:
+        """See the port."""
+        self._reach()
+        return next((id_ for id_, each in self.batches.items() if each.token == token), None)
+
+    async def status(self, batch_id: BatchId) -> BatchStatus:
+        """See the port."""
+        self._reach()
+        batch = self.batches.get(batch_id)
+        if batch is None:
+            return _ended(FailureKind.SERVER_ERROR)
+        batch.ending = batch.ending or self.ending
+        if batch.ending is None:
+            return BatchStatus(ended=False)
+        why = _WHY.get(batch.ending)
+        return BatchStatus(ended=True) if why is None else _ended(why)
+
+    async def outcomes(self, batch_id: BatchId) -> AsyncIterator[BatchOutcome]:
+        """See the port."""
+        self._reach()
+        batch = self.batches.get(batch_id)
+        if batch is None or batch.ending in (None, "failed"):
+            return
+        done = len(batch.requests) if batch.ending == "completed" else len(batch.requests) // 2
+        for request in batch.requests[:done]:
+            yield BatchOutcome(custom_id=request.custom_id, result=self._result(request.prompt))
+
+    async def cancel(self, batch_id: BatchId) -> None:
+        """See the port."""
+        self._reach()
+        batch = self.batches.get(batch_id)
+        if batch is not None and batch.ending is None:
+            batch.ending = "cancelled"
+
+    def _reach(self) -> None:
+        if self.unreachable is not None:
+            detail = f"scripted {self.unreachable}"
+            raise CallFailed(Failure(kind=self.unreachable, detail=detail))
+
+    def _result(self, prompt: Prompt) -> Answer | CallFailed:
+        said = self.say(prompt)
+        if isinstance(said, FailureKind):
+            failure = Failure(kind=said, detail=f"scripted {said}")
+            return CallFailed(failure, (self._attempt(said),))
+        if isinstance(said, Finish):
+            return Answer(text="", finish=said, attempts=(self._attempt(None),))
+        return Answer(text=said, finish=Finish.COMPLETE, attempts=(self._attempt(None),))
+
+    def _attempt(self, outcome: FailureKind | None) -> Attempt:
+        return Attempt(
+            provider=self.provider,
+            model=self.model,
+            outcome=outcome,
+            usage=Usage(input_tokens=100, output_tokens=10) if outcome is None else Usage(),
+            batched=True,
+        )
+
+
+def _ended(kind: FailureKind) -> BatchStatus:
+    return BatchStatus(ended=True, failure=Failure(kind=kind, detail=f"scripted {kind}"))

@@ -1,0 +1,125 @@
+"""Batches at providers in memory, for tests; held to the same contract as PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import islice
+
+from domain.jobs.items import ClaimedItem, ItemState
+from domain.jobs.model import Caps, Mode, WorkerId
+from ports.batch_language_model import BatchId
+from ports.provider_batches import OpenBatch, ProviderBatches
+from tests.fakes.tables import BatchRow, RecordTables
+
+_NEVER = timedelta(days=36_500)
+
+
+class MemoryProviderBatches(ProviderBatches):
+    """Batches in a dict."""
+
+    def __init__(self, tables: RecordTables) -> None:
+        self._tables = tables
+
+    async def open(self, batch_id: WorkerId, *, limit: int, lease_s: float) -> OpenBatch | None:
+        """See the port."""
+        now = self._tables.clock.now()
+        busy = {each.job_id for each in self._tables.batches.values() if not each.closed}
+        for job in self._tables.jobs.values():
+            if job.assignment.mode is not Mode.BATCH or (job.caps != Caps() and job.id in busy):
+                continue
+            due = list(islice(job.due(now), limit))
+            if not due:
+                continue
+            for _, item in due:
+                item.state, item.worker, item.due_at = ItemState.RUNNING, batch_id, None
+                item.claim += 1
+            self._tables.leases[batch_id] = now + _NEVER
+            self._tables.batches[batch_id] = BatchRow(
+                job_id=job.id, opened_at=now, due_at=now + timedelta(seconds=lease_s)
+            )
+            return self._view(batch_id)
+        return None
+
+    async def take(self, *, limit: int, lease_s: float) -> Sequence[OpenBatch]:
+        """See the port."""
+        now = self._tables.clock.now()
+        due = [
+            (id_, row)
+            for id_, row in self._tables.batches.items()
+            if not row.closed and row.due_at <= now
+        ]
+        taken = []
+        for id_, row in due[:limit]:
+            row.turn += 1
+            row.due_at = now + timedelta(seconds=lease_s)
+            taken.append(self._view(id_))
+        return taken
+
+    async def items(self, batch_id: WorkerId) -> Sequence[ClaimedItem]:
+        """See the port."""
+        job = self._tables.jobs[self._tables.batches[batch_id].job_id]
+        return [
+            ClaimedItem(
+                job_id=job.id,
+                position=position,
+                claim=item.claim,
+                text=item.document.text,
+                attempts=item.attempts,
+                assignment=job.assignment,
+            )
+            for position, item in job.items.items()
+            if item.worker == batch_id
+        ]
+
+    async def note(
+        self,
+        batch: OpenBatch,
+        *,
+        prompt_hash: str | None = None,
+        provider_id: BatchId | None = None,
+        unsure: bool = False,
+    ) -> bool:
+        """See the port."""
+        row = self._tables.batches[batch.id]
+        if row.closed or row.turn != batch.turn:
+            return False
+        row.prompt_hash = prompt_hash or row.prompt_hash
+        row.provider_id = provider_id or row.provider_id
+        row.unsure_since = self._tables.clock.now() if unsure else None
+        return True
+
+    async def put_off(self, batch: OpenBatch, *, seconds: float) -> bool:
+        """See the port."""
+        row = self._tables.batches[batch.id]
+        if row.closed or row.turn != batch.turn:
+            return False
+        row.due_at = self._tables.clock.now() + timedelta(seconds=seconds)
+        return True
+
+    async def close(self, batch_id: WorkerId) -> None:
+        """See the port."""
+        row = self._tables.batches[batch_id]
+        for item in self._tables.jobs[row.job_id].items.values():
+            if item.worker == batch_id:
+                item.state, item.worker = ItemState.PENDING, None
+        self._tables.leases.pop(batch_id, None)
+        row.closed = True
+
+    def _view(self, batch_id: WorkerId) -> OpenBatch:
+        now, row = self._tables.clock.now(), self._tables.batches[batch_id]
+        job = self._tables.jobs[row.job_id]
+        unsure = row.unsure_since
+        return OpenBatch(
+            id=batch_id,
+            job_id=job.id,
+            job_status=job.status,
+            assignment=job.assignment,
+            caps=job.caps,
+            spending=job.spending,
+            turn=row.turn,
+            age_s=(now - row.opened_at).total_seconds(),
+            provider_id=row.provider_id,
+            prompt_hash=row.prompt_hash,
+            unsure_s=None if unsure is None else (now - unsure).total_seconds(),
+        )

@@ -1,0 +1,185 @@
+"""What the repositories in memory stand on: tables, sequences, and how a write is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from typing import TypeVar
+
+from domain.comparison.model import LabelledText
+from domain.comparison.stored import Comparison, ComparisonId
+from domain.extraction.builtin import BUILT_IN
+from domain.extraction.model import Extraction, ExtractionId
+from domain.extraction.schema import Schema
+from domain.insights.model import SearchClick
+from domain.jobs.items import ENDED, Document, ItemState
+from domain.jobs.model import (
+    Assignment,
+    Caps,
+    Counts,
+    ExtractionJob,
+    JobId,
+    JobStatus,
+    Reason,
+    Spending,
+    WorkerId,
+)
+from domain.orders.model import Order, OrderId
+from domain.users.model import User, UserId
+from ports.batch_language_model import BatchId
+from ports.clock import Clock
+from ports.idempotency import KeptAnswer
+
+_RATE_OVER = timedelta(seconds=60)
+
+
+@dataclass(slots=True, kw_only=True)
+class ItemRow:
+    """One document."""
+
+    document: Document
+    state: ItemState = ItemState.PENDING
+    claim: int = 0
+    worker: WorkerId | None = None
+    attempts: int = 0
+    due_at: datetime | None = None
+    reason: Reason | None = None
+    extraction_id: ExtractionId | None = None
+    reused: bool = False
+    finished_at: datetime | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class BatchRow:
+    """One batch; open while the worker of its id has a lease."""
+
+    job_id: JobId
+    opened_at: datetime
+    due_at: datetime
+    turn: int = 1
+    provider_id: BatchId | None = None
+    prompt_hash: str | None = None
+    unsure_since: datetime | None = None
+    closed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class JobRow:
+    """One job; its documents by position, from 1."""
+
+    id: JobId
+    assignment: Assignment
+    caps: Caps
+    items: dict[int, ItemRow]
+    created_at: datetime
+    status: JobStatus = JobStatus.RUNNING
+    reason: Reason | None = None
+    spending: Spending = field(default_factory=Spending)
+    waits_until: datetime | None = None
+    finished_at: datetime | None = None
+
+    def counts(self) -> Counts:
+        """Its documents by state."""
+        states = [item.state for item in self.items.values()]
+        cancelled = self.status is JobStatus.CANCELLED
+        pending = states.count(ItemState.PENDING)
+        return Counts(
+            total=len(states),
+            pending=0 if cancelled else pending,
+            running=states.count(ItemState.RUNNING),
+            cancelled=pending if cancelled else 0,
+            **{state.value: states.count(state) for state in ENDED},
+        )
+
+    def due(self, now: datetime) -> Iterator[tuple[int, ItemRow]]:
+        """Its documents that may be claimed, with their positions."""
+        if self.status is not JobStatus.RUNNING or (self.waits_until and self.waits_until > now):
+            return
+        for position, item in self.items.items():
+            if item.state is ItemState.PENDING and not (item.due_at and item.due_at > now):
+                yield position, item
+
+    def view(self, now: datetime) -> ExtractionJob:
+        """As it stands."""
+        done = [each.finished_at for each in self.items.values() if each.finished_at is not None]
+        recent = sum(at > now - _RATE_OVER for at in done)
+        age_s = min(60.0, max(1.0, (now - self.created_at).total_seconds()))
+        return ExtractionJob(
+            id=self.id,
+            status=self.status,
+            reason=self.reason,
+            assignment=self.assignment,
+            caps=self.caps,
+            counts=self.counts(),
+            reused=sum(each.reused for each in self.items.values()),
+            spending=self.spending,
+            rate_per_s=recent / age_s if recent else None,
+            waits_until=self.waits_until,
+            created_at=self.created_at,
+            finished_at=self.finished_at,
+        )
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+Undo = list[Callable[[], object]]
+
+
+@dataclass(slots=True)
+class KeptRow:
+    """One row of kept answers; without an answer it is a reservation until `locked_until`."""
+
+    fingerprint: bytes
+    created_at: datetime
+    answer: KeptAnswer | None = None
+    locked_until: datetime | None = None
+
+
+@dataclass(slots=True)
+class ExtractionTables:
+    """Schemas by name, each a list of its versions, and results."""
+
+    schemas: dict[str, list[Schema]] = field(
+        default_factory=lambda: {schema.name: [schema] for schema in BUILT_IN}
+    )
+    extractions: dict[ExtractionId, Extraction] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RecordTables:
+    """The 'database': tables, sequences, and the keys that open units have claimed.
+
+    Attributes:
+        leases: until when each worker is alive.
+        reservations: which worker asks which question now.
+    """
+
+    clock: Clock
+    users: dict[UserId, User] = field(default_factory=dict)
+    orders: dict[OrderId, Order] = field(default_factory=dict)
+    answers: dict[str, KeptRow] = field(default_factory=dict)
+    searches: list[SearchClick] = field(default_factory=list)
+    extraction: ExtractionTables = field(default_factory=ExtractionTables)
+    jobs: dict[JobId, JobRow] = field(default_factory=dict)
+    leases: dict[WorkerId, datetime] = field(default_factory=dict)
+    reservations: dict[bytes, WorkerId] = field(default_factory=dict)
+    batches: dict[WorkerId, BatchRow] = field(default_factory=dict)
+    comparisons: dict[ComparisonId, tuple[Comparison, tuple[LabelledText, ...]]] = field(
+        default_factory=dict
+    )
+    claimed: set[str] = field(default_factory=set)
+    user_ids: count[int] = field(default_factory=lambda: count(1))
+    order_ids: count[int] = field(default_factory=lambda: count(1))
+    comparison_ids: count[int] = field(default_factory=lambda: count(1))
+
+
+def put(table: dict[K, V], key: K, value: V, undo: Undo) -> None:
+    """Write one row, and remember how to take it back."""
+    if key in table:
+        old = table[key]
+        undo.append(lambda: table.__setitem__(key, old))
+    else:
+        undo.append(lambda: table.pop(key, None))
+    table[key] = value
