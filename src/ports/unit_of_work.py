@@ -10,9 +10,8 @@ from ports.comparisons import ComparisonIntake
 from ports.extraction_jobs import ExtractionJobIntake
 from ports.extractions import ExtractionRepository
 from ports.idempotency import IdempotencyStore
-from ports.orders import OrderRepository
+from ports.records import OrderRepository, UserRepository
 from ports.search_clicks import SearchClickLog
-from ports.users import UserRepository
 
 
 class UnitOfWork(Protocol):

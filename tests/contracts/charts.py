@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.errors import ChartFailed
-from ports.chart_renderer import Chart, ChartRenderer
+from ports.reports import Chart, ChartRenderer
 from tests.contracts.contract import Contract
 
 HOSTILE = "<script>alert('\"1\"')</script> & =1+1 \u202eabc \x01 \ud800 " + "x" * 255

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from domain.errors import InvalidInput, NotFound, PreconditionFailed, UnknownUser
-from domain.orders.model import MAX_INT, Order, OrderChanges, OrderFilter, OrderId
-from domain.users.model import UserId
+from domain.records.orders import MAX_INT, Order, OrderChanges, OrderFilter, OrderId
+from domain.records.users import UserId
 from tests.contracts.records import Records, RecordsContract, an_order, stored_order, stored_user
 
 NOTHING = OrderId(MAX_INT)

@@ -9,11 +9,10 @@ from itertools import count
 
 import pytest
 
-from domain.orders.model import Order, OrderDraft
-from domain.users.model import User, UserDraft, UserId
-from ports.orders import OrderRepository
+from domain.records.orders import Order, OrderDraft
+from domain.records.users import User, UserDraft, UserId
+from ports.records import OrderRepository, UserRepository
 from ports.unit_of_work import UnitOfWorkFactory
-from ports.users import UserRepository
 from tests.contracts.contract import Contract
 
 _numbers = count(1)

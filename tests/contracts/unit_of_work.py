@@ -8,8 +8,8 @@ import pytest
 
 from domain.errors import EmailTaken, NotFound
 from domain.insights.model import SearchClick
-from domain.orders.model import OrderChanges, OrderFilter
-from domain.users.model import User, UserChanges
+from domain.records.orders import OrderChanges, OrderFilter
+from domain.records.users import User, UserChanges
 from tests.contracts.records import (
     Records,
     RecordsContract,

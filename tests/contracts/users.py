@@ -8,8 +8,8 @@ from datetime import UTC
 import pytest
 
 from domain.errors import EmailTaken, NotFound, PreconditionFailed, UserHasOrders
-from domain.orders.model import MAX_INT
-from domain.users.model import User, UserChanges, UserId
+from domain.records.orders import MAX_INT
+from domain.records.users import User, UserChanges, UserId
 from tests.contracts.records import Records, RecordsContract, a_user, an_order, stored_user
 
 NOBODY = UserId(MAX_INT)

@@ -15,7 +15,7 @@ from domain.errors import (
     UnknownUser,
     UserHasOrders,
 )
-from domain.orders.model import (
+from domain.records.orders import (
     ORDER_DATE_IS_FIXED,
     USER_DOES_NOT_EXIST,
     Order,
@@ -24,9 +24,8 @@ from domain.orders.model import (
     OrderFilter,
     OrderId,
 )
-from domain.users.model import User, UserChanges, UserDraft, UserId, mailbox
-from ports.orders import OrderRepository
-from ports.users import UserRepository
+from domain.records.users import User, UserChanges, UserDraft, UserId, mailbox
+from ports.records import OrderRepository, UserRepository
 from tests.fakes.tables import RecordTables, Undo, put
 
 

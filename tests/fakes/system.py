@@ -12,8 +12,8 @@ from typing import Final
 
 from domain.errors import ChartFailed, Unavailable
 from domain.scheduling.model import Outcome, Run, RunHistory
-from ports.chart_renderer import Chart, ChartRenderer
 from ports.clock import Clock
+from ports.reports import Chart, ChartRenderer
 from ports.scheduled_runs import ScheduledRuns
 from ports.server_process import ServerProcess
 

@@ -26,8 +26,8 @@ from domain.jobs.model import (
     Spending,
     WorkerId,
 )
-from domain.orders.model import Order, OrderId
-from domain.users.model import User, UserId
+from domain.records.orders import Order, OrderId
+from domain.records.users import User, UserId
 from ports.batch_language_model import BatchId
 from ports.clock import Clock
 from ports.idempotency import KeptAnswer

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Database, PoolOptions, open_database
+from adapters.postgres.records.orders import PostgresOrderRepository
+from adapters.postgres.records.users import PostgresUserRepository
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
-from adapters.postgres.users import PostgresUserRepository
 from tests.contracts.records import Records
 
 _EMPTY = "TRUNCATE users, orders, idempotency_keys, search_clicks RESTART IDENTITY"

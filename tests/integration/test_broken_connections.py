@@ -16,7 +16,7 @@ import pytest
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from domain.errors import DatabaseBusy, DatabaseUnavailable, NotFound, StatementTimedOut
-from domain.users.model import UserId
+from domain.records.users import UserId
 
 _OPTIONS = PoolOptions(size=4, acquire_timeout_s=10, statement_timeout_s=10)
 _COLUMNS = ("search_query", "clicks", "impressions")

@@ -13,7 +13,8 @@ import asyncpg
 import pytest
 
 from adapters.embedded.postgres import client_programs
-from adapters.postgres.dumps import DumpError, Programs, dump, look, restore
+from adapters.postgres.contents import DumpError, read_contents
+from adapters.postgres.dumps import Programs, dump, restore
 from adapters.postgres.migrations import migration_files
 from tests.integration.stack import COMMAND, environment, run_command
 
@@ -166,9 +167,9 @@ async def test_an_older_dump_is_migrated_after_it_was_restored(
         fresh_database_url,
         "UPDATE schema_migrations SET checksum = repeat('0', 64) WHERE name = '0099_later'",
     )
-    later = await look(fresh_database_url)
+    later = await read_contents(fresh_database_url)
     await dump(later, tmp_path / "later.dump", PROGRAMS)
-    empty = await look(empty_database_url)
+    empty = await read_contents(empty_database_url)
     with pytest.raises(DumpError, match=r"another version of Storekeeper \(migrations 0099_later"):
         await restore(empty, tmp_path / "later.dump", PROGRAMS, replace=True)
 
@@ -211,7 +212,7 @@ async def test_programs_that_do_not_fit_the_server_are_named_with_a_remedy(
     for name in ("pg_dump", "pg_restore", "psql"):
         (old / name).write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 14.9'\n")
         (old / name).chmod(0o755)
-    place = await look(fresh_database_url)
+    place = await read_contents(fresh_database_url)
     with pytest.raises(DumpError, match=r"old has version 14\. Install them"):
         await dump(place, tmp_path / "a.dump", Programs(folders=[old]))
     elsewhere = f"{fresh_database_url}?sslmode=require"

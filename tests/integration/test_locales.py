@@ -14,7 +14,7 @@ from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.pool import PoolOptions, open_database
 from domain.errors import EmailTaken
 from domain.insights.rates import normalised_query
-from domain.users.model import UserDraft, mailbox
+from domain.records.users import UserDraft, mailbox
 from tests.integration.records import records_in
 from tests.integration.servers import debian_postgres
 from tests.integration.test_schema import OWNERS_TABLES, ask, execute

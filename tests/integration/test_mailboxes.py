@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.postgres.migrations import MigrationError, migrate, status
-from domain.users.model import mailbox
+from domain.records.users import mailbox
 from tests.integration.answers import created, refusal, sound_api
 from tests.integration.api import settings_for
 from tests.integration.test_schema import OWNERS_TABLES, execute

@@ -21,14 +21,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Database
-from adapters.postgres.users import PostgresUserRepository
+from adapters.postgres.records.orders import PostgresOrderRepository
+from adapters.postgres.records.users import PostgresUserRepository
 from domain.errors import AppError, InvalidInput
-from domain.orders.model import MAX_INT, Order, OrderChanges, OrderDraft, OrderFilter, OrderId
-from domain.users.model import User, UserChanges, UserDraft, UserId
-from ports.orders import OrderRepository
-from ports.users import UserRepository
+from domain.records.orders import MAX_INT, Order, OrderChanges, OrderDraft, OrderFilter, OrderId
+from domain.records.users import User, UserChanges, UserDraft, UserId
+from ports.records import OrderRepository, UserRepository
 from tests.fakes.records import MemoryOrderRepository, MemoryUserRepository
 from tests.fakes.system import StandingClock
 from tests.fakes.tables import RecordTables

@@ -15,8 +15,8 @@ import pytest
 from adapters.postgres.pool import Database
 from adapters.postgres.samples import PostgresSampleSink
 from domain.errors import EmailTaken
+from domain.records.users import UserDraft
 from domain.samples.service import SampleService
-from domain.users.model import UserDraft
 from tests.contracts.samples import SIZE, AppendableSamplesContract, SamplePlace, ignored
 from tests.integration.insights import emptied
 from tests.integration.records import records_in

@@ -11,7 +11,7 @@ import pytest
 from adapters.charts import vega
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from domain.errors import ChartFailed
-from ports.chart_renderer import Chart
+from ports.reports import Chart
 from tests.contracts.charts import HOSTILE, ChartRendererContract, Elements, bars
 from tests.integration.stack import descendants
 

@@ -29,7 +29,7 @@ from entrypoints.http.dashboard.list_charts import log_ticks, low_chart, top_cha
 from entrypoints.http.dashboard.overview_page import overview_page
 from entrypoints.http.dashboard.query_page import query_page
 from entrypoints.http.dashboard.rendering import drawn, page
-from ports.chart_renderer import Chart
+from ports.reports import Chart
 from tests.contracts.charts import Elements
 from tests.dashboard_rows import HOSTILE, PERIOD, all_rows
 from tests.fakes.insights import MemorySearchAnalysis

@@ -5,15 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInput, PreconditionFailed, UnknownUser
-from domain.orders.model import (
+from domain.records.orders import (
     MAX_INT,
     OrderChanges,
     OrderDraft,
     OrderFilter,
     order_violations,
 )
-from domain.orders.service import OrderService
-from domain.users.model import UserDraft, UserId
+from domain.records.service import OrderService
+from domain.records.users import UserDraft, UserId
 from tests.fakes.records import MemoryOrderRepository, MemoryUserRepository
 from tests.fakes.system import StandingClock
 from tests.fakes.tables import RecordTables

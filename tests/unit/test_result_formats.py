@@ -22,7 +22,7 @@ from domain.extraction.schema import Field, FieldType, Schema, Value
 from domain.jobs.items import ItemResult, ItemState
 from domain.jobs.model import Reason
 from domain.jobs.rows import Kind, columns_of
-from ports.result_format import ResultFormat
+from ports.reports import ResultFormat
 from tests.contracts.extraction_jobs import a_result
 
 SCHEMA = Schema(

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from adapters.system.email_syntax import EmailValidatorSyntax
 from domain.errors import EmailTaken, InvalidInput, NotFound, PreconditionFailed
-from domain.users.model import UserChanges, UserDraft, UserId, mailbox, name_violations
-from domain.users.service import UserService
+from domain.records.service import UserService
+from domain.records.users import UserChanges, UserDraft, UserId, mailbox, name_violations
 from tests.fakes.records import MemoryUserRepository
 from tests.fakes.system import StandingClock
 from tests.fakes.tables import RecordTables

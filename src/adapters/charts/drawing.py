@@ -17,7 +17,7 @@ from adapters.charts.theme import CONFIG
 
 
 def draw(spec: Mapping[str, Any], label: str) -> str:
-    """See `ports.chart_renderer.ChartRenderer.render`.
+    """See `ports.reports.ChartRenderer.render`.
 
     Raises:
         ValueError: the specification is wrong.

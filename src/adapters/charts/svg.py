@@ -29,7 +29,7 @@ def inlined(svg: str, label: str) -> str:
 
     Args:
         svg: what Vega made of a specification whose texts are free of control characters.
-        label: see `ports.chart_renderer.Chart`.
+        label: see `ports.reports.Chart`.
     """
     root = ElementTree.fromstring(svg)  # noqa: S314 (our own renderer made it)
     _clean(root)

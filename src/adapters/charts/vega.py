@@ -16,7 +16,7 @@ from typing import Any, Final
 from adapters.charts.svg import PLACEHOLDER_ORIGIN
 from adapters.charts.theme import stylesheet
 from domain.errors import ChartFailed
-from ports.chart_renderer import Chart, ChartRenderer
+from ports.reports import Chart, ChartRenderer
 
 _DEADLINE_S: Final = 15.0
 _LONGEST_ANSWER_BYTES: Final = 32 * 1024 * 1024

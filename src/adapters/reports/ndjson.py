@@ -10,7 +10,7 @@ import msgspec
 from domain.extraction.schema import Schema
 from domain.jobs.items import ItemResult
 from domain.jobs.rows import record_of
-from ports.result_format import ResultFormat
+from ports.reports import ResultFormat
 
 _PIECE_BYTES: Final = 65_536
 

@@ -14,7 +14,7 @@ from domain.errors import InvalidInput
 from domain.extraction.schema import Schema
 from domain.jobs.items import ItemResult
 from domain.jobs.rows import Column, Kind, cells_of, columns_of
-from ports.result_format import ResultFormat
+from ports.reports import ResultFormat
 
 _GROUP_ROWS: Final = 5_000
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from email_validator import EmailNotValidError, validate_email
 
+from domain.records.users import mailbox
 from domain.text import storable_problem
-from domain.users.model import mailbox
-from ports.email_syntax import EmailSyntax
+from ports.records import EmailSyntax
 
 
 class EmailValidatorSyntax(EmailSyntax):

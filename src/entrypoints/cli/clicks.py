@@ -22,8 +22,8 @@ from domain.errors import DependencyError
 from domain.insights.bulk import COLUMNS, StoredRecord
 from domain.insights.imports import ClickImport
 from entrypoints.cli.clicks_prune import command as prune
-from entrypoints.cli.ending import Stop, interrupted_status
-from entrypoints.cli.input_files import STDIN, delimiter_of, inner_suffix, keep, pipe_name
+from entrypoints.cli.options import STDIN, delimiter_of, inner_suffix, keep, pipe_name
+from entrypoints.cli.process import Stop, interrupted_status
 from entrypoints.cli.running import over_container
 from entrypoints.container.commands import ClickColumns, ClickFile, RejectsFile, form_of
 from entrypoints.container.services import Container

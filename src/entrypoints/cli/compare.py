@@ -21,11 +21,11 @@ from domain.comparison.service import ComparisonService, Halt
 from domain.errors import InvalidInput, Violation
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.schema import Schema
-from entrypoints.cli.ending import Stop, interrupted_status
+from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.extraction_schemas import find_schema
 from entrypoints.cli.options import FiniteRange
+from entrypoints.cli.process import Stop, interrupted_status
 from entrypoints.cli.progress import ComparisonProgress
-from entrypoints.cli.reading import settings_or_exit
 from entrypoints.cli.running import or_exit
 from entrypoints.comparison.reporting import Files, write_reports
 from entrypoints.container.comparison import (

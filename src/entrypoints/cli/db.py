@@ -10,7 +10,7 @@ from typing import TypeVar
 import click
 
 from domain.errors import AppError
-from entrypoints.cli.reading import database_url_or_exit
+from entrypoints.cli.environment import database_url_or_exit
 from entrypoints.cli.running import or_exit
 from entrypoints.container.commands import (
     DumpError,

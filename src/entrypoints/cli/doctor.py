@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from entrypoints.cli.reading import read_settings, remedied
+from entrypoints.cli.environment import read_settings, remedied
 from entrypoints.cli.running import or_exit
 from entrypoints.container.services import Look, examinations, open_container
 from entrypoints.settings import Settings, SettingsError

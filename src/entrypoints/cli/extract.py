@@ -18,16 +18,16 @@ from rich.console import Console
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.jobs.items import Document
 from domain.jobs.model import Caps, ExtractionJob, JobId, JobStatus, Mode, Order
-from domain.orders.model import MAX_INT
+from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson, read_number
-from entrypoints.cli.ending import Stop, interrupted_status
 from entrypoints.cli.extract_input import FORMS, ID_COLUMN, Source, open_sources
+from entrypoints.cli.process import Stop, interrupted_status
 from entrypoints.cli.progress import JobProgress, figures
 from entrypoints.cli.running import over_container
 from entrypoints.container.services import Container
 from entrypoints.logs import configure_logging
 from entrypoints.settings import WorkerSettings
-from ports.result_format import ResultFormat
+from ports.reports import ResultFormat
 
 _POLL_S: Final = 0.25
 _WORKERLESS_S: Final = 3.0

@@ -12,7 +12,7 @@ from typing import IO, Final
 from domain.errors import InvalidInput, Violation
 from domain.jobs.items import Document
 from domain.jobs.service import check_document
-from entrypoints.cli.input_files import delimiter_of, inner_suffix, keep, pipe_name
+from entrypoints.cli.options import delimiter_of, inner_suffix, keep, pipe_name
 from entrypoints.container.commands import BadRow, Content, CsvTable, opened, unpacked
 from entrypoints.document_lines import LONGEST_LINE, check_lines, documents_of
 

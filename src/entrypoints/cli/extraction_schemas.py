@@ -19,9 +19,9 @@ from domain.extraction.builtin import BUILT_IN
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.registry import is_built_in
 from domain.extraction.schema import Schema
-from domain.orders.model import MAX_INT
+from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson, read_json
-from entrypoints.cli.reading import settings_or_exit
+from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.running import over_container
 from entrypoints.container.services import Container, open_container
 from entrypoints.settings import DatabaseSettings, SchemaSettings

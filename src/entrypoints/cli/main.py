@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from entrypoints.cli.ending import end_interrupted, flush_output, guard_output, heed_signals
+from entrypoints.cli.process import end_interrupted, flush_output, guard_output, heed_signals
 
 _COMMANDS: Final = {
     "up": ("entrypoints.cli.up", "Start everything on this machine."),

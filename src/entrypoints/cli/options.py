@@ -1,12 +1,19 @@
-"""Kinds of options that Click lacks."""
+"""What options and arguments take that Click lacks: finite numbers, pipes, dividers of tables."""
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from contextlib import ExitStack
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, Any, Final, cast
 
 import click
 
 from domain.strict_json import NotStrictJson, read_number
+
+STDIN: Final = "-"
+_PIECE_BYTES: Final = 1_048_576
 
 
 class FiniteRange(click.FloatRange):
@@ -20,3 +27,42 @@ class FiniteRange(click.FloatRange):
             except NotStrictJson as error:
                 self.fail(f"{value[:40]!r} {error}.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+def pipe_name(name: str) -> str | None:
+    """What a file is called that can be read only once; None for one that lies on a disk."""
+    if name == STDIN:
+        return "stdin"
+    path = Path(name)
+    return None if path.is_file() or path.is_dir() or not path.exists() else "pipe"
+
+
+def keep(name: str, file: IO[bytes]) -> None:
+    """Write what comes from a pipe, to its end, into a file, so that it can be read again."""
+    with ExitStack() as stack:
+        standard = name == STDIN
+        named = None if standard else stack.enter_context(Path(name).open("rb"))
+        pipe = cast(BufferedReader, named or sys.stdin.buffer)
+        while piece := pipe.read1(_PIECE_BYTES):  # read() would not look for a signal between two
+            file.write(piece)
+    file.flush()
+
+
+def inner_suffix(name: str) -> str:
+    """The ending of a file's name in lower case, without the `.gz` behind it."""
+    path = Path(name)
+    return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
+
+
+def delimiter_of(given: str | None, name: str) -> str:
+    """The character between the fields of a CSV file: what is given, or by the file's ending.
+
+    Raises:
+        click.UsageError: it is none.
+    """
+    if given is None:
+        return "\t" if inner_suffix(name) in {".tsv", ".tab"} else ","
+    found = {"tab": "\t", "\\t": "\t"}.get(given, given)
+    if len(found) != 1 or found in '"\r\n\x00':
+        raise click.UsageError("--delimiter is one character, or `tab`")
+    return found

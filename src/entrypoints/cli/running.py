@@ -10,8 +10,8 @@ from typing import TypeVar
 import click
 
 from domain.errors import AppError, InvalidInput
-from entrypoints.cli.ending import end_interrupted, run_interruptibly
-from entrypoints.cli.reading import settings_or_exit
+from entrypoints.cli.environment import settings_or_exit
+from entrypoints.cli.process import end_interrupted, run_interruptibly
 from entrypoints.container.services import Container, open_container
 from entrypoints.settings import DatabaseSettings
 

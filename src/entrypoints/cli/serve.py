@@ -9,7 +9,7 @@ import click
 import uvicorn
 
 from entrypoints.addresses import AddressUnusable, refuse_busy_port
-from entrypoints.cli.reading import settings_or_exit
+from entrypoints.cli.environment import settings_or_exit
 from entrypoints.container.services import end_with_parent
 from entrypoints.http.app import build_app
 from entrypoints.http.protocol.connection import HttpProtocol

@@ -10,7 +10,7 @@ import click
 
 from domain.errors import Unavailable
 from entrypoints.addresses import AddressUnusable
-from entrypoints.cli.reading import environment
+from entrypoints.cli.environment import environment
 from entrypoints.container.embedded import MigrationError
 from entrypoints.settings import SettingsError
 from entrypoints.up.stack import Options, Stack, StackError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from entrypoints.cli.reading import settings_or_exit
+from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.running import over_container
 from entrypoints.logs import configure_logging
 from entrypoints.settings import WorkerSettings

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from adapters.postgres.contents import DatabaseContents, DumpError, read_contents
-
 from adapters.embedded.postgres import client_programs
 from adapters.files.click_columns import ClickColumns
 from adapters.files.click_files import ClickFile, form_of
@@ -17,6 +15,7 @@ from adapters.files.click_rejects import RejectsFile
 from adapters.files.content import BadRow, Content, opened, unpacked
 from adapters.files.csv_rows import CsvTable
 from adapters.files.samples import FileSampleSink
+from adapters.postgres.contents import DatabaseContents, DumpError, read_contents
 from adapters.postgres.dumps import Programs
 from adapters.postgres.dumps import dump as write_dump
 from adapters.postgres.dumps import restore as restore_dump

@@ -11,8 +11,6 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from ports.reports import ChartRenderer
-
 from adapters.charts.vega import open_chart_renderer
 from adapters.files.comparison_log import FileComparisonLog, read_recording
 from adapters.llm.clients import load_sdk
@@ -36,6 +34,7 @@ from entrypoints.prices import read_prices
 from entrypoints.settings import ModelSettings, Provider
 from ports.comparison_writer import ComparisonWriter
 from ports.language_model import LanguageModel
+from ports.reports import ChartRenderer
 
 __all__ = [
     "Cast",

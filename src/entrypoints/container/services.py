@@ -42,10 +42,11 @@ from adapters.postgres.extraction_queue import PostgresExtractionQueue
 from adapters.postgres.extraction_schemas import PostgresExtractionSchemaRepository
 from adapters.postgres.extractions import PostgresExtractionRepository
 from adapters.postgres.known_extractions import PostgresKnownExtractions
-from adapters.postgres.orders import PostgresOrderRepository
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.provider_batches import PostgresProviderBatches
 from adapters.postgres.readiness import PostgresCheck
+from adapters.postgres.records.orders import PostgresOrderRepository
+from adapters.postgres.records.users import PostgresUserRepository
 from adapters.postgres.samples import PostgresSampleSink
 from adapters.postgres.scheduled_runs import PostgresScheduledRuns
 from adapters.postgres.search_clicks import PostgresSearchClickLog, PostgresSearchClickReader
@@ -55,7 +56,6 @@ from adapters.postgres.search_insights import (
 )
 from adapters.postgres.search_retention import PostgresSearchRetention
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
-from adapters.postgres.users import PostgresUserRepository
 from adapters.reports.clicks import CsvClickFormat, NdjsonClickFormat, ParquetClickFormat
 from adapters.reports.csv_table import CsvFormat
 from adapters.reports.ndjson import NdjsonFormat
@@ -81,10 +81,9 @@ from domain.jobs.runner import ExtractionRunner
 from domain.jobs.service import ExtractionJobService
 from domain.jobs.settling import Patience
 from domain.jobs.shift import Pace
-from domain.orders.service import OrderService
+from domain.records.service import OrderService, UserService
 from domain.samples.service import SampleService
 from domain.scheduling.model import Schedule
-from domain.users.service import UserService
 from entrypoints.container.comparison import comparison_writers
 from entrypoints.container.models import document_deadline_s, model_configs, stand_in_probe
 from entrypoints.prices import read_prices

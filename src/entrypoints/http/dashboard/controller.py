@@ -32,7 +32,7 @@ from entrypoints.http.insights.insight_views import MAX_KEY, LiveQuery
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import query_pairs, read_query
 from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
-from ports.chart_renderer import ChartRenderer
+from ports.reports import ChartRenderer
 from ports.search_insights import SearchAnalysis
 
 Service = NamedDependency[SkipValidation[InsightService]]

@@ -10,7 +10,7 @@ from domain.insights.history import QueryHistory
 from domain.insights.model import Analysis
 from entrypoints.http.dashboard.charts import PERCENT_AXIS, Place, layered
 from entrypoints.http.dashboard.figures import clicked, day, percent, span, weekday
-from ports.chart_renderer import Chart
+from ports.reports import Chart
 
 
 def daily_chart(found: Analysis, place: Place) -> Chart:

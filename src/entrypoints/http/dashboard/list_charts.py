@@ -8,7 +8,7 @@ from typing import Any
 from domain.insights.model import Analysis, LowPerformer, TopQuery
 from entrypoints.http.dashboard.charts import PERCENT_AXIS, Place, layered
 from entrypoints.http.dashboard.figures import clicked, count, percent
-from ports.chart_renderer import Chart
+from ports.reports import Chart
 
 Link = Callable[[str], str]
 """From a query to the path of its page."""

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from domain.errors import ChartFailed
 from entrypoints.http.dashboard import figures
 from entrypoints.http.dashboard.charts import Place
-from ports.chart_renderer import Chart, ChartRenderer
+from ports.reports import Chart, ChartRenderer
 
 _log = logging.getLogger(__name__)
 _HERE: Final = Path(__file__).parent

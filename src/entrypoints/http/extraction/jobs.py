@@ -43,7 +43,7 @@ from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.protocol.preconditions import existence
 from ports.extraction_jobs import ExtractionJobRepository
 from ports.extraction_schemas import ExtractionSchemaRepository
-from ports.result_format import ResultFormat
+from ports.reports import ResultFormat
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 _STREAMS: Final = {

@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from domain.errors import IdempotencyKeyReused, InvalidInput, RequestInProgress, Violation
 from domain.insights.intake import click_violations
 from domain.insights.model import SearchClick
-from domain.orders.model import MAX_INT
+from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson
 from entrypoints.document_lines import read_line
 from entrypoints.http.protocol.answers import json_response

@@ -12,7 +12,7 @@ import msgspec
 from litestar import Response
 
 from domain.errors import NotFound, Violation
-from domain.orders.model import MAX_INT
+from domain.records.orders import MAX_INT
 from entrypoints.http.protocol.bodies import Rules
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INT, examples=[1])]

@@ -19,7 +19,7 @@ from domain.errors import (
     UnknownUser,
     Violation,
 )
-from domain.orders.model import (
+from domain.records.orders import (
     Order,
     OrderChanges,
     OrderDraft,
@@ -27,8 +27,8 @@ from domain.orders.model import (
     OrderId,
     order_violations,
 )
-from domain.orders.service import OrderService
-from domain.users.model import UserId
+from domain.records.service import OrderService
+from domain.records.users import UserId
 from entrypoints.http.protocol.answers import (
     DEFAULT_LIMIT,
     Cursor,
@@ -47,7 +47,7 @@ from entrypoints.http.protocol.cursors import Cursors, read_page
 from entrypoints.http.protocol.idempotency import idempotency_key, once
 from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.protocol.preconditions import conditions, etag, not_modified
-from ports.orders import OrderRepository
+from ports.records import OrderRepository
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 ProductName = Annotated[

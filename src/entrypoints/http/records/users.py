@@ -18,8 +18,8 @@ from domain.errors import (
     RequestInProgress,
     UserHasOrders,
 )
-from domain.users.model import User, UserChanges, UserDraft, UserId
-from domain.users.service import UserService
+from domain.records.service import UserService
+from domain.records.users import User, UserChanges, UserDraft, UserId
 from entrypoints.http.protocol.answers import (
     DEFAULT_LIMIT,
     Cursor,
@@ -34,8 +34,8 @@ from entrypoints.http.protocol.cursors import Cursors, read_page
 from entrypoints.http.protocol.idempotency import idempotency_key, once
 from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
 from entrypoints.http.protocol.preconditions import conditions, etag, not_modified
+from ports.records import UserRepository
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from ports.users import UserRepository
 
 Name = Annotated[
     str,

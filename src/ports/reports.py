@@ -1,11 +1,38 @@
-"""Charts as pictures that a page can hold."""
+"""Files and pictures that are made for people and programs outside: results, charts."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from domain.extraction.schema import Schema
+from domain.jobs.items import ItemResult
+
+
+class ResultFormat(Protocol):
+    """One form of a results file."""
+
+    @property
+    @abstractmethod
+    def media_type(self) -> str:
+        """Such as `text/csv`."""
+        ...
+
+    @abstractmethod
+    def check(self) -> None:
+        """Make sure that this form can be written here.
+
+        Raises:
+            InvalidInput: a library is not installed; says how to install it.
+        """
+        ...
+
+    @abstractmethod
+    def encode(self, results: AsyncIterable[ItemResult], schema: Schema) -> AsyncIterator[bytes]:
+        """The file, piece by piece: never more than a bounded part of it is in memory."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What can be done with users."""
+"""What can be done with users and orders."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 
 from domain.errors import InvalidInput, Violation
-from domain.users.model import User, UserChanges, UserDraft, UserId, name_violations
-from ports.email_syntax import EmailSyntax
-from ports.users import UserRepository
+from domain.records.orders import Order, OrderChanges, OrderDraft, OrderId, order_violations
+from domain.records.users import User, UserChanges, UserDraft, UserId, name_violations
+from ports.records import EmailSyntax, OrderRepository, UserRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +61,61 @@ class UserService:
         )
 
     def _check(self, members: Mapping[str, object]) -> None:
-        found = self.violations(members)
-        if found:
-            raise InvalidInput.of(found)
+        _refuse(self.violations(members))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderService:
+    """Holds the rules that an order must meet before anything is stored."""
+
+    orders: OrderRepository
+
+    async def place(self, draft: OrderDraft) -> Order:
+        """Store a new order.
+
+        Raises:
+            InvalidInput: names every bad member.
+            UnknownUser: see `OrderRepository.add`.
+        """
+        _refuse(
+            order_violations(
+                {
+                    "user_id": draft.user_id,
+                    "product_name": draft.product_name,
+                    "quantity": draft.quantity,
+                }
+            )
+        )
+        return await self.orders.add(draft)
+
+    async def change(
+        self,
+        order_id: OrderId,
+        changes: OrderChanges,
+        *,
+        if_version: Set[int] | None = None,
+        unless_version: Set[int] = frozenset(),
+    ) -> Order:
+        """Change what `changes` holds, as the versions allow.
+
+        Raises:
+            InvalidInput: names every bad member.
+            NotFound, PreconditionFailed, UnknownUser: see `OrderRepository.change`.
+        """
+        _refuse(
+            order_violations(
+                {
+                    "user_id": changes.user_id,
+                    "product_name": changes.product_name,
+                    "quantity": changes.quantity,
+                }
+            )
+        )
+        return await self.orders.change(
+            order_id, changes, if_version=if_version, unless_version=unless_version
+        )
+
+
+def _refuse(found: list[Violation]) -> None:
+    if found:
+        raise InvalidInput.of(found)

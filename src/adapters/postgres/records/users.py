@@ -26,8 +26,8 @@ from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
 from adapters.postgres.statements import Statement, users
 from domain.errors import EmailTaken, NotFound, PreconditionFailed, UserHasOrders
-from domain.users.model import User, UserChanges, UserDraft, UserId
-from ports.users import UserRepository
+from domain.records.users import User, UserChanges, UserDraft, UserId
+from ports.records import UserRepository
 
 _VERSIONS = bindparam("versions", type_=ARRAY(Integer))
 _NOT_VERSIONS = bindparam("not_versions", type_=ARRAY(Integer))

@@ -27,7 +27,7 @@ from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
 from adapters.postgres.statements import Statement, orders
 from domain.errors import AppError, InvalidInput, NotFound, PreconditionFailed, UnknownUser
-from domain.orders.model import (
+from domain.records.orders import (
     ORDER_DATE_IS_FIXED,
     USER_DOES_NOT_EXIST,
     Order,
@@ -36,7 +36,7 @@ from domain.orders.model import (
     OrderFilter,
     OrderId,
 )
-from ports.orders import OrderRepository
+from ports.records import OrderRepository
 
 _VERSIONS = bindparam("versions", type_=ARRAY(Integer))
 _NOT_VERSIONS = bindparam("not_versions", type_=ARRAY(Integer))

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final, NewType
 
 from domain.errors import Violation
+from domain.records.users import UserId
 from domain.text import label_problem
-from domain.users.model import UserId
 
 OrderId = NewType("OrderId", int)
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.cli import reading
-from entrypoints.cli.reading import environment, read_settings
+from entrypoints.cli.environment import _warn_of_misspelt_names, environment, read_settings
 from entrypoints.settings import (
     DatabaseSettings,
     InsightSettings,
@@ -29,7 +28,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
         os.environ.pop(name.upper(), None)
     (tmp_path / "here").mkdir()
     os.environ["STATE_DIR"] = str(tmp_path / "state")
-    reading._warn_of_misspelt_names.cache_clear()
+    _warn_of_misspelt_names.cache_clear()
     with chdir(tmp_path / "here"):
         yield tmp_path / "here"
     os.environ.clear()
