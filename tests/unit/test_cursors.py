@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from domain.errors import InvalidInput
 from entrypoints.http.protocol.answers import Cursor, Limit
-from entrypoints.http.protocol.cursors import Cursors, read_page
+from entrypoints.http.protocol.pages import Cursors, read_page
 from tests.unit.http_requests import a_request
 
 CURSORS = Cursors(b"a secret of the tests")

@@ -17,9 +17,10 @@ async def is_simulation(base_url: str) -> bool:
     One request without a key; who cannot be reached is taken for real, and its calls will tell.
     """
     try:
+        # The client is made before the clock runs: reading the certificates takes a while.
         async with (
-            asyncio.timeout(_TIMEOUT_S),
             httpx2.AsyncClient(timeout=_TIMEOUT_S) as client,
+            asyncio.timeout(_TIMEOUT_S),
             client.stream("GET", base_url) as answer,  # its body does not matter
         ):
             return answer.headers.get("Server") == _SERVER

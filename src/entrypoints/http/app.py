@@ -31,9 +31,9 @@ from entrypoints.http.health import live, ready
 from entrypoints.http.insights.clicks import SearchClickController
 from entrypoints.http.insights.insights import SearchInsightController
 from entrypoints.http.metrics import metrics
-from entrypoints.http.protocol.cursors import Cursors
 from entrypoints.http.protocol.middleware import Envelope
 from entrypoints.http.protocol.openapi import document
+from entrypoints.http.protocol.pages import Cursors
 from entrypoints.http.protocol.problem_pages import problem_page
 from entrypoints.http.protocol.problems import on_app_error, on_http_error, on_unexpected
 from entrypoints.http.records.orders import OrderController
@@ -124,6 +124,7 @@ def build_app(
         dependencies={
             **{name: provided(part) for name, part in _PROVIDED.items()},
             "cursors": Provide(lambda: cursors, sync_to_thread=False),
+            "rules": Provide(lambda: None, sync_to_thread=False),  # a controller may have its own
         },
         exception_handlers={
             AppError: on_app_error,

@@ -17,7 +17,8 @@ from litestar.params import SkipValidation
 from domain.insights.refreshing import TASKS, InsightRefresher
 from domain.insights.runs import InsightState
 from domain.scheduling.model import Outcome, RunHistory
-from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.openapi import contract
+from entrypoints.http.protocol.operations import DATABASE_ERRORS
 
 _MEDIA: Final = "text/plain; version=0.0.4"
 

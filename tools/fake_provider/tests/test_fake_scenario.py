@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from fake_provider.calls import Call
+from fake_provider.command import command
 from fake_provider.faults import FaultPlan, LatencySampler
 from fake_provider.scenario import (
     ERROR_KINDS,
@@ -114,10 +115,12 @@ def test_a_scenario_is_read_from_yaml_and_json(tmp_path: Path) -> None:
         read_scenario(yaml)
 
 
-def test_the_reference_page_shows_every_fault_and_a_scenario_that_is_accepted() -> None:
+def test_the_reference_page_shows_every_fault_and_option_and_a_scenario_that_is_accepted() -> None:
     page = (Path(__file__).parents[3] / "docs/reference/fake-provider.md").read_text()
     for kind in {*ERROR_KINDS, *WIRE_KINDS, *get_args(ContentKind)}:
         assert f"`{kind}`" in page, kind
+    for option in command.params:
+        assert f"`{option.opts[0]}" in page, option.opts
     shown = page.partition("```yaml\n")[2].partition("```")[0]
     assert set(msgspec.yaml.decode(shown)) == set(Scenario.__struct_fields__)
     assert parse_scenario(msgspec.yaml.decode(shown)).seed == 7

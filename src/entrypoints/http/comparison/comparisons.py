@@ -42,9 +42,10 @@ from entrypoints.http.comparison.comparison_views import (
 )
 from entrypoints.http.protocol.answers import Id, json_response, page_response, path_id
 from entrypoints.http.protocol.bodies import JSON, read_json, read_object, read_query
-from entrypoints.http.protocol.cursors import Cursors, read_page
 from entrypoints.http.protocol.idempotency import idempotency_key, once
-from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.openapi import contract
+from entrypoints.http.protocol.operations import DATABASE_ERRORS
+from entrypoints.http.protocol.pages import Cursors, read_page
 from entrypoints.http.protocol.preconditions import existence
 from ports.comparison_writer import ComparisonWriter, Provenance
 from ports.comparisons import ComparisonRepository

@@ -31,7 +31,8 @@ from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, page
 from entrypoints.http.insights.insight_views import MAX_KEY, LiveQuery
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import query_pairs, read_query
-from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.openapi import contract
+from entrypoints.http.protocol.operations import DATABASE_ERRORS
 from ports.reports import ChartRenderer
 from ports.search_insights import SearchAnalysis
 

@@ -32,7 +32,8 @@ from entrypoints.http.protocol.answers import json_response, shown
 from entrypoints.http.protocol.bodies import read_body
 from entrypoints.http.protocol.disconnection import ClientLeft, while_connected
 from entrypoints.http.protocol.idempotency import answer_of, fingerprint, idempotency_key, replayed
-from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.openapi import contract
+from entrypoints.http.protocol.operations import DATABASE_ERRORS
 from ports.extractions import ExtractionRepository
 from ports.unit_of_work import UnitOfWorkFactory
 

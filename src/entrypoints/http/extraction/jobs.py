@@ -37,9 +37,10 @@ from entrypoints.http.extraction.job_views import (
 )
 from entrypoints.http.protocol.answers import Id, json_response, page_response, path_id
 from entrypoints.http.protocol.bodies import JSON, NDJSON, read_body
-from entrypoints.http.protocol.cursors import Cursors, read_page
 from entrypoints.http.protocol.idempotency import idempotency_key, once
-from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.openapi import contract
+from entrypoints.http.protocol.operations import DATABASE_ERRORS
+from entrypoints.http.protocol.pages import Cursors, read_page
 from entrypoints.http.protocol.preconditions import existence
 from ports.extraction_jobs import ExtractionJobRepository
 from ports.extraction_schemas import ExtractionSchemaRepository

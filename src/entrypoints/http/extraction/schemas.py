@@ -25,7 +25,8 @@ from domain.extraction.schema import (
 )
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import read_json
-from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.openapi import contract
+from entrypoints.http.protocol.operations import DATABASE_ERRORS
 from entrypoints.http.protocol.preconditions import existence
 from ports.extraction_schemas import ExtractionSchemaRepository
 

@@ -30,7 +30,8 @@ from entrypoints.http.protocol.bodies import (
     read_object,
 )
 from entrypoints.http.protocol.idempotency import idempotency_key, once
-from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.openapi import contract
+from entrypoints.http.protocol.operations import DATABASE_ERRORS
 from ports.search_clicks import SearchClickLog
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 

@@ -33,8 +33,9 @@ from entrypoints.http.insights.insight_views import (
 )
 from entrypoints.http.protocol.answers import json_response, page_response
 from entrypoints.http.protocol.bodies import read_query
-from entrypoints.http.protocol.cursors import Cursors
-from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
+from entrypoints.http.protocol.openapi import contract
+from entrypoints.http.protocol.operations import DATABASE_ERRORS
+from entrypoints.http.protocol.pages import Cursors
 from ports.search_insights import SearchAnalysis, SearchInsightStore
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

@@ -1,4 +1,4 @@
-"""Bodies and path ids, as every resource writes and reads them."""
+"""Answers, and the types of members, as every resource writes and reads them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, Generic, TypeVar, cast
 
 import msgspec
 from litestar import Response
 
-from domain.errors import NotFound, Violation
+from domain.errors import NotFound
 from domain.records.orders import MAX_INT
-from entrypoints.http.protocol.bodies import Rules
+
+T = TypeVar("T")
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INT, examples=[1])]
 StoredId = Annotated[
@@ -43,8 +44,6 @@ Moment = Annotated[
 ]
 DEFAULT_LIMIT: Final = 50
 
-T = TypeVar("T")
-
 _ID: Final = re.compile(r"0|-?[1-9][0-9]{0,9}")
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -61,25 +60,12 @@ def path_id(raw: str, what: str) -> int:
 
 
 def utc(value: datetime | msgspec.UnsetType | None) -> datetime | None:
-    """A time of the caller's in UTC; None when it is not given. See `out_of_years` first."""
+    """A time of the caller's in UTC; None when it is not given."""
     return value.astimezone(UTC) if isinstance(value, datetime) else None
 
 
-def out_of_years(*names: str, at: str = "") -> Rules:
-    """A rule: the times of these names fall in the years 1..9999, which UTC can be told for."""
-
-    def violations(members: Mapping[str, object]) -> list[Violation]:
-        found = []
-        for name in names:
-            moment = members.get(name)
-            try:
-                moment.astimezone(UTC) if isinstance(moment, datetime) else None
-            except OverflowError:
-                detail = "must fall in the years 1..9999 of UTC"
-                found.append(Violation(pointer=at + name, detail=detail))
-        return found
-
-    return violations
+class JsonAnswer(Response[bytes], Generic[T]):
+    """An answer whose body is `T` as JSON; the document reads it from the handler's signature."""
 
 
 def shown(kind: type[T], *sources: object, **members: object) -> T:
@@ -105,10 +91,10 @@ def shown(kind: type[T], *sources: object, **members: object) -> T:
 
 
 def json_response(
-    body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response[bytes]:
+    body: T, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> JsonAnswer[T]:
     """A body as JSON."""
-    return Response(
+    return JsonAnswer(
         _ENCODER.encode(body),
         status_code=status,
         headers=dict(headers or {}),
@@ -116,7 +102,7 @@ def json_response(
     )
 
 
-def page_response(items: Sequence[Any], next_path: str | None) -> Response[bytes]:
+def page_response(items: Sequence[Any], next_path: str | None) -> JsonAnswer[Any]:
     """One page of a list, and the way to the next."""
     headers = {} if next_path is None else {"Link": f'<{next_path}>; rel="next"'}
     return json_response({"items": items, "next": next_path}, headers=headers)

@@ -1,10 +1,14 @@
-"""Bodies and queries: parsed strictly, and every bad member named, not only the first."""
+"""Bodies and queries: parsed strictly, and every bad member named, not only the first.
+
+Times fall in the years 1..9999 of UTC, so that each can be told in UTC.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from email.message import Message
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
@@ -25,6 +29,7 @@ NDJSON: Final = "application/x-ndjson"
 MERGE_PATCH: Final = "application/merge-patch+json"
 
 _PATH: Final = re.compile(r" - at `\$(.*)`$")
+_OUT_OF_YEARS: Final = "must fall in the years 1..9999 of UTC"
 _BOUNDS: Final = ("Expected str ", "Expected int ")  # not "Expected str, got int"
 
 
@@ -57,7 +62,8 @@ def read_object(raw: Any, struct: type[S], rules: Rules | None = None, at: str =
         value = msgspec.convert(raw, struct)
     except (msgspec.ValidationError, UnicodeEncodeError):  # the latter of a key
         raise InvalidInput.of(_violations(raw, struct, rules, at)) from None
-    found = rules(msgspec.structs.asdict(value)) if rules is not None else ()
+    members = msgspec.structs.asdict(value)
+    found = [*(rules(members) if rules is not None else ()), *_out_of_years(members, struct)]
     if found:
         raise InvalidInput.of([_below(at, each) for each in found])
     return value
@@ -180,9 +186,13 @@ def _from_text(text: str, kind: Any, name: str, found: list[Violation]) -> Any:
         found.append(Violation(pointer=name, detail=problem))
         return None
     try:
-        return msgspec.convert(text, kind)
+        value = msgspec.convert(text, kind)
     except msgspec.ValidationError:
         return _converted(_number(text), kind, name, found)
+    if _is_out_of_years(value):
+        found.append(Violation(pointer=name, detail=_OUT_OF_YEARS))
+        return None
+    return value
 
 
 def _number(text: str) -> str | int | float:
@@ -224,7 +234,10 @@ def _violations(
 def _converted(raw: Any, kind: Any, pointer: str, found: list[Violation]) -> Any:
     """`raw` as `kind`, or None and a violation in `found`."""
     try:
-        return msgspec.convert(raw, kind)
+        value = msgspec.convert(raw, kind)
+        if not _is_out_of_years(value):
+            return value
+        found.append(Violation(pointer=pointer, detail=_OUT_OF_YEARS))
     except msgspec.ValidationError as error:
         message = str(error)
         inner = _PATH.search(message)
@@ -236,6 +249,24 @@ def _converted(raw: Any, kind: Any, pointer: str, found: list[Violation]) -> Any
     except UnicodeEncodeError:
         found.append(Violation(pointer=pointer, detail="holds a name with a lone surrogate"))
     return None
+
+
+def _out_of_years(members: Mapping[str, object], struct: type[msgspec.Struct]) -> list[Violation]:
+    late = {name for name, member in members.items() if _is_out_of_years(member)}
+    return [
+        Violation(pointer=f"/{field.encode_name}", detail=_OUT_OF_YEARS)
+        for field in (msgspec.structs.fields(struct) if late else ())
+        if field.name in late
+    ]
+
+
+def _is_out_of_years(value: object) -> bool:
+    if isinstance(value, datetime):
+        try:
+            value.astimezone(UTC)
+        except OverflowError:
+            return True
+    return False
 
 
 def _unknown(pointer: str, name: str, known: Mapping[str, object]) -> Violation:

@@ -5,17 +5,64 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
 
 from litestar import Request, Response
 
 from domain.errors import ChangesCollided, InvalidInput, Violation
+from entrypoints.http.protocol.answers import JsonAnswer
 from ports.idempotency import KeptAnswer
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+
+A = TypeVar("A", bound=Response[bytes])
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _TRIES: Final = 3
 _KEPT_HEADERS: Final = ("location", "etag")
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """Work of a request that is done once, however often the request is sent with its key.
+
+    Attributes:
+        request: the request.
+        key: its idempotency key; None without one.
+        open_unit: opens the transaction.
+    """
+
+    request: Request[Any, Any, Any]
+    key: str | None
+    open_unit: UnitOfWorkFactory
+
+    async def do(
+        self,
+        work: Callable[[UnitOfWork], Awaitable[A]],
+        *,
+        alone: Callable[[], Awaitable[A]] | None = None,
+        digest: bytes | None = None,
+    ) -> A:
+        """Do `work` in a transaction; with a key, keep its answer there or replay the kept one.
+
+        Args:
+            work: all of it, in the transaction.
+            alone: the same without one, for a request without a key: where a single statement is
+                all that there is to do. None opens a transaction for that too.
+            digest: what makes two requests the same; None for `fingerprint(request)`.
+
+        Raises:
+            RequestInProgress, IdempotencyKeyReused: see `IdempotencyStore.claim`.
+            AppError: what `work` raises; nothing is kept then, and the key can be used again.
+        """
+        if self.key is not None:
+            return await once(self.request, self.key, self.open_unit, work, digest=digest)
+        if alone is not None:
+            return await alone()
+        async with self.open_unit() as unit:
+            response = await work(unit)
+            await unit.commit()
+        return response
 
 
 def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
@@ -41,10 +88,10 @@ async def once(
     request: Request[Any, Any, Any],
     key: str,
     open_unit: UnitOfWorkFactory,
-    work: Callable[[UnitOfWork], Awaitable[Response[bytes]]],
+    work: Callable[[UnitOfWork], Awaitable[A]],
     *,
     digest: bytes | None = None,
-) -> Response[bytes]:
+) -> A:
     """Do `work` in one transaction with the keeping of its answer, or replay the kept answer.
 
     A transaction that collided with others is done again, 3 times in all.
@@ -73,12 +120,12 @@ async def _once(
     key: str,
     digest: bytes,
     open_unit: UnitOfWorkFactory,
-    work: Callable[[UnitOfWork], Awaitable[Response[bytes]]],
-) -> Response[bytes]:
+    work: Callable[[UnitOfWork], Awaitable[A]],
+) -> A:
     async with open_unit() as unit:
         kept = await unit.answers.claim(key, digest)
         if kept is not None:
-            return replayed(kept)
+            return cast("A", replayed(kept))  # it was `A` when it was first given
         response = await work(unit)
         await unit.answers.keep(key, digest, answer_of(response))
         await unit.commit()
@@ -96,9 +143,9 @@ def answer_of(response: Response[bytes]) -> KeptAnswer:
     return KeptAnswer(status=status, headers=headers, body=response.content)
 
 
-def replayed(kept: KeptAnswer) -> Response[bytes]:
+def replayed(kept: KeptAnswer) -> JsonAnswer[Any]:
     """The kept answer, marked as a replay."""
-    return Response(
+    return JsonAnswer(
         kept.body,
         status_code=kept.status,
         headers={**kept.headers, "Idempotency-Replayed": "true"},

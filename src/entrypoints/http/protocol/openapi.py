@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the contract that each handler declares.
+"""The OpenAPI 3.1 document, made from what each handler takes and answers.
 
 Litestar's own generator knows types, not refusals: here every answer of every operation is stated,
 errors included, each with an example.
@@ -7,40 +7,32 @@ errors included, each with an example.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, get_args
 
 import msgspec
 from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from domain.errors import (
-    AppError,
-    ChangesCollided,
-    DatabaseBusy,
-    DatabaseReadOnly,
-    DatabaseUnavailable,
-    DatabaseUnfit,
-    InvalidInput,
-    StatementTimedOut,
-)
+from domain.errors import AppError, InvalidInput
 from entrypoints.http.protocol.bodies import JSON
-from entrypoints.http.protocol.openapi_answers import SCHEMA_REF, headers_of, refusals
+from entrypoints.http.protocol.operations import OPERATION, Operation
+from entrypoints.http.protocol.pages import Page
+from entrypoints.http.protocol.parameters import DocumentedBody, RequestPart
 from entrypoints.http.protocol.problems import (
+    DEFECT,
+    MEDIA_TYPE,
+    TOO_LARGE,
+    Kind,
     MalformedRequest,
     Problem,
+    ProblemError,
     UnsupportedMediaType,
+    kind_of,
 )
 
-DATABASE_ERRORS: Final = (
-    DatabaseUnavailable,
-    DatabaseBusy,
-    ChangesCollided,
-    DatabaseReadOnly,
-    DatabaseUnfit,
-    StatementTimedOut,
-)
-"""What anything that reads or writes rows may raise."""
+SCHEMA_REF: Final = "#/components/schemas/{name}"
 
 REQUEST_HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "If-Match": (
@@ -57,85 +49,25 @@ REQUEST_HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     ),
 }
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contract:
-    """What one operation takes and answers.
-
-    Attributes:
-        summary: what it does, in a few words.
-        tag: the group that it stands in.
-        status: of success.
-        returns: type of the success body; None for none.
-        media: media type of the success body.
-        body: type of the request body; None for none.
-        body_required: whether a request without a body is refused.
-        body_types: media types that it may have.
-        more_bodies, more_media: further forms of the request and of the success body, as text:
-            media type -> example.
-        query: struct of the query parameters.
-        path: types of the path parameters, by name.
-        errors: what the use case may raise, beyond what follows from the shape.
-        request_headers, response_headers: names of those that it knows.
-        example, body_example: one success body, one request body.
-        more: further answers that are no problem documents: status -> (type, description), or
-            (type, description, example) when `example` does not fit it.
-    """
-
-    summary: str
-    tag: str
-    status: int = 200
-    returns: Any = None
-    media: str = JSON
-    body: Any = None
-    body_required: bool = True
-    body_types: Sequence[str] = (JSON,)
-    more_bodies: Mapping[str, str] = field(default_factory=dict)
-    more_media: Mapping[str, str] = field(default_factory=dict)
-    query: type[msgspec.Struct] | None = None
-    path: Mapping[str, Any] = field(default_factory=dict)
-    errors: Sequence[type[AppError]] = ()
-    request_headers: Sequence[str] = ()
-    response_headers: Sequence[str] = ()
-    example: Any = None
-    body_example: Any = None
-    more: Mapping[int, tuple[Any, str] | tuple[Any, str, Any]] = field(default_factory=dict)
-
-    def __deepcopy__(self, _: object) -> Contract:
-        # Litestar copies a controller's handlers; the types in here cannot be, and need not be.
-        return self
-
-    @property
-    def all_errors(self) -> Sequence[type[AppError]]:
-        """`errors` and those that every operation of this shape has."""
-        shaped: list[type[AppError]] = list(self.errors)
-        if self.body is not None:
-            shaped += [MalformedRequest, UnsupportedMediaType]
-        if self.body is not None or self.query is not None or self.request_headers:
-            shaped.append(InvalidInput)
-        return shaped
-
-
-def contract(**parts: Any) -> dict[str, Any]:
-    """`opt` of a handler; the arguments are those of `Contract`."""
-    return {"contract": Contract(**parts)}
+RESPONSE_HEADERS: Final[Mapping[str, str]] = {
+    "ETag": "The version of the resource, for If-Match",
+    "Location": "The path of the new resource",
+    "Link": 'The next page, rel="next"; absent on the last',
+    "Retry-After": "Seconds to wait before a new try",
+    "Idempotency-Replayed": "`true` when this is a kept answer",
+}
 
 
 def document(app: Litestar, *, version: str) -> dict[str, Any]:
-    """The whole document; handlers without a contract are left out."""
-    operations = sorted(_operations(app), key=lambda each: (each[0], each[1]))
-    types: list[Any] = [Problem]
-    for _, _, _, stated in operations:
-        queried = stated.query
-        in_query = [each.type for each in msgspec.structs.fields(queried)] if queried else []
-        more = [kind for kind, *_ in stated.more.values()]
-        types += [stated.returns, stated.body, *stated.path.values(), *in_query, *more]
+    """The whole document; handlers that are no operations are left out."""
+    handlers = sorted(_handlers(app), key=lambda each: (each[0], each[1]))
+    types: list[Any] = [Problem, *(kind for *_, handler in handlers for kind in _types(handler))]
     schemas, components = msgspec.json.schema_components(types, ref_template=SCHEMA_REF)
     found = dict(zip(map(id, types), schemas, strict=True))
 
     paths: dict[str, dict[str, Any]] = {}
-    for path, method, name, stated in operations:
-        paths.setdefault(path, {})[method] = _operation(name, stated, found)
+    for path, method, handler in handlers:
+        paths.setdefault(path, {})[method] = _described(handler, found)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -148,86 +80,176 @@ def document(app: Litestar, *, version: str) -> dict[str, Any]:
     }
 
 
-def _operations(app: Litestar) -> Iterator[tuple[str, str, str, Contract]]:
+def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
+    """Path, method and handler of each operation."""
     for route in app.routes:
-        if not isinstance(route, HTTPRoute):
-            continue
-        for handler in route.route_handlers:
-            stated = handler.opt.get("contract")
-            if not isinstance(stated, Contract):
-                continue
-            for method in sorted(handler.http_methods - {"OPTIONS"}):
-                yield route.path_format, method.lower(), handler.handler_name, stated
+        for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
+            if OPERATION in handler.opt:
+                for method in sorted(handler.http_methods - {"OPTIONS"}):
+                    yield route.path_format, method.lower(), handler
 
 
-def _operation(name: str, stated: Contract, found: Mapping[int, Any]) -> dict[str, Any]:
-    parameters = [
-        {"name": each, "in": "path", "required": True, "schema": found[id(kind)]}
-        for each, kind in stated.path.items()
-    ]
-    if stated.query is not None:
-        for member in msgspec.structs.fields(stated.query):
-            schema = dict(found[id(member.type)])
-            described = schema.pop("description", None)
-            parameters.append(
-                {
-                    "name": member.encode_name,
-                    "in": "query",
-                    "required": member.required,
-                    "schema": schema,
-                    **({"description": described} if described else {}),
-                }
-            )
-    for each in stated.request_headers:
-        description, schema = REQUEST_HEADERS[each]
-        parameters.append(
-            {
-                "name": each,
-                "in": "header",
-                "required": False,
-                "schema": schema,
-                "description": description,
-            }
-        )
-    refused = refusals(stated.all_errors, has_body=stated.body is not None)
+def _types(handler: HTTPRouteHandler) -> Iterator[Any]:
+    """Every type that the description of an operation has a schema of."""
+    stated: Operation = handler.opt[OPERATION]
+    yield stated.returns
+    for part in stated.parts:
+        yield part.path_schema()
+        if (struct := part.query_struct()) is not None:
+            yield from (member.type for member in msgspec.structs.fields(struct))
+        if (body := part.body()) is not None:
+            yield body.kind
+    yield from (kind for kind, *_ in stated.more.values())
+
+
+def _described(handler: HTTPRouteHandler, found: Mapping[int, Any]) -> dict[str, Any]:
+    stated: Operation = handler.opt[OPERATION]
+    bodies = [body for part in stated.parts if (body := part.body()) is not None]
     operation: dict[str, Any] = {
-        "operationId": name,
+        "operationId": handler.handler_name,
         "summary": stated.summary,
-        "tags": [stated.tag],
-        "parameters": parameters,
-        "responses": {str(stated.status): _success(stated, found), **refused},
+        "tags": handler.resolve_tags() or handler.opt["tags"],
+        "parameters": list(_parameters(stated.parts, found)),
+        "responses": {
+            str(handler.opt.get("status") or handler.status_code): _success(stated, found),
+            **refusals(stated.errors, has_body=bool(bodies)),
+        },
     }
     for status, (kind, description, *example) in stated.more.items():
         operation["responses"][str(status)] = {
             "description": description,
             "headers": headers_of(("Retry-After",) if status == 503 else ()),
-            "content": {JSON: _content(found[id(kind)], *(example or [stated.example]))},
+            "content": {JSON: _content(found[id(kind)], *(example or [_example(stated)]))},
         }
-    if "If-None-Match" in stated.request_headers and stated.status == 200 and not stated.body:
+    if any(part.not_modified for part in stated.parts):
         operation["responses"]["304"] = {
             "description": "The caller's copy is still right",
             "headers": headers_of(("ETag",)),
         }
-    if stated.body is not None:
-        content = _content(found[id(stated.body)], stated.body_example)
+    for body in bodies:
+        example = stated.body_example or example_of(body.kind)
+        content = _content(found[id(body.kind)], example)
         operation["requestBody"] = {
-            "required": stated.body_required,
-            "content": {**dict.fromkeys(stated.body_types, content), **_texts(stated.more_bodies)},
+            "required": body.required,
+            "content": {**dict.fromkeys(body.media_types, content), **_texts(body.texts)},
         }
     return operation
 
 
-def _success(stated: Contract, found: Mapping[int, Any]) -> dict[str, Any]:
-    response: dict[str, Any] = {
-        "description": stated.summary,
-        "headers": headers_of(stated.response_headers),
-    }
+def _parameters(parts: Sequence[RequestPart], found: Mapping[int, Any]) -> Iterator[dict[str, Any]]:
+    """Those in the path, in the query, in headers."""
+    for part in parts:
+        if (kind := part.path_schema()) is not None:
+            yield {"name": part.name, "in": "path", "required": True, "schema": found[id(kind)]}
+    for part in parts:
+        struct = part.query_struct()
+        for member in () if struct is None else msgspec.structs.fields(struct):
+            schema = dict(found[id(member.type)])
+            described = schema.pop("description", None)
+            yield {
+                "name": member.encode_name,
+                "in": "query",
+                "required": member.required,
+                "schema": schema,
+                **({"description": described} if described else {}),
+            }
+    for name in (name for part in parts for name in part.request_headers):
+        description, schema = REQUEST_HEADERS[name]
+        yield {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "schema": schema,
+            "description": description,
+        }
+
+
+def _success(stated: Operation, found: Mapping[int, Any]) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": stated.summary, "headers": headers_of(())}
     if stated.returns is not None:
+        of_parts = [name for part in stated.parts for name in part.response_headers]
+        response["headers"] = headers_of([*stated.headers, *of_parts])
         response["content"] = {
-            stated.media: _content(found[id(stated.returns)], stated.example),
+            stated.media: _content(found[id(stated.returns)], _example(stated)),
             **_texts(stated.more_media),
         }
     return response
+
+
+def _example(stated: Operation) -> Any:
+    return stated.example or example_of(stated.returns)
+
+
+def example_of(kind: Any) -> Any:
+    """The example that a struct states for itself, or that a page's rows do; None without one."""
+    if isinstance(kind, type) and issubclass(kind, Page):
+        items = next(each for each in msgspec.structs.fields(kind) if each.name == "items")
+        (row,) = get_args(items.type)
+        return {"items": [example_of(row)], "next": None}
+    return getattr(kind, "EXAMPLE", None)
+
+
+def refusals(errors: Sequence[type[AppError]], *, has_body: bool) -> dict[str, Any]:
+    """What an operation refuses, by status: `errors`, and what every operation has."""
+    by_status: dict[int, list[type[AppError]]] = {}
+    for error in dict.fromkeys(errors):
+        kind = kind_of(error)
+        assert kind is not None, error
+        by_status.setdefault(kind.status, []).append(error)
+    found: dict[str, Any] = {}
+    for status, alike in sorted(by_status.items()):
+        described = [(each.code, kind_of(each)) for each in alike]
+        found[str(int(status))] = _problems(
+            [(code, kind) for code, kind in described if kind is not None],
+            ("Retry-After",) if status in {409, 503} else (),
+        )
+    if has_body:
+        found["413"] = _problems([("body_too_large", TOO_LARGE)])
+    found["500"] = _problems([("internal", DEFECT)])
+    return found
+
+
+def _problems(kinds: Sequence[tuple[str, Kind]], headers: Sequence[str] = ()) -> dict[str, Any]:
+    """One status, with an example for each of its codes."""
+    return {
+        "description": ", or ".join(kind.title for _, kind in kinds),
+        "headers": headers_of(headers),
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": SCHEMA_REF.format(name="Problem")},
+                "examples": {code: {"value": _problem(code, kind)} for code, kind in kinds},
+            }
+        },
+    }
+
+
+def _problem(code: str, kind: Kind) -> Any:
+    named = code == InvalidInput.code
+    return msgspec.to_builtins(
+        Problem(
+            type=f"/problems/{code}",
+            code=code,
+            title=kind.title,
+            status=kind.status,
+            detail="1 member is invalid." if named else f"{kind.title}.",
+            instance="3f2a8c1e5b7d4a60",
+            errors=[ProblemError(pointer="/name", detail="must not be blank")] if named else [],
+        )
+    )
+
+
+def headers_of(names: Sequence[str]) -> dict[str, Any]:
+    """The headers of an answer, by name."""
+    described = {name: RESPONSE_HEADERS[name] for name in names}
+    found = {
+        name: {"description": text, "schema": {"type": "string"}}
+        for name, text in described.items()
+    }
+    found["X-Request-Id"] = {
+        "description": "The id of this exchange, in the logs too",
+        "schema": {"type": "string"},
+    }
+    return found
 
 
 def _texts(examples: Mapping[str, str]) -> dict[str, Any]:
@@ -237,3 +259,84 @@ def _texts(examples: Mapping[str, str]) -> dict[str, Any]:
 def _content(schema: Any, example: Any) -> dict[str, Any]:
     examples = {} if example is None else {"examples": {"typical": {"value": example}}}
     return {"schema": schema, **examples}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stated(RequestPart):
+    """What the arguments of `contract` say."""
+
+    at: Any = None
+    query: type[msgspec.Struct] | None = None
+    sent: DocumentedBody | None = None
+    names: Sequence[str] = ()
+    unchanged: bool = False
+
+    async def read(self, request: Any, given: Mapping[str, Any]) -> Any:
+        """Never called."""
+
+    @property
+    def request_headers(self) -> Sequence[str]:  # type: ignore[override]
+        """See `RequestPart`."""
+        return self.names
+
+    @property
+    def not_modified(self) -> bool:  # type: ignore[override]
+        """See `RequestPart`."""
+        return self.unchanged
+
+    def path_schema(self) -> Any:
+        """See `RequestPart`."""
+        return self.at
+
+    def query_struct(self) -> type[msgspec.Struct] | None:
+        """See `RequestPart`."""
+        return self.query
+
+    def body(self) -> DocumentedBody | None:
+        """See `RequestPart`."""
+        return self.sent
+
+
+def contract(
+    *,
+    summary: str,
+    tag: str,
+    status: int = 200,
+    body: Any = None,
+    body_required: bool = True,
+    body_types: Sequence[str] = (JSON,),
+    more_bodies: Mapping[str, str] | None = None,
+    query: type[msgspec.Struct] | None = None,
+    path: Mapping[str, Any] | None = None,
+    errors: Sequence[type[AppError]] = (),
+    request_headers: Sequence[str] = (),
+    response_headers: Sequence[str] = (),
+    **documented: Any,
+) -> dict[str, Any]:
+    """`opt` of a handler whose signature does not tell yet; to be replaced by `operations`."""
+    sent = None
+    shaped: list[type[AppError]] = []
+    if body is not None:
+        shaped += [MalformedRequest, UnsupportedMediaType]
+        sent = DocumentedBody(
+            kind=body, required=body_required, media_types=body_types, texts=more_bodies or {}
+        )
+    if body is not None or query is not None or request_headers:
+        shaped.append(InvalidInput)
+    parts = [
+        *(_Stated(name=name, at=kind) for name, kind in (path or {}).items()),
+        _Stated(
+            query=query,
+            sent=sent,
+            names=request_headers,
+            unchanged="If-None-Match" in request_headers and status == 200 and not body,
+        ),
+    ]
+    stated = Operation(
+        summary=summary,
+        parts=parts,
+        errors=(*errors, *shaped),
+        headers=response_headers,
+        **documented,
+    )
+    return {OPERATION: stated, "tags": [tag], "status": status}

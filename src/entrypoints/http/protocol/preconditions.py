@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, TypedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypedDict, TypeVar
 
 from litestar import Request
 
 from domain.errors import PreconditionFailed
+from entrypoints.http.protocol.answers import JsonAnswer, json_response
+
+V = TypeVar("V")
 
 _TAG: Final = re.compile(r'(W/)?"([^"]*)"')
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
 
 
-class Versions(TypedDict):
+class Versioned(Protocol):
+    """A row that has a version, one more with every change."""
+
+    @property
+    def version(self) -> int:
+        """1 and up."""
+        ...
+
+
+R = TypeVar("R", bound=Versioned)
+
+
+class VersionConditions(TypedDict):
     """Which versions of its row a write may meet; the arguments of the repositories."""
 
     if_version: frozenset[int] | None
     unless_version: frozenset[int]
 
 
-class Existence(TypedDict):
+class ExistenceConditions(TypedDict):
     """Whether a write may meet what is there, or make what is not; both: neither."""
 
     only_new: bool
@@ -32,7 +49,7 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def conditions(request: Request[Any, Any, Any]) -> Versions:
+def conditions(request: Request[Any, Any, Any]) -> VersionConditions:
     """What `If-Match` and `If-None-Match` say of a write to a row; both have to hold.
 
     A tag that we never made, and of `If-Match` a weak one, is the tag of no version. With an
@@ -45,7 +62,7 @@ def conditions(request: Request[Any, Any, Any]) -> Versions:
     return {"if_version": if_version, "unless_version": _versions(excluded or "", weak=True)}
 
 
-def existence(request: Request[Any, Any, Any]) -> Existence:
+def existence(request: Request[Any, Any, Any]) -> ExistenceConditions:
     """What `If-Match` and `If-None-Match` say of a write to something that has no ETag.
 
     A tag is that of nothing here; of something that is there, `only_new` refuses the write.
@@ -67,6 +84,35 @@ def not_modified(request: Request[Any, Any, Any], version: int) -> bool:
     if allowed not in {None, "*"} and version not in _versions(allowed or "", weak=False):
         raise PreconditionFailed(f"The resource is now in version {version}.")
     return known == "*" or version in _versions(known or "", weak=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadConditions:
+    """What the request of a GET says of the versions that its caller has."""
+
+    request: Request[Any, Any, Any]
+
+    def answer(self, row: R, view: Callable[[R], V]) -> JsonAnswer[V]:
+        """The row, or 304 where the caller has it already.
+
+        Raises:
+            PreconditionFailed: see `not_modified`.
+        """
+        if not_modified(self.request, row.version):
+            return JsonAnswer(b"", status_code=304, headers={"ETag": etag(row.version)})
+        return versioned_response(row, view)
+
+
+def versioned_response(
+    row: R,
+    view: Callable[[R], V],
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> JsonAnswer[V]:
+    """A row as JSON, with the ETag of its version."""
+    headers = {"ETag": etag(row.version), **(headers or {})}
+    return json_response(view(row), status=status, headers=headers)
 
 
 def _versions(tags: str, *, weak: bool) -> frozenset[int]:

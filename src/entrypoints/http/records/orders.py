@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable
 from datetime import datetime
-from typing import Annotated, Any, Final
+from functools import partial
+from typing import Annotated, Any, ClassVar, TypeAlias
 
-from litestar import Controller, Request, Response, delete, get, patch, post, put
-from litestar.di import NamedDependency
-from litestar.params import FromPath, SkipValidation
+from litestar import Controller
+from litestar.di import NamedDependency, Provide
+from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from domain.errors import (
-    IdempotencyKeyReused,
-    NotFound,
-    PreconditionFailed,
-    RequestInProgress,
-    UnknownUser,
-    Violation,
-)
+from domain.errors import UnknownUser
 from domain.records.orders import (
     Order,
     OrderChanges,
@@ -29,26 +23,21 @@ from domain.records.orders import (
 )
 from domain.records.service import OrderService
 from domain.records.users import UserId
-from entrypoints.http.protocol.answers import (
-    DEFAULT_LIMIT,
-    Cursor,
-    Id,
-    Limit,
-    Moment,
-    StoredId,
-    json_response,
-    out_of_years,
-    page_response,
-    path_id,
-    utc,
+from entrypoints.http.protocol.answers import Id, JsonAnswer, Moment, StoredId, path_id, utc
+from entrypoints.http.protocol.operations import delete, get, patch, post, put
+from entrypoints.http.protocol.pages import ListQuery, Page
+from entrypoints.http.protocol.parameters import (
+    Body,
+    IdempotentWork,
+    InPath,
+    MergePatch,
+    PageOf,
+    ReadsVersion,
+    WritesVersion,
 )
-from entrypoints.http.protocol.bodies import JSON, MERGE_PATCH, read_body
-from entrypoints.http.protocol.cursors import Cursors, read_page
-from entrypoints.http.protocol.idempotency import idempotency_key, once
-from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
-from entrypoints.http.protocol.preconditions import conditions, etag, not_modified
+from entrypoints.http.protocol.preconditions import versioned_response
 from ports.records import OrderRepository
-from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from ports.unit_of_work import UnitOfWork
 
 ProductName = Annotated[
     str,
@@ -66,19 +55,11 @@ FixedDate = Annotated[
 ]
 Ignored = Annotated[Any, Meta(description="Read-only; accepted and ignored")]
 
-_EXAMPLE: Final = {
-    "id": 1,
-    "user_id": 1,
-    "product_name": "oak chair",
-    "quantity": 2,
-    "order_date": "2026-11-22T09:30:00Z",
-}
-_DATE_RANGE: Final = out_of_years("order_date", at="/")
-_BODY: Final = {"user_id": 1, "product_name": "oak chair", "quantity": 2}
 
-
-class OrderBody(Struct, forbid_unknown_fields=True):
+class NewOrder(Struct, forbid_unknown_fields=True):
     """An order to create; without `order_date` it is placed now."""
+
+    EXAMPLE: ClassVar = {"user_id": 1, "product_name": "oak chair", "quantity": 2}
 
     user_id: Id
     product_name: ProductName
@@ -88,6 +69,8 @@ class OrderBody(Struct, forbid_unknown_fields=True):
 
 class OrderReplacement(Struct, forbid_unknown_fields=True):
     """An order as a whole; what GET returned can be put back."""
+
+    EXAMPLE: ClassVar = NewOrder.EXAMPLE
 
     user_id: Id
     product_name: ProductName
@@ -99,6 +82,8 @@ class OrderReplacement(Struct, forbid_unknown_fields=True):
 class OrderPatch(Struct, forbid_unknown_fields=True):
     """The members to change."""
 
+    EXAMPLE: ClassVar = {"quantity": 3}
+
     user_id: Id | UnsetType = UNSET
     product_name: ProductName | UnsetType = UNSET
     quantity: Quantity | UnsetType = UNSET
@@ -108,6 +93,8 @@ class OrderPatch(Struct, forbid_unknown_fields=True):
 class OrderView(Struct):
     """An order as stored; null stands in rows that another program left incomplete."""
 
+    EXAMPLE: ClassVar = {"id": 1, **NewOrder.EXAMPLE, "order_date": "2026-11-22T09:30:00Z"}
+
     id: StoredId
     user_id: int | None
     product_name: str
@@ -115,14 +102,11 @@ class OrderView(Struct):
     order_date: datetime | None
 
 
-class OrderPage(Struct):
+class OrderPage(Page[OrderView]):
     """One page, newest first."""
 
-    items: list[OrderView]
-    next: str | None
 
-
-class OrderQuery(Struct, forbid_unknown_fields=True):
+class OrderQuery(ListQuery, forbid_unknown_fields=True):
     """Filters and position of the list."""
 
     user_id: Annotated[Id, Meta(description="Only orders of this user")] | None = None
@@ -143,41 +127,27 @@ class OrderQuery(Struct, forbid_unknown_fields=True):
     until: Annotated[Moment, Meta(description="Placed before this time")] | None = field(
         default=None, name="to"
     )
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
 
 
+OrderIdInPath: TypeAlias = Annotated[OrderId, InPath(partial(path_id, what="order"), StoredId)]
 Orders = NamedDependency[SkipValidation[OrderRepository]]
 Service = NamedDependency[SkipValidation[OrderService]]
-Units = NamedDependency[SkipValidation[UnitOfWorkFactory]]
-Sealer = NamedDependency[SkipValidation[Cursors]]
 
 
 class OrderController(Controller):
     """Orders."""
 
     path = "/orders"
+    tags = ("orders",)
+    dependencies = {  # noqa: RUF012
+        "rules": Provide(lambda: order_violations, sync_to_thread=False)
+    }
 
-    @post(
-        opt=contract(
-            summary="Create an order",
-            tag="orders",
-            status=201,
-            returns=OrderView,
-            example=_EXAMPLE,
-            body=OrderBody,
-            body_example=_BODY,
-            errors=(UnknownUser, RequestInProgress, IdempotencyKeyReused, *DATABASE_ERRORS),
-            request_headers=("Idempotency-Key",),
-            response_headers=("Location", "ETag", "Idempotency-Replayed"),
-        )
-    )
+    @post(errors=[UnknownUser], headers=["Location", "ETag"])
     async def create_order(
-        self, request: Request[Any, Any, Any], order_service: Service, open_unit: Units
-    ) -> Response[bytes]:
-        """Create one."""
-        key = idempotency_key(request)
-        body = await read_body(request, OrderBody, _violations)
+        self, once: IdempotentWork, body: Body[NewOrder], order_service: Service
+    ) -> JsonAnswer[OrderView]:
+        """Create an order."""
         draft = OrderDraft(
             user_id=UserId(body.user_id),
             product_name=body.product_name,
@@ -185,159 +155,76 @@ class OrderController(Controller):
             order_date=utc(body.order_date),
         )
 
-        async def place(service: OrderService) -> Response[bytes]:
-            order = await service.place(draft)
-            return _respond(order, status=201, headers={"Location": f"/orders/{order.id}"})
+        async def place(orders: OrderService) -> JsonAnswer[OrderView]:
+            order = await orders.place(draft)
+            headers = {"Location": f"/orders/{order.id}"}
+            return versioned_response(order, _view, status=201, headers=headers)
 
-        if key is None:
-            return await place(order_service)
+        def in_unit(unit: UnitOfWork) -> Awaitable[JsonAnswer[OrderView]]:
+            return place(OrderService(orders=unit.orders))
 
-        async def in_unit(unit: UnitOfWork) -> Response[bytes]:
-            return await place(OrderService(orders=unit.orders))
+        return await once.do(in_unit, alone=lambda: place(order_service))
 
-        return await once(request, key, open_unit, in_unit)
-
-    @get(
-        opt=contract(
-            summary="List orders, newest first",
-            tag="orders",
-            returns=OrderPage,
-            example={"items": [_EXAMPLE], "next": None},
-            query=OrderQuery,
-            errors=DATABASE_ERRORS,
-            response_headers=("Link",),
-        )
-    )
-    async def list_orders(
-        self, request: Request[Any, Any, Any], orders: Orders, cursors: Sealer
-    ) -> Response[bytes]:
-        """One page."""
-        query, filters, before = read_page(
-            request, OrderQuery, cursors, self.path, out_of_years("from", "to")
-        )
+    @get()
+    async def list_orders(self, page: PageOf[OrderQuery], orders: Orders) -> JsonAnswer[OrderPage]:
+        """List orders, newest first."""
+        query = page.query
         filtered = OrderFilter(
             user_id=None if query.user_id is None else UserId(query.user_id),
             product_name=query.product_name,
             since=utc(query.since),
             until=utc(query.until),
         )
-        found = await orders.page(
-            filtered,
-            limit=query.limit + 1,
-            before=None if before is None else OrderId(before),
-        )
-        items = [_view(order) for order in found[: query.limit]]
-        more = len(found) > query.limit
-        return page_response(
-            items,
-            cursors.next_path(self.path, filters, items[-1].id, query.limit) if more else None,
-        )
+        found = await orders.page(filtered, limit=page.read_limit, before=page.before(OrderId))
+        return page.answer(OrderPage, found, _view, lambda order: order.id)
 
-    @get(
-        "/{order_id:str}",
-        opt=contract(
-            summary="Fetch an order",
-            tag="orders",
-            returns=OrderView,
-            example=_EXAMPLE,
-            path={"order_id": StoredId},
-            errors=(NotFound, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match", "If-None-Match"),
-            response_headers=("ETag",),
-        ),
-    )
+    @get("/{order_id:str}")
     async def get_order(
-        self, request: Request[Any, Any, Any], order_id: FromPath[str], orders: Orders
-    ) -> Response[bytes]:
-        """Fetch one."""
-        order = await orders.get(_id(order_id))
-        if not_modified(request, order.version):
-            return Response(b"", status_code=304, headers={"ETag": etag(order.version)})
-        return _respond(order)
+        self, order_id: OrderIdInPath, known: ReadsVersion, orders: Orders
+    ) -> JsonAnswer[OrderView]:
+        """Fetch an order."""
+        return known.answer(await orders.get(order_id), _view)
 
-    @put(
-        "/{order_id:str}",
-        opt=contract(
-            summary="Replace an order's user, product and quantity",
-            tag="orders",
-            returns=OrderView,
-            example=_EXAMPLE,
-            path={"order_id": StoredId},
-            body=OrderReplacement,
-            body_example=_BODY,
-            errors=(NotFound, UnknownUser, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match", "If-None-Match"),
-            response_headers=("ETag",),
-        ),
-    )
+    @put("/{order_id:str}", errors=[UnknownUser])
     async def replace_order(
-        self, request: Request[Any, Any, Any], order_id: FromPath[str], order_service: Service
-    ) -> Response[bytes]:
-        """Replace one."""
-        identity = _id(order_id)
-        body = await read_body(request, OrderReplacement, _violations)
+        self,
+        order_id: OrderIdInPath,
+        body: Body[OrderReplacement],
+        versions: WritesVersion,
+        order_service: Service,
+    ) -> JsonAnswer[OrderView]:
+        """Replace an order's user, product and quantity."""
         changes = OrderChanges(
             user_id=UserId(body.user_id),
             product_name=body.product_name,
             quantity=body.quantity,
             order_date=utc(body.order_date),
         )
-        return _respond(await order_service.change(identity, changes, **conditions(request)))
+        return versioned_response(await order_service.change(order_id, changes, **versions), _view)
 
-    @patch(
-        "/{order_id:str}",
-        opt=contract(
-            summary="Change some members of an order (JSON merge patch)",
-            tag="orders",
-            returns=OrderView,
-            example=_EXAMPLE,
-            path={"order_id": StoredId},
-            body=OrderPatch,
-            body_types=(MERGE_PATCH, JSON),
-            body_example={"quantity": 3},
-            errors=(NotFound, UnknownUser, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match", "If-None-Match"),
-            response_headers=("ETag",),
-        ),
-    )
+    @patch("/{order_id:str}", errors=[UnknownUser])
     async def patch_order(
-        self, request: Request[Any, Any, Any], order_id: FromPath[str], order_service: Service
-    ) -> Response[bytes]:
-        """Change some members of one."""
-        identity = _id(order_id)
-        body = await read_body(request, OrderPatch, _violations, (MERGE_PATCH, JSON))
+        self,
+        order_id: OrderIdInPath,
+        body: MergePatch[OrderPatch],
+        versions: WritesVersion,
+        order_service: Service,
+    ) -> JsonAnswer[OrderView]:
+        """Change some members of an order (JSON merge patch)."""
         changes = OrderChanges(
             user_id=None if body.user_id is UNSET else UserId(body.user_id),
             product_name=None if body.product_name is UNSET else body.product_name,
             quantity=None if body.quantity is UNSET else body.quantity,
             order_date=utc(body.order_date),
         )
-        return _respond(await order_service.change(identity, changes, **conditions(request)))
+        return versioned_response(await order_service.change(order_id, changes, **versions), _view)
 
-    @delete(
-        "/{order_id:str}",
-        opt=contract(
-            summary="Delete an order",
-            tag="orders",
-            status=204,
-            path={"order_id": StoredId},
-            errors=(NotFound, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match", "If-None-Match"),
-        ),
-    )
+    @delete("/{order_id:str}")
     async def delete_order(
-        self, request: Request[Any, Any, Any], order_id: FromPath[str], orders: Orders
+        self, order_id: OrderIdInPath, versions: WritesVersion, orders: Orders
     ) -> None:
-        """Delete one."""
-        await orders.delete(_id(order_id), **conditions(request))
-
-
-def _violations(members: Mapping[str, object]) -> list[Violation]:
-    return [*order_violations(members), *_DATE_RANGE(members)]
-
-
-def _id(raw: str) -> OrderId:
-    return OrderId(path_id(raw, "order"))
+        """Delete an order."""
+        await orders.delete(order_id, **versions)
 
 
 def _view(order: Order) -> OrderView:
@@ -347,12 +234,4 @@ def _view(order: Order) -> OrderView:
         product_name=order.product_name,
         quantity=order.quantity,
         order_date=order.order_date,
-    )
-
-
-def _respond(
-    order: Order, *, status: int = 200, headers: dict[str, str] | None = None
-) -> Response[bytes]:
-    return json_response(
-        _view(order), status=status, headers={"ETag": etag(order.version), **(headers or {})}
     )

@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import datetime
-from typing import Annotated, Any, Final
+from functools import partial
+from typing import Annotated, Any, ClassVar, TypeAlias
 
-from litestar import Controller, Request, Response, delete, get, patch, post, put
-from litestar.di import NamedDependency
-from litestar.params import FromPath, SkipValidation
+from litestar import Controller
+from litestar.di import NamedDependency, Provide
+from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from domain.errors import (
-    EmailTaken,
-    IdempotencyKeyReused,
-    NotFound,
-    PreconditionFailed,
-    RequestInProgress,
-    UserHasOrders,
-)
+from domain.errors import EmailTaken, UserHasOrders
 from domain.records.service import UserService
 from domain.records.users import User, UserChanges, UserDraft, UserId
-from entrypoints.http.protocol.answers import (
-    DEFAULT_LIMIT,
-    Cursor,
-    Limit,
-    StoredId,
-    json_response,
-    page_response,
-    path_id,
+from entrypoints.http.protocol.answers import JsonAnswer, StoredId, path_id
+from entrypoints.http.protocol.bodies import Rules
+from entrypoints.http.protocol.operations import delete, get, patch, post, put
+from entrypoints.http.protocol.pages import ListQuery, Page
+from entrypoints.http.protocol.parameters import (
+    Body,
+    IdempotentWork,
+    InPath,
+    MergePatch,
+    PageOf,
+    ReadsVersion,
+    WritesVersion,
 )
-from entrypoints.http.protocol.bodies import JSON, MERGE_PATCH, read_body
-from entrypoints.http.protocol.cursors import Cursors, read_page
-from entrypoints.http.protocol.idempotency import idempotency_key, once
-from entrypoints.http.protocol.openapi import DATABASE_ERRORS, contract
-from entrypoints.http.protocol.preconditions import conditions, etag, not_modified
+from entrypoints.http.protocol.preconditions import versioned_response
 from ports.records import UserRepository
-from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from ports.unit_of_work import UnitOfWork
 
 Name = Annotated[
     str,
@@ -59,17 +54,11 @@ Email = Annotated[
 ]
 Ignored = Annotated[Any, Meta(description="Read-only; accepted and ignored")]
 
-_EXAMPLE: Final = {
-    "id": 1,
-    "name": "Ann Lee",
-    "email": "ann@example.com",
-    "created_at": "2026-11-22T09:30:00Z",
-}
-_BODY: Final = {"name": "Ann Lee", "email": "ann@example.com"}
 
-
-class UserBody(Struct, forbid_unknown_fields=True):
+class NewUser(Struct, forbid_unknown_fields=True):
     """A user to create."""
+
+    EXAMPLE: ClassVar = {"name": "Ann Lee", "email": "ann@example.com"}
 
     name: Name
     email: Email
@@ -77,6 +66,8 @@ class UserBody(Struct, forbid_unknown_fields=True):
 
 class UserReplacement(Struct, forbid_unknown_fields=True):
     """A user as a whole; what GET returned can be put back."""
+
+    EXAMPLE: ClassVar = NewUser.EXAMPLE
 
     name: Name
     email: Email
@@ -87,6 +78,8 @@ class UserReplacement(Struct, forbid_unknown_fields=True):
 class UserPatch(Struct, forbid_unknown_fields=True):
     """The members to change."""
 
+    EXAMPLE: ClassVar = {"name": "Ann Lee-Wong"}
+
     name: Name | UnsetType = UNSET
     email: Email | UnsetType = UNSET
 
@@ -94,20 +87,19 @@ class UserPatch(Struct, forbid_unknown_fields=True):
 class UserView(Struct):
     """A user as stored."""
 
+    EXAMPLE: ClassVar = {"id": 1, **NewUser.EXAMPLE, "created_at": "2026-11-22T09:30:00Z"}
+
     id: StoredId
     name: str
     email: str
     created_at: datetime | None
 
 
-class UserPage(Struct):
+class UserPage(Page[UserView]):
     """One page, newest first."""
 
-    items: list[UserView]
-    next: str | None
 
-
-class UserQuery(Struct, forbid_unknown_fields=True):
+class UserQuery(ListQuery, forbid_unknown_fields=True):
     """Filters and position of the list."""
 
     email: (
@@ -121,186 +113,90 @@ class UserQuery(Struct, forbid_unknown_fields=True):
         ]
         | None
     ) = None
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
 
 
+UserIdInPath: TypeAlias = Annotated[UserId, InPath(partial(path_id, what="user"), StoredId)]
 Users = NamedDependency[SkipValidation[UserRepository]]
 Service = NamedDependency[SkipValidation[UserService]]
-Units = NamedDependency[SkipValidation[UnitOfWorkFactory]]
-Sealer = NamedDependency[SkipValidation[Cursors]]
+
+
+def _rules(user_service: Service) -> Rules:
+    return user_service.violations
 
 
 class UserController(Controller):
     """Users."""
 
     path = "/users"
+    tags = ("users",)
+    dependencies = {"rules": Provide(_rules, sync_to_thread=False)}  # noqa: RUF012
 
-    @post(
-        opt=contract(
-            summary="Create a user",
-            tag="users",
-            status=201,
-            returns=UserView,
-            example=_EXAMPLE,
-            body=UserBody,
-            body_example=_BODY,
-            errors=(EmailTaken, RequestInProgress, IdempotencyKeyReused, *DATABASE_ERRORS),
-            request_headers=("Idempotency-Key",),
-            response_headers=("Location", "ETag", "Idempotency-Replayed"),
-        )
-    )
+    @post(errors=[EmailTaken], headers=["Location", "ETag"])
     async def create_user(
-        self, request: Request[Any, Any, Any], user_service: Service, open_unit: Units
-    ) -> Response[bytes]:
-        """Create one."""
-        key = idempotency_key(request)
-        body = await read_body(request, UserBody, user_service.violations)
+        self, once: IdempotentWork, body: Body[NewUser], user_service: Service
+    ) -> JsonAnswer[UserView]:
+        """Create a user."""
         draft = UserDraft(name=body.name, email=body.email)
 
-        async def register(service: UserService) -> Response[bytes]:
-            user = await service.register(draft)
-            return _respond(user, status=201, headers={"Location": f"/users/{user.id}"})
+        async def register(users: UserService) -> JsonAnswer[UserView]:
+            user = await users.register(draft)
+            headers = {"Location": f"/users/{user.id}"}
+            return versioned_response(user, _view, status=201, headers=headers)
 
-        if key is None:
-            return await register(user_service)
+        def in_unit(unit: UnitOfWork) -> Awaitable[JsonAnswer[UserView]]:
+            return register(user_service.within(unit.users))
 
-        async def in_unit(unit: UnitOfWork) -> Response[bytes]:
-            return await register(user_service.within(unit.users))
+        return await once.do(in_unit, alone=lambda: register(user_service))
 
-        return await once(request, key, open_unit, in_unit)
-
-    @get(
-        opt=contract(
-            summary="List users, newest first",
-            tag="users",
-            returns=UserPage,
-            example={"items": [_EXAMPLE], "next": None},
-            query=UserQuery,
-            errors=DATABASE_ERRORS,
-            response_headers=("Link",),
-        )
-    )
-    async def list_users(
-        self, request: Request[Any, Any, Any], users: Users, cursors: Sealer
-    ) -> Response[bytes]:
-        """One page."""
-        query, filters, before = read_page(request, UserQuery, cursors, self.path)
+    @get()
+    async def list_users(self, page: PageOf[UserQuery], users: Users) -> JsonAnswer[UserPage]:
+        """List users, newest first."""
         found = await users.page(
-            limit=query.limit + 1,
-            before=None if before is None else UserId(before),
-            email=query.email,
+            limit=page.read_limit, before=page.before(UserId), email=page.query.email
         )
-        items = [_view(user) for user in found[: query.limit]]
-        more = len(found) > query.limit
-        return page_response(
-            items,
-            cursors.next_path(self.path, filters, items[-1].id, query.limit) if more else None,
-        )
+        return page.answer(UserPage, found, _view, lambda user: user.id)
 
-    @get(
-        "/{user_id:str}",
-        opt=contract(
-            summary="Fetch a user",
-            tag="users",
-            returns=UserView,
-            example=_EXAMPLE,
-            path={"user_id": StoredId},
-            errors=(NotFound, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match", "If-None-Match"),
-            response_headers=("ETag",),
-        ),
-    )
+    @get("/{user_id:str}")
     async def get_user(
-        self, request: Request[Any, Any, Any], user_id: FromPath[str], users: Users
-    ) -> Response[bytes]:
-        """Fetch one."""
-        user = await users.get(_id(user_id))
-        if not_modified(request, user.version):
-            return Response(b"", status_code=304, headers={"ETag": etag(user.version)})
-        return _respond(user)
+        self, user_id: UserIdInPath, known: ReadsVersion, users: Users
+    ) -> JsonAnswer[UserView]:
+        """Fetch a user."""
+        return known.answer(await users.get(user_id), _view)
 
-    @put(
-        "/{user_id:str}",
-        opt=contract(
-            summary="Replace a user's name and e-mail",
-            tag="users",
-            returns=UserView,
-            example=_EXAMPLE,
-            path={"user_id": StoredId},
-            body=UserReplacement,
-            body_example=_BODY,
-            errors=(NotFound, EmailTaken, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match", "If-None-Match"),
-            response_headers=("ETag",),
-        ),
-    )
+    @put("/{user_id:str}", errors=[EmailTaken])
     async def replace_user(
-        self, request: Request[Any, Any, Any], user_id: FromPath[str], user_service: Service
-    ) -> Response[bytes]:
-        """Replace one."""
-        identity = _id(user_id)
-        body = await read_body(request, UserReplacement, user_service.violations)
+        self,
+        user_id: UserIdInPath,
+        body: Body[UserReplacement],
+        versions: WritesVersion,
+        user_service: Service,
+    ) -> JsonAnswer[UserView]:
+        """Replace a user's name and e-mail."""
         changes = UserChanges(name=body.name, email=body.email)
-        return _respond(await user_service.change(identity, changes, **conditions(request)))
+        return versioned_response(await user_service.change(user_id, changes, **versions), _view)
 
-    @patch(
-        "/{user_id:str}",
-        opt=contract(
-            summary="Change some members of a user (JSON merge patch)",
-            tag="users",
-            returns=UserView,
-            example=_EXAMPLE,
-            path={"user_id": StoredId},
-            body=UserPatch,
-            body_types=(MERGE_PATCH, JSON),
-            body_example={"name": "Ann Lee-Wong"},
-            errors=(NotFound, EmailTaken, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match", "If-None-Match"),
-            response_headers=("ETag",),
-        ),
-    )
+    @patch("/{user_id:str}", errors=[EmailTaken])
     async def patch_user(
-        self, request: Request[Any, Any, Any], user_id: FromPath[str], user_service: Service
-    ) -> Response[bytes]:
-        """Change some members of one."""
-        identity = _id(user_id)
-        body = await read_body(request, UserPatch, user_service.violations, (MERGE_PATCH, JSON))
+        self,
+        user_id: UserIdInPath,
+        body: MergePatch[UserPatch],
+        versions: WritesVersion,
+        user_service: Service,
+    ) -> JsonAnswer[UserView]:
+        """Change some members of a user (JSON merge patch)."""
         changes = UserChanges(
             name=None if body.name is UNSET else body.name,
             email=None if body.email is UNSET else body.email,
         )
-        return _respond(await user_service.change(identity, changes, **conditions(request)))
+        return versioned_response(await user_service.change(user_id, changes, **versions), _view)
 
-    @delete(
-        "/{user_id:str}",
-        opt=contract(
-            summary="Delete a user who has no orders",
-            tag="users",
-            status=204,
-            path={"user_id": StoredId},
-            errors=(NotFound, UserHasOrders, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match", "If-None-Match"),
-        ),
-    )
+    @delete("/{user_id:str}", errors=[UserHasOrders])
     async def delete_user(
-        self, request: Request[Any, Any, Any], user_id: FromPath[str], users: Users
+        self, user_id: UserIdInPath, versions: WritesVersion, users: Users
     ) -> None:
-        """Delete one."""
-        await users.delete(_id(user_id), **conditions(request))
-
-
-def _id(raw: str) -> UserId:
-    return UserId(path_id(raw, "user"))
+        """Delete a user who has no orders."""
+        await users.delete(user_id, **versions)
 
 
 def _view(user: User) -> UserView:
     return UserView(id=user.id, name=user.name, email=user.email, created_at=user.created_at)
-
-
-def _respond(
-    user: User, *, status: int = 200, headers: dict[str, str] | None = None
-) -> Response[bytes]:
-    return json_response(
-        _view(user), status=status, headers={"ETag": etag(user.version), **(headers or {})}
-    )

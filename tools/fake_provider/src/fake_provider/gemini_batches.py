@@ -19,26 +19,6 @@ _CREATE = ("POST", "batchGenerateContent")
 _VERSION = re.compile(r"^(?:/upload)?/v1(?:beta|alpha)?/")
 
 
-class _Upload(msgspec.Struct):
-    display_name: str
-    mime_type: str
-    content: bytearray
-
-
-def _file(file: StoredFile) -> dict[str, Any]:
-    created = datetime.fromtimestamp(file.created_at, UTC).isoformat().replace("+00:00", "Z")
-    return {
-        "name": file.id,
-        "displayName": file.name,
-        "mimeType": file.mime_type,
-        "sizeBytes": str(len(file.content)),
-        "createTime": created,
-        "updateTime": created,
-        "uri": f"https://generativelanguage.googleapis.com/v1beta/{file.id}",
-        "state": "ACTIVE",
-    }
-
-
 _TYPE = "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch"
 _STATES: dict[Phase, str] = {
     "validating": "BATCH_STATE_PENDING",
@@ -52,6 +32,12 @@ _STATES: dict[Phase, str] = {
 }
 # google.rpc.Code by HTTP status, as a `google.rpc.Status` holds it.
 _RPC_CODES = {400: 3, 403: 7, 404: 5, 429: 8, 500: 13, 503: 14, 504: 4}
+
+
+class _Upload(msgspec.Struct):
+    display_name: str
+    mime_type: str
+    content: bytearray
 
 
 class _Batch(msgspec.Struct, kw_only=True):
@@ -280,6 +266,20 @@ class GeminiBatches:
             content = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
             batch.responses_file = self._shelf.put(content, name=f"{batch.name}.jsonl").id
         return {"responsesFile": batch.responses_file}
+
+
+def _file(file: StoredFile) -> dict[str, Any]:
+    created = _timestamp(file.created_at)
+    return {
+        "name": file.id,
+        "displayName": file.name,
+        "mimeType": file.mime_type,
+        "sizeBytes": str(len(file.content)),
+        "createTime": created,
+        "updateTime": created,
+        "uri": f"https://generativelanguage.googleapis.com/v1beta/{file.id}",
+        "state": "ACTIVE",
+    }
 
 
 def _inlined(source: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,24 +1,53 @@
-"""Signed page cursors, bound to the list and the filters that they were made for."""
+"""Lists by pages: the query that asks for one, the signed cursors, and the answer.
+
+A cursor is bound to the list and the filters that it was made for.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request
 
 from domain.errors import InvalidInput, Violation
+from entrypoints.http.protocol.answers import (
+    DEFAULT_LIMIT,
+    Cursor,
+    JsonAnswer,
+    Limit,
+    json_response,
+)
 from entrypoints.http.protocol.bodies import Rules, query_pairs, read_query
 
 S = TypeVar("S", bound=msgspec.Struct)
+Q = TypeVar("Q", bound="ListQuery")
+R = TypeVar("R")
+V = TypeVar("V")
+P = TypeVar("P", bound="Page[Any]")
+K = TypeVar("K")
 
 _SIGNATURE_BYTES: Final = 16
+
+
+class ListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What each list may be asked for; a list's filters are members of a subclass."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor | None = None
+
+
+class Page(msgspec.Struct, Generic[V]):
+    """One page, newest first."""
+
+    items: list[V]
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +135,72 @@ def read_page(
         return [*found, *forged] if "cursor" in members else found
 
     return read_query(request, struct, all_rules), filters, position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRequest(Generic[Q]):
+    """Which page of a list is asked for.
+
+    Attributes:
+        query: its filters, by name.
+        position: what the page begins after; None for the first.
+        path, filters, cursors: what the path of the next page is made of.
+    """
+
+    query: Q
+    position: int | None
+    path: str
+    filters: Mapping[str, str]
+    cursors: Cursors
+
+    @property
+    def read_limit(self) -> int:
+        """How many rows to read: one beyond the page tells that there is a next one."""
+        return self.query.limit + 1
+
+    def before(self, identity: Callable[[int], K]) -> K | None:
+        """The position as an id; None for the first page."""
+        return None if self.position is None else identity(self.position)
+
+    def shown(self, found: Sequence[R]) -> Sequence[R]:
+        """Those of the rows read that stand on the page."""
+        return found[: self.query.limit]
+
+    def answer(
+        self,
+        page: type[P],
+        found: Sequence[R],
+        view: Callable[[R], object],
+        position: Callable[[R], int],
+    ) -> JsonAnswer[P]:
+        """The page, and the way to the next in the body and in `Link`.
+
+        Args:
+            page: its type.
+            found: up to `read_limit` rows.
+            view: a row as the answer shows it.
+            position: of a row, as the repository takes it to go on.
+        """
+        shown = self.shown(found)
+        next_path = None
+        if len(found) > len(shown):
+            next_path = self.cursors.next_path(
+                self.path, self.filters, position(shown[-1]), self.query.limit
+            )
+        headers = {} if next_path is None else {"Link": f'<{next_path}>; rel="next"'}
+        return json_response(
+            page(items=[view(row) for row in shown], next=next_path), headers=headers
+        )
+
+
+def page_request(
+    request: Request[Any, Any, Any], struct: type[Q], cursors: Cursors
+) -> PageRequest[Q]:
+    """Read the query of the list at the request's path.
+
+    Raises:
+        InvalidInput: see `read_page`.
+    """
+    path = request.scope["path"]
+    query, filters, position = read_page(request, struct, cursors, path)
+    return PageRequest(query=query, position=position, path=path, filters=filters, cursors=cursors)
