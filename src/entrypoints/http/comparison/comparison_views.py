@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -12,7 +12,8 @@ from domain.comparison.stored import Comparison, ComparisonStatus, status_of
 from domain.jobs.items import MAX_DOCUMENT_ID
 from domain.jobs.model import ExtractionJob, JobStatus
 from entrypoints.http.extraction.extractions import SchemaName, Text
-from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit, shown
+from entrypoints.http.protocol.answers import Id, shown
+from entrypoints.http.protocol.pages import Page
 
 MAX_TEXTS: Final = 10_000
 _Label = Annotated[str, Meta(max_length=255)]
@@ -48,6 +49,18 @@ class LabelledTextBody(Struct, forbid_unknown_fields=True):
 
 class ComparisonBody(Struct, forbid_unknown_fields=True):
     """What is compared: the same texts for each provider, with or without gold."""
+
+    EXAMPLE: ClassVar = {
+        "providers": ["openai", "regex"],
+        "schema": "order_message",
+        "texts": [
+            {
+                "id": "mail-1",
+                "text": "Maria Lopez here, 24 oat milk cartons please",
+                "gold": {"customer": "Maria Lopez", "product": "oat milk cartons", "quantity": 24},
+            }
+        ],
+    }
 
     providers: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=40)]],
@@ -107,6 +120,47 @@ class ComparisonView(Struct):
     text is answered by all.
     """
 
+    EXAMPLE: ClassVar = {
+        "id": 3,
+        "status": "running",
+        "dataset": "texts",
+        "schema": "order_message",
+        "schema_version": 1,
+        "texts": 300,
+        "repeats": 1,
+        "seed": 7,
+        "contestants": [
+            {
+                "name": "openai",
+                "provider": "openai",
+                "model": "gpt-5.4-mini",
+                "prompt_hash": "5f2a5c3e8d1b7a90",
+                "simulated": False,
+            },
+            {
+                "name": "regex",
+                "provider": "regex",
+                "model": "regular expressions",
+                "prompt_hash": "regex-1",
+                "simulated": False,
+            },
+        ],
+        "jobs": [
+            {
+                "contestant": "openai",
+                "repeat": 0,
+                "job": "/extraction-jobs/7",
+                "status": "running",
+                "done": 120,
+                "total": 300,
+            }
+        ],
+        "answers": 300,
+        "answered": 120,
+        "created_at": "2026-11-26T09:30:00Z",
+        "report": "/comparisons/3/report",
+    }
+
     id: Id
     status: ComparisonStatus
     dataset: str
@@ -123,18 +177,8 @@ class ComparisonView(Struct):
     report: str
 
 
-class ComparisonPage(Struct):
+class ComparisonPage(Page[ComparisonView]):
     """One page, newest first."""
-
-    items: list[ComparisonView]
-    next: str | None
-
-
-class ComparisonListQuery(Struct, forbid_unknown_fields=True):
-    """Position of the list."""
-
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
 
 
 class ReportQuery(Struct, forbid_unknown_fields=True):
@@ -147,59 +191,6 @@ class ReportQuery(Struct, forbid_unknown_fields=True):
         ]
         | None
     ) = None
-
-
-BODY: Final = {
-    "providers": ["openai", "regex"],
-    "schema": "order_message",
-    "texts": [
-        {
-            "id": "mail-1",
-            "text": "Maria Lopez here, 24 oat milk cartons please",
-            "gold": {"customer": "Maria Lopez", "product": "oat milk cartons", "quantity": 24},
-        }
-    ],
-}
-COMPARISON: Final = {
-    "id": 3,
-    "status": "running",
-    "dataset": "texts",
-    "schema": "order_message",
-    "schema_version": 1,
-    "texts": 300,
-    "repeats": 1,
-    "seed": 7,
-    "contestants": [
-        {
-            "name": "openai",
-            "provider": "openai",
-            "model": "gpt-5.4-mini",
-            "prompt_hash": "5f2a5c3e8d1b7a90",
-            "simulated": False,
-        },
-        {
-            "name": "regex",
-            "provider": "regex",
-            "model": "regular expressions",
-            "prompt_hash": "regex-1",
-            "simulated": False,
-        },
-    ],
-    "jobs": [
-        {
-            "contestant": "openai",
-            "repeat": 0,
-            "job": "/extraction-jobs/7",
-            "status": "running",
-            "done": 120,
-            "total": 300,
-        }
-    ],
-    "answers": 300,
-    "answered": 120,
-    "created_at": "2026-11-26T09:30:00Z",
-    "report": "/comparisons/3/report",
-}
 
 
 def comparison_view(comparison: Comparison, jobs: Sequence[ExtractionJob]) -> ComparisonView:

@@ -10,15 +10,14 @@ from msgspec import Struct, convert
 
 from domain.insights.trend import Overview
 from entrypoints.http.insights.insight_views import (
-    ANALYSIS_EXAMPLE,
     AnalysisView,
     analysis_view,
     overview_view,
 )
 
 DASHBOARD_EXAMPLE: Final = {
-    "current": ANALYSIS_EXAMPLE,
-    "previous": {**ANALYSIS_EXAMPLE, "from": "2026-11-20", "to": "2026-11-20"},
+    "current": AnalysisView.EXAMPLE,
+    "previous": {**AnalysisView.EXAMPLE, "from": "2026-11-20", "to": "2026-11-20"},
     "freshness": {"pending_days": ["2026-11-21"], "computed_at": "2026-11-21T00:20:00Z"},
 }
 

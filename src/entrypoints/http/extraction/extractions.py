@@ -4,38 +4,34 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 from uuid import UUID
 
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response
 from litestar.di import NamedDependency
-from litestar.params import FromPath, SkipValidation
+from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import (
     BadAnswer,
-    IdempotencyKeyReused,
     NotFound,
     ProviderMisconfigured,
     ProviderQuotaExhausted,
     ProviderRateLimited,
     ProviderState,
     ProviderUnavailable,
-    RequestInProgress,
     TextRefused,
     Unavailable,
 )
 from domain.extraction.model import Extraction, ExtractionId, FlagKind, Status
 from domain.extraction.service import MAX_TEXT_CHARACTERS
 from domain.extraction.single import SingleExtraction
-from entrypoints.http.protocol.answers import json_response, shown
-from entrypoints.http.protocol.bodies import read_body
+from entrypoints.http.protocol.answers import JsonAnswer, json_response, shown
 from entrypoints.http.protocol.disconnection import ClientLeft, while_connected
-from entrypoints.http.protocol.idempotency import answer_of, fingerprint, idempotency_key, replayed
-from entrypoints.http.protocol.openapi import contract
-from entrypoints.http.protocol.operations import DATABASE_ERRORS
+from entrypoints.http.protocol.idempotency import answer_of, fingerprint, replayed
+from entrypoints.http.protocol.operations import get, post
+from entrypoints.http.protocol.parameters import Body, IdempotentWork, InPath
 from ports.extractions import ExtractionRepository
-from ports.unit_of_work import UnitOfWorkFactory
 
 _CLIENT_CLOSED: Final = 499  # nobody reads it but the access log
 
@@ -65,6 +61,10 @@ ProviderChain = Annotated[
 
 class ExtractionBody(Struct, forbid_unknown_fields=True):
     """A text to read."""
+
+    EXAMPLE: ClassVar = {
+        "text": "Hi, Maria Lopez here. Could we get   24 oat milk cartons by friday?"
+    }
 
     text: Text
     schema: SchemaName | UnsetType = UNSET
@@ -130,6 +130,42 @@ class FailureView(Struct):
 class ExtractionView(Struct):
     """What became of a text."""
 
+    EXAMPLE: ClassVar = {
+        "id": "7f0c1d52-6f0e-4f43-9a4b-2f3f2a1f9c11",
+        "status": "valid",
+        "schema": "default",
+        "schema_version": 1,
+        "fields": {"field_1": "Maria Lopez", "field_2": "oat milk cartons", "field_3": 24},
+        "evidence": [
+            {"field": "field_1", "quote": "Maria Lopez", "start": 4, "end": 15},
+            {"field": "field_2", "quote": "oat milk cartons", "start": 40, "end": 56},
+            {"field": "field_3", "quote": "24", "start": 37, "end": 39},
+        ],
+        "warnings": [],
+        "failure": None,
+        "provider": "local",
+        "model": "smollm2-135m",
+        "attempts": 1,
+        "attempt_log": [
+            {
+                "provider": "local",
+                "model": "smollm2-135m",
+                "outcome": None,
+                "input_tokens": 268,
+                "output_tokens": 27,
+                "wait_ms": 0,
+                "latency_ms": 612,
+            }
+        ],
+        "fallbacks": [],
+        "usage": {"input_tokens": 268, "cached_tokens": 0, "output_tokens": 27},
+        "cost_usd": 0.0,
+        "latency_ms": 613,
+        "prompt_hash": "5f2a5c3e8d1b7a90",
+        "text": "Hi, Maria Lopez here. Could we get   24 oat milk cartons by friday?",
+        "created_at": "2026-11-22T09:30:00Z",
+    }
+
     id: Identity
     status: Status
     schema: str
@@ -151,43 +187,6 @@ class ExtractionView(Struct):
     created_at: datetime
 
 
-EXAMPLE: Final = {
-    "id": "7f0c1d52-6f0e-4f43-9a4b-2f3f2a1f9c11",
-    "status": "valid",
-    "schema": "default",
-    "schema_version": 1,
-    "fields": {"field_1": "Maria Lopez", "field_2": "oat milk cartons", "field_3": 24},
-    "evidence": [
-        {"field": "field_1", "quote": "Maria Lopez", "start": 4, "end": 15},
-        {"field": "field_2", "quote": "oat milk cartons", "start": 40, "end": 56},
-        {"field": "field_3", "quote": "24", "start": 37, "end": 39},
-    ],
-    "warnings": [],
-    "failure": None,
-    "provider": "local",
-    "model": "smollm2-135m",
-    "attempts": 1,
-    "attempt_log": [
-        {
-            "provider": "local",
-            "model": "smollm2-135m",
-            "outcome": None,
-            "input_tokens": 268,
-            "output_tokens": 27,
-            "wait_ms": 0,
-            "latency_ms": 612,
-        }
-    ],
-    "fallbacks": [],
-    "usage": {"input_tokens": 268, "cached_tokens": 0, "output_tokens": 27},
-    "cost_usd": 0.0,
-    "latency_ms": 613,
-    "prompt_hash": "5f2a5c3e8d1b7a90",
-    "text": "Hi, Maria Lopez here. Could we get   24 oat milk cartons by friday?",
-    "created_at": "2026-11-22T09:30:00Z",
-}
-
-
 _PROVIDER_ERRORS: Final = (
     TextRefused,
     ProviderRateLimited,
@@ -197,51 +196,47 @@ _PROVIDER_ERRORS: Final = (
     BadAnswer,
 )
 
+
+def _id(raw: str) -> ExtractionId:
+    try:
+        identity = UUID(raw)
+    except ValueError:
+        identity = None
+    if identity is None or str(identity) != raw.lower():
+        raise NotFound("There is no extraction with this id.")
+    return ExtractionId(identity)
+
+
+ExtractionIdInPath: TypeAlias = Annotated[ExtractionId, InPath(_id, Identity)]
 Single = NamedDependency[SkipValidation[SingleExtraction]]
 Extractions = NamedDependency[SkipValidation[ExtractionRepository]]
-Units = NamedDependency[SkipValidation[UnitOfWorkFactory]]
 
 
 class ExtractionController(Controller):
     """Texts that became records."""
 
     path = "/extractions"
+    tags = ("extraction",)
 
-    @post(
-        opt=contract(
-            summary="Read a text into a record, now",
-            tag="extraction",
-            returns=ExtractionView,
-            example=EXAMPLE,
-            body=ExtractionBody,
-            body_example={"text": EXAMPLE["text"]},
-            errors=(
-                *_PROVIDER_ERRORS,
-                RequestInProgress,
-                IdempotencyKeyReused,
-                *DATABASE_ERRORS,
-            ),
-            request_headers=("Idempotency-Key",),
-            response_headers=("Idempotency-Replayed",),
-        ),
-        status_code=200,
-    )
+    @post(status=200, errors=_PROVIDER_ERRORS)
     async def extract(
         self,
-        request: Request[Any, Any, Any],
+        once: IdempotentWork,
+        body: Body[ExtractionBody],
         single_extraction: Single,
         extractions: Extractions,
-        open_unit: Units,
-    ) -> Response[bytes]:
-        """Read one text; what a model failed at is stored too, and answered as a problem."""
-        key = idempotency_key(request)
-        body = await read_body(request, ExtractionBody)
+    ) -> JsonAnswer[ExtractionView] | Response[bytes]:
+        """Read a text into a record, now.
+
+        What a model failed at is stored too, and answered as a problem.
+        """
         read = partial(
             single_extraction.read,
             body.text,
             schema="default" if body.schema is UNSET else body.schema,
             provider=None if body.provider is UNSET else body.provider,
         )
+        request, key, open_unit = once.request, once.key, once.open_unit
         if key is None:
             try:
                 extraction = await while_connected(request, read())
@@ -275,35 +270,15 @@ class ExtractionController(Controller):
                     await unit.commit()
         return _answer(extraction)
 
-    @get(
-        "/{extraction_id:str}",
-        opt=contract(
-            summary="Fetch a stored extraction",
-            tag="extraction",
-            returns=ExtractionView,
-            example=EXAMPLE,
-            path={"extraction_id": Identity},
-            errors=(NotFound, *DATABASE_ERRORS),
-        ),
-    )
+    @get("/{extraction_id:str}")
     async def get_extraction(
-        self, extraction_id: FromPath[str], extractions: Extractions
-    ) -> Response[bytes]:
-        """Fetch one."""
-        return json_response(extraction_view(await extractions.get(_id(extraction_id))))
+        self, extraction_id: ExtractionIdInPath, extractions: Extractions
+    ) -> JsonAnswer[ExtractionView]:
+        """Fetch a stored extraction."""
+        return json_response(extraction_view(await extractions.get(extraction_id)))
 
 
-def _id(raw: str) -> ExtractionId:
-    try:
-        identity = UUID(raw)
-    except ValueError:
-        identity = None
-    if identity is None or str(identity) != raw.lower():
-        raise NotFound("There is no extraction with this id.")
-    return ExtractionId(identity)
-
-
-def _answer(extraction: Extraction) -> Response[bytes]:
+def _answer(extraction: Extraction) -> JsonAnswer[ExtractionView]:
     """The stored result.
 
     Raises:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from tempfile import SpooledTemporaryFile
-from typing import IO, Annotated, Any, Final, Literal
+from typing import IO, Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 from litestar import Request
 from litestar.exceptions import ClientException, InternalServerException
@@ -33,9 +33,15 @@ from entrypoints.http.protocol.bodies import (
     read_object,
     read_query,
 )
+from entrypoints.http.protocol.parameters import DocumentedBody, RequestPart
+from entrypoints.http.protocol.problems import MalformedRequest, UnsupportedMediaType
 
 MAX_JSON_BYTES: Final = 16_777_216
 MAX_JSON_DOCUMENTS: Final = 10_000
+_LINES: Final = (
+    '{"id": "mail-1", "text": "Maria Lopez here, 24 oat milk cartons please"}\n'
+    '"We need nine oak chairs. Nina Hall"\n'
+)
 _IN_MEMORY_BYTES: Final = 1_048_576
 
 MaxTokens = Annotated[
@@ -73,6 +79,11 @@ class JobOptions(Struct, forbid_unknown_fields=True):
 
 class JobBody(JobOptions, forbid_unknown_fields=True):
     """A job to make: `texts` or `documents`, at most 10,000; send more as lines (NDJSON)."""
+
+    EXAMPLE: ClassVar = {
+        "texts": ["Maria Lopez here, 24 oat milk cartons please"],
+        "max_cost_usd": 5,
+    }
 
     texts: Annotated[list[Text], Meta(min_length=1, max_length=MAX_JSON_DOCUMENTS)] | UnsetType = (
         UNSET
@@ -145,6 +156,26 @@ async def read_job(request: Request[Any, Any, Any]) -> AsyncIterator[JobRequest]
             yield _asked(
                 options, options.reuse == "true", cost, partial(documents_of, file), digest
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _JobInBody(RequestPart):
+    errors = (MalformedRequest, UnsupportedMediaType, InvalidInput)
+
+    async def read(self, request: Request[Any, Any, Any], given: Mapping[str, Any]) -> Any:  # noqa: ARG002
+        """The job, which is read once the handler enters it."""
+        return read_job(request)
+
+    def query_struct(self) -> type[Struct]:
+        """The options beside lines."""
+        return JobQuery
+
+    def body(self) -> DocumentedBody:
+        """JSON, or lines of it."""
+        return DocumentedBody(kind=JobBody, texts={NDJSON: _LINES})
+
+
+JobToMake: TypeAlias = Annotated[AbstractAsyncContextManager[JobRequest], _JobInBody()]
 
 
 async def _spool(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct
 
 from domain.jobs.items import ItemResult, ItemState
-from domain.jobs.model import ExtractionJob, JobStatus, Mode
+from domain.jobs.model import Caps, ExtractionJob, JobStatus, Mode
 from domain.jobs.rows import record_of
 from entrypoints.http.extraction.extractions import EvidenceView, UsageView, WarningView
-from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit, shown
+from entrypoints.http.protocol.answers import Id, shown
+from entrypoints.http.protocol.pages import ListQuery, Page
 
 Seconds = Annotated[float, Meta(ge=0)]
 
@@ -43,6 +45,40 @@ class JobView(Struct):
     until `waits_until` a provider asked for a pause.
     """
 
+    EXAMPLE: ClassVar = {
+        "id": 7,
+        "status": "running",
+        "reason": None,
+        "schema": "default",
+        "schema_version": 1,
+        "providers": ["openai"],
+        "reuse": True,
+        "mode": "direct",
+        "max_cost_usd": 5.0,
+        "max_tokens": None,
+        "counts": {
+            "total": 1000,
+            "pending": 574,
+            "running": 16,
+            "valid": 402,
+            "partial": 5,
+            "refused": 1,
+            "failed": 2,
+            "cancelled": 0,
+        },
+        "reused": 12,
+        "calls": 405,
+        "usage": {"input_tokens": 214_650, "cached_tokens": 0, "output_tokens": 28_755},
+        "cost_usd": 0.0942,
+        "unpriced_calls": 0,
+        "rate_per_s": 8.2,
+        "eta_s": 72.0,
+        "waits_until": None,
+        "created_at": "2026-11-22T09:30:00Z",
+        "finished_at": None,
+        "results": "/extraction-jobs/7/results",
+    }
+
     id: Id
     status: JobStatus
     reason: ReasonView | None
@@ -67,29 +103,52 @@ class JobView(Struct):
     results: str
 
 
-class JobPage(Struct):
+class JobPage(Page[JobView]):
     """One page, newest first."""
-
-    items: list[JobView]
-    next: str | None
-
-
-class JobListQuery(Struct, forbid_unknown_fields=True):
-    """Position of the list."""
-
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
 
 
 class CapsBody(Struct, forbid_unknown_fields=True):
     """New caps for a job that goes on."""
 
+    EXAMPLE: ClassVar = {"max_cost_usd": 10}
+
     max_cost_usd: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     max_tokens: Annotated[int, Meta(ge=1, le=2**62)] | None = None
+
+    def caps(self) -> Caps:
+        """What the job may use."""
+        cost = self.max_cost_usd
+        return Caps(
+            max_cost_usd=None if cost is None else round(Decimal(str(cost)), 9),
+            max_tokens=self.max_tokens,
+        )
 
 
 class ItemView(Struct):
     """One document with what became of it; what `reused` answered costs nothing again."""
+
+    EXAMPLE: ClassVar = {
+        "position": 1,
+        "id": "mail-1",
+        "status": "valid",
+        "reason": None,
+        "failed_attempts": 0,
+        "reused": False,
+        "finished_at": "2026-11-22T09:30:04Z",
+        "extraction_id": "7f0c1d52-6f0e-4f43-9a4b-2f3f2a1f9c11",
+        "schema": "default",
+        "schema_version": 1,
+        "fields": {"field_1": "Maria Lopez", "field_2": "oat milk cartons", "field_3": 24},
+        "provider": "openai",
+        "model": "gpt-5.4-mini",
+        "prompt_hash": "5f2a5c3e8d1b7a90",
+        "calls": 1,
+        "usage": {"input_tokens": 530, "cached_tokens": 0, "output_tokens": 71},
+        "cost_usd": 0.000233,
+        "latency_ms": 813,
+        "evidence": [{"field": "field_1", "quote": "Maria Lopez", "start": 4, "end": 15}],
+        "warnings": [],
+    }
 
     position: Annotated[int, Meta(ge=1, description="Place in the job")]
     id: Annotated[str | None, Meta(description="Your own name for it")]
@@ -113,76 +172,14 @@ class ItemView(Struct):
     warnings: list[WarningView]
 
 
-class ItemPage(Struct):
+class ItemPage(Page[ItemView]):
     """One page, in the order of the documents."""
 
-    items: list[ItemView]
-    next: str | None
 
-
-class ItemListQuery(Struct, forbid_unknown_fields=True):
+class ItemListQuery(ListQuery, forbid_unknown_fields=True):
     """Filter and position of the list."""
 
     status: Annotated[ItemState, Meta(description="Only documents that stand so")] | None = None
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
-
-
-JOB: Final = {
-    "id": 7,
-    "status": "running",
-    "reason": None,
-    "schema": "default",
-    "schema_version": 1,
-    "providers": ["openai"],
-    "reuse": True,
-    "mode": "direct",
-    "max_cost_usd": 5.0,
-    "max_tokens": None,
-    "counts": {
-        "total": 1000,
-        "pending": 574,
-        "running": 16,
-        "valid": 402,
-        "partial": 5,
-        "refused": 1,
-        "failed": 2,
-        "cancelled": 0,
-    },
-    "reused": 12,
-    "calls": 405,
-    "usage": {"input_tokens": 214_650, "cached_tokens": 0, "output_tokens": 28_755},
-    "cost_usd": 0.0942,
-    "unpriced_calls": 0,
-    "rate_per_s": 8.2,
-    "eta_s": 72.0,
-    "waits_until": None,
-    "created_at": "2026-11-22T09:30:00Z",
-    "finished_at": None,
-    "results": "/extraction-jobs/7/results",
-}
-ITEM: Final = {
-    "position": 1,
-    "id": "mail-1",
-    "status": "valid",
-    "reason": None,
-    "failed_attempts": 0,
-    "reused": False,
-    "finished_at": "2026-11-22T09:30:04Z",
-    "extraction_id": "7f0c1d52-6f0e-4f43-9a4b-2f3f2a1f9c11",
-    "schema": "default",
-    "schema_version": 1,
-    "fields": {"field_1": "Maria Lopez", "field_2": "oat milk cartons", "field_3": 24},
-    "provider": "openai",
-    "model": "gpt-5.4-mini",
-    "prompt_hash": "5f2a5c3e8d1b7a90",
-    "calls": 1,
-    "usage": {"input_tokens": 530, "cached_tokens": 0, "output_tokens": 71},
-    "cost_usd": 0.000233,
-    "latency_ms": 813,
-    "evidence": [{"field": "field_1", "quote": "Maria Lopez", "start": 4, "end": 15}],
-    "warnings": [],
-}
 
 
 def job_view(job: ExtractionJob) -> JobView:

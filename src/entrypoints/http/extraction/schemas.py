@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
-from litestar import Controller, Request, Response, delete, get, put
+from litestar import Controller, Request
 from litestar.di import NamedDependency
-from litestar.params import FromPath, SkipValidation
+from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, SchemaInUse
+from domain.errors import Conflict, InvalidInput, NotFound, SchemaInUse
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.registry import SchemaRegistry, is_built_in
 from domain.extraction.schema import (
@@ -23,24 +26,32 @@ from domain.extraction.schema import (
     FieldType,
     Schema,
 )
-from entrypoints.http.protocol.answers import json_response
+from entrypoints.http.protocol.answers import JsonAnswer, json_response
 from entrypoints.http.protocol.bodies import read_json
-from entrypoints.http.protocol.openapi import contract
-from entrypoints.http.protocol.operations import DATABASE_ERRORS
-from entrypoints.http.protocol.preconditions import existence
+from entrypoints.http.protocol.operations import delete, get, put
+from entrypoints.http.protocol.parameters import (
+    DocumentedBody,
+    InPath,
+    RequestPart,
+    WritesExistence,
+)
+from entrypoints.http.protocol.preconditions import refuse_if_known
+from entrypoints.http.protocol.problems import MalformedRequest, UnsupportedMediaType
 from ports.extraction_schemas import ExtractionSchemaRepository
 
 Name = Annotated[str, Meta(pattern=f"^{NAME.pattern}$", examples=["complaint"])]
 Words = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)]
-_FIELD: Final = {
-    "name": "order_number",
-    "type": "string",
-    "description": "Number of the order that the complaint is about",
-    "pattern": "^[0-9]{4,8}$",
+_DEFINITION: Final = {
+    "description": "A customer's complaint",
+    "fields": [
+        {
+            "name": "order_number",
+            "type": "string",
+            "description": "Number of the order that the complaint is about",
+            "pattern": "^[0-9]{4,8}$",
+        }
+    ],
 }
-_BODY: Final = {"description": "A customer's complaint", "fields": [_FIELD]}
-_EXAMPLE: Final = {"name": "complaint", "version": 1, "built_in": False, **_BODY}
-
 
 # Under names of their own: a member of the definition is called `list`.
 Strings = list[str]
@@ -74,6 +85,8 @@ class ExampleBody(Struct, forbid_unknown_fields=True):
 class SchemaBody(Struct, forbid_unknown_fields=True):
     """A definition; what GET returned can be put back."""
 
+    EXAMPLE: ClassVar = _DEFINITION
+
     # `domain.extraction.definition` reads it, as it reads the files of the command line.
 
     fields: Annotated[list[FieldBody], Meta(min_length=1, max_length=MAX_FIELDS)]
@@ -89,6 +102,8 @@ class SchemaBody(Struct, forbid_unknown_fields=True):
 class SchemaView(Struct, omit_defaults=True):
     """A definition in its newest version."""
 
+    EXAMPLE: ClassVar = {"name": "complaint", "version": 1, "built_in": False, **_DEFINITION}
+
     name: Name
     version: int
     built_in: bool
@@ -100,98 +115,10 @@ class SchemaView(Struct, omit_defaults=True):
 class SchemaList(Struct):
     """All schemas, by name."""
 
+    EXAMPLE: ClassVar = {"items": [SchemaView.EXAMPLE], "next": None}
+
     items: list[SchemaView]
     next: None
-
-
-Schemas = NamedDependency[SkipValidation[ExtractionSchemaRepository]]
-Registry = NamedDependency[SkipValidation[SchemaRegistry]]
-
-
-class ExtractionSchemaController(Controller):
-    """The named record shapes."""
-
-    path = "/extraction-schemas"
-
-    @get(
-        opt=contract(
-            summary="List the schemas, each in its newest version",
-            tag="extraction",
-            returns=SchemaList,
-            example={"items": [_EXAMPLE], "next": None},
-            errors=DATABASE_ERRORS,
-        )
-    )
-    async def list_extraction_schemas(self, extraction_schemas: Schemas) -> Response[bytes]:
-        """All of them."""
-        found = await extraction_schemas.list()
-        return json_response(SchemaList(items=[schema_view(each) for each in found], next=None))
-
-    @get(
-        "/{name:str}",
-        opt=contract(
-            summary="Fetch a schema in its newest version",
-            tag="extraction",
-            returns=SchemaView,
-            example=_EXAMPLE,
-            path={"name": Name},
-            errors=(NotFound, *DATABASE_ERRORS),
-        ),
-    )
-    async def get_extraction_schema(
-        self, name: FromPath[str], extraction_schemas: Schemas
-    ) -> Response[bytes]:
-        """One of them."""
-        return json_response(schema_view(await extraction_schemas.get(_known(name))))
-
-    @put(
-        "/{name:str}",
-        opt=contract(
-            summary="Define a schema; a changed definition becomes its next version",
-            tag="extraction",
-            returns=SchemaView,
-            example=_EXAMPLE,
-            path={"name": Name},
-            body=SchemaBody,
-            body_example=_BODY,
-            errors=(InvalidInput, Conflict, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match", "If-None-Match"),
-            more={201: (SchemaView, "The schema is new")},
-        ),
-    )
-    async def put_extraction_schema(
-        self, request: Request[Any, Any, Any], name: FromPath[str], schema_registry: Registry
-    ) -> Response[bytes]:
-        """Define one."""
-        definition = await read_json(request)
-        schema = schema_from(name, definition)
-        stored, new = await schema_registry.register(schema, **existence(request))
-        first = new and stored.version == 1
-        return json_response(schema_view(stored), status=201 if first else 200)
-
-    @delete(
-        "/{name:str}",
-        opt=contract(
-            summary="Delete a schema that no result names",
-            tag="extraction",
-            status=204,
-            path={"name": Name},
-            errors=(NotFound, SchemaInUse, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match", "If-None-Match"),
-        ),
-    )
-    async def delete_extraction_schema(
-        self,
-        request: Request[Any, Any, Any],
-        name: FromPath[str],
-        schema_registry: Registry,
-        extraction_schemas: Schemas,
-    ) -> None:
-        """Delete one."""
-        if existence(request)["only_new"]:
-            await extraction_schemas.get(_known(name))
-            raise PreconditionFailed(f"The schema {name!r} exists.")
-        await schema_registry.remove(_known(name))
 
 
 def _known(name: str) -> str:
@@ -203,6 +130,76 @@ def _known(name: str) -> str:
     if not name.isascii() or "\x00" in name:
         raise NotFound("There is no schema with this name.")
     return name
+
+
+class _NewName(InPath):
+    errors = ()  # of a bad one the definition is wrong
+
+
+@dataclass(frozen=True, kw_only=True)
+class _DefinitionInBody(RequestPart):
+    errors = (MalformedRequest, UnsupportedMediaType, InvalidInput)
+
+    async def read(self, request: Request[Any, Any, Any], given: Mapping[str, Any]) -> Any:  # noqa: ARG002
+        """What `schema_from` reads."""
+        return await read_json(request)
+
+    def body(self) -> DocumentedBody:
+        """A definition."""
+        return DocumentedBody(kind=SchemaBody)
+
+
+KnownName: TypeAlias = Annotated[str, InPath(_known, Name)]
+NewName: TypeAlias = Annotated[str, _NewName(str, Name)]
+Definition: TypeAlias = Annotated[Any, _DefinitionInBody()]
+Schemas = NamedDependency[SkipValidation[ExtractionSchemaRepository]]
+Registry = NamedDependency[SkipValidation[SchemaRegistry]]
+
+
+class ExtractionSchemaController(Controller):
+    """The named record shapes."""
+
+    path = "/extraction-schemas"
+    tags = ("extraction",)
+
+    @get()
+    async def list_extraction_schemas(self, extraction_schemas: Schemas) -> JsonAnswer[SchemaList]:
+        """List the schemas, each in its newest version."""
+        found = await extraction_schemas.list()
+        return json_response(SchemaList(items=[schema_view(each) for each in found], next=None))
+
+    @get("/{name:str}")
+    async def get_extraction_schema(
+        self, name: KnownName, extraction_schemas: Schemas
+    ) -> JsonAnswer[SchemaView]:
+        """Fetch a schema in its newest version."""
+        return json_response(schema_view(await extraction_schemas.get(name)))
+
+    @put("/{name:str}", errors=[Conflict], more={201: (SchemaView, "The schema is new")})
+    async def put_extraction_schema(
+        self,
+        name: NewName,
+        definition: Definition,
+        conditions: WritesExistence,
+        schema_registry: Registry,
+    ) -> JsonAnswer[SchemaView]:
+        """Define a schema; a changed definition becomes its next version."""
+        stored, new = await schema_registry.register(schema_from(name, definition), **conditions)
+        first = new and stored.version == 1
+        return json_response(schema_view(stored), status=201 if first else 200)
+
+    @delete("/{name:str}", errors=[SchemaInUse])
+    async def delete_extraction_schema(
+        self,
+        name: KnownName,
+        conditions: WritesExistence,
+        schema_registry: Registry,
+        extraction_schemas: Schemas,
+    ) -> None:
+        """Delete a schema that no result names."""
+        fetch = partial(extraction_schemas.get, name)
+        await refuse_if_known(conditions, f"The schema {name!r}", fetch)
+        await schema_registry.remove(name)
 
 
 def schema_view(schema: Schema) -> SchemaView:

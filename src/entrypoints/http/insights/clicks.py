@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 import msgspec
-from litestar import Controller, Request, Response, post
+from litestar import Controller, Request
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from domain.errors import IdempotencyKeyReused, InvalidInput, RequestInProgress, Violation
+from domain.errors import InvalidInput, Violation
 from domain.insights.intake import click_violations
 from domain.insights.model import SearchClick
 from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson
 from entrypoints.document_lines import read_line
-from entrypoints.http.protocol.answers import json_response
+from entrypoints.http.protocol.answers import JsonAnswer, json_response
 from entrypoints.http.protocol.bodies import (
     JSON,
     NDJSON,
@@ -29,11 +30,10 @@ from entrypoints.http.protocol.bodies import (
     parse_json,
     read_object,
 )
-from entrypoints.http.protocol.idempotency import idempotency_key, once
-from entrypoints.http.protocol.openapi import contract
-from entrypoints.http.protocol.operations import DATABASE_ERRORS
+from entrypoints.http.protocol.operations import post
+from entrypoints.http.protocol.parameters import DocumentedBody, IdempotentWork, RequestPart
+from entrypoints.http.protocol.problems import MalformedRequest, UnsupportedMediaType
 from ports.search_clicks import SearchClickLog
-from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 _ROW: Final = {
     "search_query": "wool blanket",
@@ -85,50 +85,46 @@ Rows = Annotated[list[ClickBody], Meta(min_length=1)]
 class Accepted(Struct):
     """How many rows were written."""
 
+    EXAMPLE: ClassVar = {"accepted": 1}
+
     accepted: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class _RowsInBody(RequestPart):
+    errors = (MalformedRequest, UnsupportedMediaType, InvalidInput)
+
+    async def read(self, request: Request[Any, Any, Any], given: Mapping[str, Any]) -> Any:  # noqa: ARG002
+        """See `read_clicks`."""
+        return await read_clicks(request)
+
+    def body(self) -> DocumentedBody:
+        """A row, an array of rows, or lines of them."""
+        return DocumentedBody(kind=ClickBody | Rows, texts={NDJSON: _LINES})
+
+
+ClicksToAppend: TypeAlias = Annotated[Sequence[SearchClick], _RowsInBody()]
 Log = NamedDependency[SkipValidation[SearchClickLog]]
-Units = NamedDependency[SkipValidation[UnitOfWorkFactory]]
 
 
 class SearchClickController(Controller):
     """The log of searches and clicks."""
 
     path = "/search-clicks"
+    tags = ("insights",)
 
-    @post(
-        opt=contract(
-            summary="Write down what happened to one query or to many; all rows or none",
-            tag="insights",
-            status=201,
-            returns=Accepted,
-            example={"accepted": 1},
-            body=ClickBody | Rows,
-            body_example=[_ROW],
-            more_bodies={NDJSON: _LINES},
-            errors=(RequestInProgress, IdempotencyKeyReused, *DATABASE_ERRORS),
-            request_headers=("Idempotency-Key",),
-            response_headers=("Idempotency-Replayed",),
-        )
-    )
+    @post(body_example=[_ROW])
     async def append_search_clicks(
-        self, request: Request[Any, Any, Any], search_clicks: Log, open_unit: Units
-    ) -> Response[bytes]:
-        """Append rows."""
-        key = idempotency_key(request)
-        rows = await read_clicks(request)
+        self, once: IdempotentWork, rows: ClicksToAppend, search_clicks: Log
+    ) -> JsonAnswer[Accepted]:
+        """Write down what happened to one query or to many; all rows or none."""
 
-        async def append(log: SearchClickLog) -> Response[bytes]:
+        async def append(log: SearchClickLog) -> JsonAnswer[Accepted]:
             return json_response(Accepted(accepted=await log.append(rows)), status=201)
 
-        if key is None:
-            return await append(search_clicks)
-
-        async def in_unit(unit: UnitOfWork) -> Response[bytes]:
-            return await append(unit.search_clicks)
-
-        return await once(request, key, open_unit, in_unit)
+        return await once.do(
+            lambda unit: append(unit.search_clicks), alone=lambda: append(search_clicks)
+        )
 
 
 async def read_clicks(request: Request[Any, Any, Any]) -> list[SearchClick]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -13,7 +13,8 @@ from domain.insights.history import QueryHistory
 from domain.insights.model import DEFINITION_VERSION, RULE_BOUNDS, Analysis, RankBy, Rules
 from domain.insights.stored import StoredInsight
 from domain.insights.trend import Change, Overview
-from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Limit, shown
+from entrypoints.http.protocol.answers import shown
+from entrypoints.http.protocol.pages import ListQuery, Page
 
 MAX_KEY: Final = 4590
 """No key is longer: 255 characters, each of which stands for 18 at most."""
@@ -22,6 +23,21 @@ Day = Annotated[date, Meta(description="UTC day", examples=["2026-11-21"])]
 FirstDay = Annotated[date, Meta(description="First day; 28 days if not given")]
 LastDay = Annotated[date, Meta(description="Last day; yesterday if not given")]
 _RULES: Final = Rules()
+_COUNTS: Final = {
+    "clicks": 2500,
+    "impressions": 10000,
+    "average_ctr": 0.24,
+    "overall_ctr": 0.25,
+    "source_rows": 700,
+    "blank_rows": 2,
+    "anomalies": 1,
+}
+_DAY: Final = {
+    **_COUNTS,
+    "distinct_queries": 180,
+    "impossible_rows": 1,
+    "contradicting_rows": 0,
+}
 
 
 def _rule(name: str, meaning: str) -> Meta:
@@ -83,17 +99,25 @@ class HistoryQuery(Struct, forbid_unknown_fields=True, kw_only=True):
     last: LastDay | None = field(name="to", default=None)
 
 
-class InsightQuery(Struct, forbid_unknown_fields=True):
+class InsightQuery(ListQuery, forbid_unknown_fields=True):
     """Days and position of the list."""
 
     first: Annotated[date, Meta(description="First day")] | None = field(name="from", default=None)
     last: Annotated[date, Meta(description="Last day")] | None = field(name="to", default=None)
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
 
 
 class TopQueryView(Struct):
     """One of the best queries, with the 95 % interval of its rate."""
+
+    EXAMPLE: ClassVar = {
+        "rank": 1,
+        "query": "wool blanket",
+        "clicks": 412,
+        "impressions": 1000,
+        "ctr": 0.412,
+        "ctr_low": 0.3818,
+        "ctr_high": 0.4428,
+    }
 
     rank: int
     query: str
@@ -106,6 +130,17 @@ class TopQueryView(Struct):
 
 class LowPerformerView(TopQueryView):
     """A query shown often and clicked too rarely."""
+
+    EXAMPLE: ClassVar = {
+        "rank": 1,
+        "query": "gift card",
+        "clicks": 3,
+        "impressions": 900,
+        "ctr": 0.0033,
+        "ctr_low": 0.0011,
+        "ctr_high": 0.0098,
+        "lost_clicks": 222.0,
+    }
 
     lost_clicks: float
 
@@ -123,6 +158,16 @@ class InsightView(Struct):
     A row that another program wrote has null for what it does not hold. A list that it stored in
     another shape is null too, and `problems` says where it differs; compute the day to replace it.
     """
+
+    EXAMPLE: ClassVar = {
+        "insight_date": "2026-11-21",
+        **_DAY,
+        "top_queries": [TopQueryView.EXAMPLE],
+        "low_performance_queries": [LowPerformerView.EXAMPLE],
+        "definition_version": DEFINITION_VERSION,
+        "computed_at": "2026-11-22T00:20:00Z",
+        "problems": [],
+    }
 
     insight_date: Day
     average_ctr: float | None
@@ -142,11 +187,8 @@ class InsightView(Struct):
     problems: list[ProblemView]
 
 
-class InsightPage(Struct):
+class InsightPage(Page[InsightView]):
     """One page, newest day first."""
-
-    items: list[InsightView]
-    next: str | None
 
 
 class DayView(Struct):
@@ -202,6 +244,17 @@ class TrendView(Struct):
 class AnalysisView(Struct):
     """The three analyses of a period; with a trend where it is asked for."""
 
+    EXAMPLE: ClassVar = {
+        "from": "2026-11-21",
+        "to": "2026-11-21",
+        **_COUNTS,
+        "undated_rows": 0,
+        "rules": asdict(_RULES),
+        "days": [{"date": "2026-11-21", **_DAY}],
+        "top_queries": [TopQueryView.EXAMPLE],
+        "low_performance_queries": [LowPerformerView.EXAMPLE],
+    }
+
     first: Day = field(name="from")
     last: Day = field(name="to")
     clicks: int
@@ -234,81 +287,27 @@ class QueryDayView(Struct):
 class QueryHistoryView(Struct):
     """One query through a period."""
 
+    EXAMPLE: ClassVar = {
+        "query": "wool blanket",
+        "from": "2026-11-21",
+        "to": "2026-11-21",
+        "days": [
+            {
+                "date": "2026-11-21",
+                "searches": 40,
+                "clicks": 412,
+                "impressions": 1000,
+                "ctr": 0.412,
+                "ctr_low": 0.3818,
+                "ctr_high": 0.4428,
+            }
+        ],
+    }
+
     query: str
     first: Day = field(name="from")
     last: Day = field(name="to")
     days: list[QueryDayView]
-
-
-TOP_EXAMPLE: Final = {
-    "rank": 1,
-    "query": "wool blanket",
-    "clicks": 412,
-    "impressions": 1000,
-    "ctr": 0.412,
-    "ctr_low": 0.3818,
-    "ctr_high": 0.4428,
-}
-LOW_EXAMPLE: Final = {
-    "rank": 1,
-    "query": "gift card",
-    "clicks": 3,
-    "impressions": 900,
-    "ctr": 0.0033,
-    "ctr_low": 0.0011,
-    "ctr_high": 0.0098,
-    "lost_clicks": 222.0,
-}
-COUNTS_EXAMPLE: Final = {
-    "clicks": 2500,
-    "impressions": 10000,
-    "average_ctr": 0.24,
-    "overall_ctr": 0.25,
-    "source_rows": 700,
-    "blank_rows": 2,
-    "anomalies": 1,
-}
-DAY_EXAMPLE: Final = {
-    **COUNTS_EXAMPLE,
-    "distinct_queries": 180,
-    "impossible_rows": 1,
-    "contradicting_rows": 0,
-}
-INSIGHT_EXAMPLE: Final = {
-    "insight_date": "2026-11-21",
-    **DAY_EXAMPLE,
-    "top_queries": [TOP_EXAMPLE],
-    "low_performance_queries": [LOW_EXAMPLE],
-    "definition_version": DEFINITION_VERSION,
-    "computed_at": "2026-11-22T00:20:00Z",
-    "problems": [],
-}
-ANALYSIS_EXAMPLE: Final = {
-    "from": "2026-11-21",
-    "to": "2026-11-21",
-    **COUNTS_EXAMPLE,
-    "undated_rows": 0,
-    "rules": asdict(_RULES),
-    "days": [{"date": "2026-11-21", **DAY_EXAMPLE}],
-    "top_queries": [TOP_EXAMPLE],
-    "low_performance_queries": [LOW_EXAMPLE],
-}
-HISTORY_EXAMPLE: Final = {
-    "query": "wool blanket",
-    "from": "2026-11-21",
-    "to": "2026-11-21",
-    "days": [
-        {
-            "date": "2026-11-21",
-            "searches": 40,
-            "clicks": 412,
-            "impressions": 1000,
-            "ctr": 0.412,
-            "ctr_low": 0.3818,
-            "ctr_high": 0.4428,
-        }
-    ],
-}
 
 
 def insight_view(insight: StoredInsight) -> InsightView:
