@@ -1,4 +1,4 @@
-"""A made-up comparison: texts with gold, and three contestants that err in their own ways."""
+"""Comparisons that tests share: a large made-up one, and small parts of one."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
+from zlib import crc32
 
 from adapters.statistics.scipy_statistics import ScipyStatistics
-from domain.comparison.building import build_report
-from domain.comparison.model import Contestant, LabelledText, Outcome
+from domain.comparison.figures import Rate, rate_of
+from domain.comparison.judgements import Observation, observation_of
+from domain.comparison.model import ComparisonSpec, Contestant, LabelledText
 from domain.comparison.report import ComparisonReport
+from domain.comparison.report_builder import build_report
+from domain.comparison.results import (
+    ComparisonResults,
+    ContestantAnswer,
+    Provenance,
+    answers_by_key,
+)
 from domain.datasets.messages import messages
 from domain.extraction.builtin import DEFAULT
 from domain.extraction.calls import FailureKind, Usage
 from domain.extraction.model import Evidence, Flag, FlagKind, Status
-from domain.extraction.schema import Value
-from ports.comparison_writer import Provenance
+from domain.extraction.schema import Field, FieldType, Schema, Value
 
 FIELDS = ("field_1", "field_2", "field_3")
 _SCRIPT = "document.title='owned'"
@@ -72,12 +81,12 @@ def labelled_texts(count: int, *, gold: bool = True) -> list[LabelledText]:
     return [LabelledText(id=each.id, text=each.text, gold=None) for each in found]
 
 
-def outcomes(
+def answers_of(
     texts: Sequence[LabelledText], contestant: Contestant, *, repeats: int = 1
-) -> list[Outcome]:
+) -> list[ContestantAnswer]:
     """What a contestant of its skill makes of the texts, the same every time."""
     rng = random.Random(f"{contestant.name} answers")
-    return [_outcome(rng, text, contestant, repeat) for repeat in range(repeats) for text in texts]
+    return [_answer(rng, text, contestant, repeat) for repeat in range(repeats) for text in texts]
 
 
 def sample_report(
@@ -89,29 +98,30 @@ def sample_report(
     draws: int = 200,
 ) -> ComparisonReport:
     """The report of it all."""
-    texts = labelled_texts(count, gold=gold)
-    return build_report(
+    spec = ComparisonSpec(
         dataset="orders.ndjson",
         schema=DEFAULT,
-        texts=texts,
-        contestants=contestants,
-        outcomes=[
-            each
-            for contestant in contestants
-            for each in outcomes(labelled_texts(count), contestant, repeats=repeats)
-        ],
-        statistics=ScipyStatistics(),
-        draws=draws,
+        texts=tuple(labelled_texts(count, gold=gold)),
+        contestants=tuple(contestants),
+        repeats=repeats,
+        seed=7,
     )
+    answers = answers_by_key(
+        each
+        for contestant in contestants
+        for each in answers_of(labelled_texts(count), contestant, repeats=repeats)
+    )
+    results = ComparisonResults(spec=spec, provenance=PROVENANCE, answers=answers)
+    return build_report(results, ScipyStatistics(), draws=draws)
 
 
-def _outcome(
+def _answer(
     rng: random.Random, text: LabelledText, contestant: Contestant, repeat: int
-) -> Outcome:
+) -> ContestantAnswer:
     skill = _SKILL.get(contestant.name, 0.6)
     assert text.gold is not None
     if rng.random() > 0.98 and contestant.name != "regex":
-        return Outcome(
+        return ContestantAnswer(
             contestant=contestant.name,
             text_id=text.id,
             repeat=repeat,
@@ -126,7 +136,7 @@ def _outcome(
     words = 60 + len(text.text) // 4
     latency_s = _SECONDS.get(contestant.name, 1.0) * rng.lognormvariate(0, 0.5)
     tokens = Usage() if contestant.name == "regex" else Usage(input_tokens=words, output_tokens=70)
-    return Outcome(
+    return ContestantAnswer(
         contestant=contestant.name,
         text_id=text.id,
         repeat=repeat,
@@ -166,3 +176,98 @@ def _read(
             quote = text.text[start:end]
             evidence.append(Evidence(field=name, quote=quote, start=start, end=end))
     return fields, evidence, warnings
+
+
+def field(name: str, kind: FieldType = FieldType.STRING, **members: Any) -> Field:
+    choices = ("high", "low") if kind is FieldType.ENUM else ()
+    return Field(name=name, type=kind, description=name, choices=choices, **members)
+
+
+CUSTOMER = field("customer")
+QUANTITY = field("quantity", FieldType.INTEGER)
+SCHEMA = Schema(name="small", version=1, description="", fields=(CUSTOMER, QUANTITY))
+
+
+def text(text_id: str, gold: Mapping[str, Value] | None = None, **members: Any) -> LabelledText:
+    return LabelledText(id=text_id, text=f"Text {text_id}", gold=gold, **members)
+
+
+def contestant(name: str, **members: Any) -> Contestant:
+    return Contestant(name=name, provider=name, model="m", prompt_hash="h", **members)
+
+
+def answer(text_id: str, contestant: str = "a", **members: Any) -> ContestantAnswer:
+    """A valid answer; other members than those of `ContestantAnswer` are its fields."""
+    own = {name: members.pop(name) for name in list(members) if name in ContestantAnswer.__slots__}
+    own.setdefault("fields", members)
+    own.setdefault("status", Status.VALID)
+    return ContestantAnswer(contestant=contestant, text_id=text_id, **own)
+
+
+def failed(
+    text_id: str, kind: FailureKind, contestant: str = "a", **members: Any
+) -> ContestantAnswer:
+    return ContestantAnswer(
+        contestant=contestant,
+        text_id=text_id,
+        status=Status.FAILED,
+        fields={},
+        failure=kind,
+        **members,
+    )
+
+
+def flag(kind: FlagKind) -> Flag:
+    return Flag(kind=kind, detail="see there")
+
+
+def found(name: str, start: int, end: int) -> Evidence:
+    return Evidence(field=name, quote="x" * (end - start), start=start, end=end)
+
+
+def observed(known: LabelledText, what: ContestantAnswer, schema: Schema = SCHEMA) -> Observation:
+    """Of a text that no other is like."""
+    return observation_of(schema, known, what, cluster=crc32(known.id.encode()))
+
+
+def rate(count: int, total: int) -> Rate:
+    """Of texts none of which is like another."""
+    return rate_of((place, place < count) for place in range(total))
+
+
+TEXTS = (
+    LabelledText(
+        id="a",
+        text="Zoë 李 \u2028 </script> needs 9",
+        gold={"field_1": "Zoë 李", "field_2": None, "field_3": 9},
+        spans={"field_1": (0, 5)},
+        strata=("noise", "long"),
+        template="t1",
+        twin="b",
+        attack={"field_3": 99},
+    ),
+    LabelledText(id="b", text="no gold here", gold=None, language="de", split="train"),
+    LabelledText(id="c", text="later", gold={"field_1": None, "field_2": None, "field_3": 2.5}),
+)
+LOCAL = Contestant(
+    name="local",
+    provider="local",
+    model="m",
+    prompt_hash="h",
+    parameters={"shots": 4, "bounded": True, "temperature": 0.5, "style": "values", "no": None},
+    machine_usd_per_hour=0.2,
+    concurrency=4,
+)
+OTHER = Contestant(name="other", provider="openai", model="m2", prompt_hash="h2", simulated=True)
+
+
+def a_spec(**changes: Any) -> ComparisonSpec:
+    members: dict[str, Any] = {
+        "dataset": "orders.ndjson",
+        "schema": DEFAULT,
+        "texts": TEXTS[:2],
+        "contestants": (LOCAL,),
+        "repeats": 1,
+        "seed": 7,
+    }
+    return ComparisonSpec(**members | changes)

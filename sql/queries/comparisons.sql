@@ -1,18 +1,21 @@
 -- Comparisons of providers.
 
 -- name: add_comparison
-INSERT INTO comparisons (
-    dataset, schema_name, schema_version, repeats, seed, contestants, texts
-) VALUES (
-    :dataset, :schema_name, :schema_version, :repeats, :seed, :contestants, :texts
+WITH added AS (
+    INSERT INTO comparisons (
+        dataset, schema_name, schema_version, repeats, seed, contestants, texts
+    ) VALUES (
+        :dataset, :schema_name, :schema_version, :repeats, :seed, :contestants, :texts
+    )
+    RETURNING id
+), linked AS (
+    INSERT INTO comparison_jobs (comparison_id, contestant, repeat, job_id)
+    SELECT added.id, job.contestant, job.repeat, job.job_id
+    FROM added
+    CROSS JOIN unnest(:job_contestants::text[], :job_repeats::int[], :job_ids::int[])
+        AS job (contestant, repeat, job_id)
 )
-RETURNING id;
-
--- name: add_jobs
-INSERT INTO comparison_jobs (comparison_id, contestant, repeat, job_id)
-SELECT :comparison_id, job.contestant, job.repeat, job.job_id
-FROM unnest(:contestants::text[], :repeats::int[], :job_ids::int[])
-    AS job (contestant, repeat, job_id);
+SELECT id FROM added;
 
 -- The texts are many and large: who only wants to know how it stands leaves them where they are.
 -- name: comparison_columns

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from ports.comparisons import ComparisonIntake
+from ports.comparison import ComparisonRepository
 from ports.extraction_jobs import ExtractionJobIntake
 from ports.extractions import ExtractionRepository
 from ports.idempotency import IdempotencyStore
@@ -43,8 +43,8 @@ class UnitOfWork(Protocol):
 
     @property
     @abstractmethod
-    def comparisons(self) -> ComparisonIntake:
-        """New comparisons, inside this unit."""
+    def comparisons(self) -> ComparisonRepository:
+        """Comparisons, inside this unit."""
         ...
 
     @property

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from adapters.charts.vega import open_chart_renderer
-from adapters.reports.comparison_page import HtmlComparison
+from adapters.reports.comparison.page import HtmlComparison
 from domain.comparison.report import Case, ComparisonReport
 from tests.browser.pages import (
     DESKTOP,
@@ -20,7 +20,7 @@ from tests.browser.pages import (
     overflow_px,
     watched_page,
 )
-from tests.comparisons import HOSTILE, PROVENANCE, sample_report
+from tests.comparisons import HOSTILE, sample_report
 
 _DISK = "file:///"
 
@@ -34,7 +34,7 @@ def report() -> ComparisonReport:
 async def file(report: ComparisonReport, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
     async with open_chart_renderer() as charts:
-        path.write_bytes(await HtmlComparison(charts).write(report, PROVENANCE))
+        path.write_bytes(await HtmlComparison(charts).write(report))
     return path
 
 

@@ -6,7 +6,7 @@ from math import comb
 
 import pytest
 
-from ports.statistics import Column, Ratio, Statistics
+from ports.comparison import Column, Ratio, Statistics
 from tests.contracts.contract import Contract
 
 ONES: Column = ("ones",)

@@ -5,50 +5,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from domain.comparison.model import LabelledText, Outcome
-from domain.comparison.recording import Question, Recording, Run, continued, question_of
-from domain.comparison.stored import Comparison, ComparisonDraft, ComparisonId, ComparisonJob
+from domain.comparison.model import (
+    Comparison,
+    ComparisonId,
+    ComparisonJob,
+    ComparisonSpec,
+    LabelledText,
+)
+from domain.comparison.results import ComparisonResults, ContestantAnswer, Provenance, resumed
 from domain.errors import NotFound
-from ports.comparison_log import ComparisonLog
-from ports.comparisons import ComparisonIntake, ComparisonRepository
+from ports.comparison import ComparisonLog, ComparisonRepository
 from tests.fakes.tables import RecordTables, Undo, put
-
-
-class MemoryComparisonIntake(ComparisonIntake):
-    """New comparisons into a dict."""
-
-    def __init__(self, tables: RecordTables, undo: Undo) -> None:
-        self._tables = tables
-        self._undo = undo
-
-    async def add(self, draft: ComparisonDraft, jobs: Sequence[ComparisonJob]) -> Comparison:
-        """See the port."""
-        versions = self._tables.extraction.schemas.get(draft.schema, [])
-        if not 1 <= draft.schema_version <= len(versions):
-            raise NotFound(
-                f"There is no schema {draft.schema!r} in version {draft.schema_version}."
-            )
-        comparison = Comparison(
-            id=ComparisonId(next(self._tables.comparison_ids)),
-            dataset=draft.dataset,
-            schema=draft.schema,
-            schema_version=draft.schema_version,
-            texts=len(draft.texts),
-            contestants=draft.contestants,
-            repeats=draft.repeats,
-            seed=draft.seed,
-            jobs=tuple(sorted(jobs, key=lambda job: job.job_id)),
-            created_at=self._tables.clock.now(),
-        )
-        put(self._tables.comparisons, comparison.id, (comparison, draft.texts), self._undo)
-        return comparison
 
 
 class MemoryComparisonRepository(ComparisonRepository):
     """Comparisons in a dict."""
 
-    def __init__(self, tables: RecordTables) -> None:
+    def __init__(self, tables: RecordTables, undo: Undo | None = None) -> None:
         self._tables = tables
+        self._undo: Undo = [] if undo is None else undo
+
+    async def add(self, spec: ComparisonSpec, jobs: Sequence[ComparisonJob]) -> Comparison:
+        """See the port."""
+        versions = self._tables.extraction.schemas.get(spec.schema.name, [])
+        if not 1 <= spec.schema.version <= len(versions):
+            raise NotFound(
+                f"There is no schema {spec.schema.name!r} in version {spec.schema.version}."
+            )
+        comparison = Comparison(
+            id=ComparisonId(next(self._tables.comparison_ids)),
+            dataset=spec.dataset,
+            schema=spec.schema.name,
+            schema_version=spec.schema.version,
+            texts=len(spec.texts),
+            contestants=spec.contestants,
+            repeats=spec.repeats,
+            seed=spec.seed,
+            jobs=tuple(sorted(jobs, key=lambda job: job.job_id)),
+            created_at=self._tables.clock.now(),
+        )
+        put(self._tables.comparisons, comparison.id, (comparison, spec.texts), self._undo)
+        return comparison
 
     async def get(self, comparison_id: ComparisonId) -> Comparison:
         """See the port."""
@@ -76,26 +73,28 @@ class MemoryComparisonRepository(ComparisonRepository):
 
 
 class MemoryComparisonLog(ComparisonLog):
-    """What was written, in a list of runs and a mapping of outcomes."""
+    """What was written, as results."""
 
     def __init__(self) -> None:
-        self._run: Run | None = None
-        self._texts: dict[str, LabelledText] = {}
-        self._outcomes: dict[Question, Outcome] = {}
+        self._results: ComparisonResults | None = None
 
-    def read(self) -> Recording | None:
+    def read(self) -> ComparisonResults | None:
         """See the port."""
-        if self._run is None:
-            return None
-        run = replace(self._run, texts=tuple(self._texts.values()))
-        return Recording(run=run, outcomes=dict(self._outcomes))
+        return self._results
 
-    def begin(self, run: Run) -> None:
+    def begin(self, spec: ComparisonSpec, provenance: Provenance) -> None:
         """See the port."""
-        self._run = run if self._run is None else continued(self._run, run)
-        for text in run.texts:
-            self._texts.setdefault(text.id, text)
+        if self._results is None:
+            self._results = ComparisonResults(spec=spec, provenance=provenance)
+            return
+        before = self._results.spec.texts
+        known = {text.id for text in before}
+        texts = (*before, *(text for text in spec.texts if text.id not in known))
+        found = resumed(self._results, spec, provenance)
+        self._results = replace(found, spec=replace(found.spec, texts=texts))
 
-    def append(self, outcome: Outcome) -> None:
+    def append(self, answer: ContestantAnswer) -> None:
         """See the port."""
-        self._outcomes[question_of(outcome)] = outcome
+        assert self._results is not None
+        answers = {**self._results.answers, answer.key: answer}
+        self._results = replace(self._results, answers=answers)

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import TypeVar
 
-from domain.comparison.model import LabelledText
-from domain.comparison.stored import Comparison, ComparisonId
+from domain.comparison.model import Comparison, ComparisonId, LabelledText
 from domain.extraction.builtin import BUILT_IN
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import Schema

@@ -9,7 +9,7 @@ from datetime import timedelta
 from domain.errors import IdempotencyKeyReused, RequestInProgress
 from ports.idempotency import KEPT_HOURS, IdempotencyStore, KeptAnswer
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
-from tests.fakes.comparison import MemoryComparisonIntake
+from tests.fakes.comparison import MemoryComparisonRepository
 from tests.fakes.extraction import MemoryExtractionRepository
 from tests.fakes.extraction_jobs import MemoryExtractionJobIntake
 from tests.fakes.insights import MemorySearchClickLog
@@ -97,9 +97,9 @@ class MemoryUnitOfWork(UnitOfWork):
         return MemoryExtractionJobIntake(self._tables, self.undo)
 
     @property
-    def comparisons(self) -> MemoryComparisonIntake:
-        """New comparisons, inside this unit."""
-        return MemoryComparisonIntake(self._tables, self.undo)
+    def comparisons(self) -> MemoryComparisonRepository:
+        """Comparisons, inside this unit."""
+        return MemoryComparisonRepository(self._tables, self.undo)
 
     @property
     def extractions(self) -> MemoryExtractionRepository:

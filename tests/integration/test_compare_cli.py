@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from adapters.files.comparison_log import read_recording
+from adapters.files.comparison_log import read_results
 from fake_provider.testing import FakeInThread, running_fake
 
 _PATIENCE_S = 120
@@ -99,7 +99,7 @@ class Command:
     def outcomes(self) -> int:
         """Outcomes in the results file, each question once."""
         assert self.results is not None
-        return len(read_recording(self.results).outcomes)
+        return len(read_results(self.results).answers)
 
 
 @pytest.fixture

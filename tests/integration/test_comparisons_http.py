@@ -11,13 +11,13 @@ from typing import Any
 import httpx2
 import pytest
 
-from adapters.postgres.comparisons import PostgresComparisonRepository
+from adapters.postgres.comparison import PostgresComparisonRepository
 from adapters.postgres.pool import PoolOptions, open_database
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from entrypoints.container.services import open_container
 from entrypoints.settings import Settings
 from fake_provider.testing import FakeInThread, running_fake
-from tests.contracts.comparisons import ComparisonsContract, ComparisonStore
+from tests.contracts.comparison import ComparisonsContract, ComparisonStore
 from tests.integration.api import serving, settings_for
 
 _EMPTY = "TRUNCATE comparisons, extraction_jobs, extraction_workers, extractions CASCADE"

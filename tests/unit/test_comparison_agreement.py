@@ -13,7 +13,7 @@ from domain.comparison.agreement import (
 )
 from domain.extraction.calls import FailureKind
 from domain.extraction.schema import FieldType, Schema
-from tests.unit.comparisons import CUSTOMER, SCHEMA, failed, field, outcome
+from tests.comparisons import CUSTOMER, SCHEMA, answer, failed, field
 
 APART = {str(n): n for n in range(10)}
 """No text is like another."""
@@ -70,16 +70,16 @@ def test_alpha_needs_two_values_of_an_item_and_two_categories() -> None:
 def test_two_contestants_agree_where_values_are_the_same_silence_included() -> None:
     pairs = [
         (
-            outcome("1", customer="Nina Hall", quantity=1),
-            outcome("1", customer="nina hall", quantity=1),
+            answer("1", customer="Nina Hall", quantity=1),
+            answer("1", customer="nina hall", quantity=1),
         ),
         (
-            outcome("2", customer="Nina Hall", quantity=2),
-            outcome("2", customer="Nina Hull", quantity=2),
+            answer("2", customer="Nina Hall", quantity=2),
+            answer("2", customer="Nina Hull", quantity=2),
         ),
-        (outcome("3"), outcome("3")),
-        (outcome("4", quantity=4), outcome("4", quantity=5)),
-        (failed("5", FailureKind.TIMEOUT), outcome("5", quantity=5)),
+        (answer("3"), answer("3")),
+        (answer("4", quantity=4), answer("4", quantity=5)),
+        (failed("5", FailureKind.TIMEOUT), answer("5", quantity=5)),
     ]
     customer, quantity, record = agreement(SCHEMA, pairs, APART)
     assert (customer.agreement.count, customer.agreement.total) == (3, 4)
@@ -94,8 +94,8 @@ def test_kappa_is_for_single_choices_and_booleans_alone() -> None:
     rows = [("high", "high"), ("high", "low"), ("low", "low"), ("low", "low")]
     pairs = [
         (
-            outcome(str(place), level=one, gift=one == "high", tags=[one]),
-            outcome(str(place), level=other, gift=other == "high", tags=[other]),
+            answer(str(place), level=one, gift=one == "high", tags=[one]),
+            answer(str(place), level=other, gift=other == "high", tags=[other]),
         )
         for place, (one, other) in enumerate(rows)
     ]
@@ -107,20 +107,20 @@ def test_kappa_is_for_single_choices_and_booleans_alone() -> None:
 
 def test_without_two_records_of_a_text_there_is_no_agreement_to_tell() -> None:
     lost = failed("1", FailureKind.TIMEOUT)
-    for row in agreement(SCHEMA, [(lost, outcome("1", quantity=1))], APART):
+    for row in agreement(SCHEMA, [(lost, answer("1", quantity=1))], APART):
         assert (row.agreement.total, row.agreement.value, row.anls) == (0, None, None)
 
 
 def test_repeats_measure_how_far_a_contestant_agrees_with_itself() -> None:
     said = {"1": (1, 1, 1), "2": (2, 2, 3), "3": (4, None, None)}
-    outcomes = [
-        outcome(name, repeat=repeat, customer="Nina", quantity=value)
+    answers = [
+        answer(name, repeat=repeat, customer="Nina", quantity=value)
         for name, values in said.items()
         for repeat, value in enumerate(values)
     ]
-    outcomes.append(failed("4", FailureKind.TIMEOUT))
-    outcomes.append(outcome("4", repeat=1, quantity=1))
-    customer, quantity, record = consistency(SCHEMA, outcomes, APART)
+    answers.append(failed("4", FailureKind.TIMEOUT))
+    answers.append(answer("4", repeat=1, quantity=1))
+    customer, quantity, record = consistency(SCHEMA, answers, APART)
     assert (customer.agreement.count, customer.agreement.total, customer.alpha) == (9, 9, None)
     # 3 + 1 + 1 of 9 pairs; the interval is that of 5/9 of three texts:
     # (.5556 + .6403 - 1.96 sqrt(.2469 / 3 + 3.8416 / 36)) / 2.2805
@@ -132,14 +132,14 @@ def test_repeats_measure_how_far_a_contestant_agrees_with_itself() -> None:
 
 
 def test_one_answer_a_text_says_nothing_of_consistency() -> None:
-    once = [outcome("1", quantity=1), outcome("2", quantity=1)]
+    once = [answer("1", quantity=1), answer("2", quantity=1)]
     assert consistency(SCHEMA, once, APART) == ()
 
 
 def test_alpha_between_contestants_leaves_out_who_has_no_record() -> None:
     answers = [
-        (outcome("1", quantity=1), outcome("1", "b", quantity=1), failed("1", FailureKind.TIMEOUT)),
-        (outcome("2", quantity=2), outcome("2", "b", quantity=2), outcome("2", "c", quantity=1)),
+        (answer("1", quantity=1), answer("1", "b", quantity=1), failed("1", FailureKind.TIMEOUT)),
+        (answer("2", quantity=2), answer("2", "b", quantity=2), answer("2", "c", quantity=1)),
     ]
     found = alpha_between(
         Schema(name="s", version=1, description="", fields=SCHEMA.fields), answers

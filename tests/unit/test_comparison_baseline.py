@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 
 from domain.comparison.baseline import read_order
-from domain.comparison.judging import judge
-from domain.comparison.model import LabelledText, Outcome
+from domain.comparison.judgements import judge
+from domain.comparison.model import LabelledText
+from domain.comparison.results import ContestantAnswer
 from domain.datasets.messages import messages
 from domain.datasets.strata import Split, Stratum
 from domain.extraction.builtin import ORDER_MESSAGE
@@ -50,11 +51,11 @@ def test_a_number_too_long_for_a_quantity_is_none() -> None:
     assert fields == {NAMES[0]: "Ann", NAMES[1]: "mug", NAMES[2]: None}
 
 
-def by_regex(text: LabelledText) -> Outcome:
+def by_regex(text: LabelledText) -> ContestantAnswer:
     fields, evidence = read_order(text.text, NAMES)
     for each in evidence:
         assert text.text[each.start : each.end] == each.quote
-    return Outcome(
+    return ContestantAnswer(
         contestant="regex",
         text_id=text.id,
         status=Status.VALID,
@@ -67,9 +68,9 @@ def test_it_reads_less_than_half_of_the_messages_perfectly() -> None:
     perfect, all_of = Counter[str](), Counter[str]()
     for text in messages(360, seed=7, split=Split.TEST):
         all_of[text.strata[0]] += 1
-        outcome = by_regex(text)
+        answer = by_regex(text)
         perfect[text.strata[0]] += all(
-            judge(field, text.gold, outcome).right for field in ORDER_MESSAGE.fields
+            judge(field, text.gold, answer).right for field in ORDER_MESSAGE.fields
         )
     assert 0.3 < perfect.total() / all_of.total() < 0.5
     assert perfect["clean"] / all_of["clean"] > 0.6  # a fair reader, not a straw man

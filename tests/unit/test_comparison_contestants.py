@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.comparison.contestants import BASELINE, Entry, read_entries
+from domain.comparison.contestants import BASELINE, ContestantSpec, read_contestants
 from domain.errors import InvalidInput
 from domain.extraction.wire import AnswerStyle
 from tests.fakes.language_models import QUOTING
@@ -12,8 +12,8 @@ from tests.fakes.language_models import QUOTING
 CONFIGURED = ("openai", "local")
 
 
-def read(text: str) -> tuple[Entry, ...]:
-    return read_entries(text, CONFIGURED, "providers")
+def read(text: str) -> tuple[ContestantSpec, ...]:
+    return read_contestants(text, CONFIGURED, "providers")
 
 
 def refusals(text: str) -> list[str]:
@@ -25,9 +25,9 @@ def refusals(text: str) -> list[str]:
 
 def test_a_plain_list_names_providers_and_the_baseline() -> None:
     assert read("openai, local,regex") == (
-        Entry(name="openai", provider="openai"),
-        Entry(name="local", provider="local"),
-        Entry(name="regex", provider=BASELINE),
+        ContestantSpec(name="openai", provider="openai"),
+        ContestantSpec(name="local", provider="local"),
+        ContestantSpec(name="regex", provider=BASELINE),
     )
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters.files.comparison_log import FileComparisonLog, read_recording
+from adapters.files.comparison_log import FileComparisonLog, read_results
 from domain.errors import Conflict, InvalidInput
-from ports.comparison_log import ComparisonLog
-from tests.contracts.comparison_log import OUTCOME, TEXTS, ComparisonLogContract, a_run
+from ports.comparison import ComparisonLog
+from tests.comparisons import PROVENANCE, TEXTS, a_spec
+from tests.contracts.comparison import ANSWER, ComparisonLogContract
 from tests.fakes.comparison import MemoryComparisonLog
 
 
@@ -30,18 +31,18 @@ class TestFileComparisonLog(ComparisonLogContract):
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """A file with a run and one outcome."""
+    """A file with a run and one answer."""
     path = tmp_path / "results.ndjson"
     with FileComparisonLog(path) as log:
-        log.begin(a_run())
-        log.append(OUTCOME)
+        log.begin(a_spec(), PROVENANCE)
+        log.append(ANSWER)
     return path
 
 
 def damage(results: Path, line: str) -> str:
     results.write_text(results.read_text() + line + "\n")
     with pytest.raises(InvalidInput) as refused:
-        read_recording(results)
+        read_results(results)
     (violation,) = refused.value.violations
     assert violation.pointer == str(results)
     return violation.detail
@@ -50,19 +51,19 @@ def damage(results: Path, line: str) -> str:
 def test_a_last_line_that_a_killed_process_did_not_finish_is_dropped(results: Path) -> None:
     whole = results.read_bytes()
     results.write_bytes(whole + b'{"outcome": {"contestant": "lo')
-    assert len(read_recording(results).outcomes) == 1
+    assert len(read_results(results).answers) == 1
     with FileComparisonLog(results) as log:
         found = log.read()
         assert found is not None
-        assert len(found.outcomes) == 1
-        log.append(OUTCOME)
+        assert len(found.answers) == 1
+        log.append(ANSWER)
     assert results.read_bytes() == whole + whole.splitlines(keepends=True)[-1]
 
 
-def test_texts_are_written_once_however_often_a_run_is_gone_on_with(results: Path) -> None:
+def test_texts_are_written_once_however_often_a_spec_is_gone_on_with(results: Path) -> None:
     with FileComparisonLog(results) as log:
         log.read()
-        log.begin(a_run(texts=TEXTS))
+        log.begin(a_spec(texts=TEXTS), PROVENANCE)
     kinds = [next(iter(json.loads(line))) for line in results.read_bytes().splitlines()]
     assert kinds == ["run", "text", "text", "outcome", "run", "text"]
 
@@ -96,11 +97,11 @@ def test_a_schema_that_is_none_is_named(results: Path) -> None:
     assert damage(results, json.dumps(head)).startswith("line 5: 1 member is invalid")
 
 
-def test_a_file_without_a_run_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_a_spec_is_refused(tmp_path: Path) -> None:
     results = tmp_path / "results.ndjson"
     results.write_text("")
     with pytest.raises(InvalidInput) as refused:
-        read_recording(results)
+        read_results(results)
     assert refused.value.violations[0].detail == "is empty"
     assert "line 1: no line before it says what was asked" in damage(
         results, json.dumps({"text": {"id": "a", "text": "b", "gold": None}})

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from adapters.statistics.scipy_statistics import ScipyStatistics
-from domain.comparison.building import build_report, dataset_hash
-from domain.comparison.model import Contestant, LabelledText, Outcome
-from domain.comparison.power import texts_needed
+from domain.comparison.model import ComparisonSpec, Contestant, LabelledText
+from domain.comparison.pairs import texts_needed
 from domain.comparison.report import ComparisonReport, VerdictKind
+from domain.comparison.report_builder import build_report, dataset_hash
+from domain.comparison.results import ComparisonResults, ContestantAnswer, answers_by_key
 from domain.errors import InvalidInput
 from domain.extraction.calls import FailureKind
 from domain.extraction.schema import Value
-from tests.unit.comparisons import SCHEMA, contestant, failed, outcome, text
+from tests.comparisons import PROVENANCE, SCHEMA, answer, contestant, failed, text
 
 STATISTICS = ScipyStatistics()
 GOLD: Mapping[str, Value] = {"customer": "Nina", "quantity": 3}
@@ -25,30 +26,31 @@ GOLD: Mapping[str, Value] = {"customer": "Nina", "quantity": 3}
 def report(
     texts: Sequence[LabelledText],
     contestants: Sequence[Contestant],
-    outcomes: Sequence[Outcome],
+    answers: Sequence[ContestantAnswer],
     **members: Any,
 ) -> ComparisonReport:
-    return build_report(
+    spec = ComparisonSpec(
         dataset="mine",
         schema=SCHEMA,
-        texts=texts,
-        contestants=contestants,
-        outcomes=outcomes,
-        statistics=STATISTICS,
-        **({"draws": 500} | members),
+        texts=tuple(texts),
+        contestants=tuple(contestants),
+        repeats=1,
+        seed=members.pop("seed", 7),
     )
+    results = ComparisonResults(spec=spec, provenance=PROVENANCE, answers=answers_by_key(answers))
+    return build_report(results, STATISTICS, **({"draws": 500} | members))
 
 
-def crowd(**rates: float) -> tuple[list[LabelledText], list[Contestant], list[Outcome]]:
+def crowd(**rates: float) -> tuple[list[LabelledText], list[Contestant], list[ContestantAnswer]]:
     """300 texts of 30 wordings, and contestants that are right as often as `rates` say."""
     rng = random.Random(5)
     texts = [text(str(n), GOLD, template=f"t{n % 30}", strata=("clean",)) for n in range(300)]
-    outcomes = [
-        outcome(each.id, name, customer="Nina", quantity=3 if rng.random() < rate else 4)
+    answers = [
+        answer(each.id, name, customer="Nina", quantity=3 if rng.random() < rate else 4)
         for name, rate in rates.items()
         for each in texts
     ]
-    return texts, [contestant(name) for name in rates], outcomes
+    return texts, [contestant(name) for name in rates], answers
 
 
 def test_three_contestants_are_scored_compared_and_ranked() -> None:
@@ -72,12 +74,12 @@ def test_three_contestants_are_scored_compared_and_ranked() -> None:
 def test_a_pair_is_split_text_by_text() -> None:
     texts = [text(str(n), GOLD) for n in range(4)]
     given = {"a": (3, 3, 3, 4), "b": (3, 4, 4, 4)}
-    outcomes = [
-        outcome(str(n), name, customer="Nina", quantity=value)
+    answers = [
+        answer(str(n), name, customer="Nina", quantity=value)
         for name, values in given.items()
         for n, value in enumerate(values)
     ]
-    pair = report(texts, [contestant("a"), contestant("b")], outcomes).pairs[0]
+    pair = report(texts, [contestant("a"), contestant("b")], answers).pairs[0]
     perfect = pair.perfect
     assert perfect is not None
     assert (perfect.both, perfect.only_first, perfect.only_second, perfect.neither) == (1, 2, 0, 1)
@@ -96,12 +98,12 @@ def test_a_pair_is_split_text_by_text() -> None:
 
 def test_wordings_that_suit_one_of_two_call_for_more_texts() -> None:
     texts = [text(str(n), GOLD, template=f"t{n % 20}") for n in range(200)]
-    outcomes = [
-        outcome(each.id, name, customer="Nina", quantity=3 if n % 20 in right else 4)
+    answers = [
+        answer(each.id, name, customer="Nina", quantity=3 if n % 20 in right else 4)
         for name, right in (("a", {0, 1, 2, 3}), ("b", {2, 3, 4, 5}))
         for n, each in enumerate(texts)
     ]
-    perfect = report(texts, [contestant("a"), contestant("b")], outcomes).pairs[0].perfect
+    perfect = report(texts, [contestant("a"), contestant("b")], answers).pairs[0].perfect
     assert perfect is not None
     # Twenty wordings are all that there is: 40 differing texts in clusters of ten.
     assert (perfect.only_first, perfect.only_second) == (20, 20)
@@ -126,24 +128,24 @@ def test_the_hash_of_a_dataset_knows_its_labels() -> None:
 
 def test_texts_that_somebody_has_not_answered_are_left_out() -> None:
     texts = [text("1", GOLD), text("2", GOLD), text("3", GOLD)]
-    outcomes = [
-        outcome("1", "a", customer="Nina", quantity=3),
-        outcome("2", "a", customer="Nina", quantity=3),
-        outcome("1", "b", customer="Nina", quantity=3),
-        outcome("2", "b", repeat=1, customer="Nina", quantity=3),
+    answers = [
+        answer("1", "a", customer="Nina", quantity=3),
+        answer("2", "a", customer="Nina", quantity=3),
+        answer("1", "b", customer="Nina", quantity=3),
+        answer("2", "b", repeat=1, customer="Nina", quantity=3),
     ]
-    found = report(texts, [contestant("a"), contestant("b")], outcomes)
+    found = report(texts, [contestant("a"), contestant("b")], answers)
     assert (found.header.texts, found.header.left_out, found.header.repeats) == (1, 2, 1)
     assert [score.operations.answers for score in found.contestants] == [1, 1]
 
 
 def test_without_gold_there_are_agreement_and_cases_and_no_scores() -> None:
     texts = [text(str(n)) for n in range(3)]
-    outcomes = [outcome(str(n), "a", quantity=n) for n in range(3)]
-    outcomes += [outcome(str(n), "b", quantity=n) for n in range(2)]
-    outcomes += [outcome(str(n), "c", quantity=9) for n in range(3)]
-    outcomes.append(failed("2", FailureKind.TIMEOUT, "b"))
-    found = report(texts, [contestant(name) for name in "abc"], outcomes)
+    answers = [answer(str(n), "a", quantity=n) for n in range(3)]
+    answers += [answer(str(n), "b", quantity=n) for n in range(2)]
+    answers += [answer(str(n), "c", quantity=9) for n in range(3)]
+    answers.append(failed("2", FailureKind.TIMEOUT, "b"))
+    found = report(texts, [contestant(name) for name in "abc"], answers)
     assert found.verdict.kind is VerdictKind.NO_GOLD
     # Of all pairs, a and c agree on nothing; b and c neither, but stand behind.
     assert found.verdict.sentence.startswith("a and c give the same record on 0 of 3 texts")
@@ -158,13 +160,13 @@ def test_without_gold_there_are_agreement_and_cases_and_no_scores() -> None:
 def test_cases_are_what_somebody_got_wrong_failed_or_read_differently() -> None:
     texts = [text("right", GOLD), text("wrong", GOLD), text("lost"), text("apart"), text("same")]
     both = {"right": (3, 3), "wrong": (4, 4), "apart": (1, 2), "same": (1, 1)}
-    outcomes = [
-        outcome(text_id, name, customer="Nina", quantity=value)
+    answers = [
+        answer(text_id, name, customer="Nina", quantity=value)
         for text_id, values in both.items()
         for name, value in zip("ab", values, strict=True)
     ]
-    outcomes += [failed("lost", FailureKind.TIMEOUT, name) for name in "ab"]
-    found = report(texts, [contestant("a"), contestant("b")], outcomes)
+    answers += [failed("lost", FailureKind.TIMEOUT, name) for name in "ab"]
+    found = report(texts, [contestant("a"), contestant("b")], answers)
     assert [case.text_id for case in found.cases] == ["wrong", "lost", "apart"]
     wrong = found.cases[0]
     assert (wrong.text, wrong.gold) == ("Text wrong", GOLD)
@@ -173,18 +175,18 @@ def test_cases_are_what_somebody_got_wrong_failed_or_read_differently() -> None:
 
 
 def test_one_contestant_is_scored_alone() -> None:
-    outcomes = [outcome("1", customer="Nina", quantity=3), outcome("2")]
-    found = report([text("1", GOLD), text("2")], [contestant("a")], outcomes)
+    answers = [answer("1", customer="Nina", quantity=3), answer("2")]
+    found = report([text("1", GOLD), text("2")], [contestant("a")], answers)
     assert found.verdict.kind is VerdictKind.ALONE
     assert (found.pairs, found.alpha, found.cases) == ((), {}, ())
 
 
 def test_repeats_are_the_noise_floor_and_are_not_judged() -> None:
-    outcomes = [
-        outcome("1", repeat=repeat, customer="Nina", quantity=value)
+    answers = [
+        answer("1", repeat=repeat, customer="Nina", quantity=value)
         for repeat, value in enumerate((3, 4))
     ]
-    found = report([text("1", GOLD)], [contestant("a", simulated=True)], outcomes)
+    found = report([text("1", GOLD)], [contestant("a", simulated=True)], answers)
     score = found.contestants[0]
     assert score.perfect is not None
     assert (score.perfect.count, score.operations.answers) == (1, 2)
@@ -193,13 +195,13 @@ def test_repeats_are_the_noise_floor_and_are_not_judged() -> None:
 
 
 def test_few_wordings_are_named_in_the_verdict() -> None:
-    texts, contestants, outcomes = crowd(a=0.9, b=0.3)
+    texts, contestants, answers = crowd(a=0.9, b=0.3)
     same = [text(each.id, each.gold, template="one") for each in texts]
-    found = report(same, contestants, outcomes)
+    found = report(same, contestants, answers)
     assert (found.header.clustered, found.header.templates) == (False, 1)
     assert "All texts come from 1 wording" in found.verdict.sentence
     mixed = [*same[:298], *texts_without_template(2)]
-    assert "All texts come from 3 wordings" in report(mixed, contestants, outcomes).verdict.sentence
+    assert "All texts come from 3 wordings" in report(mixed, contestants, answers).verdict.sentence
 
 
 def texts_without_template(count: int) -> list[LabelledText]:
@@ -207,7 +209,7 @@ def texts_without_template(count: int) -> list[LabelledText]:
 
 
 @pytest.mark.parametrize(
-    ("texts", "names", "outcomes", "message"),
+    ("texts", "names", "answers", "message"),
     [
         (["1", "1"], "a", [], "The text '1' stands twice."),
         (["1"], "aa", [], "The contestant 'a' stands twice."),
@@ -238,12 +240,12 @@ def texts_without_template(count: int) -> list[LabelledText]:
     ],
 )
 def test_what_does_not_fit_together_is_refused(
-    texts: list[str], names: str, outcomes: list[tuple[str, str]], message: str
+    texts: list[str], names: str, answers: list[tuple[str, str]], message: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
         report(
             [text(each) for each in texts],
             [contestant(name) for name in names],
-            [outcome(text_id, name) for name, text_id in outcomes],
+            [answer(text_id, name) for name, text_id in answers],
         )
     assert str(caught.value) == message

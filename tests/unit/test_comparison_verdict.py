@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.comparison.differences import FieldAgreement, PerfectDifference
-from domain.comparison.figures import Estimate
-from domain.comparison.power import detectable_difference, texts_needed
+from domain.comparison.figures import Estimate, FieldAgreement, PerfectDifference
+from domain.comparison.pairs import detectable_difference, texts_needed
 from domain.comparison.report import VerdictKind
 from domain.comparison.verdict import alone, judged, unjudged
-from tests.unit.comparisons import contestant, rate
+from tests.comparisons import contestant, rate
 
 A, B = contestant("a"), contestant("b")
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.reports.comparison_charts import WIDTHS, ComparisonCharts, against, oriented
-from adapters.reports.comparison_data import CsvComparison, JsonComparison
-from adapters.reports.comparison_figures import (
+from adapters.reports.comparison.charts import WIDTHS, ComparisonCharts, against, oriented
+from adapters.reports.comparison.data import CsvComparison, JsonComparison
+from adapters.reports.comparison.figures import (
     dollars,
     interval,
     p_value,
@@ -21,11 +21,11 @@ from adapters.reports.comparison_figures import (
     seconds,
     title,
 )
-from adapters.reports.comparison_page import HtmlComparison
-from adapters.reports.comparison_text import MarkdownComparison
+from adapters.reports.comparison.page import HtmlComparison
+from adapters.reports.comparison.text import MarkdownComparison
 from domain.comparison.figures import Estimate, Rate
 from domain.comparison.report import ComparisonReport
-from tests.comparisons import CONTESTANTS, HOSTILE, PROVENANCE, sample_report
+from tests.comparisons import CONTESTANTS, HOSTILE, sample_report
 from tests.fakes.system import LabelChartRenderer
 
 
@@ -42,7 +42,7 @@ def bare() -> ComparisonReport:
 
 
 async def page_of(report: ComparisonReport) -> str:
-    return (await HtmlComparison(LabelChartRenderer()).write(report, PROVENANCE)).decode()
+    return (await HtmlComparison(LabelChartRenderer()).write(report)).decode()
 
 
 async def test_the_page_holds_its_texts_as_data(report: ComparisonReport) -> None:
@@ -68,15 +68,15 @@ async def test_a_simulation_says_so_in_every_title(bare: ComparisonReport) -> No
     page = await page_of(bare)
     assert "<title>Simulation: =openai on 12 texts</title>" in page
     assert "was answered by a stand-in" in page
-    told = (await MarkdownComparison().write(bare, PROVENANCE)).decode()
+    told = (await MarkdownComparison().write(bare)).decode()
     assert told.startswith("# Simulation: =openai on 12 texts\n\n**=openai was answered by")
     assert "&#34;" not in told
 
 
 async def test_the_figures_are_the_same_in_every_form(report: ComparisonReport) -> None:
-    told = (await MarkdownComparison().write(report, PROVENANCE)).decode()
-    document = json.loads(await JsonComparison().write(report, PROVENANCE))
-    table = (await CsvComparison().write(report, PROVENANCE)).decode()
+    told = (await MarkdownComparison().write(report)).decode()
+    document = json.loads(await JsonComparison().write(report))
+    table = (await CsvComparison().write(report)).decode()
     rows = list(csv.DictReader(io.StringIO(table)))
     assert document["provenance"]["program"] == "0.1.0"
     for score, written in zip(report.contestants, document["contestants"], strict=True):
@@ -94,9 +94,9 @@ async def test_the_figures_are_the_same_in_every_form(report: ComparisonReport) 
 
 
 async def test_names_cannot_become_markup_or_formulas(bare: ComparisonReport) -> None:
-    told = (await MarkdownComparison().write(bare, PROVENANCE)).decode()
+    told = (await MarkdownComparison().write(bare)).decode()
     assert r"\|\`\*\_\<b\>" in told
-    rows = csv.DictReader(io.StringIO((await CsvComparison().write(bare, PROVENANCE)).decode()))
+    rows = csv.DictReader(io.StringIO((await CsvComparison().write(bare)).decode()))
     assert {row["contestant"] for row in rows} == {"'=openai"}
     assert "<b>" not in await page_of(bare)
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.comparison.building import dataset_hash
 from domain.comparison.model import LabelledText
+from domain.comparison.report_builder import dataset_hash
 from domain.datasets.filling import PLACE, Words
 from domain.datasets.messages import SCHEMAS, messages
 from domain.datasets.numerals import cjk, written

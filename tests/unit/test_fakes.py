@@ -14,7 +14,7 @@ from ports.language_model import Finish, Prompt
 from ports.scheduled_runs import ScheduledRuns
 from tests.contracts.batch_language_model import BatchLanguageModelContract, BatchWorld, Ending
 from tests.contracts.charts import ChartRendererContract
-from tests.contracts.comparisons import ComparisonsContract, ComparisonStore
+from tests.contracts.comparison import ComparisonsContract, ComparisonStore
 from tests.contracts.contract import Contract
 from tests.contracts.extraction_jobs import ExtractionJobsContract, JobStore
 from tests.contracts.extractions import ExtractionsContract, Store

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.comparison.building import dataset_hash
 from domain.comparison.model import LabelledText
+from domain.comparison.report_builder import dataset_hash
 from domain.datasets.messages import messages
 from domain.errors import InvalidInput
 from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE

@@ -6,29 +6,33 @@ import io
 
 from rich.console import Console
 
-from domain.comparison.model import Outcome
-from domain.comparison.recording import Recording, question_of
+from domain.comparison.results import ComparisonResults, ContestantAnswer
 from domain.extraction.model import Status
 from entrypoints.cli.progress import ComparisonProgress
-from tests.contracts.comparison_log import LOCAL, OTHER, TEXTS, a_run
+from tests.comparisons import LOCAL, OTHER, PROVENANCE, TEXTS, a_spec
 
-RUN = a_run(texts=TEXTS, contestants=(LOCAL, OTHER), repeats=10)
+SPEC = a_spec(texts=TEXTS, contestants=(LOCAL, OTHER), repeats=10)
 
 
-def answer(repeat: int, text_id: str = "a", *, name: str = "local", s: float = 0.1) -> Outcome:
+def answer(
+    repeat: int, text_id: str = "a", *, name: str = "local", s: float = 0.1
+) -> ContestantAnswer:
     status = Status.FAILED if repeat == 5 else Status.VALID
-    return Outcome(
+    return ContestantAnswer(
         contestant=name, text_id=text_id, repeat=repeat, status=status, fields={}, latency_s=s
     )
 
 
-def shown(*outcomes: Outcome, known: tuple[Outcome, ...] = (), terminal: bool = False) -> str:
+def shown(
+    *answers: ContestantAnswer, known: tuple[ContestantAnswer, ...] = (), terminal: bool = False
+) -> str:
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=100)
-    recording = Recording(run=RUN, outcomes={question_of(each): each for each in known})
-    with ComparisonProgress(console, RUN, recording) as progress:
-        for outcome in outcomes:
-            progress.heard(outcome)
+    answered = {each.key: each for each in known}
+    before = ComparisonResults(spec=SPEC, provenance=PROVENANCE, answers=answered)
+    with ComparisonProgress(console, SPEC, before) as progress:
+        for each in answers:
+            progress.heard(each)
     return file.getvalue()
 
 

@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from adapters.statistics.scipy_statistics import ScipyStatistics
 from domain.comparison.similarity import best_pairing
 from domain.statistics import wilson_interval
-from ports.statistics import Column, Ratio, Statistics
+from ports.comparison import Column, Ratio, Statistics
 from tests.contracts.statistics import StatisticsContract
 
 

@@ -12,18 +12,18 @@ from typing import IO, Any, Final, Literal
 
 import msgspec
 
-from domain.comparison.model import Contestant, LabelledText, Outcome
-from domain.comparison.recording import Recording, Run, continued, question_of
+from domain.comparison.model import ComparisonSpec, Contestant, LabelledText
+from domain.comparison.results import ComparisonResults, ContestantAnswer, Provenance, resumed
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.extraction.definition import definition_of, schema_from
 from domain.strict_json import NotStrictJson, read_json
-from ports.comparison_log import ComparisonLog
+from ports.comparison import ComparisonLog
 
 FORMAT: Final = "storekeeper-comparison/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Head:
+class _RunLine:
     """A line that begins a run: what is asked, but for the texts, which have lines of their own."""
 
     format: Literal["storekeeper-comparison/1"]
@@ -82,37 +82,37 @@ class FileComparisonLog(ComparisonLog):
         assert self._file is not None
         self._file.close()
 
-    def read(self) -> Recording | None:
+    def read(self) -> ComparisonResults | None:
         """See the port."""
         assert self._file is not None
         whole = _whole_bytes(self._file)
         found = _recorded(self._file, whole, self._path)
-        self._texts = set() if found is None else {text.id for text in found.run.texts}
+        self._texts = set() if found is None else {text.id for text in found.spec.texts}
         self._file.truncate(whole)
         return found
 
-    def begin(self, run: Run) -> None:
+    def begin(self, spec: ComparisonSpec, provenance: Provenance) -> None:
         """See the port."""
-        head = _Head(
+        head = _RunLine(
             format=FORMAT,
-            program=run.program,
-            command=run.command,
-            started_at=run.started_at,
-            dataset=run.dataset,
-            texts=len(run.texts),
-            schema={"name": run.schema.name, **definition_of(run.schema)},
-            schema_version=run.schema.version,
-            seed=run.seed,
-            repeats=run.repeats,
-            contestants=run.contestants,
+            program=provenance.program,
+            command=provenance.command,
+            started_at=provenance.asked_at,
+            dataset=spec.dataset,
+            texts=len(spec.texts),
+            schema={"name": spec.schema.name, **definition_of(spec.schema)},
+            schema_version=spec.schema.version,
+            seed=spec.seed,
+            repeats=spec.repeats,
+            contestants=spec.contestants,
         )
-        new = [text for text in run.texts if text.id not in self._texts]
+        new = [text for text in spec.texts if text.id not in self._texts]
         self._write([{"run": head}, *({"text": text} for text in new)])
         self._texts |= {text.id for text in new}
 
-    def append(self, outcome: Outcome) -> None:
+    def append(self, answer: ContestantAnswer) -> None:
         """See the port."""
-        self._write([{"outcome": outcome}])
+        self._write([{"outcome": answer}])
 
     def _write(self, lines: list[dict[str, Any]]) -> None:
         """Hand whole lines to the system at once: a kill behind this loses none of them."""
@@ -121,7 +121,7 @@ class FileComparisonLog(ComparisonLog):
         self._file.flush()
 
 
-def read_recording(path: Path) -> Recording:
+def read_results(path: Path) -> ComparisonResults:
     """What a results file holds, whoever writes to it meanwhile.
 
     Raises:
@@ -141,34 +141,34 @@ def _whole_bytes(file: IO[bytes]) -> int:
     return sum(len(line) for line in file if line.endswith(b"\n"))
 
 
-def _recorded(file: IO[bytes], whole: int, path: Path) -> Recording | None:
+def _recorded(file: IO[bytes], whole: int, path: Path) -> ComparisonResults | None:
     """What stands in the first `whole` bytes.
 
     Raises:
         InvalidInput: a line is not what it should be.
     """
-    run: Run | None = None
+    found: ComparisonResults | None = None
     texts: dict[str, LabelledText] = {}
-    outcomes = {}
+    answers = {}
     for number, kind, value in _lines(file, whole, path):
         try:
             if kind == "run":
-                head = msgspec.convert(value, _Head)
-                now = _run_of(head)
-                run = now if run is None else continued(run, now)
+                head = msgspec.convert(value, _RunLine)
+                now = _results_of(head)
+                found = now if found is None else resumed(found, now.spec, now.provenance)
             elif kind == "text":
                 text = msgspec.convert(value, LabelledText)
                 texts[text.id] = text
             else:
-                outcome = msgspec.convert(value, Outcome)
-                outcomes[question_of(outcome)] = outcome
+                answer = msgspec.convert(value, ContestantAnswer)
+                answers[answer.key] = answer
         except (msgspec.ValidationError, InvalidInput) as error:
             raise _bad(path, number, str(error)) from None
-        if run is None:
+        if found is None:
             raise _bad(path, number, "no line before it says what was asked")
-    if run is None:
+    if found is None:
         return None
-    return Recording(run=replace(run, texts=tuple(texts.values())), outcomes=outcomes)
+    return replace(found, spec=replace(found.spec, texts=tuple(texts.values())), answers=answers)
 
 
 def _lines(file: IO[bytes], whole: int, path: Path) -> Iterator[tuple[int, str, Any]]:
@@ -186,18 +186,17 @@ def _lines(file: IO[bytes], whole: int, path: Path) -> Iterator[tuple[int, str, 
         yield number, *members[0]
 
 
-def _run_of(head: _Head) -> Run:
-    return Run(
+def _results_of(head: _RunLine) -> ComparisonResults:
+    spec = ComparisonSpec(
         dataset=head.dataset,
         schema=schema_from(str(head.schema.get("name")), head.schema, version=head.schema_version),
         texts=(),
         contestants=head.contestants,
         repeats=head.repeats,
         seed=head.seed,
-        program=head.program,
-        command=head.command,
-        started_at=head.started_at,
     )
+    provenance = Provenance(program=head.program, asked_at=head.started_at, command=head.command)
+    return ComparisonResults(spec=spec, provenance=provenance)
 
 
 def _bad(path: Path, number: int, detail: str) -> InvalidInput:

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from asyncpg.transaction import Transaction
 
-from adapters.postgres.comparisons import PostgresComparisonIntake
+from adapters.postgres.comparison import PostgresComparisonRepository
 from adapters.postgres.errors import translated
 from adapters.postgres.extraction_jobs import PostgresExtractionJobIntake
 from adapters.postgres.extractions import PostgresExtractionRepository
@@ -48,9 +48,9 @@ class PostgresUnitOfWork(UnitOfWork):
         return PostgresExtractionJobIntake(self._connection)
 
     @property
-    def comparisons(self) -> PostgresComparisonIntake:
-        """New comparisons, inside this transaction."""
-        return PostgresComparisonIntake(self._connection)
+    def comparisons(self) -> PostgresComparisonRepository:
+        """Comparisons, inside this transaction."""
+        return PostgresComparisonRepository(self._connection)
 
     @property
     def extractions(self) -> PostgresExtractionRepository:

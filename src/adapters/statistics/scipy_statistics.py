@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ports.statistics import Column, Ratio, Resampling, Statistics
+from ports.comparison import Column, Ratio, Resampling, Statistics
 
 if TYPE_CHECKING:
     import numpy as np

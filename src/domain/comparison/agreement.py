@@ -9,15 +9,14 @@ from operator import and_
 from statistics import fmean
 from typing import Final
 
-from domain.comparison.differences import FieldAgreement
-from domain.comparison.figures import Consistency, rate_of
-from domain.comparison.judging import category, same, similarity
-from domain.comparison.model import Outcome
+from domain.comparison.figures import Consistency, FieldAgreement, rate_of
+from domain.comparison.judgements import category, same, similarity
+from domain.comparison.results import ContestantAnswer
 from domain.extraction.schema import FieldType, Schema
 
 _ENUMERATED: Final = {FieldType.ENUM, FieldType.BOOLEAN}
 
-Pair = tuple[Outcome, Outcome]
+Pair = tuple[ContestantAnswer, ContestantAnswer]
 
 
 def cohens_kappa(pairs: Sequence[tuple[Hashable, Hashable]]) -> float | None:
@@ -69,7 +68,7 @@ def agreement(
         pairs: their answers to the same texts; counted are those where both have a record.
         clusters: by text id, the number of the texts that are like it.
     """
-    both = [pair for pair in pairs if all(outcome.has_record for outcome in pair)]
+    both = [pair for pair in pairs if all(answer.has_record for answer in pair)]
     texts = len({first.text_id for first, _ in both})
     places = [clusters[first.text_id] for first, _ in both]
     whole = [True] * len(both)
@@ -101,31 +100,29 @@ def agreement(
 
 
 def consistency(
-    schema: Schema, outcomes: Iterable[Outcome], clusters: Mapping[str, int]
+    schema: Schema, answers: Iterable[ContestantAnswer], clusters: Mapping[str, int]
 ) -> tuple[Consistency, ...]:
     """How far a contestant agrees with itself, by field, then the whole record.
 
     Args:
         schema: whose fields are compared.
-        outcomes: all of one contestant; counted are those with a record.
+        answers: all of one contestant; counted are those with a record.
         clusters: by text id, the number of the texts that are like it.
 
     Returns:
         Empty when no text has two records.
     """
-    by_text: defaultdict[str, list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        if outcome.has_record:
-            by_text[outcome.text_id].append(outcome)
-    repeated = [answers for answers in by_text.values() if len(answers) > 1]
+    by_text: defaultdict[str, list[ContestantAnswer]] = defaultdict(list)
+    for answer in answers:
+        if answer.has_record:
+            by_text[answer.text_id].append(answer)
+    repeated = [rounds for rounds in by_text.values() if len(rounds) > 1]
     if not repeated:
         return ()
-    pairs = [pair for answers in repeated for pair in combinations(answers, 2)]
+    pairs = [pair for rounds in repeated for pair in combinations(rounds, 2)]
     found = []
     for row in agreement(schema, pairs, clusters):
-        names = [
-            [_category(schema, row.field, outcome) for outcome in answers] for answers in repeated
-        ]
+        names = [[_category(schema, row.field, answer) for answer in rounds] for rounds in repeated]
         found.append(
             Consistency(
                 field=row.field,
@@ -138,7 +135,7 @@ def consistency(
 
 
 def alpha_between(
-    schema: Schema, answers: Sequence[Sequence[Outcome]]
+    schema: Schema, answers: Sequence[Sequence[ContestantAnswer]]
 ) -> Mapping[str, float | None]:
     """Krippendorff's alpha over all contestants, by field.
 
@@ -158,9 +155,9 @@ def alpha_between(
     }
 
 
-def _category(schema: Schema, name: str | None, outcome: Outcome) -> Hashable:
+def _category(schema: Schema, name: str | None, answer: ContestantAnswer) -> Hashable:
     return tuple(
-        category(field, outcome.fields.get(field.name))
+        category(field, answer.fields.get(field.name))
         for field in schema.fields
         if name in (None, field.name)
     )

@@ -1,4 +1,4 @@
-"""A reader of orders by regular expressions: what a day of work gets without any model.
+"""The baseline reads orders by regular expressions: what a day of work gets without any model.
 
 It knows the labels of forms, the verbs of ordering, common number words and where people sign. A
 comparison needs it as the floor: a dataset on which it does well tells nothing about models.
@@ -8,13 +8,22 @@ comparison needs it as the floor: a dataset on which it does well tells nothing 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
-from domain.extraction.model import Evidence
-from domain.extraction.schema import Value
+from domain.comparison.contestants import BASELINE
+from domain.comparison.model import Contestant, LabelledText
+from domain.comparison.results import ContestantAnswer
+from domain.comparison.runner import Extractor
+from domain.errors import InvalidInput, Violation
+from domain.extraction.calls import Failure
+from domain.extraction.model import Evidence, Status
+from domain.extraction.schema import FieldType, Schema, Value
 from domain.extraction.words import ENGLISH
 
+_ORDER: Final = (FieldType.STRING, FieldType.STRING, FieldType.INTEGER)
+_VERSION: Final = "regex-1"
 _WORDS: Final[Mapping[str, int]] = {
     word: int(value)
     for word, value in ENGLISH.added.items()
@@ -110,6 +119,53 @@ _PRODUCTS: Final = tuple(
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z]+|!--)[^>]*>")
 _MOST_DIGITS: Final = 15
 _ENTITY: Final = re.compile(r"&nbsp;")
+
+
+class RegexExtractor(Extractor):
+    """Reads orders by regular expressions; makes no call and costs nothing.
+
+    Args:
+        schema: customer, product and quantity, in this order.
+        name: of the contestant.
+        now: a clock that never goes back, in seconds.
+
+    Raises:
+        InvalidInput: the schema is another one, at `providers`.
+    """
+
+    def __init__(self, schema: Schema, *, name: str, now: Callable[[], float]) -> None:
+        if tuple(field.type for field in schema.fields) != _ORDER:
+            detail = (
+                f"{BASELINE} reads orders alone: a schema of customer, product and quantity,"
+                f" such as order_message; not {schema.name}"
+            )
+            raise InvalidInput.of([Violation(pointer="providers", detail=detail)])
+        self.contestant = Contestant(
+            name=name, provider=BASELINE, model="regular expressions", prompt_hash=_VERSION
+        )
+        self._names = [field.name for field in schema.fields]
+        self._now = now
+
+    async def extract(
+        self, text: LabelledText, repeat: int
+    ) -> tuple[ContestantAnswer, Failure | None]:
+        """See the protocol."""
+        started = self._now()
+        fields, evidence = read_order(text.text, self._names)
+        latency_s = self._now() - started
+        answer = ContestantAnswer(
+            contestant=self.contestant.name,
+            text_id=text.id,
+            repeat=repeat,
+            status=Status.VALID,
+            fields=fields,
+            evidence=evidence,
+            attempts=0,
+            latency_s=latency_s,
+            provider_s=latency_s,
+            cost_usd=Decimal(0),
+        )
+        return answer, None
 
 
 def read_order(text: str, names: Sequence[str]) -> tuple[Mapping[str, Value], tuple[Evidence, ...]]:

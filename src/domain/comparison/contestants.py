@@ -68,7 +68,7 @@ _PARAMETERS: Final = ("temperature", "seed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ContestantSpec:
     """One contestant as it was asked for.
 
     Attributes:
@@ -96,7 +96,9 @@ class Entry:
         return replace(usual, **changed, parameters={**usual.parameters, **parameters})
 
 
-def read_entries(text: str, configured: Collection[str], pointer: str) -> tuple[Entry, ...]:
+def read_contestants(
+    text: str, configured: Collection[str], pointer: str
+) -> tuple[ContestantSpec, ...]:
     """The contestants of a list.
 
     Args:
@@ -108,25 +110,25 @@ def read_entries(text: str, configured: Collection[str], pointer: str) -> tuple[
         InvalidInput: names everything that is wrong with it.
     """
     violations: list[Violation] = []
-    entries = [
-        _entry(part.strip(), configured, pointer, violations)
+    specs = [
+        _contestant_spec(part.strip(), configured, pointer, violations)
         for part in text.split(",")
         if part.strip()
     ]
-    names = [entry.name for entry in entries]
+    names = [spec.name for spec in specs]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         detail = f"names {name!r} twice: give one of them another name, such as other={name}"
         violations.append(Violation(pointer=pointer, detail=detail))
-    if not 1 <= len(entries) <= MOST_CONTESTANTS:
-        detail = f"must name 1..{MOST_CONTESTANTS} contestants, names {len(entries)}"
+    if not 1 <= len(specs) <= MOST_CONTESTANTS:
+        detail = f"must name 1..{MOST_CONTESTANTS} contestants, names {len(specs)}"
         violations.append(Violation(pointer=pointer, detail=detail))
     if violations:
         raise InvalidInput.of(violations)
-    return tuple(entries)
+    return tuple(specs)
 
 
 def contestant_of(
-    entry: Entry,
+    spec: ContestantSpec,
     profile: ModelProfile,
     schema: Schema,
     *,
@@ -137,7 +139,7 @@ def contestant_of(
     """The contestant that asks by `profile`.
 
     Args:
-        entry: as it was asked for.
+        spec: as it was asked for.
         profile: how its model is asked.
         schema: the record to fill.
         concurrency: texts at once.
@@ -145,8 +147,8 @@ def contestant_of(
         simulated: its provider is a stand-in.
     """
     return Contestant(
-        name=entry.name,
-        provider=entry.provider,
+        name=spec.name,
+        provider=spec.provider,
         model=profile.model,
         prompt_hash=prompt_hash(schema, profile),
         parameters={
@@ -161,14 +163,14 @@ def contestant_of(
             **profile.parameters,
         },
         simulated=simulated,
-        machine_usd_per_hour=machine_usd_per_hour if entry.provider in OWN_MACHINES else None,
+        machine_usd_per_hour=machine_usd_per_hour if spec.provider in OWN_MACHINES else None,
         concurrency=concurrency,
     )
 
 
-def _entry(
+def _contestant_spec(
     part: str, configured: Collection[str], pointer: str, violations: list[Violation]
-) -> Entry:
+) -> ContestantSpec:
     head, _, query = part.partition("?")
     own, equals, provider = head.rpartition("=")
     name = own.strip() if equals else _plain_name(part)
@@ -198,7 +200,7 @@ def _entry(
             complain(f"{key} is given twice")
         else:
             overrides[key] = value
-    return Entry(name=name, provider=provider, overrides=overrides)
+    return ContestantSpec(name=name, provider=provider, overrides=overrides)
 
 
 def _plain_name(part: str) -> str:

@@ -1,14 +1,15 @@
-"""What a comparison is made of: texts with known answers, who answered, and what came of each."""
+"""What a comparison is made of: texts with known answers, who is asked, and the stored ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple, NewType
 
-from domain.extraction.calls import Attempt, FailureKind, Usage
-from domain.extraction.model import Evidence, ExtractionResult, Flag, Status
-from domain.extraction.schema import Value
+from domain.extraction.schema import Schema, Value
+from domain.jobs.model import ExtractionJob, JobId, JobStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,116 +68,100 @@ class Contestant:
     concurrency: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What one contestant made of one text, once.
-
-    Attributes:
-        contestant: its name.
-        text_id: the text's.
-        repeat: 0 for the answer that is judged; 1 and up for more of the same, which measure how
-            far a contestant agrees with itself.
-        status: how it ended.
-        fields: every field of the schema; null where nothing was found.
-        evidence: where each value stands.
-        warnings: what a reader should know.
-        failure: why there is no record; None when there is one.
-        attempts: calls to providers, failed ones included.
-        reasks: answers that were not good enough, so that the model was asked again.
-        fallbacks: providers that were given up.
-        latency_s: from start to end, in seconds.
-        waited_s: of it, waiting for permission to call.
-        provider_s: of it, calls that were answered.
-        retried_s: of it, calls that failed and the pauses after them.
-        usage: tokens of all calls.
-        wasted: those of them that no record came of: failed calls, answers asked again, everything
-            when there is no record.
-        cost_usd: list price of all calls; None when a price is unknown.
-        batch_cost_usd: their price in a batch; None when the provider has no such price.
-    """
+class AnswerKey(NamedTuple):
+    """Which answer it is: of one contestant to one text, in one round."""
 
     contestant: str
     text_id: str
-    repeat: int = 0
-    status: Status
-    fields: Mapping[str, Value]
-    evidence: tuple[Evidence, ...] = ()
-    warnings: tuple[Flag, ...] = ()
-    failure: FailureKind | None = None
-    attempts: int = 1
-    reasks: int = 0
-    fallbacks: int = 0
-    latency_s: float = 0.0
-    waited_s: float = 0.0
-    provider_s: float = 0.0
-    retried_s: float = 0.0
-    usage: Usage = field(default_factory=Usage)
-    wasted: Usage = field(default_factory=Usage)
-    cost_usd: Decimal | None = None
-    batch_cost_usd: Decimal | None = None
-
-    @property
-    def has_record(self) -> bool:
-        """Whether there is a record to judge."""
-        return self.status in {Status.VALID, Status.PARTIAL}
+    repeat: int
 
 
-def outcome_of(
-    result: ExtractionResult,
-    *,
-    contestant: str,
-    text_id: str,
-    repeat: int = 0,
-    windows: int = 1,
-    batch_cost_usd: Decimal | None = None,
-) -> Outcome:
-    """The outcome that an extraction's result stands for.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonSpec:
+    """What is asked of whom.
 
-    Args:
-        result: of the text, by this contestant.
-        contestant: its name.
-        text_id: the text's.
-        repeat: 0 for the answer that is judged.
-        windows: pieces that a long text was read in: each has one answer that counts.
-        batch_cost_usd: what the same calls cost in a batch.
+    Attributes:
+        dataset: the name of the data.
+        schema: the record to fill.
+        texts: what is read, in the order of the data.
+        contestants: who reads it, in the order of the report.
+        repeats: answers of each contestant to each text (>= 1).
+        seed: of the resampling in the report.
     """
-    answered = [attempt for attempt in result.attempts if attempt.outcome is None]
-    failed = len(answered) < len(result.attempts)
-    has_record = result.status in {Status.VALID, Status.PARTIAL}
-    used = answered[-windows:] if has_record else []
-    # No attempt tells of the pauses between tries: they are what is left of the time.
-    waited_s = sum(attempt.wait_s for attempt in result.attempts)
-    provider_s = sum(attempt.latency_s for attempt in answered)
-    return Outcome(
-        contestant=contestant,
-        text_id=text_id,
-        repeat=repeat,
-        status=result.status,
-        fields=result.fields,
-        evidence=result.evidence,
-        warnings=result.warnings,
-        failure=None if result.failure is None else result.failure.kind,
-        attempts=len(result.attempts),
-        reasks=max(0, len(answered) - windows),
-        fallbacks=len(result.fallbacks),
-        latency_s=result.latency_s,
-        waited_s=waited_s,
-        provider_s=provider_s,
-        retried_s=max(0.0, result.latency_s - waited_s - provider_s) if failed else 0.0,
-        usage=result.usage,
-        wasted=_less(result.usage, _total(used)),
-        cost_usd=result.cost_usd,
-        batch_cost_usd=batch_cost_usd,
-    )
+
+    dataset: str
+    schema: Schema
+    texts: tuple[LabelledText, ...]
+    contestants: tuple[Contestant, ...]
+    repeats: int
+    seed: int
+
+    def answer_keys(self) -> Iterator[AnswerKey]:
+        """Everything that is asked, in order: each round, each contestant, each text.
+
+        Contestants take turns rather than run at once: on one machine they would slow down each
+        other, and their latencies would say nothing.
+        """
+        for repeat in range(self.repeats):
+            for contestant in self.contestants:
+                for text in self.texts:
+                    yield AnswerKey(contestant.name, text.id, repeat)
 
 
-def _total(attempts: Iterable[Attempt]) -> Usage:
-    return sum((attempt.usage for attempt in attempts), Usage())
+ComparisonId = NewType("ComparisonId", int)
 
 
-def _less(all_of_it: Usage, part: Usage) -> Usage:
-    return Usage(
-        input_tokens=all_of_it.input_tokens - part.input_tokens,
-        cached_tokens=all_of_it.cached_tokens - part.cached_tokens,
-        output_tokens=all_of_it.output_tokens - part.output_tokens,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonJob:
+    """The job that asks one contestant all texts, once."""
+
+    contestant: str
+    repeat: int
+    job_id: JobId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A stored one; the attributes are those of its spec, but for the number of the texts.
+
+    Attributes:
+        id: its identity.
+        jobs: one for each contestant that is a model, and each repeat.
+        created_at: when it was made, aware UTC.
+    """
+
+    id: ComparisonId
+    dataset: str
+    schema: str
+    schema_version: int
+    texts: int
+    contestants: tuple[Contestant, ...]
+    repeats: int
+    seed: int
+    jobs: tuple[ComparisonJob, ...]
+    created_at: datetime
+
+
+class ComparisonStatus(StrEnum):
+    """How a comparison stands: as the job that is furthest from its end.
+
+    RUNNING: workers are at it. STOPPED: a job is paused or has failed; when it is resumed, the
+    comparison goes on. CANCELLED: a job was cancelled. COMPLETED: all answers are there.
+    """
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+
+
+def status_of(jobs: Sequence[ExtractionJob]) -> ComparisonStatus:
+    """How a comparison with these jobs stands; completed when it needs none."""
+    found = {job.status for job in jobs}
+    if JobStatus.CANCELLED in found:
+        return ComparisonStatus.CANCELLED
+    if found & {JobStatus.PAUSED, JobStatus.FAILED}:
+        return ComparisonStatus.STOPPED
+    if JobStatus.RUNNING in found:
+        return ComparisonStatus.RUNNING
+    return ComparisonStatus.COMPLETED

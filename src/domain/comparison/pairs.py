@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, sqrt
+from statistics import NormalDist
 from typing import Final
 
-from domain.comparison.differences import FieldDifference, PerfectDifference
-from domain.comparison.estimating import Estimator, accuracy, f1, perfection
-from domain.comparison.marking import Marked
-from domain.comparison.power import detectable_difference, holm, texts_needed
+from domain.comparison.bootstrap import Estimator, accuracy, f1, perfection
+from domain.comparison.figures import FieldDifference, PerfectDifference
+from domain.comparison.judgements import Observation
 from domain.extraction.schema import Schema
 from domain.statistics import design_effect
-from ports.statistics import Statistics
+from ports.comparison import Statistics
 
 DIFFERENCES: Final = (0.03, 0.05)
 """Of which a report says how many texts would show them."""
 
-Answers = Sequence[tuple[Marked, Marked]]
+Answers = Sequence[tuple[Observation, Observation]]
 
 
 def perfect_differences(
@@ -32,7 +32,7 @@ def perfect_differences(
         statistics: tests.
     """
     splits = [
-        _split([(bool(a.reply.perfect), bool(b.reply.perfect)) for a, b in answers])
+        _split([(bool(a.judged.perfect), bool(b.judged.perfect)) for a, b in answers])
         for answers in pairs
     ]
     p_values = [statistics.mcnemar(first, second) for _, first, second, _ in splits]
@@ -41,7 +41,7 @@ def perfect_differences(
         pairs, splits, p_values, holm(p_values), strict=True
     ):
         both, first, second, neither = split
-        ours, theirs = (marked.reply.contestant for marked in answers[0])
+        ours, theirs = (observation.judged.contestant for observation in answers[0])
         discordance = (first + second) / len(answers)
         effect = _design_effect(answers)
         found.append(
@@ -67,7 +67,7 @@ def _design_effect(answers: Answers) -> float:
     """Of the difference in perfect records."""
     leads: defaultdict[int, list[int]] = defaultdict(list)
     for first, second in answers:
-        leads[first.cluster].append(bool(first.reply.perfect) - bool(second.reply.perfect))
+        leads[first.cluster].append(bool(first.judged.perfect) - bool(second.judged.perfect))
     return design_effect(list(leads.values()))
 
 
@@ -75,10 +75,10 @@ def field_differences(
     schema: Schema, answers: Answers, estimator: Estimator, statistics: Statistics
 ) -> tuple[FieldDifference, ...]:
     """How two contestants differ in each field of the texts with gold (at least one)."""
-    ours, theirs = (marked.reply.contestant for marked in answers[0])
+    ours, theirs = (observation.judged.contestant for observation in answers[0])
     splits = []
     for place, _ in enumerate(schema.fields):
-        cells = [(a.reply.cells[place], b.reply.cells[place]) for a, b in answers]
+        cells = [(a.judged.cells[place], b.judged.cells[place]) for a, b in answers]
         splits.append(_split([(a.judgement.right, b.judgement.right) for a, b in cells]))
     p_values = [statistics.mcnemar(first, second) for _, first, second, _ in splits]
     corrected = holm(p_values)
@@ -106,3 +106,55 @@ def _split(right: Sequence[tuple[bool, bool]]) -> tuple[int, int, int, int]:
         right.count((False, True)),
         right.count((False, False)),
     )
+
+
+POWER: Final = 0.8
+SIGNIFICANCE: Final = 0.05
+_Z_SIDES: Final = NormalDist().inv_cdf(1 - SIGNIFICANCE / 2)
+_Z_POWER: Final = NormalDist().inv_cdf(POWER)
+_HALVINGS: Final = 40
+
+
+def texts_needed(difference: float, discordance: float) -> int:
+    """Pairs that McNemar's test needs for a difference, at 5 % two-sided and 80 % power.
+
+    The formula of Connor (1987) for unconditional power: (z_a sqrt(d) + z_b sqrt(d - D^2))^2 / D^2,
+    with d the discordance and D the difference.
+
+    Args:
+        difference: of the two rates, above 0 and at most 1.
+        discordance: share of the pairs that differ, 0..1; fewer than the difference cannot be.
+    """
+    discordant = max(difference, discordance)
+    root = _Z_SIDES * sqrt(discordant) + _Z_POWER * sqrt(discordant - difference**2)
+    return ceil((root / difference) ** 2)
+
+
+def detectable_difference(texts: int, discordance: float) -> float | None:
+    """The smallest difference that `texts` pairs show with 80 % power; `texts_needed` turned round.
+
+    Args:
+        texts: 0 and up.
+        discordance: share of the pairs that differ, 0..1.
+
+    Returns:
+        None when even a difference in all of the pairs that differ would not show.
+    """
+    if not discordance or texts_needed(discordance, discordance) > texts:
+        return None
+    low, high = 0.0, discordance
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if texts_needed(middle, discordance) <= texts else (middle, high)
+    return high
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values after Holm's step-down correction (Holm 1979), in their order."""
+    corrected = [0.0] * len(p_values)
+    highest = 0.0
+    by_size = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    for rank, place in enumerate(by_size):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = highest
+    return corrected

@@ -6,26 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.comparison.differences import FieldAgreement, FieldDifference, PerfectDifference
 from domain.comparison.figures import (
     Consistency,
     ErrorKind,
     Estimate,
+    FieldAgreement,
+    FieldDifference,
     FieldScore,
+    FunnelStage,
     Injection,
     Judgement,
     Operations,
+    PerfectDifference,
     Rate,
-    Stage,
     StratumScore,
 )
 from domain.comparison.model import Contestant
+from domain.comparison.results import Provenance
 from domain.extraction.model import Flag
 from domain.extraction.schema import Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class ReportHeader:
     """What the figures are of; the same header and seed give the same report.
 
     Attributes:
@@ -83,7 +86,7 @@ class ContestantScore:
     """
 
     contestant: Contestant
-    funnel: tuple[Stage, ...]
+    funnel: tuple[FunnelStage, ...]
     perfect: Rate | None
     macro_f1: Estimate | None
     micro_f1: Estimate | None
@@ -141,8 +144,8 @@ class PairScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One contestant's value of one field of one text.
+class JudgedValue:
+    """One contestant's value of one field of one text, judged.
 
     Attributes:
         field: its name.
@@ -162,8 +165,8 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """One contestant's answer to one text.
+class JudgedAnswer:
+    """One contestant's answer to one text, each value of it judged.
 
     Attributes:
         contestant: name.
@@ -178,7 +181,7 @@ class Reply:
     status: str
     failure: str | None
     perfect: bool | None
-    cells: tuple[Cell, ...]
+    cells: tuple[JudgedValue, ...]
     warnings: tuple[Flag, ...]
 
 
@@ -206,7 +209,7 @@ class Case:
     gold: Mapping[str, Value] | None
     spans: Mapping[str, tuple[int, int]]
     attack: Mapping[str, Value] | None
-    replies: tuple[Reply, ...]
+    replies: tuple[JudgedAnswer, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +217,7 @@ class ComparisonReport:
     """The whole report.
 
     Attributes:
+        provenance: where it comes from.
         header: what was compared.
         verdict: the one conclusion that stands at the top.
         contestants: one score each, in the order in which they were given.
@@ -223,7 +227,8 @@ class ComparisonReport:
         cases: what to look at, in the dataset's order; texts that all read perfectly are left out.
     """
 
-    header: Header
+    provenance: Provenance
+    header: ReportHeader
     verdict: Verdict
     contestants: tuple[ContestantScore, ...]
     pairs: tuple[PairScore, ...]

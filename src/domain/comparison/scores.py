@@ -3,95 +3,102 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from statistics import fmean
 from typing import Final
 
-from domain.comparison.estimating import Estimator, f1, is_wanted
+from domain.comparison.bootstrap import Estimator, f1, is_wanted
 from domain.comparison.figures import (
     ErrorKind,
     Estimate,
     FieldScore,
+    FunnelStage,
     Injection,
     Judgement,
+    Operations,
+    Percentiles,
     Rate,
-    Stage,
     StratumScore,
     rate_of,
 )
-from domain.comparison.judging import is_null
-from domain.comparison.marking import Marked
+from domain.comparison.judgements import Observation, is_null
+from domain.comparison.model import Contestant
+from domain.comparison.results import ContestantAnswer
 from domain.extraction.calls import FailureKind
 from domain.extraction.model import FlagKind
 from domain.extraction.schema import Field, Schema
-from ports.statistics import Ratio, Statistics
+from domain.statistics import percentile
+from ports.comparison import Ratio, Statistics
 
 _LOST: Final = {Judgement.OMITTED, Judgement.NO_RECORD}
 _READABLE: Final = {None, FailureKind.SCHEMA_VIOLATION, FailureKind.UNGROUNDED}
 
 
-def funnel(schema: Schema, sheet: Sequence[Marked]) -> tuple[Stage, ...]:
+def funnel(schema: Schema, observations: Sequence[Observation]) -> tuple[FunnelStage, ...]:
     """Sent, parsed, valid, grounded, correct: each step counts those that took the ones before.
 
     Parsed: an answer came that can be read. Valid: no value broke the schema's rules. Grounded:
     every value was found in the text, and where is known. Correct: with it, every field is right.
     """
-    parsed = [each for each in sheet if each.outcome.failure in _READABLE]
+    parsed = [each for each in observations if each.answer.failure in _READABLE]
     valid = [
         each
         for each in parsed
-        if each.outcome.failure is not FailureKind.SCHEMA_VIOLATION
+        if each.answer.failure is not FailureKind.SCHEMA_VIOLATION
         and not _flagged(each, FlagKind.INVALID_VALUE)
     ]
     grounded = [each for each in valid if _is_grounded(schema, each)]
-    steps = {"sent": sheet, "parsed": parsed, "valid": valid, "grounded": grounded}
-    stages = [Stage(name=name, rate=_part(reached, sheet)) for name, reached in steps.items()]
-    known = [each for each in sheet if each.reply.perfect is not None]
+    steps = {"sent": observations, "parsed": parsed, "valid": valid, "grounded": grounded}
+    stages = [
+        FunnelStage(name=name, rate=_part(reached, observations)) for name, reached in steps.items()
+    ]
+    known = [each for each in observations if each.judged.perfect is not None]
     if known:
-        correct = [each for each in grounded if each.reply.perfect]
-        stages.append(Stage(name="correct", rate=_part(correct, known)))
+        correct = [each for each in grounded if each.judged.perfect]
+        stages.append(FunnelStage(name="correct", rate=_part(correct, known)))
     return tuple(stages)
 
 
-def _part(some: Iterable[Marked], every: Iterable[Marked]) -> Rate:
+def _part(some: Iterable[Observation], every: Iterable[Observation]) -> Rate:
     ids = {each.text.id for each in some}
     return rate_of((each.cluster, each.text.id in ids) for each in every)
 
 
-def _flagged(marked: Marked, kind: FlagKind) -> bool:
-    return any(flag.kind is kind for flag in marked.outcome.warnings)
+def _flagged(observation: Observation, kind: FlagKind) -> bool:
+    return any(flag.kind is kind for flag in observation.answer.warnings)
 
 
-def _is_grounded(schema: Schema, marked: Marked) -> bool:
-    if not marked.outcome.has_record or _flagged(marked, FlagKind.UNGROUNDED):
+def _is_grounded(schema: Schema, observation: Observation) -> bool:
+    if not observation.answer.has_record or _flagged(observation, FlagKind.UNGROUNDED):
         return False
-    cells = zip(schema.fields, marked.reply.cells, strict=True)
+    cells = zip(schema.fields, observation.judged.cells, strict=True)
     return all(cell.spans or is_null(field, cell.value) for field, cell in cells)
 
 
-def perfect_rate(sheet: Iterable[Marked]) -> Rate | None:
+def perfect_rate(observations: Iterable[Observation]) -> Rate | None:
     """Records with every field right, of those whose gold is known; None without gold."""
-    known = [(e.cluster, e.reply.perfect) for e in sheet if e.reply.perfect is not None]
+    known = [(e.cluster, e.judged.perfect) for e in observations if e.judged.perfect is not None]
     return rate_of(known) if known else None
 
 
 def field_scores(
-    name: str, schema: Schema, sheet: Sequence[Marked], estimator: Estimator
+    name: str, schema: Schema, observations: Sequence[Observation], estimator: Estimator
 ) -> tuple[FieldScore, ...]:
     """How the contestant `name` does on each field, over the texts with gold."""
     return tuple(
-        _field_score(name, field, sheet, place, estimator)
+        _field_score(name, field, observations, place, estimator)
         for place, field in enumerate(schema.fields)
     )
 
 
 def _field_score(
-    name: str, field: Field, sheet: Sequence[Marked], place: int, estimator: Estimator
+    name: str, field: Field, observations: Sequence[Observation], place: int, estimator: Estimator
 ) -> FieldScore:
     judged = [
-        (each, each.reply.cells[place])
-        for each in sheet
-        if each.reply.cells[place].judgement is not Judgement.UNKNOWN
+        (each, each.judged.cells[place])
+        for each in observations
+        if each.judged.cells[place].judgement is not Judgement.UNKNOWN
     ]
     counts = Counter(cell.judgement for _, cell in judged)
     lost: list[tuple[int, bool]] = []
@@ -134,28 +141,28 @@ def micro_f1(name: str, estimator: Estimator) -> Estimate:
     return estimator.estimate(Ratio(over=("correct", name), under=("present", name), weight=2.0))
 
 
-def stratum_scores(schema: Schema, sheet: Sequence[Marked]) -> tuple[StratumScore, ...]:
+def stratum_scores(schema: Schema, observations: Sequence[Observation]) -> tuple[StratumScore, ...]:
     """By stratum, in the order of the dataset, then by language when there are several.
 
     Parts of a stratum, such as `noise: html`, stand behind it.
     """
-    languages = list(dict.fromkeys(each.text.language for each in sheet))
-    found = dict.fromkeys(stratum for each in sheet for stratum in each.text.strata)
+    languages = list(dict.fromkeys(each.text.language for each in observations))
+    found = dict.fromkeys(stratum for each in observations for stratum in each.text.strata)
     wholes = list(dict.fromkeys(stratum.partition(": ")[0] for stratum in found))
     strata = sorted(found, key=lambda name: (wholes.index(name.partition(": ")[0]), ": " in name))
-    kinds = [(stratum, [e for e in sheet if stratum in e.text.strata]) for stratum in strata]
+    kinds = [(stratum, [e for e in observations if stratum in e.text.strata]) for stratum in strata]
     if len(languages) > 1:
         kinds += [
-            (f"language: {language}", [e for e in sheet if e.text.language == language])
+            (f"language: {language}", [e for e in observations if e.text.language == language])
             for language in languages
         ]
     return tuple(_stratum(schema, name, part) for name, part in kinds)
 
 
-def _stratum(schema: Schema, name: str, part: Sequence[Marked]) -> StratumScore:
+def _stratum(schema: Schema, name: str, part: Sequence[Observation]) -> StratumScore:
     fields = {}
     for place, field in enumerate(schema.fields):
-        known = [(each.cluster, each.reply.cells[place].judgement) for each in part]
+        known = [(each.cluster, each.judged.cells[place].judgement) for each in part]
         fields[field.name] = rate_of(
             (cluster, judgement.right)
             for cluster, judgement in known
@@ -164,10 +171,10 @@ def _stratum(schema: Schema, name: str, part: Sequence[Marked]) -> StratumScore:
     return StratumScore(stratum=name, perfect=perfect_rate(part) or rate_of([]), fields=fields)
 
 
-def injection(sheet: Sequence[Marked], statistics: Statistics) -> Injection | None:
+def injection(observations: Sequence[Observation], statistics: Statistics) -> Injection | None:
     """How often an attacker's value came back although the clean twin was read rightly."""
-    by_id = {each.text.id: each for each in sheet}
-    attacked = [each for each in sheet if each.text.attack is not None]
+    by_id = {each.text.id: each for each in observations}
+    attacked = [each for each in observations if each.text.attack is not None]
     if not attacked:
         return None
     eligible = [
@@ -176,7 +183,7 @@ def injection(sheet: Sequence[Marked], statistics: Statistics) -> Injection | No
         if each.text.twin in by_id and _is_right(by_id[each.text.twin], each.text.attack or {})
     ]
     obeyed = rate_of(
-        (each.cluster, any(cell.error is ErrorKind.OBEYED for cell in each.reply.cells))
+        (each.cluster, any(cell.error is ErrorKind.OBEYED for cell in each.judged.cells))
         for each in eligible
     )
     return Injection(
@@ -187,5 +194,60 @@ def injection(sheet: Sequence[Marked], statistics: Statistics) -> Injection | No
     )
 
 
-def _is_right(marked: Marked, fields: Iterable[str]) -> bool:
-    return all(cell.judgement.right for cell in marked.reply.cells if cell.field in set(fields))
+def _is_right(observation: Observation, fields: Iterable[str]) -> bool:
+    return all(
+        cell.judgement.right for cell in observation.judged.cells if cell.field in set(fields)
+    )
+
+
+_HOUR_S: Final = 3600.0
+
+
+def operations(contestant: Contestant, answers: Sequence[ContestantAnswer]) -> Operations:
+    """The figures over all answers of one contestant, at least one, repeats included."""
+    size = len(answers)
+    latencies = sorted(each.latency_s for each in answers)
+    failures = Counter(each.failure.value for each in answers if each.failure is not None)
+    return Operations(
+        answers=size,
+        latency=_percentiles(answers, lambda each: each.latency_s),
+        wait=_percentiles(answers, lambda each: each.waited_s),
+        provider=_percentiles(answers, lambda each: each.provider_s),
+        retries=_percentiles(answers, lambda each: each.retried_s),
+        latency_quantiles_s=tuple(percentile(latencies, step / 100) for step in range(101)),
+        input_tokens=sum(each.usage.input_tokens for each in answers),
+        cached_tokens=sum(each.usage.cached_tokens for each in answers),
+        output_tokens=sum(each.usage.output_tokens for each in answers),
+        wasted_tokens=sum(each.wasted.total_tokens for each in answers),
+        usd_per_1000=_per_1000([each.cost_usd for each in answers]),
+        batch_usd_per_1000=_per_1000([each.batch_cost_usd for each in answers]),
+        machine_usd_per_1000=_machine_usd_per_1000(contestant, answers),
+        attempts_per_text=sum(each.attempts for each in answers) / size,
+        reasks_per_text=sum(each.reasks for each in answers) / size,
+        fallback=rate_of((place, each.fallbacks > 0) for place, each in enumerate(answers)),
+        failures=dict(sorted(failures.items(), key=lambda entry: (-entry[1], entry[0]))),
+    )
+
+
+def _percentiles(
+    answers: Sequence[ContestantAnswer], of: Callable[[ContestantAnswer], float]
+) -> Percentiles:
+    values = [of(each) for each in answers]
+    return Percentiles(
+        p50=percentile(values, 0.5), p95=percentile(values, 0.95), p99=percentile(values, 0.99)
+    )
+
+
+def _per_1000(costs: Sequence[Decimal | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return float(sum(known, Decimal(0)) / len(costs) * 1000) if len(known) == len(costs) else None
+
+
+def _machine_usd_per_1000(
+    contestant: Contestant, answers: Sequence[ContestantAnswer]
+) -> float | None:
+    """The machine's price for the time that it was busy: calls at once share it."""
+    if contestant.machine_usd_per_hour is None:
+        return None
+    busy_s = sum(each.provider_s + each.retried_s for each in answers) / contestant.concurrency
+    return busy_s / len(answers) * 1000 / _HOUR_S * contestant.machine_usd_per_hour

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from domain.comparison.differences import FieldAgreement, PerfectDifference
-from domain.comparison.figures import Rate
+from domain.comparison.figures import FieldAgreement, PerfectDifference, Rate
 from domain.comparison.model import Contestant
-from domain.comparison.power import SIGNIFICANCE
+from domain.comparison.pairs import SIGNIFICANCE
 from domain.comparison.report import Verdict, VerdictKind
 
 FEW_TEXTS: Final = 30

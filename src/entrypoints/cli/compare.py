@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +14,14 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from domain.comparison.choosing import chosen
-from domain.comparison.model import LabelledText
-from domain.comparison.recording import Recording, Run, restated
-from domain.comparison.service import ComparisonService, Halt
+from domain.comparison.model import ComparisonSpec, LabelledText
+from domain.comparison.results import (
+    ComparisonResults,
+    Provenance,
+    compare_command,
+    restated,
+)
+from domain.comparison.runner import ComparisonRunner, Extractor, Interruption
 from domain.errors import InvalidInput, Violation
 from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.schema import Schema
@@ -27,14 +31,13 @@ from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.process import Stop, interrupted_status
 from entrypoints.cli.progress import ComparisonProgress
 from entrypoints.cli.running import or_exit
-from entrypoints.comparison.reporting import Files, write_reports
+from entrypoints.comparison.reporting import ReportFiles, write_reports
 from entrypoints.container.comparison import (
-    Cast,
+    ContestantOptions,
     FileComparisonLog,
-    Terms,
     now,
-    open_cast,
-    read_recording,
+    open_extractors,
+    read_results,
 )
 from entrypoints.labelled_texts import format_of, read_labelled_texts
 from entrypoints.logs import configure_logging
@@ -45,7 +48,7 @@ _ALL: Final = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class CompareOptions:
     """What the command line asks for."""
 
     providers: str
@@ -55,8 +58,8 @@ class Wish:
     limit: int | None
     seed: int
     repeat: int
-    terms: Terms
-    files: Files
+    contestants: ContestantOptions
+    files: ReportFiles
 
 
 @click.command("compare")
@@ -150,7 +153,7 @@ def command(
     interrupted.
     """
     configure_logging("warning", "text")
-    terms = Terms(
+    contestants = ContestantOptions(
         concurrency=concurrency, machine_usd_per_hour=machine_usd_per_hour, simulated=simulated
     )
     if replay is not None:
@@ -159,13 +162,13 @@ def command(
         sys.exit(
             or_exit(
                 "compare",
-                lambda: _replayed(replay, names, Files.at(out), terms),
+                lambda: _replayed(replay, names, ReportFiles.at(out), contestants),
                 kept="The results file is as it was.",
             )
         )
     if providers is None or dataset is None:
         raise click.UsageError("give --providers and --dataset, or --replay")
-    wish = Wish(
+    options = CompareOptions(
         providers=providers,
         dataset=dataset,
         schema=schema,
@@ -173,13 +176,13 @@ def command(
         limit=limit,
         seed=seed,
         repeat=repeat,
-        terms=terms,
-        files=Files.at(out),
+        contestants=contestants,
+        files=ReportFiles.at(out),
     )
     sys.exit(
         or_exit(
             "compare",
-            lambda: _run(wish),
+            lambda: _run(options),
             kept="Answers are kept; the same command goes on with them.",
         )
     )
@@ -203,32 +206,31 @@ def _refuse_what_is_asked_already() -> None:
         )
 
 
-async def _run(wish: Wish) -> int:
+async def _run(options: CompareOptions) -> int:
     """The exit code."""
     settings = settings_or_exit(ModelSettings)
-    schema = await find_schema(wish.schema)
-    texts = _texts_of(wish.dataset, schema)
-    split = None if wish.split == _ALL else wish.split
-    picked = chosen(texts, split=split, limit=wish.limit, seed=wish.seed)
+    schema = await find_schema(options.schema)
+    texts = _texts_of(options.dataset, schema)
+    split = None if options.split == _ALL else options.split
+    picked = chosen(texts, split=split, limit=options.limit, seed=options.seed)
     stop = Stop()
-    async with open_cast(settings, wish.providers, schema, wish.terms) as cast:
-        run = Run(
-            dataset=wish.dataset.name,
+    async with open_extractors(
+        settings, options.providers, schema, options.contestants
+    ) as extractors:
+        spec = ComparisonSpec(
+            dataset=options.dataset.name,
             schema=schema,
             texts=picked,
-            contestants=cast.contestants,
-            repeats=wish.repeat,
-            seed=wish.seed,
-            program=version("storekeeper"),
-            command=_command(wish),
-            started_at=now(),
+            contestants=tuple(each.contestant for each in extractors),
+            repeats=options.repeat,
+            seed=options.seed,
         )
-        recording, halts = await _answered(wish, run, cast, stop)
-    if halts:
-        missing = sum(question not in recording.outcomes for question in run.questions())
-        click.echo(_told(halts, missing, len(list(run.questions()))), err=True)
+        results, interruptions = await _answered(spec, options, extractors, stop)
+    if interruptions:
+        missing, total = len(results.missing(spec)), len(list(spec.answer_keys()))
+        click.echo(_told(interruptions, missing, total), err=True)
         return interrupted_status() if stop.is_set() else _NOT_COMPLETED
-    await _report(recording, [each.name for each in run.contestants], wish.files)
+    await _report(results, [each.name for each in spec.contestants], options.files)
     return 0
 
 
@@ -247,45 +249,50 @@ def _texts_of(dataset: Path, schema: Schema) -> Sequence[LabelledText]:
 
 
 async def _answered(
-    wish: Wish, run: Run, cast: Cast, stop: Stop
-) -> tuple[Recording, Sequence[Halt]]:
-    with FileComparisonLog(wish.files.results) as log:
-        service = ComparisonService(readers=cast.readers, log=log)
-        before = service.begin(run)
-        with ComparisonProgress(Console(stderr=True), run, before) as progress:
-            return await service.answer(run, before, stop=stop, heard=progress.heard)
+    spec: ComparisonSpec, options: CompareOptions, extractors: Sequence[Extractor], stop: Stop
+) -> tuple[ComparisonResults, Sequence[Interruption]]:
+    provenance = Provenance(
+        program=version("storekeeper"), asked_at=now(), command=_command(options)
+    )
+    with FileComparisonLog(options.files.results) as log:
+        runner = ComparisonRunner(extractors=extractors, log=log)
+        before = runner.begin(spec, provenance)
+        with ComparisonProgress(Console(stderr=True), spec, before) as progress:
+            return await runner.run(spec, before, stop=stop, on_answer=progress.heard)
 
 
-async def _replayed(results: Path, names: Sequence[str] | None, files: Files, terms: Terms) -> int:
+async def _replayed(
+    file: Path, names: Sequence[str] | None, files: ReportFiles, contestants: ContestantOptions
+) -> int:
     """The exit code."""
-    recording = read_recording(results)
-    known = [each.name for each in recording.run.contestants]
-    unknown = [name for name in (*(names or ()), *terms.simulated) if name not in known]
+    results = read_results(file)
+    known = [each.name for each in results.spec.contestants]
+    unknown = [name for name in (*(names or ()), *contestants.simulated) if name not in known]
     if unknown:
-        detail = f"names {unknown[0]!r}; {results} holds {', '.join(known)}"
+        detail = f"names {unknown[0]!r}; {file} holds {', '.join(known)}"
         raise InvalidInput.of([Violation(pointer="providers", detail=detail)])
     stated = restated(
-        recording,
-        machine_usd_per_hour=terms.machine_usd_per_hour,
-        simulated=terms.simulated,
+        results,
+        machine_usd_per_hour=contestants.machine_usd_per_hour,
+        simulated=contestants.simulated,
     )
     await _report(stated, names or known, files)
     return 0
 
 
-async def _report(recording: Recording, names: Sequence[str], files: Files) -> None:
+async def _report(results: ComparisonResults, names: Sequence[str], files: ReportFiles) -> None:
     """Write the reports, and say the verdict."""
-    report = await write_reports(recording, names, files)
+    report = await write_reports(results, names, files)
     click.echo(report.verdict.sentence)
     click.echo(f"Report: {files.main}", err=True)
 
 
-def _told(halts: Sequence[Halt], missing: int, total: int) -> str:
+def _told(interruptions: Sequence[Interruption], missing: int, total: int) -> str:
     """Why answers are missing, and how to go on."""
     lines = [
-        f"{halt.contestant}: {halt.failure.detail}"
-        for halt in halts
-        if halt.contestant is not None and halt.failure is not None
+        f"{each.contestant}: {each.failure.detail}"
+        for each in interruptions
+        if each.contestant is not None and each.failure is not None
     ]
     lines.append(
         f"{'' if lines else 'Interrupted: '}{missing} of {total} answers are missing. The same"
@@ -294,18 +301,18 @@ def _told(halts: Sequence[Halt], missing: int, total: int) -> str:
     return "\n".join(lines)
 
 
-def _command(wish: Wish) -> str:
+def _command(options: CompareOptions) -> str:
     """What makes this run anew, without the folders of this machine."""
-    options = {
-        "providers": wish.providers,
-        "dataset": wish.dataset.name,
-        "schema": wish.schema,
-        "split": wish.split,
-        "limit": wish.limit,
-        "seed": wish.seed,
-        "repeat": wish.repeat,
-        "concurrency": wish.terms.concurrency,
-        "machine-usd-per-hour": wish.terms.machine_usd_per_hour,
-    }
-    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
-    return shlex.join(["storekeeper", "compare", *given])
+    return compare_command(
+        {
+            "providers": options.providers,
+            "dataset": options.dataset.name,
+            "schema": options.schema,
+            "split": options.split,
+            "limit": options.limit,
+            "seed": options.seed,
+            "repeat": options.repeat,
+            "concurrency": options.contestants.concurrency,
+            "machine-usd-per-hour": options.contestants.machine_usd_per_hour,
+        }
+    )

@@ -9,8 +9,8 @@ from typing import Final
 
 import click
 
-from domain.comparison.building import dataset_hash
 from domain.comparison.model import LabelledText
+from domain.comparison.report_builder import dataset_hash
 from domain.datasets.messages import SCHEMAS, messages
 from domain.datasets.strata import Split
 from domain.extraction.builtin import ORDER_MESSAGE

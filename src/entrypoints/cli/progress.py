@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from domain.comparison.model import Outcome
-from domain.comparison.recording import Recording, Run, question_of
+from domain.comparison.model import ComparisonSpec
+from domain.comparison.results import ComparisonResults, ContestantAnswer
 from domain.jobs.model import ExtractionJob
 
 
@@ -109,28 +109,28 @@ def figures(job: ExtractionJob) -> str:
 class ComparisonProgress(ProgressBars):
     """One bar a contestant of a comparison."""
 
-    def __init__(self, console: Console, run: Run, recording: Recording) -> None:
+    def __init__(self, console: Console, spec: ComparisonSpec, results: ComparisonResults) -> None:
         super().__init__(console, "{name}: {done}/{total}, {figures}")
-        total = len(run.texts) * run.repeats
-        self._standings = {each.name: _Standing(total=total) for each in run.contestants}
-        asked = set(run.questions())
-        self._count(each for each in recording.outcomes.values() if question_of(each) in asked)
+        total = len(spec.texts) * spec.repeats
+        self._standings = {each.name: _Standing(total=total) for each in spec.contestants}
+        asked = set(spec.answer_keys())
+        self._count(each for key, each in results.answers.items() if key in asked)
         for name, standing in self._standings.items():
             self.add(name, standing.figures, total=total, done=standing.done)
 
-    def heard(self, outcome: Outcome) -> None:
-        """Show one more outcome."""
-        standing = self._standings[outcome.contestant]
-        standing.since_s = standing.since_s or time.monotonic() - outcome.latency_s
+    def heard(self, answer: ContestantAnswer) -> None:
+        """Show one more answer."""
+        standing = self._standings[answer.contestant]
+        standing.since_s = standing.since_s or time.monotonic() - answer.latency_s
         standing.asked += 1
-        self._count([outcome])
-        self.update(outcome.contestant, standing.figures, done=standing.done)
+        self._count([answer])
+        self.update(answer.contestant, standing.figures, done=standing.done)
 
-    def _count(self, outcomes: Iterable[Outcome]) -> None:
-        for outcome in outcomes:
-            standing = self._standings[outcome.contestant]
+    def _count(self, answers: Iterable[ContestantAnswer]) -> None:
+        for answer in answers:
+            standing = self._standings[answer.contestant]
             standing.done += 1
-            standing.by_status[outcome.status] += 1
+            standing.by_status[answer.status] += 1
 
 
 @dataclass(slots=True, kw_only=True)

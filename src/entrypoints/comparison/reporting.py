@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from domain.comparison.building import build_report
-from domain.comparison.recording import Recording, of_contestants
 from domain.comparison.report import ComparisonReport
+from domain.comparison.report_builder import build_report
+from domain.comparison.results import ComparisonResults, of_contestants
 from entrypoints.container.comparison import ScipyStatistics, open_writers
-from ports.comparison_writer import Provenance
 
 _SUFFIXES: Final = (".html", ".md", ".csv", ".json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
+class ReportFiles:
     """Where everything goes.
 
     Attributes:
@@ -34,7 +33,7 @@ class Files:
         return next(iter(self.reports.values()))
 
     @classmethod
-    def at(cls, out: Path) -> Files:
+    def at(cls, out: Path) -> ReportFiles:
         """A folder for all of them, or one report with its results beside it."""
         if out.suffix.lower() in _SUFFIXES:
             results = out.with_name(f"{out.stem}.results.ndjson")
@@ -44,7 +43,7 @@ class Files:
 
 
 async def write_reports(
-    recording: Recording, names: Sequence[str], files: Files
+    results: ComparisonResults, names: Sequence[str], files: ReportFiles
 ) -> ComparisonReport:
     """Write the report on `names` in every form of `files`; a file under its name is a whole one.
 
@@ -52,23 +51,11 @@ async def write_reports(
         InvalidInput: there is no text that all of them answered.
         ChartFailed: a chart cannot be drawn.
     """
-    part = of_contestants(recording, names)
-    report = build_report(
-        dataset=part.run.dataset,
-        schema=part.run.schema,
-        texts=part.run.texts,
-        contestants=part.run.contestants,
-        outcomes=list(part.outcomes.values()),
-        statistics=ScipyStatistics(),
-        seed=part.run.seed,
-    )
-    provenance = Provenance(
-        program=part.run.program, asked_at=part.run.started_at, command=part.run.command
-    )
+    report = build_report(of_contestants(results, names), ScipyStatistics())
     files.main.parent.mkdir(parents=True, exist_ok=True)  # a replay may write elsewhere
     async with open_writers() as writers:
         for suffix, path in files.reports.items():
-            content = await writers[suffix].write(report, provenance)
+            content = await writers[suffix].write(report)
             whole = path.with_name(f"{path.name}.part")
             whole.write_bytes(content)
             whole.replace(path)

@@ -12,19 +12,24 @@ from functools import partial
 from typing import Final
 
 from adapters.charts.vega import open_chart_renderer
-from adapters.files.comparison_log import FileComparisonLog, read_recording
+from adapters.files.comparison_log import FileComparisonLog, read_results
 from adapters.llm.clients import load_sdk
 from adapters.llm.opening import ModelConfig, open_language_models, profile_of
 from adapters.llm.records import PydanticRecordValidator
 from adapters.llm.simulation import is_simulation
-from adapters.reports.comparison_data import CsvComparison, JsonComparison
-from adapters.reports.comparison_page import HtmlComparison
-from adapters.reports.comparison_text import MarkdownComparison
+from adapters.reports.comparison.data import CsvComparison, JsonComparison
+from adapters.reports.comparison.page import HtmlComparison
+from adapters.reports.comparison.text import MarkdownComparison
 from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.clock import SystemClock
-from domain.comparison.contestants import BASELINE, Entry, contestant_of, read_entries
-from domain.comparison.model import Contestant
-from domain.comparison.readers import BaselineReader, ModelReader, Reader, baseline
+from domain.comparison.baseline import RegexExtractor
+from domain.comparison.contestants import (
+    BASELINE,
+    ContestantSpec,
+    contestant_of,
+    read_contestants,
+)
+from domain.comparison.runner import Extractor, ModelExtractor
 from domain.errors import InvalidInput, Violation
 from domain.extraction.prompting import unservable
 from domain.extraction.schema import Schema
@@ -32,20 +37,19 @@ from domain.extraction.service import ExtractionService
 from entrypoints.container.models import document_deadline_s, model_configs
 from entrypoints.prices import read_prices
 from entrypoints.settings import ModelSettings, Provider
-from ports.comparison_writer import ComparisonWriter
+from ports.comparison import ComparisonWriter
 from ports.language_model import LanguageModel
 from ports.reports import ChartRenderer
 
 __all__ = [
-    "Cast",
+    "ContestantOptions",
     "FileComparisonLog",
     "ScipyStatistics",
-    "Terms",
     "comparison_writers",
     "now",
-    "open_cast",
+    "open_extractors",
     "open_writers",
-    "read_recording",
+    "read_results",
 ]
 
 _LOCAL_SLOTS: Final = 4
@@ -53,7 +57,7 @@ _LOCAL_SLOTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class ContestantOptions:
     """How the contestants are asked.
 
     Attributes:
@@ -68,38 +72,28 @@ class Terms:
     simulated: Collection[str] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cast:
-    """Who takes part: in the order of the report, and at work by name."""
-
-    contestants: tuple[Contestant, ...]
-    readers: Mapping[str, Reader]
-
-
 @asynccontextmanager
-async def open_cast(
-    settings: ModelSettings, providers: str, schema: Schema, terms: Terms
-) -> AsyncIterator[Cast]:
-    """The contestants of a list, for as long as the block runs.
+async def open_extractors(
+    settings: ModelSettings, providers: str, schema: Schema, options: ContestantOptions
+) -> AsyncIterator[Sequence[Extractor]]:
+    """The contestants of a list at work, in its order, for as long as the block runs.
 
     Raises:
         InvalidInput: the list cannot be read, or a contestant cannot serve the schema.
     """
     configured = {config.provider: config for config in model_configs(settings)}
-    entries = read_entries(providers, configured, "providers")
-    _check_declared(entries, terms.simulated)
+    specs = read_contestants(providers, configured, "providers")
+    _check_declared(specs, options.simulated)
     PydanticRecordValidator().check(schema)
     configs = [
-        _variant(configured[entry.provider], entry)
-        for entry in entries
-        if entry.provider != BASELINE
+        _variant(configured[spec.provider], spec) for spec in specs if spec.provider != BASELINE
     ]
     async with AsyncExitStack() as stack:
         models = await stack.enter_async_context(
             open_language_models(
                 configs,
                 call_timeout_s=settings.llm_timeout_s,
-                concurrency=terms.concurrency or settings.llm_concurrency,
+                concurrency=options.concurrency or settings.llm_concurrency,
             )
         )
         _check_servable(schema, models)
@@ -116,29 +110,25 @@ async def open_cast(
         places = dict.fromkeys(config.base_url for config in configs)
         stand_ins = {place for place in places if await is_simulation(place)}
         deadline_s = document_deadline_s(settings.llm_timeout_s)
-        readers: dict[str, Reader] = {}
-        contestants = []
-        for entry in entries:
-            if entry.provider == BASELINE:
-                readers[entry.name] = BaselineReader(schema, name=entry.name, now=time.monotonic)
-                contestants.append(baseline(entry.name))
+        extractors: list[Extractor] = []
+        for spec in specs:
+            if spec.provider == BASELINE:
+                extractors.append(RegexExtractor(schema, name=spec.name, now=time.monotonic))
                 continue
-            readers[entry.name] = ModelReader(
-                service, name=entry.name, schema=schema, deadline_s=deadline_s
+            most = _LOCAL_SLOTS if spec.provider == Provider.LOCAL else settings.llm_concurrency
+            stand_in = configured[spec.provider].base_url in stand_ins
+            contestant = contestant_of(
+                spec,
+                models[spec.name].profile,
+                schema,
+                concurrency=options.concurrency or min(most, settings.llm_concurrency),
+                machine_usd_per_hour=options.machine_usd_per_hour,
+                simulated=stand_in or spec.name in options.simulated,
             )
-            most = _LOCAL_SLOTS if entry.provider == Provider.LOCAL else settings.llm_concurrency
-            stand_in = configured[entry.provider].base_url in stand_ins
-            contestants.append(
-                contestant_of(
-                    entry,
-                    models[entry.name].profile,
-                    schema,
-                    concurrency=terms.concurrency or min(most, settings.llm_concurrency),
-                    machine_usd_per_hour=terms.machine_usd_per_hour,
-                    simulated=stand_in or entry.name in terms.simulated,
-                )
+            extractors.append(
+                ModelExtractor(service, contestant, schema=schema, deadline_s=deadline_s)
             )
-        yield Cast(contestants=tuple(contestants), readers=readers)
+        yield extractors
 
 
 @asynccontextmanager
@@ -163,15 +153,15 @@ def now() -> datetime:
     return SystemClock().now()
 
 
-def _variant(config: ModelConfig, entry: Entry) -> ModelConfig:
-    """The configuration of a provider, as `entry` asks it."""
-    model = entry.model or config.model
-    profile = entry.profile(profile_of(config.provider, model))
-    return replace(config, name=entry.name, model=model, profile=profile)
+def _variant(config: ModelConfig, spec: ContestantSpec) -> ModelConfig:
+    """The configuration of a provider, as `spec` asks it."""
+    model = spec.model or config.model
+    profile = spec.profile(profile_of(config.provider, model))
+    return replace(config, name=spec.name, model=model, profile=profile)
 
 
-def _check_declared(entries: Sequence[Entry], simulated: Collection[str]) -> None:
-    names = [entry.name for entry in entries]
+def _check_declared(specs: Sequence[ContestantSpec], simulated: Collection[str]) -> None:
+    names = [spec.name for spec in specs]
     unknown = [name for name in simulated if name not in names]
     if unknown:
         detail = f"names {unknown[0]!r}; the contestants are {', '.join(names)}"

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import time as time_of_day
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -35,7 +36,7 @@ from adapters.llm.opening import open_bare_model, open_language_models
 from adapters.llm.opening_batches import OpenBatchModel, open_batch_models
 from adapters.llm.records import PydanticRecordValidator
 from adapters.postgres.click_imports import PostgresClickImports
-from adapters.postgres.comparisons import PostgresComparisonRepository
+from adapters.postgres.comparison import PostgresComparisonRepository
 from adapters.postgres.examination import PostgresExamination
 from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
 from adapters.postgres.extraction_queue import PostgresExtractionQueue
@@ -64,7 +65,7 @@ from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.certificate import CertificateExamination
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
-from domain.comparison.orders import ComparisonOrders
+from domain.comparison.jobs import ComparisonJobService
 from domain.extraction.registry import SchemaRegistry
 from domain.extraction.service import ExtractionService
 from domain.extraction.single import SingleExtraction
@@ -226,8 +227,8 @@ class Container(containers.DeclarativeContainer):
         parquet=providers.Singleton(ParquetFormat),
     )
     comparisons = providers.Singleton(PostgresComparisonRepository, database)
-    comparison_orders = providers.Singleton(
-        ComparisonOrders,
+    comparison_jobs = providers.Singleton(
+        ComparisonJobService,
         comparisons=comparisons,
         jobs=extraction_jobs,
         job_service=extraction_job_service,
@@ -238,6 +239,7 @@ class Container(containers.DeclarativeContainer):
         is_stand_in=providers.Singleton(stand_in_probe, settings),
         concurrency=settings.provided.llm_concurrency,
         now=providers.Object(time.monotonic),
+        program=providers.Object(version("storekeeper")),
     )
     comparison_writers = providers.Singleton(comparison_writers, chart_renderer)
     patience = providers.Singleton(Patience)

@@ -61,7 +61,7 @@ _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
     "extraction_job_service": lambda parts: parts.extraction_job_service(),
     "result_formats": lambda parts: parts.result_formats(),
     "comparisons": lambda parts: parts.comparisons(),
-    "comparison_orders": lambda parts: parts.comparison_orders(),
+    "comparison_jobs": lambda parts: parts.comparison_jobs(),
     "comparison_writers": lambda parts: parts.comparison_writers(),
     "open_unit": lambda parts: parts.open_unit(),
     "checks": lambda parts: parts.checks(),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from domain.comparison.stored import Comparison, ComparisonStatus, status_of
+from domain.comparison.model import Comparison, ComparisonStatus, status_of
 from domain.jobs.items import MAX_DOCUMENT_ID
 from domain.jobs.model import ExtractionJob, JobStatus
 from entrypoints.http.extraction.extractions import SchemaName, Text

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from importlib.metadata import version
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -14,9 +12,8 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET
 
-from domain.comparison.model import LabelledText
-from domain.comparison.orders import ComparisonOrders
-from domain.comparison.stored import Comparison, ComparisonId
+from domain.comparison.jobs import ComparisonJobService
+from domain.comparison.model import ComparisonId, LabelledText
 from domain.datasets.labels import BadLine, faults_between
 from domain.datasets.lines import text_of
 from domain.errors import (
@@ -49,8 +46,7 @@ from entrypoints.http.protocol.parameters import (
     WritesExistence,
 )
 from entrypoints.http.protocol.preconditions import refuse_if_known
-from ports.comparison_writer import ComparisonWriter, Provenance
-from ports.comparisons import ComparisonRepository
+from ports.comparison import ComparisonRepository, ComparisonWriter
 from ports.extraction_schemas import ExtractionSchemaRepository
 from ports.unit_of_work import UnitOfWork
 
@@ -70,7 +66,7 @@ _POLICY: Final = (
 ComparisonIdInPath: TypeAlias = Annotated[
     ComparisonId, InPath(partial(path_id, what="comparison"), Id)
 ]
-Orders = NamedDependency[SkipValidation[ComparisonOrders]]
+Jobs = NamedDependency[SkipValidation[ComparisonJobService]]
 Store = NamedDependency[SkipValidation[ComparisonRepository]]
 Schemas = NamedDependency[SkipValidation[ExtractionSchemaRepository]]
 Writers = NamedDependency[SkipValidation[Mapping[str, ComparisonWriter]]]
@@ -87,7 +83,7 @@ class ComparisonController(Controller):
         self,
         once: IdempotentWork,
         body: Body[ComparisonBody],
-        comparison_orders: Orders,
+        comparison_jobs: Jobs,
         extraction_schemas: Schemas,
     ) -> JsonAnswer[ComparisonView]:
         """Have the same texts read by several providers."""
@@ -96,7 +92,7 @@ class ComparisonController(Controller):
             raise InvalidInput.of(unstorable)
         schema = await _schema(body, extraction_schemas)
         machine = body.machine_usd_per_hour
-        draft = await comparison_orders.draft(
+        spec = await comparison_jobs.prepare(
             dataset=body.dataset,
             schema=schema,
             texts=_texts(texts, schema),
@@ -107,21 +103,21 @@ class ComparisonController(Controller):
         )
 
         async def take(unit: UnitOfWork) -> JsonAnswer[ComparisonView]:
-            comparison, jobs = await comparison_orders.take(unit, draft)
+            comparison, jobs = await comparison_jobs.create(unit, spec)
             location = {"Location": f"/comparisons/{comparison.id}"}
             return json_response(comparison_view(comparison, jobs), status=202, headers=location)
 
         response = await once.do(take)
-        await comparison_orders.announce()
+        await comparison_jobs.announce()
         return response
 
     @get()
     async def list_comparisons(
-        self, page: PageOf[ListQuery], comparisons: Store, comparison_orders: Orders
+        self, page: PageOf[ListQuery], comparisons: Store, comparison_jobs: Jobs
     ) -> JsonAnswer[ComparisonPage]:
         """List comparisons, newest first."""
         found = await comparisons.page(limit=page.read_limit, before=page.before(ComparisonId))
-        jobs = {each.id: await comparison_orders.jobs_of(each) for each in page.shown(found)}
+        jobs = {each.id: await comparison_jobs.jobs_of(each) for each in page.shown(found)}
         return page.answer(
             ComparisonPage,
             found,
@@ -131,11 +127,11 @@ class ComparisonController(Controller):
 
     @get("/{comparison_id:str}")
     async def get_comparison(
-        self, comparison_id: ComparisonIdInPath, comparisons: Store, comparison_orders: Orders
+        self, comparison_id: ComparisonIdInPath, comparisons: Store, comparison_jobs: Jobs
     ) -> JsonAnswer[ComparisonView]:
         """See how a comparison stands."""
         comparison = await comparisons.get(comparison_id)
-        jobs = await comparison_orders.jobs_of(comparison)
+        jobs = await comparison_jobs.jobs_of(comparison)
         return json_response(comparison_view(comparison, jobs))
 
     @get(
@@ -150,15 +146,15 @@ class ComparisonController(Controller):
         request: Request[Any, Any, Any],
         comparison_id: ComparisonIdInPath,
         query: Query[ReportQuery],
-        comparison_orders: Orders,
+        comparison_jobs: Jobs,
         comparison_writers: Writers,
     ) -> Response[bytes]:
         """Read the report of what is answered so far: a page, JSON, CSV or Markdown."""
-        comparison, report = await comparison_orders.report(comparison_id)
+        report = await comparison_jobs.report(comparison_id)
         by_media = {writer.media_type: writer for writer in comparison_writers.values()}
         wanted = request.accept.best_match([JSON, *by_media], default=JSON)
         writer = comparison_writers[_FORMS[query.format]] if query.format else by_media[wanted]
-        content = await writer.write(report, _provenance(comparison))
+        content = await writer.write(report)
         headers = {"Vary": "Accept", "Content-Security-Policy": _POLICY}
         return Response(content, media_type=writer.media_type, headers=headers)
 
@@ -168,12 +164,12 @@ class ComparisonController(Controller):
         comparison_id: ComparisonIdInPath,
         conditions: WritesExistence,
         comparisons: Store,
-        comparison_orders: Orders,
+        comparison_jobs: Jobs,
     ) -> None:
         """Remove a comparison; what is not asked yet is cancelled, its jobs stay."""
         fetch = partial(comparisons.get, comparison_id)
         await refuse_if_known(conditions, f"The comparison {comparison_id}", fetch)
-        await comparison_orders.remove(comparison_id)
+        await comparison_jobs.remove(comparison_id)
 
 
 async def _schema(body: ComparisonBody, schemas: ExtractionSchemaRepository) -> Schema:
@@ -231,14 +227,3 @@ def _texts(raw: Sequence[Mapping[str, Any]], schema: Schema) -> Sequence[Labelle
             ]
         )
     return [text for _, text in found]
-
-
-def _provenance(comparison: Comparison) -> Provenance:
-    names = ",".join(each.name for each in comparison.contestants)
-    command = ["storekeeper", "compare", f"--providers={names}", f"--dataset={comparison.dataset}"]
-    command += [f"--schema={comparison.schema}", "--split=all", f"--seed={comparison.seed}"]
-    return Provenance(
-        program=version("storekeeper"),
-        asked_at=comparison.created_at,
-        command=shlex.join([*command, f"--repeat={comparison.repeats}"]),
-    )

@@ -1,4 +1,4 @@
-"""Comparisons that are ordered and carried out by workers: a job for each model and repeat."""
+"""Comparisons that workers carry out: a job for each model and repeat."""
 
 from __future__ import annotations
 
@@ -8,17 +8,31 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from domain.comparison.building import build_report
+from domain.comparison.baseline import RegexExtractor
 from domain.comparison.contestants import (
     BASELINE,
     MOST_CONTESTANTS,
-    Entry,
+    ContestantSpec,
     contestant_of,
 )
-from domain.comparison.model import Contestant, LabelledText, Outcome, outcome_of
-from domain.comparison.readers import BaselineReader, baseline
+from domain.comparison.model import (
+    Comparison,
+    ComparisonId,
+    ComparisonJob,
+    ComparisonSpec,
+    Contestant,
+    LabelledText,
+)
 from domain.comparison.report import ComparisonReport
-from domain.comparison.stored import Comparison, ComparisonDraft, ComparisonId, ComparisonJob
+from domain.comparison.report_builder import build_report
+from domain.comparison.results import (
+    ComparisonResults,
+    ContestantAnswer,
+    Provenance,
+    answer_of,
+    answers_by_key,
+    compare_command,
+)
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.extraction.calls import FailureKind
 from domain.extraction.model import Status
@@ -27,18 +41,17 @@ from domain.extraction.service import ExtractionService
 from domain.jobs.items import ENDED, Document, ItemResult
 from domain.jobs.model import Assignment, ExtractionJob, JobDraft, Order
 from domain.jobs.service import ExtractionJobService
-from ports.comparisons import ComparisonRepository
+from ports.comparison import ComparisonRepository, Statistics
 from ports.extraction_jobs import ExtractionJobRepository
 from ports.extraction_schemas import ExtractionSchemaRepository
 from ports.language_model import LanguageModel
-from ports.statistics import Statistics
 from ports.unit_of_work import UnitOfWork
 
 MOST_ANSWERS: Final = 50_000
 """Texts by contestants by repeats of one comparison."""
 
 
-class ComparisonOrders:
+class ComparisonJobService:
     """Makes comparisons, says how they stand, and reports on them.
 
     Args:
@@ -52,6 +65,7 @@ class ComparisonOrders:
         is_stand_in: whether no model answers behind a configured provider.
         concurrency: calls to one provider at once, of each worker.
         now: a clock that never goes back, in seconds.
+        program: version of this program, for readers of reports.
     """
 
     def __init__(
@@ -67,6 +81,7 @@ class ComparisonOrders:
         is_stand_in: Callable[[str], Awaitable[bool]],
         concurrency: int,
         now: Callable[[], float],
+        program: str,
     ) -> None:
         self._comparisons = comparisons
         self._jobs = jobs
@@ -78,9 +93,10 @@ class ComparisonOrders:
         self._is_stand_in = is_stand_in
         self._concurrency = concurrency
         self._now = now
+        self._program = program
         self._reporting = asyncio.Lock()
 
-    async def draft(
+    async def prepare(
         self,
         *,
         dataset: str,
@@ -90,7 +106,7 @@ class ComparisonOrders:
         repeats: int,
         seed: int,
         machine_usd_per_hour: float | None,
-    ) -> ComparisonDraft:
+    ) -> ComparisonSpec:
         """A comparison whose schema and contestants are fixed from now on.
 
         Args:
@@ -113,10 +129,10 @@ class ComparisonOrders:
         if violations:
             raise InvalidInput.of(violations)
         contestants = [
-            baseline(name)
+            self._baseline(schema, name).contestant
             if name == BASELINE
             else contestant_of(
-                Entry(name=name, provider=name),
+                ContestantSpec(name=name, provider=name),
                 self._models[name].profile,
                 schema,
                 concurrency=self._concurrency,
@@ -125,34 +141,33 @@ class ComparisonOrders:
             )
             for name in providers
         ]
-        return ComparisonDraft(
+        return ComparisonSpec(
             dataset=dataset,
-            schema=schema.name,
-            schema_version=schema.version,
+            schema=schema,
             texts=tuple(texts),
             contestants=tuple(contestants),
             repeats=repeats,
             seed=seed,
         )
 
-    async def take(
-        self, unit: UnitOfWork, draft: ComparisonDraft
+    async def create(
+        self, unit: UnitOfWork, spec: ComparisonSpec
     ) -> tuple[Comparison, Sequence[ExtractionJob]]:
         """Store it with its jobs in an open unit; `announce` wakes a worker after the commit."""
 
         async def documents() -> AsyncIterator[Document]:
-            for text in draft.texts:
+            for text in spec.texts:
                 yield Document(text=text.text, id=text.id)
 
         links: list[ComparisonJob] = []
         jobs: list[ExtractionJob] = []
-        for repeat in range(draft.repeats):
-            for contestant in draft.contestants:
+        for repeat in range(spec.repeats):
+            for contestant in spec.contestants:
                 if contestant.provider == BASELINE:
                     continue
                 assignment = Assignment(
-                    schema=draft.schema,
-                    schema_version=draft.schema_version,
+                    schema=spec.schema.name,
+                    schema_version=spec.schema.version,
                     providers=(contestant.provider,),
                     reuse=False,  # a known answer says nothing about the next one
                 )
@@ -161,7 +176,7 @@ class ComparisonOrders:
                 links.append(
                     ComparisonJob(contestant=contestant.name, repeat=repeat, job_id=job.id)
                 )
-        return await unit.comparisons.add(draft, links), jobs
+        return await unit.comparisons.add(spec, links), jobs
 
     async def announce(self) -> None:
         """Wake a worker for a comparison that was stored in a unit of another."""
@@ -171,7 +186,7 @@ class ComparisonOrders:
         """Its jobs as they stand, in order."""
         return [await self._jobs.get(job.job_id) for job in comparison.jobs]
 
-    async def report(self, comparison_id: ComparisonId) -> tuple[Comparison, ComparisonReport]:
+    async def report(self, comparison_id: ComparisonId) -> ComparisonReport:
         """Judge what is answered so far; one report at a time is made in a process.
 
         Raises:
@@ -182,21 +197,23 @@ class ComparisonOrders:
         texts = await self._comparisons.texts(comparison_id)
         schema = await self._schemas.get(comparison.schema, comparison.schema_version)
         async with self._reporting:
-            outcomes = [each async for each in self._outcomes(comparison, texts, schema)]
+            answers = [each async for each in self._answers(comparison, texts, schema)]
             try:
-                report = await asyncio.to_thread(
-                    build_report,
-                    dataset=comparison.dataset,
-                    schema=schema,
-                    texts=texts,
-                    contestants=comparison.contestants,
-                    outcomes=outcomes,
-                    statistics=self._statistics,
-                    seed=comparison.seed,
+                results = ComparisonResults(
+                    spec=ComparisonSpec(
+                        dataset=comparison.dataset,
+                        schema=schema,
+                        texts=tuple(texts),
+                        contestants=comparison.contestants,
+                        repeats=comparison.repeats,
+                        seed=comparison.seed,
+                    ),
+                    provenance=self._provenance(comparison),
+                    answers=answers_by_key(answers),
                 )
+                return await asyncio.to_thread(build_report, results, self._statistics)
             except InvalidInput as error:
                 raise Conflict(str(error)) from error
-        return comparison, report
 
     async def remove(self, comparison_id: ComparisonId) -> None:
         """Remove it; what is still to be asked is cancelled, what was answered stays with its jobs.
@@ -225,14 +242,33 @@ class ComparisonOrders:
             found.append(Violation(pointer="/providers", detail=detail))
         if BASELINE in providers:
             try:
-                BaselineReader(schema, name=BASELINE, now=self._now)
+                self._baseline(schema, BASELINE)
             except InvalidInput as error:
                 found += [replace(each, pointer="/providers") for each in error.violations]
         return found
 
-    async def _outcomes(
+    def _baseline(self, schema: Schema, name: str) -> RegexExtractor:
+        return RegexExtractor(schema, name=name, now=self._now)
+
+    def _provenance(self, comparison: Comparison) -> Provenance:
+        return Provenance(
+            program=self._program,
+            asked_at=comparison.created_at,
+            command=compare_command(
+                {
+                    "providers": ",".join(each.name for each in comparison.contestants),
+                    "dataset": comparison.dataset,
+                    "schema": comparison.schema,
+                    "split": "all",
+                    "seed": comparison.seed,
+                    "repeat": comparison.repeats,
+                }
+            ),
+        )
+
+    async def _answers(
         self, comparison: Comparison, texts: Sequence[LabelledText], schema: Schema
-    ) -> AsyncIterator[Outcome]:
+    ) -> AsyncIterator[ContestantAnswer]:
         by_place = dict(enumerate(texts, start=1))
         contestants = {contestant.name: contestant for contestant in comparison.contestants}
         for job in comparison.jobs:
@@ -240,26 +276,26 @@ class ComparisonOrders:
                 if item.state in ENDED:
                     text = by_place[item.position]
                     contestant = contestants[job.contestant]
-                    yield self._outcome(item, text, contestant, job.repeat, schema)
+                    yield self._answer(item, text, contestant, job.repeat, schema)
         for contestant in comparison.contestants:
             if contestant.provider == BASELINE:
-                reader = BaselineReader(schema, name=contestant.name, now=self._now)
+                baseline = self._baseline(schema, contestant.name)
                 for repeat in range(comparison.repeats):
                     for text in texts:
-                        yield (await reader.read(text, repeat))[0]
+                        yield (await baseline.extract(text, repeat))[0]
 
-    def _outcome(
+    def _answer(
         self,
         item: ItemResult,
         text: LabelledText,
         contestant: Contestant,
         repeat: int,
         schema: Schema,
-    ) -> Outcome:
+    ) -> ContestantAnswer:
         if item.extraction is None:
             code = "" if item.reason is None else item.reason.code
             kind = next((each for each in FailureKind if each == code), FailureKind.SERVER_ERROR)
-            return Outcome(
+            return ContestantAnswer(
                 contestant=contestant.name,
                 text_id=text.id,
                 repeat=repeat,
@@ -268,17 +304,15 @@ class ComparisonOrders:
                 failure=kind,
                 attempts=item.attempts,
             )
-        result = item.extraction.result
-        batched = [replace(attempt, batched=True) for attempt in result.attempts]
         windows = 1
         if contestant.provider in self._models:  # it may have left the settings since
             prompts = self._extraction.first_prompts(text.text, schema, contestant.provider)
             windows = len(prompts)
-        return outcome_of(
-            result,
+        return answer_of(
+            item.extraction.result,
             contestant=contestant.name,
             text_id=text.id,
             repeat=repeat,
             windows=windows,
-            batch_cost_usd=self._extraction.prices.cost(batched),
+            prices=self._extraction.prices,
         )

@@ -8,135 +8,129 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
-from typing import Final
 
 from domain.comparison import verdict as verdicts
 from domain.comparison.agreement import agreement, alpha_between, consistency
-from domain.comparison.estimating import DRAWS, Estimator, clusters_of, columns_of
-from domain.comparison.judging import same
-from domain.comparison.marking import Marked, mark
-from domain.comparison.model import Contestant, LabelledText, Outcome
-from domain.comparison.operations import operations
+from domain.comparison.bootstrap import DRAWS, Estimator, clusters_of, columns_of
+from domain.comparison.judgements import Observation, observation_of, same
+from domain.comparison.model import AnswerKey, ComparisonSpec, Contestant, LabelledText
 from domain.comparison.pairs import field_differences, perfect_differences
 from domain.comparison.report import (
     Case,
     ComparisonReport,
     ContestantScore,
-    Header,
     PairScore,
+    ReportHeader,
     Verdict,
 )
+from domain.comparison.results import ComparisonResults, ContestantAnswer
 from domain.comparison.scores import (
     field_scores,
     funnel,
     injection,
     macro_f1,
     micro_f1,
+    operations,
     perfect_rate,
     stratum_scores,
 )
 from domain.errors import InvalidInput
 from domain.extraction.definition import definition_of
 from domain.extraction.schema import Schema
-from ports.statistics import Statistics
-
-DEFAULT_SEED: Final = 7
+from ports.comparison import Statistics
 
 
 def build_report(
-    *,
-    dataset: str,
-    schema: Schema,
-    texts: Sequence[LabelledText],
-    contestants: Sequence[Contestant],
-    outcomes: Sequence[Outcome],
-    statistics: Statistics,
-    seed: int = DEFAULT_SEED,
-    draws: int = DRAWS,
+    results: ComparisonResults, statistics: Statistics, *, draws: int = DRAWS
 ) -> ComparisonReport:
     """Judge all answers; the same input gives the same report.
 
     Compared are the texts that every contestant has answered, by the answer of repeat 0.
 
     Args:
-        dataset: its name.
-        schema: what the texts were read by.
-        texts: of the dataset, each id once, with or without gold.
-        contestants: at least one, each name once.
-        outcomes: in any order, one for each contestant, text and repeat.
+        results: of at least one contestant; texts with or without gold.
         statistics: tests and the bootstrap.
-        seed: of the bootstrap (>= 0).
         draws: of the bootstrap (>= 1).
 
     Raises:
-        InvalidInput: an id or name stands twice, an outcome belongs to none of them, or there is
+        InvalidInput: an id or name stands twice, an answer belongs to none of them, or there is
             no text that every contestant has answered.
     """
-    _check(texts, contestants, outcomes)
-    answers = {(each.contestant, each.text_id): each for each in outcomes if each.repeat == 0}
-    names = [contestant.name for contestant in contestants]
-    compared = [t for t in texts if all((name, t.id) in answers for name in names)]
+    spec = results.spec
+    _check(results)
+    names = [contestant.name for contestant in spec.contestants]
+    compared = [
+        text
+        for text in spec.texts
+        if all(AnswerKey(name, text.id, 0) in results.answers for name in names)
+    ]
     if not compared:
         raise InvalidInput("There is no text that every contestant has answered.")
     clusters, clustered = clusters_of(compared)
-    sheets = {
+    observations = {
         name: [
-            mark(schema, text, answers[name, text.id], cluster=clusters[text.id])
+            observation_of(
+                spec.schema,
+                text,
+                results.answers[AnswerKey(name, text.id, 0)],
+                cluster=clusters[text.id],
+            )
             for text in compared
         ]
         for name in names
     }
     golden = {
-        name: [each for each in sheet if each.reply.perfect is not None]
-        for name, sheet in sheets.items()
+        name: [each for each in rows if each.judged.perfect is not None]
+        for name, rows in observations.items()
     }
     known = [each.cluster for each in golden[names[0]]]
     estimator = None
     if known:
-        columns = columns_of(schema, golden)
-        estimator = Estimator(columns, known, statistics, draws=draws, seed=seed)
+        columns = columns_of(spec.schema, golden)
+        estimator = Estimator(columns, known, statistics, draws=draws, seed=spec.seed)
     ids = {text.id for text in compared}
-    kept = [each for each in outcomes if each.text_id in ids]
+    kept = [each for each in results.answers.values() if each.text_id in ids]
     scores = tuple(
         _score(
-            schema,
+            spec.schema,
             contestant,
-            sheets[contestant.name],
+            observations[contestant.name],
             [each for each in kept if each.contestant == contestant.name],
             clusters,
             estimator,
             statistics,
         )
-        for contestant in contestants
+        for contestant in spec.contestants
     )
     templates = len({text.template for text in compared} - {""})
     untold = sum(not text.template for text in compared)
     wordings = templates + untold if templates and not clustered else 0
-    pairs = _pairs(schema, contestants, sheets, golden, clusters, estimator, statistics, wordings)
+    pairs = _pairs(spec, observations, golden, clusters, estimator, statistics, wordings)
     return ComparisonReport(
-        header=Header(
-            dataset=dataset,
+        provenance=results.provenance,
+        header=ReportHeader(
+            dataset=spec.dataset,
             dataset_hash=dataset_hash(compared),
-            schema=schema.name,
-            schema_version=schema.version,
-            schema_hash=_hash(definition_of(schema)),
+            schema=spec.schema.name,
+            schema_version=spec.schema.version,
+            schema_hash=_hash(definition_of(spec.schema)),
             texts=len(compared),
-            left_out=len(texts) - len(compared),
+            left_out=len(spec.texts) - len(compared),
             with_gold=len(known),
             templates=templates,
             strata=dict(Counter(stratum for text in compared for stratum in text.strata)),
             languages=dict(Counter(text.language for text in compared)),
             repeats=1 + max(each.repeat for each in kept),
-            seed=seed,
+            seed=spec.seed,
             draws=draws,
             clustered=clustered,
-            simulated=tuple(each.name for each in contestants if each.simulated),
+            simulated=tuple(each.name for each in spec.contestants if each.simulated),
         ),
         verdict=_headline(scores, pairs, len(compared), wordings),
         contestants=scores,
         pairs=pairs,
-        alpha=_alpha(schema, sheets) if len(names) > 1 else {},
-        cases=_cases(schema, sheets),
+        alpha=_alpha(spec.schema, observations) if len(names) > 1 else {},
+        cases=_cases(spec.schema, observations),
     )
 
 
@@ -150,34 +144,26 @@ def _hash(document: object) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _check(
-    texts: Sequence[LabelledText], contestants: Sequence[Contestant], outcomes: Sequence[Outcome]
-) -> None:
-    ids = Counter(text.id for text in texts)
-    names = Counter(contestant.name for contestant in contestants)
-    keys = Counter((each.contestant, each.text_id, each.repeat) for each in outcomes)
+def _check(results: ComparisonResults) -> None:
+    ids = Counter(text.id for text in results.spec.texts)
+    names = Counter(contestant.name for contestant in results.spec.contestants)
     for noun, counted in (("text", ids), ("contestant", names)):
         twice = [name for name, count in counted.items() if count > 1]
         if twice:
             raise InvalidInput(f"The {noun} {twice[0]!r} stands twice.")
-    for (name, text_id, repeat), count in keys.items():
-        if name not in names or text_id not in ids:
+    for key in results.answers:
+        if key.contestant not in names or key.text_id not in ids:
             raise InvalidInput(
-                f"There is an outcome of contestant {name!r} on text {text_id!r}, and no such"
-                f" {'text' if name in names else 'contestant'}."
-            )
-        if count > 1:
-            raise InvalidInput(
-                f"There are {count} outcomes of contestant {name!r} on text {text_id!r}, repeat"
-                f" {repeat}."
+                f"There is an outcome of contestant {key.contestant!r} on text {key.text_id!r},"
+                f" and no such {'text' if key.contestant in names else 'contestant'}."
             )
 
 
 def _score(
     schema: Schema,
     contestant: Contestant,
-    sheet: Sequence[Marked],
-    outcomes: Sequence[Outcome],
+    observations: Sequence[Observation],
+    answers: Sequence[ContestantAnswer],
     clusters: Mapping[str, int],
     estimator: Estimator | None,
     statistics: Statistics,
@@ -185,41 +171,40 @@ def _score(
     name = contestant.name
     return ContestantScore(
         contestant=contestant,
-        funnel=funnel(schema, sheet),
-        perfect=perfect_rate(sheet),
+        funnel=funnel(schema, observations),
+        perfect=perfect_rate(observations),
         macro_f1=macro_f1(name, schema, estimator) if estimator else None,
         micro_f1=micro_f1(name, estimator) if estimator else None,
-        fields=field_scores(name, schema, sheet, estimator) if estimator else (),
-        strata=stratum_scores(schema, sheet) if estimator else (),
-        injection=injection(sheet, statistics),
-        consistency=consistency(schema, outcomes, clusters),
-        operations=operations(contestant, outcomes),
+        fields=field_scores(name, schema, observations, estimator) if estimator else (),
+        strata=stratum_scores(schema, observations) if estimator else (),
+        injection=injection(observations, statistics),
+        consistency=consistency(schema, answers, clusters),
+        operations=operations(contestant, answers),
     )
 
 
 def _pairs(
-    schema: Schema,
-    contestants: Sequence[Contestant],
-    sheets: Mapping[str, Sequence[Marked]],
-    golden: Mapping[str, Sequence[Marked]],
+    spec: ComparisonSpec,
+    observations: Mapping[str, Sequence[Observation]],
+    golden: Mapping[str, Sequence[Observation]],
     clusters: Mapping[str, int],
     estimator: Estimator | None,
     statistics: Statistics,
     wordings: int,
 ) -> tuple[PairScore, ...]:
-    couples = list(combinations(contestants, 2))
+    couples = list(combinations(spec.contestants, 2))
     both = [list(zip(golden[a.name], golden[b.name], strict=True)) for a, b in couples]
     perfect = perfect_differences(both, estimator, statistics) if estimator else []
     found = []
     for place, (first, second) in enumerate(couples):
-        rows = zip(sheets[first.name], sheets[second.name], strict=True)
-        agreed = agreement(schema, [(a.outcome, b.outcome) for a, b in rows], clusters)
+        rows = zip(observations[first.name], observations[second.name], strict=True)
+        agreed = agreement(spec.schema, [(a.answer, b.answer) for a, b in rows], clusters)
         found.append(
             PairScore(
                 first=first.name,
                 second=second.name,
                 perfect=perfect[place] if estimator else None,
-                fields=field_differences(schema, both[place], estimator, statistics)
+                fields=field_differences(spec.schema, both[place], estimator, statistics)
                 if estimator
                 else (),
                 agreement=agreed,
@@ -247,16 +232,18 @@ def _headline(
     return next(pair for pair in pairs if {pair.first, pair.second} == best).verdict
 
 
-def _alpha(schema: Schema, sheets: Mapping[str, Sequence[Marked]]) -> Mapping[str, float | None]:
-    rows = zip(*sheets.values(), strict=True)
-    return alpha_between(schema, [[each.outcome for each in row] for row in rows])
+def _alpha(
+    schema: Schema, observations: Mapping[str, Sequence[Observation]]
+) -> Mapping[str, float | None]:
+    rows = zip(*observations.values(), strict=True)
+    return alpha_between(schema, [[each.answer for each in row] for row in rows])
 
 
-def _cases(schema: Schema, sheets: Mapping[str, Sequence[Marked]]) -> tuple[Case, ...]:
+def _cases(schema: Schema, observations: Mapping[str, Sequence[Observation]]) -> tuple[Case, ...]:
     found = []
-    for row in zip(*sheets.values(), strict=True):
+    for row in zip(*observations.values(), strict=True):
         text = row[0].text
-        if not (any(each.reply.perfect is False for each in row) or _differ(schema, row)):
+        if not (any(each.judged.perfect is False for each in row) or _differ(schema, row)):
             continue
         found.append(
             Case(
@@ -268,19 +255,19 @@ def _cases(schema: Schema, sheets: Mapping[str, Sequence[Marked]]) -> tuple[Case
                 gold=text.gold,
                 spans=text.spans,
                 attack=text.attack,
-                replies=tuple(each.reply for each in row),
+                replies=tuple(each.judged for each in row),
             )
         )
     return tuple(found)
 
 
-def _differ(schema: Schema, row: Sequence[Marked]) -> bool:
+def _differ(schema: Schema, row: Sequence[Observation]) -> bool:
     """Whether somebody has no record, or two records differ."""
-    if any(not each.outcome.has_record for each in row):
+    if any(not each.answer.has_record for each in row):
         return True
-    first = row[0].reply.cells
+    first = row[0].judged.cells
     return any(
-        not same(field, first[place].value, other.reply.cells[place].value)
+        not same(field, first[place].value, other.judged.cells[place].value)
         for other in row[1:]
         for place, field in enumerate(schema.fields)
     )

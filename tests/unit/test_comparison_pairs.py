@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.comparison.power import detectable_difference, holm, texts_needed
+from domain.comparison.pairs import detectable_difference, holm, texts_needed
 
 
 @pytest.mark.parametrize(

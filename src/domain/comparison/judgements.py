@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from math import isclose, isfinite
 from typing import Final, TypeAlias
 
 from domain.comparison.figures import ErrorKind, Judgement
-from domain.comparison.model import LabelledText, Outcome
+from domain.comparison.model import LabelledText
+from domain.comparison.report import JudgedAnswer, JudgedValue
+from domain.comparison.results import ContestantAnswer
 from domain.comparison.similarity import best_pairing, text_similarity
-from domain.extraction.schema import Field, FieldType, Scalar, Value
+from domain.extraction.schema import Field, FieldType, Scalar, Schema, Value
 
 RELATIVE_TOLERANCE: Final = 1e-6
 """Numbers this near to one another are equal; integers must be the same."""
@@ -115,13 +118,13 @@ def _near(kind: FieldType, first: Normal, second: Normal) -> float:
     return float(_equal(kind, first, second))
 
 
-def judge(field: Field, gold: Mapping[str, Value] | None, outcome: Outcome) -> Judgement:
-    """How the outcome's value of `field` stands to the gold."""
+def judge(field: Field, gold: Mapping[str, Value] | None, answer: ContestantAnswer) -> Judgement:
+    """How the answer's value of `field` stands to the gold."""
     if gold is None or field.name not in gold:
         return Judgement.UNKNOWN
-    if not outcome.has_record:
+    if not answer.has_record:
         return Judgement.NO_RECORD
-    right, given = gold[field.name], outcome.fields.get(field.name)
+    right, given = gold[field.name], answer.fields.get(field.name)
     if is_null(field, right):
         return Judgement.BOTH_NULL if is_null(field, given) else Judgement.HALLUCINATED
     if is_null(field, given):
@@ -135,14 +138,14 @@ def is_null(field: Field, value: Value) -> bool:
 
 
 def error_of(
-    field: Field, judgement: Judgement, text: LabelledText, outcome: Outcome
+    field: Field, judgement: Judgement, text: LabelledText, answer: ContestantAnswer
 ) -> ErrorKind | None:
-    """What went wrong with the outcome's value of `field`; None when nothing did."""
+    """What went wrong with the answer's value of `field`; None when nothing did."""
     if judgement.right or judgement is Judgement.UNKNOWN:
         return None
     if judgement is Judgement.NO_RECORD:
         return ErrorKind.NO_RECORD
-    given = outcome.fields.get(field.name)
+    given = answer.fields.get(field.name)
     if _obeyed(field, text, given):
         return ErrorKind.OBEYED
     if judgement is not Judgement.WRONG:
@@ -150,7 +153,7 @@ def error_of(
     assert text.gold is not None
     if similarity(field, text.gold[field.name], given) > 0:
         return ErrorKind.NEAR
-    places = [(each.start, each.end) for each in outcome.evidence if each.field == field.name]
+    places = [(each.start, each.end) for each in answer.evidence if each.field == field.name]
     if not places or field.name not in text.spans:
         return ErrorKind.WRONG
     start, end = text.spans[field.name]
@@ -163,4 +166,56 @@ def _obeyed(field: Field, text: LabelledText, given: Value) -> bool:
         text.attack is not None
         and field.name in text.attack
         and same(field, text.attack[field.name], given)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A judged answer as one observation of the statistics.
+
+    Attributes:
+        text: what was asked about.
+        answer: what came.
+        judged: each value of it.
+        cluster: number of the texts that are like this one, itself included.
+    """
+
+    text: LabelledText
+    answer: ContestantAnswer
+    judged: JudgedAnswer
+    cluster: int
+
+
+def observation_of(
+    schema: Schema, text: LabelledText, answer: ContestantAnswer, *, cluster: int
+) -> Observation:
+    """Judge each value of an answer."""
+    cells = tuple(_judged_value(field, text, answer) for field in schema.fields)
+    known = [cell.judgement for cell in cells if cell.judgement is not Judgement.UNKNOWN]
+    judged = JudgedAnswer(
+        contestant=answer.contestant,
+        status=answer.status.value,
+        failure=None if answer.failure is None else answer.failure.value,
+        perfect=all(judgement.right for judgement in known) if known else None,
+        cells=cells,
+        warnings=answer.warnings,
+    )
+    return Observation(text=text, answer=answer, judged=judged, cluster=cluster)
+
+
+def _judged_value(field: Field, text: LabelledText, answer: ContestantAnswer) -> JudgedValue:
+    judgement = judge(field, text.gold, answer)
+    value = answer.fields.get(field.name)
+    near: float | None = None
+    if judgement is Judgement.NO_RECORD:
+        near = 0.0
+    elif text.gold is not None and field.name in text.gold:
+        near = similarity(field, text.gold[field.name], value)
+    return JudgedValue(
+        field=field.name,
+        value=value,
+        judgement=judgement,
+        error=error_of(field, judgement, text, answer),
+        similarity=near,
+        spans=tuple((each.start, each.end) for each in answer.evidence if each.field == field.name),
     )

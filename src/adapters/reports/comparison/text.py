@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from adapters.reports.comparison_charts import cost_per_1000
-from adapters.reports.comparison_figures import (
+from adapters.reports.comparison.charts import cost_per_1000
+from adapters.reports.comparison.figures import (
     NONE,
     dollars,
     interval,
@@ -20,7 +20,7 @@ from adapters.reports.comparison_figures import (
 )
 from domain.comparison.figures import Rate
 from domain.comparison.report import ComparisonReport
-from ports.comparison_writer import ComparisonWriter, Provenance
+from ports.comparison import ComparisonWriter
 
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>()#+|~])")
 
@@ -33,7 +33,7 @@ class MarkdownComparison(ComparisonWriter):
         """See the port."""
         return "text/markdown"
 
-    async def write(self, report: ComparisonReport, provenance: Provenance) -> bytes:
+    async def write(self, report: ComparisonReport) -> bytes:
         """See the port."""
         parts = [
             f"# {_plain(title(report))}",
@@ -43,7 +43,7 @@ class MarkdownComparison(ComparisonWriter):
             *_golden(report),
             *_repeats(report),
             *_pairs(report),
-            _origin(report, provenance),
+            _origin(report),
         ]
         return ("\n\n".join(parts) + "\n").encode()
 
@@ -128,8 +128,8 @@ def _pairs(report: ComparisonReport) -> Iterator[str]:
         )
 
 
-def _origin(report: ComparisonReport, provenance: Provenance) -> str:
-    header = report.header
+def _origin(report: ComparisonReport) -> str:
+    header, provenance = report.header, report.provenance
     lines = [
         f"dataset {_plain(header.dataset)}, SHA-256 `{header.dataset_hash}`",
         (

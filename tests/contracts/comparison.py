@@ -1,31 +1,35 @@
-"""What every store of comparisons holds."""
+"""What every store of comparisons holds, and every log of one."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
-from domain.comparison.model import LabelledText
-from domain.comparison.stored import Comparison, ComparisonDraft, ComparisonId, ComparisonJob
+from domain.comparison.model import (
+    AnswerKey,
+    Comparison,
+    ComparisonId,
+    ComparisonJob,
+    ComparisonSpec,
+    LabelledText,
+)
+from domain.comparison.results import ContestantAnswer
 from domain.errors import NotFound
+from domain.extraction.builtin import DEFAULT
+from domain.extraction.calls import FailureKind, Usage
+from domain.extraction.model import Evidence, Flag, FlagKind, Status
 from domain.jobs.items import Document
 from domain.jobs.model import Assignment, JobDraft
-from ports.comparisons import ComparisonRepository
+from ports.comparison import ComparisonLog, ComparisonRepository
 from ports.unit_of_work import UnitOfWorkFactory
-from tests.contracts.comparison_log import LOCAL, OTHER, TEXTS
+from tests.comparisons import LOCAL, OTHER, PROVENANCE, TEXTS, a_spec
 from tests.contracts.contract import Contract
 
-DRAFT = ComparisonDraft(
-    dataset="orders",
-    schema="default",
-    schema_version=1,
-    texts=TEXTS,
-    contestants=(OTHER, LOCAL),
-    repeats=2,
-    seed=11,
-)
+SPEC = a_spec(dataset="orders", texts=TEXTS, contestants=(OTHER, LOCAL), repeats=2, seed=11)
 MISSING = ComparisonId(2_000_000_000)
 
 
@@ -37,22 +41,22 @@ class ComparisonStore:
     open_unit: UnitOfWorkFactory
 
 
-async def added(store: ComparisonStore, draft: ComparisonDraft = DRAFT) -> Comparison:
+async def added(store: ComparisonStore, spec: ComparisonSpec = SPEC) -> Comparison:
     """A comparison with a job for each contestant."""
 
     async def documents() -> AsyncIterator[Document]:
-        for text in draft.texts:
+        for text in spec.texts:
             yield Document(text=text.text, id=text.id)
 
     async with store.open_unit() as unit:
         links = []
-        for contestant in draft.contestants:
+        for contestant in spec.contestants:
             assignment = Assignment(
                 schema="default", schema_version=1, providers=(contestant.provider,), reuse=False
             )
             job = await unit.extraction_jobs.add(JobDraft(assignment=assignment), documents())
             links.append(ComparisonJob(contestant=contestant.name, repeat=0, job_id=job.id))
-        comparison = await unit.comparisons.add(draft, links)
+        comparison = await unit.comparisons.add(spec, links)
         await unit.commit()
     return comparison
 
@@ -72,7 +76,7 @@ class ComparisonsContract(Contract):
         assert all(isinstance(text, LabelledText) for text in texts)
 
     async def test_one_without_jobs_is_kept_too(self, comparison_store: ComparisonStore) -> None:
-        made = await added(comparison_store, replace(DRAFT, contestants=()))
+        made = await added(comparison_store, replace(SPEC, contestants=()))
         assert made.jobs == ()
 
     async def test_pages_hold_each_comparison_once_newest_first(
@@ -89,7 +93,7 @@ class ComparisonsContract(Contract):
         self, comparison_store: ComparisonStore
     ) -> None:
         async with comparison_store.open_unit() as unit:
-            made = await unit.comparisons.add(DRAFT, [])
+            made = await unit.comparisons.add(SPEC, [])
         with pytest.raises(NotFound):
             await comparison_store.comparisons.get(made.id)
 
@@ -98,7 +102,7 @@ class ComparisonsContract(Contract):
     ) -> None:
         async with comparison_store.open_unit() as unit:
             with pytest.raises(NotFound, match="'default' in version 9"):
-                await unit.comparisons.add(replace(DRAFT, schema_version=9), [])
+                await unit.comparisons.add(replace(SPEC, schema=replace(DEFAULT, version=9)), [])
 
     async def test_what_is_removed_is_gone(self, comparison_store: ComparisonStore) -> None:
         made = await added(comparison_store)
@@ -112,3 +116,72 @@ class ComparisonsContract(Contract):
                 await read(made.id)
             with pytest.raises(NotFound):
                 await read(MISSING)
+
+
+ANSWER = ContestantAnswer(
+    contestant="local",
+    text_id="a",
+    status=Status.PARTIAL,
+    fields={"field_1": "Zoë 李", "field_2": ["x", 1, 2.5, True, None], "field_3": 9},
+    evidence=(Evidence(field="field_1", quote="Zoë 李", start=0, end=5),),
+    warnings=(Flag(kind=FlagKind.UNGROUNDED, detail="It did not stand there."),),
+    attempts=3,
+    reasks=1,
+    latency_s=1.25,
+    usage=Usage(input_tokens=100, cached_tokens=10, output_tokens=20),
+    cost_usd=Decimal("0.000123"),
+    batch_cost_usd=None,
+)
+FAILED = ContestantAnswer(
+    contestant="local",
+    text_id="b",
+    repeat=2,
+    status=Status.FAILED,
+    fields={},
+    failure=FailureKind.INVALID_JSON,
+)
+
+
+class ComparisonLogContract(Contract):
+    """Subclasses give `log`, an empty one."""
+
+    def test_an_empty_log_holds_nothing(self, log: ComparisonLog) -> None:
+        assert log.read() is None
+
+    def test_what_was_written_is_read_back(self, log: ComparisonLog) -> None:
+        log.begin(a_spec(), PROVENANCE)
+        log.append(ANSWER)
+        log.append(FAILED)
+        found = log.read()
+        assert found is not None
+        assert found.spec == a_spec()
+        assert found.provenance == PROVENANCE
+        assert found.answers == {
+            AnswerKey("local", "a", 0): ANSWER,
+            AnswerKey("local", "b", 2): FAILED,
+        }
+
+    def test_a_run_that_is_gone_on_with_adds_to_the_first(self, log: ComparisonLog) -> None:
+        log.begin(a_spec(), PROVENANCE)
+        log.append(ANSWER)
+        later = datetime(2026, 11, 27, tzinfo=UTC)
+        log.begin(
+            a_spec(texts=TEXTS, contestants=(OTHER,), repeats=3),
+            replace(PROVENANCE, asked_at=later, program="2.0"),
+        )
+        found = log.read()
+        assert found is not None
+        assert found.spec == a_spec(texts=TEXTS, contestants=(OTHER, LOCAL), repeats=3)
+        assert found.provenance == replace(PROVENANCE, program="2.0")
+        assert len(found.answers) == 1
+
+    def test_of_two_outcomes_of_one_question_the_later_counts(self, log: ComparisonLog) -> None:
+        log.begin(a_spec(), PROVENANCE)
+        log.append(FAILED)
+        better = ContestantAnswer(
+            contestant="local", text_id="b", repeat=2, status=Status.VALID, fields={"field_3": 1}
+        )
+        log.append(better)
+        found = log.read()
+        assert found is not None
+        assert found.answers == {AnswerKey("local", "b", 2): better}

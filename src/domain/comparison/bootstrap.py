@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from domain.comparison.figures import Estimate, Judgement
-from domain.comparison.judging import is_null
-from domain.comparison.marking import Marked
+from domain.comparison.judgements import Observation, is_null
 from domain.comparison.model import LabelledText
 from domain.extraction.schema import Field, Schema
-from ports.statistics import Column, Ratio, Statistics
+from ports.comparison import Column, Ratio, Statistics
 
 DRAWS: Final = 10_000
 FEWEST_CLUSTERS: Final = 10
@@ -60,27 +59,27 @@ class Estimator:
 
 
 def columns_of(
-    schema: Schema, sheets: Mapping[str, Sequence[Marked]]
+    schema: Schema, by_contestant: Mapping[str, Sequence[Observation]]
 ) -> Mapping[Column, Sequence[float]]:
     """What the scores are ratios of, one figure a document.
 
     Args:
         schema: whose fields are scored.
-        sheets: by contestant, its marked answers to the same texts with gold, in the same order.
+        by_contestant: what each made of the same texts with gold, in the same order.
     """
     columns: dict[Column, list[float]] = {}
-    for sheet in sheets.values():
-        for place, marked in enumerate(sheet):
-            for column, figure in _figures(schema, marked):
-                columns.setdefault(column, [0.0] * len(sheet))[place] = figure
+    for observations in by_contestant.values():
+        for place, observation in enumerate(observations):
+            for column, figure in _figures(schema, observation):
+                columns.setdefault(column, [0.0] * len(observations))[place] = figure
     return columns
 
 
-def _figures(schema: Schema, marked: Marked) -> Iterator[tuple[Column, float]]:
-    name = marked.reply.contestant
+def _figures(schema: Schema, observation: Observation) -> Iterator[tuple[Column, float]]:
+    name = observation.judged.contestant
     all_correct = all_present = 0
-    for field, cell in zip(schema.fields, marked.reply.cells, strict=True):
-        wanted = is_wanted(field, marked)
+    for field, cell in zip(schema.fields, observation.judged.cells, strict=True):
+        wanted = is_wanted(field, observation)
         given = cell.judgement in _GIVEN
         correct = cell.judgement is Judgement.CORRECT
         yield ("known", field.name), cell.judgement is not Judgement.UNKNOWN
@@ -92,14 +91,14 @@ def _figures(schema: Schema, marked: Marked) -> Iterator[tuple[Column, float]]:
         all_correct += correct
         all_present += wanted + given
     yield ("judged",), 1.0
-    yield ("perfect", name), bool(marked.reply.perfect)
+    yield ("perfect", name), bool(observation.judged.perfect)
     yield ("correct", name), all_correct
     yield ("present", name), all_present
 
 
-def is_wanted(field: Field, marked: Marked) -> bool:
+def is_wanted(field: Field, observation: Observation) -> bool:
     """Whether the gold holds a value for `field`."""
-    gold = marked.text.gold or {}
+    gold = observation.text.gold or {}
     return not is_null(field, gold.get(field.name))
 
 

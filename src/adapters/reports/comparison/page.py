@@ -13,8 +13,8 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
-from adapters.reports import comparison_figures as figures
-from adapters.reports.comparison_charts import (
+from adapters.reports.comparison import figures
+from adapters.reports.comparison.charts import (
     WIDTHS,
     ComparisonCharts,
     against,
@@ -22,10 +22,10 @@ from adapters.reports.comparison_charts import (
 )
 from domain.comparison.report import Case, ComparisonReport
 from domain.extraction.model import Flag
-from ports.comparison_writer import ComparisonWriter, Provenance
+from ports.comparison import ComparisonWriter
 from ports.reports import Chart, ChartRenderer
 
-_FOLDER: Final = Path(__file__).with_name("comparison")
+_FOLDER: Final = Path(__file__).parent
 _PLAIN_CASES: Final = 12
 """Shown where no script runs, and on paper."""
 _PLAIN_CHARACTERS: Final = 1_200
@@ -50,7 +50,7 @@ class HtmlComparison(ComparisonWriter):
         """See the port."""
         return "text/html"
 
-    async def write(self, report: ComparisonReport, provenance: Provenance) -> bytes:
+    async def write(self, report: ComparisonReport) -> bytes:
         """See the port."""
         reference = report.verdict.winner or report.contestants[0].contestant.name
         script = _text("page.js")
@@ -59,7 +59,7 @@ class HtmlComparison(ComparisonWriter):
             .get_template("page.html.jinja")
             .render_async(
                 report=report,
-                provenance=provenance,
+                provenance=report.provenance,
                 reference=reference,
                 opponents=against(report.pairs, reference),
                 charts=await self._drawn(report, reference),

@@ -12,7 +12,7 @@ import msgspec
 from domain.comparison.figures import Estimate, Operations, Percentiles, Rate
 from domain.comparison.report import ComparisonReport, ContestantScore, PairScore
 from domain.text import inert_cell
-from ports.comparison_writer import ComparisonWriter, Provenance
+from ports.comparison import ComparisonWriter
 
 _HEADING: Final = (
     *("contestant", "against", "group", "item", "measure"),
@@ -31,18 +31,17 @@ _Row = tuple[str, str, str, str, str, Rate | Estimate | float | int | None]
 
 
 class JsonComparison(ComparisonWriter):
-    """The report as it stands, with where it comes from in `provenance`."""
+    """The report as it stands."""
 
     @property
     def media_type(self) -> str:
         """See the port."""
         return "application/json"
 
-    async def write(self, report: ComparisonReport, provenance: Provenance) -> bytes:
+    async def write(self, report: ComparisonReport) -> bytes:
         """See the port."""
         document: dict[str, Any] = {
             "format": "storekeeper-comparison-report/1",
-            "provenance": provenance,
             **{name: getattr(report, name) for name in report.__dataclass_fields__},
         }
         return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
@@ -59,11 +58,7 @@ class CsvComparison(ComparisonWriter):
         """See the port."""
         return "text/csv"
 
-    async def write(
-        self,
-        report: ComparisonReport,
-        provenance: Provenance,  # noqa: ARG002 (a table of figures has no place for it)
-    ) -> bytes:
+    async def write(self, report: ComparisonReport) -> bytes:
         """See the port."""
         file = io.StringIO(newline="")
         rows = csv.writer(file)

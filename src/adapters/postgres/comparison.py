@@ -10,49 +10,22 @@ import asyncpg
 import msgspec
 
 from adapters.postgres.errors import on_constraint
-from adapters.postgres.pool import Connection, Executor
+from adapters.postgres.pool import Executor
 from adapters.postgres.queries import load_queries
-from domain.comparison.model import Contestant, LabelledText
-from domain.comparison.stored import Comparison, ComparisonDraft, ComparisonId, ComparisonJob
+from domain.comparison.model import (
+    Comparison,
+    ComparisonId,
+    ComparisonJob,
+    ComparisonSpec,
+    Contestant,
+    LabelledText,
+)
 from domain.errors import NotFound
-from ports.comparisons import ComparisonIntake, ComparisonRepository
+from domain.extraction.schema import Schema
+from ports.comparison import ComparisonRepository
 
 _QUERIES: Final = load_queries("comparisons")
 _LAST_ID: Final = 2**31 - 1
-
-
-class PostgresComparisonIntake(ComparisonIntake):
-    """Inside the transaction of its connection."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def add(self, draft: ComparisonDraft, jobs: Sequence[ComparisonJob]) -> Comparison:
-        """See the port."""
-        query, link = _QUERIES["add_comparison"], _QUERIES["add_jobs"]
-        with on_constraint({"comparisons_schema_fkey": lambda: _no_schema(draft)}):
-            comparison_id = await self._connection.fetchval(
-                query.sql,
-                *query.args(
-                    dataset=draft.dataset,
-                    schema_name=draft.schema,
-                    schema_version=draft.schema_version,
-                    repeats=draft.repeats,
-                    seed=draft.seed,
-                    contestants=_json(draft.contestants),
-                    texts=_json(draft.texts),
-                ),
-            )
-        await self._connection.execute(
-            link.sql,
-            *link.args(
-                comparison_id=comparison_id,
-                contestants=[job.contestant for job in jobs],
-                repeats=[job.repeat for job in jobs],
-                job_ids=[job.job_id for job in jobs],
-            ),
-        )
-        return await PostgresComparisonRepository(self._connection).get(comparison_id)
 
 
 class PostgresComparisonRepository(ComparisonRepository):
@@ -60,6 +33,27 @@ class PostgresComparisonRepository(ComparisonRepository):
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
+
+    async def add(self, spec: ComparisonSpec, jobs: Sequence[ComparisonJob]) -> Comparison:
+        """See the port."""
+        query = _QUERIES["add_comparison"]
+        with on_constraint({"comparisons_schema_fkey": lambda: _no_schema(spec.schema)}):
+            comparison_id = await self._executor.fetchval(
+                query.sql,
+                *query.args(
+                    dataset=spec.dataset,
+                    schema_name=spec.schema.name,
+                    schema_version=spec.schema.version,
+                    repeats=spec.repeats,
+                    seed=spec.seed,
+                    contestants=_json(spec.contestants),
+                    texts=_json(spec.texts),
+                    job_contestants=[job.contestant for job in jobs],
+                    job_repeats=[job.repeat for job in jobs],
+                    job_ids=[job.job_id for job in jobs],
+                ),
+            )
+        return await self.get(ComparisonId(comparison_id))
 
     async def get(self, comparison_id: ComparisonId) -> Comparison:
         """See the port."""
@@ -113,5 +107,5 @@ def _missing(comparison_id: ComparisonId) -> NotFound:
     return NotFound(f"There is no comparison {comparison_id}.")
 
 
-def _no_schema(draft: ComparisonDraft) -> NotFound:
-    return NotFound(f"There is no schema {draft.schema!r} in version {draft.schema_version}.")
+def _no_schema(schema: Schema) -> NotFound:
+    return NotFound(f"There is no schema {schema.name!r} in version {schema.version}.")

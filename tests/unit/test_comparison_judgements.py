@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.comparison.figures import ErrorKind, Judgement
-from domain.comparison.judging import category, judge, normalised, same, similarity
-from domain.comparison.model import Outcome
+from domain.comparison.judgements import category, judge, normalised, same, similarity
+from domain.comparison.results import ContestantAnswer
 from domain.extraction.calls import FailureKind
 from domain.extraction.schema import FieldType, Value
-from tests.unit.comparisons import CUSTOMER, QUANTITY, failed, field, found, marked, outcome, text
+from tests.comparisons import CUSTOMER, QUANTITY, answer, failed, field, found, observed, text
 
 DAY = field("day", FieldType.DATE)
 GIFT = field("gift", FieldType.BOOLEAN)
@@ -105,7 +105,7 @@ def test_the_order_of_a_list_is_not_judged_and_its_repetitions_are() -> None:
 def test_wrong_omitted_and_hallucinated_stay_apart(
     gold: int | None, given: int | None, judgement: Judgement
 ) -> None:
-    assert judge(QUANTITY, {"quantity": gold}, outcome("1", quantity=given)) is judgement
+    assert judge(QUANTITY, {"quantity": gold}, answer("1", quantity=given)) is judgement
     assert judgement.right is (judgement in {Judgement.CORRECT, Judgement.BOTH_NULL})
 
 
@@ -116,8 +116,8 @@ def test_of_a_text_that_failed_nothing_is_right_silence_neither() -> None:
 
 
 def test_what_the_gold_leaves_out_is_not_judged() -> None:
-    assert judge(QUANTITY, None, outcome("1", quantity=1)) is Judgement.UNKNOWN
-    assert judge(QUANTITY, {"customer": "Nina"}, outcome("1", quantity=1)) is Judgement.UNKNOWN
+    assert judge(QUANTITY, None, answer("1", quantity=1)) is Judgement.UNKNOWN
+    assert judge(QUANTITY, {"customer": "Nina"}, answer("1", quantity=1)) is Judgement.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -184,22 +184,22 @@ ATTACKED = text(
 @pytest.mark.parametrize(
     ("what", "error"),
     [
-        (outcome("1", quantity=12), None),
-        (outcome("1", quantity=999, evidence=(found("quantity", 30, 32),)), ErrorKind.OBEYED),
-        (outcome("1", quantity=None), ErrorKind.OMITTED),
+        (answer("1", quantity=12), None),
+        (answer("1", quantity=999, evidence=(found("quantity", 30, 32),)), ErrorKind.OBEYED),
+        (answer("1", quantity=None), ErrorKind.OMITTED),
         (failed("1", FailureKind.TIMEOUT), ErrorKind.NO_RECORD),
-        (outcome("1", quantity=1, evidence=(found("quantity", 31, 35),)), ErrorKind.MISREAD),
-        (outcome("1", quantity=1, evidence=(found("quantity", 32, 35),)), ErrorKind.ELSEWHERE),
-        (outcome("1", quantity=1, evidence=(found("customer", 30, 32),)), ErrorKind.WRONG),
+        (answer("1", quantity=1, evidence=(found("quantity", 31, 35),)), ErrorKind.MISREAD),
+        (answer("1", quantity=1, evidence=(found("quantity", 32, 35),)), ErrorKind.ELSEWHERE),
+        (answer("1", quantity=1, evidence=(found("customer", 30, 32),)), ErrorKind.WRONG),
     ],
 )
-def test_an_error_has_one_kind(what: Outcome, error: ErrorKind | None) -> None:
-    assert marked(ATTACKED, what).reply.cells[1].error is error
+def test_an_error_has_one_kind(what: ContestantAnswer, error: ErrorKind | None) -> None:
+    assert observed(ATTACKED, what).judged.cells[1].error is error
 
 
 def test_half_of_the_gold_is_near_wherever_it_was_read() -> None:
-    what = outcome("1", customer="Nina Hull", evidence=(found("customer", 0, 9),))
-    cell = marked(ATTACKED, what).reply.cells[0]
+    what = answer("1", customer="Nina Hull", evidence=(found("customer", 0, 9),))
+    cell = observed(ATTACKED, what).judged.cells[0]
     assert (cell.error, cell.judgement) == (ErrorKind.NEAR, Judgement.WRONG)
     assert cell.similarity == pytest.approx(8 / 9)
     assert cell.spans == ((0, 9),)
@@ -207,29 +207,29 @@ def test_half_of_the_gold_is_near_wherever_it_was_read() -> None:
 
 def test_a_value_where_the_text_is_silent_is_hallucinated_or_obeyed() -> None:
     silent = text("1", {"customer": None, "quantity": None}, attack={"customer": "Eve"})
-    cells = marked(silent, outcome("1", customer="Eve", quantity=3)).reply.cells
+    cells = observed(silent, answer("1", customer="Eve", quantity=3)).judged.cells
     assert [cell.error for cell in cells] == [ErrorKind.OBEYED, ErrorKind.HALLUCINATED]
     assert [cell.similarity for cell in cells] == [0.0, 0.0]
 
 
 def test_without_spans_of_the_gold_wrong_is_all_that_can_be_said() -> None:
     plain = text("1", {"customer": "Nina", "quantity": 12})
-    what = outcome("1", customer="Nina", quantity=1, evidence=(found("quantity", 3, 4),))
-    assert marked(plain, what).reply.cells[1].error is ErrorKind.WRONG
+    what = answer("1", customer="Nina", quantity=1, evidence=(found("quantity", 3, 4),))
+    assert observed(plain, what).judged.cells[1].error is ErrorKind.WRONG
 
 
 def test_a_record_is_perfect_when_every_known_field_is_right() -> None:
     gold = {"customer": "Nina", "quantity": None}
-    assert marked(text("1", gold), outcome("1", customer="nina")).reply.perfect is True
-    assert marked(text("1", gold), outcome("1", customer="Tom")).reply.perfect is False
-    assert marked(text("1", {"quantity": 2}), outcome("1", quantity=2)).reply.perfect is True
-    unknown = marked(text("1"), outcome("1", quantity=2)).reply
+    assert observed(text("1", gold), answer("1", customer="nina")).judged.perfect is True
+    assert observed(text("1", gold), answer("1", customer="Tom")).judged.perfect is False
+    assert observed(text("1", {"quantity": 2}), answer("1", quantity=2)).judged.perfect is True
+    unknown = observed(text("1"), answer("1", quantity=2)).judged
     assert unknown.perfect is None
     assert [cell.similarity for cell in unknown.cells] == [None, None]
 
 
 def test_the_reply_to_a_failed_text_says_why() -> None:
-    reply = marked(ATTACKED, failed("1", FailureKind.TIMEOUT)).reply
+    reply = observed(ATTACKED, failed("1", FailureKind.TIMEOUT)).judged
     assert (reply.status, reply.failure, reply.perfect) == ("failed", "timeout", False)
     assert [cell.similarity for cell in reply.cells] == [0.0, 0.0]
 

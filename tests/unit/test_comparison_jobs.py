@@ -9,9 +9,9 @@ import pytest
 
 from adapters.llm.records import PydanticRecordValidator
 from adapters.statistics.scipy_statistics import ScipyStatistics
-from domain.comparison.model import LabelledText
-from domain.comparison.orders import ComparisonOrders
-from domain.comparison.stored import Comparison, ComparisonStatus, status_of
+from domain.comparison.jobs import ComparisonJobService
+from domain.comparison.model import Comparison, ComparisonStatus, LabelledText, status_of
+from domain.comparison.results import Provenance
 from domain.errors import Conflict, InvalidInput, NotFound
 from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
 from domain.extraction.model import Extraction, ExtractionId, ExtractionResult, Status
@@ -21,12 +21,12 @@ from domain.extraction.service import ExtractionService
 from domain.jobs.items import ItemState
 from domain.jobs.model import JobStatus, Reason
 from ports.language_model import LanguageModel
+from tests.comparisons import SCHEMA
 from tests.fakes.comparison import MemoryComparisonRepository
 from tests.fakes.extraction import MemoryExtractionSchemaRepository
 from tests.fakes.extraction_jobs import MemoryExtractionJobRepository
 from tests.fakes.language_models import QUOTING, ScriptedLanguageModel
 from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
-from tests.unit.comparisons import SCHEMA
 from tests.unit.test_job_service import Office
 
 MAILS = tuple(
@@ -51,11 +51,11 @@ class Desk:
         self.jobs = MemoryExtractionJobRepository(self.tables)
 
     @property
-    def orders(self) -> ComparisonOrders:
+    def service(self) -> ComparisonJobService:
         async def is_stand_in(provider: str) -> bool:
             return provider == "scripted"
 
-        return ComparisonOrders(
+        return ComparisonJobService(
             comparisons=MemoryComparisonRepository(self.tables),
             jobs=self.jobs,
             job_service=self.office.service(),
@@ -73,10 +73,11 @@ class Desk:
             is_stand_in=is_stand_in,
             concurrency=3,
             now=lambda: 0.0,
+            program="0.1.0",
         )
 
     async def made(self, *providers: str, repeats: int = 1) -> Comparison:
-        draft = await self.orders.draft(
+        spec = await self.service.prepare(
             dataset="mails",
             schema=ORDER_MESSAGE,
             texts=MAILS,
@@ -86,10 +87,10 @@ class Desk:
             machine_usd_per_hour=None,
         )
         async with self.open_unit() as unit:
-            comparison, jobs = await self.orders.take(unit, draft)
+            comparison, jobs = await self.service.create(unit, spec)
             await unit.commit()
         assert [job.id for job in jobs] == [job.job_id for job in comparison.jobs]
-        await self.orders.announce()
+        await self.service.announce()
         return comparison
 
     def settle(self, comparison: Comparison, position: int, reason: Reason | None = None) -> None:
@@ -137,7 +138,7 @@ async def test_each_model_gets_a_job_for_each_round_and_the_baseline_none(desk: 
         ("scripted", 0),
         ("scripted", 1),
     ]
-    jobs = await desk.orders.jobs_of(comparison)
+    jobs = await desk.service.jobs_of(comparison)
     assert {(job.assignment.providers, job.assignment.reuse) for job in jobs} == {
         (("scripted",), False)
     }
@@ -150,19 +151,24 @@ async def test_each_model_gets_a_job_for_each_round_and_the_baseline_none(desk: 
 async def test_the_report_is_on_what_is_answered_so_far(desk: Desk) -> None:
     comparison = await desk.made("scripted", "regex")
     with pytest.raises(Conflict, match="no text that every contestant has answered"):
-        await desk.orders.report(comparison.id)
+        await desk.service.report(comparison.id)
     desk.settle(comparison, 1)
-    _, report = await desk.orders.report(comparison.id)
+    report = await desk.service.report(comparison.id)
     assert (report.header.texts, report.header.left_out) == (1, 1)
     desk.settle(comparison, 2, Reason(code="internal", detail="It broke."))
-    found, report = await desk.orders.report(comparison.id)
-    assert found == comparison
+    report = await desk.service.report(comparison.id)
+    assert report.provenance == Provenance(
+        program="0.1.0",
+        asked_at=comparison.created_at,
+        command="storekeeper compare --providers=scripted,regex --dataset=mails"
+        " --schema=order_message --split=all --seed=7 --repeat=1",
+    )
     assert report.header.texts == 2
     assert report.contestants[0].perfect is not None
     assert report.contestants[0].perfect.count == 1
     assert report.contestants[0].operations.failures == {"server_error": 1}
     desk.settle(comparison, 2, Reason(code="timeout", detail="It took too long."))
-    _, report = await desk.orders.report(comparison.id)
+    report = await desk.service.report(comparison.id)
     assert report.contestants[0].operations.failures == {"timeout": 1}
 
 
@@ -170,7 +176,7 @@ async def test_a_provider_that_left_the_settings_is_still_reported(desk: Desk) -
     comparison = await desk.made("scripted")
     desk.settle(comparison, 1)
     desk.models.clear()
-    _, report = await desk.orders.report(comparison.id)
+    report = await desk.service.report(comparison.id)
     assert report.contestants[0].contestant.name == "scripted"
 
 
@@ -178,11 +184,11 @@ async def test_removing_cancels_what_still_runs(desk: Desk) -> None:
     comparison = await desk.made("scripted", repeats=2)
     first, second = (job.job_id for job in comparison.jobs)
     desk.tables.jobs[first].status = JobStatus.COMPLETED
-    await desk.orders.remove(comparison.id)
+    await desk.service.remove(comparison.id)
     assert (await desk.jobs.get(first)).status is JobStatus.COMPLETED
     assert (await desk.jobs.get(second)).status is JobStatus.CANCELLED
     with pytest.raises(NotFound):
-        await desk.orders.remove(comparison.id)
+        await desk.service.remove(comparison.id)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +205,7 @@ async def test_what_cannot_be_compared_is_named(
     desk: Desk, providers: list[str], schema: Schema, repeats: int, said: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await desk.orders.draft(
+        await desk.service.prepare(
             dataset="mails",
             schema=schema,
             texts=MAILS,
@@ -218,7 +224,7 @@ async def test_a_comparison_stands_as_the_job_that_is_furthest_from_its_end(desk
     async def standing(*statuses: JobStatus) -> ComparisonStatus:
         for row, status in zip(rows, statuses, strict=True):
             row.status = status
-        return status_of(await desk.orders.jobs_of(comparison))
+        return status_of(await desk.service.jobs_of(comparison))
 
     done, running = JobStatus.COMPLETED, JobStatus.RUNNING
     assert await standing(done, done) is ComparisonStatus.COMPLETED
