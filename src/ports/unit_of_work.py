@@ -10,8 +10,8 @@ from ports.comparison import ComparisonRepository
 from ports.extraction_jobs import ExtractionJobIntake
 from ports.extractions import ExtractionRepository
 from ports.idempotency import IdempotencyStore
+from ports.insights import SearchClickWriter
 from ports.records import OrderRepository, UserRepository
-from ports.search_clicks import SearchClickLog
 
 
 class UnitOfWork(Protocol):
@@ -31,7 +31,7 @@ class UnitOfWork(Protocol):
 
     @property
     @abstractmethod
-    def search_clicks(self) -> SearchClickLog:
+    def search_clicks(self) -> SearchClickWriter:
         """The log of searches, inside this unit."""
         ...
 

@@ -6,7 +6,7 @@ from datetime import date
 
 from hypothesis import strategies as st
 
-from domain.insights.bulk import ClickRecord
+from domain.insights.click_rows import AcceptedRow
 from domain.insights.model import FIRST_DAY, LAST_DAY, MAX_COUNT
 
 _TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
@@ -16,7 +16,7 @@ QUERIES = _TEXTS | st.builds(str.__add__, _FORMULAS, _TEXTS)
 
 def record(
     query: str, clicks: int, impressions: int, day: date = date(2026, 11, 20)
-) -> ClickRecord:
+) -> AcceptedRow:
     """A row as it is stored."""
     return query, clicks, impressions, clicks / impressions if impressions else None, day
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 import pytest
 
 from domain.errors import Conflict
-from domain.insights.bulk import ClickRecord, Position
-from domain.insights.imports import ClickImport
-from ports.click_imports import ClickImports
+from domain.insights.click_rows import AcceptedRow, ClickImport, FilePosition
+from ports.click_files import ClickImportRepository
 from tests.contracts.click_formats import record
 from tests.contracts.contract import Contract
 
@@ -27,14 +26,14 @@ class ImportStore:
         rows: what is in the log, in order.
     """
 
-    imports: ClickImports
-    rows: Callable[[], Awaitable[list[ClickRecord]]]
+    imports: ClickImportRepository
+    rows: Callable[[], Awaitable[list[AcceptedRow]]]
 
 
 def moved(before: ClickImport, rows: int, rejected: int = 0) -> ClickImport:
     return replace(
         before,
-        position=Position(
+        position=FilePosition(
             offset=before.position.offset + 100, line=before.position.line + rows + rejected
         ),
         accepted=before.accepted + rows,
@@ -43,7 +42,7 @@ def moved(before: ClickImport, rows: int, rejected: int = 0) -> ClickImport:
     )
 
 
-class ClickImportsContract(Contract):
+class ClickImportRepositoryContract(Contract):
     @pytest.fixture
     def store(self) -> ImportStore:
         raise NotImplementedError
@@ -51,7 +50,7 @@ class ClickImportsContract(Contract):
     async def test_an_import_is_found_by_the_content_of_its_file(self, store: ImportStore) -> None:
         assert await store.imports.latest(CONTENT) is None
         begun = await store.imports.begin(CONTENT, name="a.csv", options="csv")
-        assert (begun.name, begun.options, begun.position) == ("a.csv", "csv", Position())
+        assert (begun.name, begun.options, begun.position) == ("a.csv", "csv", FilePosition())
         assert (begun.accepted, begun.rejected, begun.rejects_bytes) == (0, 0, 0)
         assert begun.started_at.tzinfo is not None
         assert begun.finished_at is None

@@ -17,11 +17,14 @@ from domain.insights.model import (
     RankBy,
     Rules,
     SearchClick,
+    StoredInsight,
 )
-from domain.insights.stored import StoredInsight
-from ports.search_clicks import SearchClickLog
-from ports.search_insights import SearchAnalysis, SearchInsightStore
-from ports.search_retention import SearchRetention
+from ports.insights import (
+    SearchAnalyser,
+    SearchClickPruner,
+    SearchClickWriter,
+    SearchInsightRepository,
+)
 from tests.contracts.contract import Contract
 
 DAY = date(2026, 11, 20)
@@ -37,10 +40,10 @@ class Searches:
         write: writes rows, and insights, as another program would.
     """
 
-    log: SearchClickLog
-    analysis: SearchAnalysis
-    insights: SearchInsightStore
-    retention: SearchRetention
+    log: SearchClickWriter
+    analysis: SearchAnalyser
+    insights: SearchInsightRepository
+    retention: SearchClickPruner
     write_rows: Callable[[Sequence[SearchClick]], Awaitable[None]]
     write_insight: Callable[[StoredInsight], Awaitable[None]]
 
@@ -97,7 +100,7 @@ class SearchesContract(Contract):
         raise NotImplementedError
 
 
-class AnalysisContract(SearchesContract):
+class AnalyserContract(SearchesContract):
     async def test_the_average_of_a_day_is_the_mean_of_its_rows_with_the_ratio_of_sums_beside_it(
         self, searches: Searches
     ) -> None:
@@ -385,7 +388,7 @@ class AnalysisContract(SearchesContract):
         assert [each.clicks for each in history.days] == [2]
 
 
-class InsightStoreContract(SearchesContract):
+class InsightRepositoryContract(SearchesContract):
     async def test_a_day_is_stored_as_the_analysis_of_it_says(self, searches: Searches) -> None:
         await searches.log.append([row("good", 300, 1000), row("bad", 1, 1000)])
         await searches.write_rows([row(None, 1, 1), row("bad", 2, 1), row("bad", 0, 0, rate=0.1)])
@@ -511,7 +514,7 @@ class InsightStoreContract(SearchesContract):
         assert (computed.overall_ctr, computed.definition_version) == (0.5, DEFINITION_VERSION)
 
 
-class ClickLogContract(SearchesContract):
+class ClickWriterContract(SearchesContract):
     async def test_appending_says_how_many_and_nothing_for_nothing(
         self, searches: Searches
     ) -> None:
@@ -527,7 +530,7 @@ class ClickLogContract(SearchesContract):
         assert len(found.top_queries) == 5
 
 
-class RetentionContract(SearchesContract):
+class PrunerContract(SearchesContract):
     async def test_every_figure_stays_when_the_rows_go(self, searches: Searches) -> None:
         after = DAY + timedelta(days=1)
         await searches.log.append([row("good", 300, 1000), row("Bad", 1, 1000), row("good", 0, 0)])

@@ -10,17 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final
 
-from domain.insights.history import QueryDay, QueryHistory
 from domain.insights.model import (
     DailyCtr,
     LowPerformer,
     Period,
+    QueryDay,
+    QueryHistory,
     RankBy,
     Rules,
     SearchClick,
     TopQuery,
+    contradicts,
+    normalised_query,
 )
-from domain.insights.rates import contradicts, normalised_query
 from domain.statistics import percentile, wilson_interval
 
 _UNIT: Final = 10**12

@@ -8,23 +8,25 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from domain.errors import Conflict, NotFound
-from domain.insights.bulk import ClickRecord, Position
-from domain.insights.history import QueryHistory
-from domain.insights.imports import ClickImport
+from domain.insights.click_rows import AcceptedRow, ClickImport, FilePosition
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
     Analysis,
     Period,
+    QueryHistory,
     Rules,
     SearchClick,
+    StoredInsight,
 )
-from domain.insights.stored import StoredInsight
-from ports.click_imports import ClickImports
+from ports.click_files import ClickImportRepository
 from ports.clock import Clock
-from ports.search_clicks import SearchClickLog
-from ports.search_insights import SearchAnalysis, SearchInsightStore
-from ports.search_retention import SearchRetention
+from ports.insights import (
+    SearchAnalyser,
+    SearchClickPruner,
+    SearchClickWriter,
+    SearchInsightRepository,
+)
 from tests.contracts.insights import Searches
 from tests.fakes.insight_rates import (
     daily_ctr,
@@ -36,7 +38,7 @@ from tests.fakes.insight_rates import (
 from tests.fakes.system import StandingClock
 
 
-class MemorySearchClickLog(SearchClickLog):
+class MemorySearchClickWriter(SearchClickWriter):
     """Rows in a list, to which a test may add what another program would write."""
 
     def __init__(
@@ -62,7 +64,7 @@ class MemorySearchClickLog(SearchClickLog):
             self._rows.remove(row)
 
 
-class MemorySearchAnalysis(SearchAnalysis):
+class MemorySearchAnalyser(SearchAnalyser):
     """The arithmetic of `tests.fakes.insight_rates` over a list of rows."""
 
     def __init__(self, rows: list[SearchClick]) -> None:
@@ -93,7 +95,7 @@ class MemorySearchAnalysis(SearchAnalysis):
         return query_history(query, period, self._rows)
 
 
-class MemorySearchInsightStore(SearchInsightStore):
+class MemorySearchInsightRepository(SearchInsightRepository):
     """Insights by day; tests may put into `stored` what another program would write."""
 
     def __init__(self, rows: list[SearchClick]) -> None:
@@ -103,7 +105,7 @@ class MemorySearchInsightStore(SearchInsightStore):
 
     async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
         """Compute one day and store it; see the port."""
-        found = await MemorySearchAnalysis(self._rows).analyse(Period.of_day(day), rules)
+        found = await MemorySearchAnalyser(self._rows).analyse(Period.of_day(day), rules)
         (daily,) = found.days
         fresh = StoredInsight(
             insight_date=day,
@@ -180,10 +182,10 @@ class MemorySearchInsightStore(SearchInsightStore):
         return Counter(row for row in self._rows if row.search_date == day)
 
 
-class MemorySearchRetention(SearchRetention):
+class MemorySearchClickPruner(SearchClickPruner):
     """Rows that are gone stay in the list, so that they add up, and are no longer found."""
 
-    def __init__(self, rows: list[SearchClick], insights: MemorySearchInsightStore) -> None:
+    def __init__(self, rows: list[SearchClick], insights: MemorySearchInsightRepository) -> None:
         self._rows = rows
         self._insights = insights
         self._gone: Counter[SearchClick] = Counter()
@@ -203,12 +205,12 @@ class MemorySearchRetention(SearchRetention):
         return gone.total()
 
 
-class MemoryClickImports(ClickImports):
+class MemoryClickImportRepository(ClickImportRepository):
     """Rows in a list and imports by number, which tests may look at."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.rows: list[ClickRecord] = []
+        self.rows: list[AcceptedRow] = []
         self.imports: dict[int, ClickImport] = {}
 
     async def latest(self, fingerprint: bytes) -> ClickImport | None:
@@ -231,7 +233,7 @@ class MemoryClickImports(ClickImports):
             fingerprint=fingerprint,
             name=name,
             options=options,
-            position=Position(),
+            position=FilePosition(),
             accepted=0,
             rejected=0,
             rejects_bytes=0,
@@ -242,7 +244,7 @@ class MemoryClickImports(ClickImports):
         return begun
 
     async def append(
-        self, before: ClickImport, after: ClickImport, rows: Sequence[ClickRecord]
+        self, before: ClickImport, after: ClickImport, rows: Sequence[AcceptedRow]
     ) -> None:
         """Write all rows and move on; see the port."""
         self._check(before)
@@ -268,7 +270,7 @@ def _elsewhere() -> Conflict:
 def searches_in_memory() -> Searches:
     """A store that starts empty."""
     rows: list[SearchClick] = []
-    store = MemorySearchInsightStore(rows)
+    store = MemorySearchInsightRepository(rows)
 
     async def write_rows(more: Sequence[SearchClick]) -> None:
         rows.extend(more)
@@ -277,10 +279,10 @@ def searches_in_memory() -> Searches:
         store.stored[insight.insight_date] = insight
 
     return Searches(
-        log=MemorySearchClickLog(StandingClock(), rows),
-        analysis=MemorySearchAnalysis(rows),
+        log=MemorySearchClickWriter(StandingClock(), rows),
+        analysis=MemorySearchAnalyser(rows),
         insights=store,
-        retention=MemorySearchRetention(rows, store),
+        retention=MemorySearchClickPruner(rows, store),
         write_rows=write_rows,
         write_insight=write_insight,
     )

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from domain.errors import ChartFailed, Unavailable
-from domain.scheduling.model import Outcome, Run, RunHistory
+from domain.insights.scheduled_runs import RunHistory, RunOutcome, ScheduledRun
 from ports.clock import Clock
+from ports.insights import ScheduledRunRepository
 from ports.reports import Chart, ChartRenderer
-from ports.scheduled_runs import ScheduledRuns
 from ports.server_process import ServerProcess
 
 
@@ -91,14 +91,14 @@ class MemoryServerProcess(ServerProcess):
         self._failures = failures
 
 
-class MemoryScheduledRuns(ScheduledRuns):
+class MemoryScheduledRunRepository(ScheduledRunRepository):
     """Newest runs and counts in dictionaries."""
 
     def __init__(self) -> None:
-        self._newest: defaultdict[str, dict[Outcome, Run]] = defaultdict(dict)
-        self._counts: defaultdict[str, Counter[Outcome]] = defaultdict(Counter)
+        self._newest: defaultdict[str, dict[RunOutcome, ScheduledRun]] = defaultdict(dict)
+        self._counts: defaultdict[str, Counter[RunOutcome]] = defaultdict(Counter)
 
-    async def record(self, run: Run) -> None:
+    async def record(self, run: ScheduledRun) -> None:
         """Write down a run; see the port."""
         self._newest[run.task][run.outcome] = run
         self._counts[run.task][run.outcome] += 1

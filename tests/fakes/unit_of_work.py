@@ -12,7 +12,7 @@ from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from tests.fakes.comparison import MemoryComparisonRepository
 from tests.fakes.extraction import MemoryExtractionRepository
 from tests.fakes.extraction_jobs import MemoryExtractionJobIntake
-from tests.fakes.insights import MemorySearchClickLog
+from tests.fakes.insights import MemorySearchClickWriter
 from tests.fakes.records import MemoryOrderRepository, MemoryUserRepository
 from tests.fakes.tables import KeptRow, RecordTables, Undo, put
 
@@ -87,9 +87,9 @@ class MemoryUnitOfWork(UnitOfWork):
         return MemoryOrderRepository(self._tables, self.undo)
 
     @property
-    def search_clicks(self) -> MemorySearchClickLog:
+    def search_clicks(self) -> MemorySearchClickWriter:
         """The log of searches, inside this unit."""
-        return MemorySearchClickLog(self._tables.clock, self._tables.searches, self.undo)
+        return MemorySearchClickWriter(self._tables.clock, self._tables.searches, self.undo)
 
     @property
     def extraction_jobs(self) -> MemoryExtractionJobIntake:

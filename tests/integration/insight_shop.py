@@ -24,18 +24,17 @@ from redis.asyncio import Redis
 from adapters.embedded.installation import free_port
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
+from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
+from adapters.postgres.insights.search_insights import PostgresSearchInsightRepository
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from adapters.postgres.search_insights import PostgresSearchInsightStore
 from domain.errors import DependencyError
-from domain.insights.model import Rules, SearchClick
-from domain.insights.refreshing import NIGHTLY
-from domain.insights.stored import StoredInsight
-from domain.scheduling.model import Outcome, Run, RunHistory
+from domain.insights.model import Rules, SearchClick, StoredInsight
+from domain.insights.refresher import NIGHTLY
+from domain.insights.scheduled_runs import RunHistory, RunOutcome, ScheduledRun
 from ports.server_process import ServerProcess
 from tests.contracts.insights import row
-from tests.fakes.insights import MemorySearchInsightStore
+from tests.fakes.insights import MemorySearchInsightRepository
 from tests.integration.insights import write_rows
 
 PATIENCE_S: Final = 60
@@ -179,13 +178,13 @@ class Shop:
 
     async def nightly_runs(self) -> int:
         """How many nightly runs have succeeded."""
-        histories = await PostgresScheduledRuns(self.database).histories()
-        return histories.get(NIGHTLY, RunHistory()).counts.get(Outcome.DONE, 0)
+        histories = await PostgresScheduledRunRepository(self.database).histories()
+        return histories.get(NIGHTLY, RunHistory()).counts.get(RunOutcome.DONE, 0)
 
     async def nightly_done(self, at: datetime) -> None:
         """A nightly run of that instant has succeeded, as far as anybody knows."""
-        run = Run(task=NIGHTLY, started_at=at, finished_at=at, outcome=Outcome.DONE)
-        await PostgresScheduledRuns(self.database).record(run)
+        run = ScheduledRun(task=NIGHTLY, started_at=at, finished_at=at, outcome=RunOutcome.DONE)
+        await PostgresScheduledRunRepository(self.database).record(run)
 
     async def until_right(self, days: Sequence[date]) -> None:
         """Until each of `days` is stored as the arithmetic says, and no other day is wrong.
@@ -194,7 +193,7 @@ class Shop:
         """
         right = {day: await self._computed(day) for day in days}
         found: dict[date, object] = {}
-        store = PostgresSearchInsightStore(self.database)
+        store = PostgresSearchInsightRepository(self.database)
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while not right.items() <= found.items():
@@ -226,7 +225,7 @@ class Shop:
     async def _computed(self, day: date) -> object:
         now = datetime(2000, 1, 1, tzinfo=UTC)
         of_day = [each for each in self.rows if each.search_date == day]
-        return _figures(await MemorySearchInsightStore(of_day).compute(day, Rules(), now=now))
+        return _figures(await MemorySearchInsightRepository(of_day).compute(day, Rules(), now=now))
 
 
 def _figures(insight: StoredInsight) -> object:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.search_clicks import PostgresSearchClickLog
-from adapters.postgres.search_insights import (
-    PostgresSearchAnalysis,
-    PostgresSearchInsightStore,
+from adapters.postgres.insights.search_clicks import (
+    PostgresSearchClickPruner,
+    PostgresSearchClickWriter,
 )
-from adapters.postgres.search_retention import PostgresSearchRetention
-from domain.insights.model import SearchClick
-from domain.insights.stored import StoredInsight
+from adapters.postgres.insights.search_insights import (
+    PostgresSearchAnalyser,
+    PostgresSearchInsightRepository,
+)
+from adapters.postgres.pool import Database, PoolOptions, open_database
+from domain.insights.model import SearchClick, StoredInsight
 from tests.contracts.insights import Searches
 
 _EMPTY = """
@@ -56,12 +57,12 @@ def searches_in(database: Database) -> Searches:
             insight.definition_version,
         )
 
-    insights = PostgresSearchInsightStore(database)
+    insights = PostgresSearchInsightRepository(database)
     return Searches(
-        log=PostgresSearchClickLog(database),
-        analysis=PostgresSearchAnalysis(database),
+        log=PostgresSearchClickWriter(database),
+        analysis=PostgresSearchAnalyser(database),
         insights=insights,
-        retention=PostgresSearchRetention(database, insights),
+        retention=PostgresSearchClickPruner(database, insights),
         write_rows=write,
         write_insight=write_insight,
     )

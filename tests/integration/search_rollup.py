@@ -11,8 +11,7 @@ from typing import Literal
 import asyncpg
 
 from adapters.postgres.pool import Database
-from domain.insights.model import Period, Rules, SearchClick
-from domain.insights.rates import normalised_query
+from domain.insights.model import Period, Rules, SearchClick, normalised_query
 from tests.fakes.insight_rates import daily_ctr, is_usable
 
 FIRST = date(2026, 11, 18)

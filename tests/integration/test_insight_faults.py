@@ -18,9 +18,9 @@ from redis.asyncio import Redis
 
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
-from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from domain.insights.refreshing import NIGHTLY
-from domain.scheduling.model import Outcome
+from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
+from domain.insights.refresher import NIGHTLY
+from domain.insights.scheduled_runs import RunOutcome
 from tests.integration.insight_shop import (
     PATIENCE_S,
     Shop,
@@ -184,12 +184,12 @@ async def a_day_takes_too_long(shop: Shop) -> None:
     async with shop.held_at(MIDDLE):
         await shop.worker(INSIGHTS_SCAN_S=SOON, DATABASE_STATEMENT_TIMEOUT_S="1")
         await shop.until_right([day for day in DAYS if day != MIDDLE])
-        histories = await PostgresScheduledRuns(shop.database).histories()
+        histories = await PostgresScheduledRunRepository(shop.database).histories()
         while not histories:
             await asyncio.sleep(0.05)
-            histories = await PostgresScheduledRuns(shop.database).histories()
+            histories = await PostgresScheduledRunRepository(shop.database).histories()
         (run,) = histories[NIGHTLY].newest.values()
-        assert run.outcome is Outcome.PARTLY_FAILED
+        assert run.outcome is RunOutcome.PARTLY_FAILED
         assert str(MIDDLE) in (run.error or "")
 
 

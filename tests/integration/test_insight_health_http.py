@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from domain.insights.refreshing import CATCH_UP, NIGHTLY
-from domain.scheduling.model import Outcome, Run
+from domain.insights.refresher import CATCH_UP, NIGHTLY
+from domain.insights.scheduled_runs import RunOutcome, ScheduledRun
 from tests.contracts.insights import row
 from tests.integration.answers import sound_api
 from tests.integration.api import settings_for
@@ -35,15 +35,17 @@ async def api(
         yield client
 
 
-async def record(database: Database, task: str, age: timedelta, error: str | None = None) -> Run:
-    run = Run(
+async def record(
+    database: Database, task: str, age: timedelta, error: str | None = None
+) -> ScheduledRun:
+    run = ScheduledRun(
         task=task,
         started_at=NOW - age - timedelta(seconds=2),
         finished_at=NOW - age,
-        outcome=Outcome.FAILED if error else Outcome.DONE,
+        outcome=RunOutcome.FAILED if error else RunOutcome.DONE,
         error=error,
     )
-    await PostgresScheduledRuns(database).record(run)
+    await PostgresScheduledRunRepository(database).record(run)
     return run
 
 

@@ -10,14 +10,16 @@ import asyncpg
 import pytest
 from click.testing import CliRunner
 
-from adapters.postgres.insight_procedures import insight_procedures
+from adapters.postgres.insights.scheduled_runs import (
+    PostgresScheduledRunRepository,
+    insight_procedures,
+)
+from adapters.postgres.insights.search_insights import PostgresSearchInsightRepository
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from adapters.postgres.search_insights import PostgresSearchInsightStore
 from domain.insights.model import Rules
-from domain.insights.refreshing import CATCH_UP, NIGHTLY
-from domain.scheduling.model import Outcome, Run
+from domain.insights.refresher import CATCH_UP, NIGHTLY
+from domain.insights.scheduled_runs import RunOutcome, ScheduledRun
 from entrypoints.cli.insights import command
 from tests.integration.insight_shop import searches_of
 from tests.integration.insights import write_rows
@@ -43,7 +45,7 @@ async def stored_days(database: Database) -> list[date]:
 
 async def test_a_day_comes_out_as_the_service_computes_it(database: Database) -> None:
     await write_rows(database, searches_of(ago(2), 400))
-    store = PostgresSearchInsightStore(database)
+    store = PostgresSearchInsightRepository(database)
     await database.execute("SELECT compute_search_insight($1)", ago(2))
     by_procedure = await store.get(ago(2))
     assert by_procedure.source_rows == 400
@@ -58,16 +60,16 @@ async def test_a_run_computes_the_last_days_and_all_that_is_missing(database: Da
     await write_rows(database, [*searches_of(ago(0)), *searches_of(ago(2)), *searches_of(ago(40))])
     await database.execute("CALL refresh_search_insights()")
     assert await stored_days(database) == [ago(40), ago(3), ago(2), ago(1)]
-    history = (await PostgresScheduledRuns(database).histories())[NIGHTLY]
-    assert history.counts == {Outcome.DONE: 1}
+    history = (await PostgresScheduledRunRepository(database).histories())[NIGHTLY]
+    assert history.counts == {RunOutcome.DONE: 1}
 
 
 async def test_a_run_after_a_long_time_stores_the_days_without_searches_too(
     database: Database,
 ) -> None:
     then = datetime.now(UTC) - timedelta(days=9)
-    done = Run(task=NIGHTLY, started_at=then, finished_at=then, outcome=Outcome.DONE)
-    await PostgresScheduledRuns(database).record(done)
+    done = ScheduledRun(task=NIGHTLY, started_at=then, finished_at=then, outcome=RunOutcome.DONE)
+    await PostgresScheduledRunRepository(database).record(done)
     await database.execute("CALL refresh_search_insights()")
     assert await stored_days(database) == [ago(back) for back in range(9, 0, -1)]
 
@@ -76,7 +78,7 @@ async def test_a_run_that_catches_up_computes_what_is_missing_alone(database: Da
     await write_rows(database, searches_of(ago(5)))
     await database.execute("CALL refresh_search_insights(0)")
     assert await stored_days(database) == [ago(5)]
-    assert set(await PostgresScheduledRuns(database).histories()) == {CATCH_UP}
+    assert set(await PostgresScheduledRunRepository(database).histories()) == {CATCH_UP}
 
 
 async def test_a_day_that_fails_does_not_stop_the_others_and_the_run_says_so(
@@ -91,7 +93,9 @@ async def test_a_day_that_fails_does_not_stop_the_others_and_the_run_says_so(
     await holder.close()
     await runner.close()
     assert await stored_days(database) == [ago(3), ago(1)]
-    run = (await PostgresScheduledRuns(database).histories())[NIGHTLY].newest[Outcome.PARTLY_FAILED]
+    run = (await PostgresScheduledRunRepository(database).histories())[NIGHTLY].newest[
+        RunOutcome.PARTLY_FAILED
+    ]
     assert str(ago(2)) in (run.error or "")
 
 
@@ -117,7 +121,7 @@ async def test_they_work_under_any_search_path_and_in_any_schema(
         assert await stored_days(opened) == [ago(9), ago(3), ago(2), ago(1)]
         await admin.execute(f'SELECT "{schema}".compute_search_insight($1)', ago(12))
         assert (await stored_days(opened))[0] == ago(12)
-        assert set(await PostgresScheduledRuns(opened).histories()) == {NIGHTLY}
+        assert set(await PostgresScheduledRunRepository(opened).histories()) == {NIGHTLY}
     assert await admin.fetchval("SHOW search_path") == "elsewhere"
     await admin.close()
 

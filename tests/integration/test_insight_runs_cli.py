@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from adapters.embedded.installation import free_port
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from domain.insights.refreshing import CATCH_UP, NIGHTLY
-from domain.scheduling.model import Outcome
+from domain.insights.refresher import CATCH_UP, NIGHTLY
+from domain.insights.scheduled_runs import RunOutcome
 from entrypoints.cli.insights import command
 from tests.contracts.insights import row
 from tests.integration.insights import write_rows
@@ -66,7 +66,7 @@ async def test_a_run_without_days_is_the_nightly_one_and_tells_each_day(
     lines = [f"{day}  stored" for day in days]
     assert told.output.splitlines() == [*lines, "4 of 4 days computed."]
     assert told.exit_code == 0
-    assert await runs_of(database) == {(NIGHTLY, Outcome.DONE): 1}
+    assert await runs_of(database) == {(NIGHTLY, RunOutcome.DONE): 1}
 
 
 async def test_catching_up_does_what_is_left_undone_and_then_nothing(
@@ -76,7 +76,10 @@ async def test_catching_up_does_what_is_left_undone_and_then_nothing(
     assert "4 of 4 days computed." in (await prompt.types("catch-up")).output
     told = await prompt.types("catch-up")
     assert (told.output, told.exit_code) == ("Nothing was left to do.\n", 0)
-    assert await runs_of(database) == {(NIGHTLY, Outcome.DONE): 1, (CATCH_UP, Outcome.DONE): 1}
+    assert await runs_of(database) == {
+        (NIGHTLY, RunOutcome.DONE): 1,
+        (CATCH_UP, RunOutcome.DONE): 1,
+    }
 
 
 async def test_days_of_ones_own_choice_are_computed(database: Database, prompt: Prompt) -> None:
@@ -108,7 +111,7 @@ async def test_a_day_that_fails_is_told_does_not_stop_the_others_and_ends_with_3
         f"{ago(1)}  stored",
         "2 of 3 days computed.",
     ]
-    assert await runs_of(database) == {(NIGHTLY, Outcome.PARTLY_FAILED): 1}
+    assert await runs_of(database) == {(NIGHTLY, RunOutcome.PARTLY_FAILED): 1}
     assert await database.fetchval("SELECT error FROM scheduled_runs") == f"{ago(2)}: {reason}"
 
 

@@ -13,7 +13,7 @@ import pytest
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.pool import PoolOptions, open_database
 from domain.errors import EmailTaken
-from domain.insights.rates import normalised_query
+from domain.insights.model import normalised_query
 from domain.records.users import UserDraft, mailbox
 from tests.integration.records import records_in
 from tests.integration.servers import debian_postgres

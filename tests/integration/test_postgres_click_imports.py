@@ -14,18 +14,19 @@ from hypothesis import strategies as st
 
 from adapters.files.click_columns import ClickColumns
 from adapters.files.click_files import ClickFile
-from adapters.postgres.click_imports import PostgresClickImports
+from adapters.postgres.insights.search_clicks import (
+    PostgresClickImportRepository,
+    PostgresSearchClickExport,
+)
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.search_clicks import PostgresSearchClickReader
-from adapters.reports.clicks import CsvClickFormat, NdjsonClickFormat, ParquetClickFormat
-from domain.insights.bulk import ClickRecord, Position, StoredRecord, checked
-from domain.insights.imports import ClickImport
-from ports.click_format import ClickFormat
+from adapters.reports.clicks import CsvClickEncoder, NdjsonClickEncoder, ParquetClickEncoder
+from domain.insights.click_rows import AcceptedRow, ClickImport, FilePosition, LoggedRow, check_rows
+from ports.click_files import ClickEncoder
 from tests.contracts.click_formats import ROWS, record
 from tests.contracts.click_imports import (
     CONTENT,
-    ClickImportsContract,
+    ClickImportRepositoryContract,
     ImportStore,
     moved,
 )
@@ -35,10 +36,10 @@ from tests.contracts.click_imports import (
 from tests.integration.insights import emptied
 from tests.integration.servers import transaction_pooler
 
-FORMATS: Mapping[str, ClickFormat] = {
-    "csv": CsvClickFormat(),
-    "ndjson": NdjsonClickFormat(),
-    "parquet": ParquetClickFormat(),
+FORMATS: Mapping[str, ClickEncoder] = {
+    "csv": CsvClickEncoder(),
+    "ndjson": NdjsonClickEncoder(),
+    "parquet": ParquetClickEncoder(),
 }
 
 
@@ -51,26 +52,26 @@ async def database(module_database_url: str) -> AsyncIterator[Database]:
 
 async def in_log(
     database: Database, first: date | None = None, last: date | None = None
-) -> list[StoredRecord]:
-    async with aclosing(PostgresSearchClickReader(database).rows(first, last)) as blocks:
+) -> list[LoggedRow]:
+    async with aclosing(PostgresSearchClickExport(database).rows(first, last)) as blocks:
         return [row async for block in blocks for row in block]
 
 
 def store_in(database: Database) -> ImportStore:
-    async def rows() -> list[ClickRecord]:
+    async def rows() -> list[AcceptedRow]:
         return list(await in_log(database))  # type: ignore[arg-type]
 
-    return ImportStore(imports=PostgresClickImports(database), rows=rows)
+    return ImportStore(imports=PostgresClickImportRepository(database), rows=rows)
 
 
-class TestPostgresClickImports(ClickImportsContract):
+class TestPostgresClickImports(ClickImportRepositoryContract):
     @pytest.fixture
     def store(self, database: Database) -> ImportStore:
         return store_in(database)
 
 
 async def begun(database: Database) -> ClickImport:
-    return await PostgresClickImports(database).begin(CONTENT, name="a.csv", options="csv")
+    return await PostgresClickImportRepository(database).begin(CONTENT, name="a.csv", options="csv")
 
 
 async def test_rows_go_in_behind_a_transaction_pooler(
@@ -81,7 +82,7 @@ async def test_rows_go_in_behind_a_transaction_pooler(
         await migrate(url)
         async with open_database(url, PoolOptions()) as database:
             start = await begun(database)
-            await PostgresClickImports(database).append(start, moved(start, 3), SOME)
+            await PostgresClickImportRepository(database).append(start, moved(start, 3), SOME)
             assert await in_log(database) == SOME
 
 
@@ -89,8 +90,8 @@ async def test_the_log_is_read_in_order_within_the_days_that_are_asked_for(
     database: Database,
 ) -> None:
     days = [date(2026, 11, n) for n in (3, 1, 2, 5)]
-    rows: list[StoredRecord] = [record(f"q{day}", 1, 2, day) for day in days]
-    odd: list[StoredRecord] = [(None, None, None, 7.5, None), ("", -1, -2, None, days[2])]
+    rows: list[LoggedRow] = [record(f"q{day}", 1, 2, day) for day in days]
+    odd: list[LoggedRow] = [(None, None, None, 7.5, None), ("", -1, -2, None, days[2])]
     await database.copy_rows(
         "search_clicks",
         ("search_query", "clicks", "impressions", "click_through_rate", "search_date"),
@@ -105,7 +106,7 @@ async def test_the_log_is_read_in_order_within_the_days_that_are_asked_for(
 async def test_more_rows_than_one_fetch_are_read(database: Database) -> None:
     start = await begun(database)
     rows = [record(f"q{n}", 1, 2) for n in range(20_000)]
-    await PostgresClickImports(database).append(start, moved(start, len(rows)), rows)
+    await PostgresClickImportRepository(database).append(start, moved(start, len(rows)), rows)
     assert await in_log(database) == rows
 
 
@@ -115,16 +116,16 @@ async def test_more_rows_than_one_fetch_are_read(database: Database) -> None:
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 async def test_what_is_exported_is_imported_as_it_was(
-    database: Database, tmp_path: Path, name: str, rows: list[ClickRecord]
+    database: Database, tmp_path: Path, name: str, rows: list[AcceptedRow]
 ) -> None:
     await database.execute("TRUNCATE search_clicks, click_imports RESTART IDENTITY")
     start = await begun(database)
-    await PostgresClickImports(database).append(start, moved(start, len(rows)), rows)
+    await PostgresClickImportRepository(database).append(start, moved(start, len(rows)), rows)
     path = tmp_path / "clicks"
-    async with aclosing(PostgresSearchClickReader(database).rows()) as blocks:
+    async with aclosing(PostgresSearchClickExport(database).rows()) as blocks:
         path.write_bytes(b"".join([piece async for piece in FORMATS[name].encode(blocks)]))
     file = ClickFile(path, name="clicks", form=name, columns=ClickColumns(named={}, dated=True))
-    found = [checked(block, None) for block in file.blocks(Position())]
+    found = [check_rows(block, None) for block in file.blocks(FilePosition())]
     assert [row for taken, _ in found for row in taken] == rows
     assert [each for _, rejected in found for each in rejected] == []
     assert file.unread == []

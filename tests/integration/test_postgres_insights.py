@@ -17,15 +17,14 @@ from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.queries import load_queries
 from domain.errors import ChangesCollided
-from domain.insights.model import Period, RankBy, Rules, SearchClick
-from domain.insights.rates import normalised_query
+from domain.insights.model import Period, RankBy, Rules, SearchClick, normalised_query
 from tests.contracts.insights import (
     DAY,
     NOW,
-    AnalysisContract,
-    ClickLogContract,
-    InsightStoreContract,
-    RetentionContract,
+    AnalyserContract,
+    ClickWriterContract,
+    InsightRepositoryContract,
+    PrunerContract,
     Searches,
     row,
 )
@@ -45,19 +44,19 @@ class InPostgres:
         return searches_in(database)
 
 
-class TestPostgresAnalysis(InPostgres, AnalysisContract):
+class TestPostgresAnalysis(InPostgres, AnalyserContract):
     pass
 
 
-class TestPostgresInsightStore(InPostgres, InsightStoreContract):
+class TestPostgresInsightStore(InPostgres, InsightRepositoryContract):
     pass
 
 
-class TestPostgresClickLog(InPostgres, ClickLogContract):
+class TestPostgresClickLog(InPostgres, ClickWriterContract):
     pass
 
 
-class TestPostgresRetention(InPostgres, RetentionContract):
+class TestPostgresRetention(InPostgres, PrunerContract):
     pass
 
 

@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
 from adapters.postgres.pool import PoolOptions, open_database
-from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from ports.scheduled_runs import ScheduledRuns
-from tests.contracts.scheduled_runs import ScheduledRunsContract
+from ports.insights import ScheduledRunRepository
+from tests.contracts.scheduled_runs import ScheduledRunRepositoryContract
 
 
-class TestPostgresScheduledRuns(ScheduledRunsContract):
+class TestPostgresScheduledRuns(ScheduledRunRepositoryContract):
     @pytest.fixture
-    async def runs(self, module_database_url: str) -> AsyncIterator[ScheduledRuns]:
+    async def runs(self, module_database_url: str) -> AsyncIterator[ScheduledRunRepository]:
         async with open_database(module_database_url, PoolOptions()) as database:
             await database.execute("TRUNCATE scheduled_runs")
-            yield PostgresScheduledRuns(database)
+            yield PostgresScheduledRunRepository(database)

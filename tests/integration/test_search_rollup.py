@@ -9,8 +9,11 @@ from random import Random
 import asyncpg
 import pytest
 
+from adapters.postgres.insights.search_insights import (
+    PostgresSearchAnalyser,
+    PostgresSearchInsightRepository,
+)
 from adapters.postgres.pool import Database
-from adapters.postgres.search_insights import PostgresSearchAnalysis, PostgresSearchInsightStore
 from tests.integration.insights import emptied
 from tests.integration.search_rollup import (
     ALL,
@@ -33,8 +36,8 @@ async def test_readers_are_right_while_writers_and_those_who_add_up_run(
     database: Database,
 ) -> None:
     """Each row has one click of two impressions, so that any torn state shows in the sums."""
-    store = PostgresSearchInsightStore(database)
-    analysis = PostgresSearchAnalysis(database)
+    store = PostgresSearchInsightRepository(database)
+    analysis = PostgresSearchAnalyser(database)
     done = asyncio.Event()
 
     async def write(seed: int) -> int:
@@ -83,7 +86,7 @@ async def test_readers_are_right_while_writers_and_those_who_add_up_run(
 
 
 async def test_a_row_that_moves_to_another_day_marks_both(database: Database) -> None:
-    store = PostgresSearchInsightStore(database)
+    store = PostgresSearchInsightRepository(database)
     await database.execute(f"{INSERT} VALUES ('lamp', 1, 2, $1)", DAYS[0])
     for day in DAYS:
         await store.compute(day, ALL, now=NOW)
@@ -101,7 +104,7 @@ async def test_a_row_that_moves_to_another_day_marks_both(database: Database) ->
 async def test_one_who_looks_at_an_old_snapshot_marks_the_day_all_the_same(
     database: Database, isolation: Isolation
 ) -> None:
-    store = PostgresSearchInsightStore(database)
+    store = PostgresSearchInsightRepository(database)
     await database.execute(f"{INSERT} VALUES ('lamp', 1, 2, $1)", DAYS[0])
     async with database.connection() as writer, writer.transaction(isolation=isolation):
         assert await writer.fetchval("SELECT count(*) FROM search_changed_days") == 1
@@ -112,7 +115,7 @@ async def test_one_who_looks_at_an_old_snapshot_marks_the_day_all_the_same(
 
 
 async def test_the_log_is_truncated_in_read_committed_alone(database: Database) -> None:
-    store = PostgresSearchInsightStore(database)
+    store = PostgresSearchInsightRepository(database)
     await database.execute(f"{INSERT} VALUES ('lamp', 1, 2, $1)", DAYS[0])
     await store.compute(DAYS[0], ALL, now=NOW)
     async with database.connection() as writer:
@@ -150,7 +153,7 @@ async def test_rows_of_very_many_days_take_no_more_locks_than_a_server_has(
 
 async def test_the_longest_keys_are_added_up(database: Database) -> None:
     """Some characters stand for many in a key: 255 of them are more than an index takes raw."""
-    store = PostgresSearchInsightStore(database)
+    store = PostgresSearchInsightRepository(database)
     rng = Random(1)
     signs = [
         "\ufdfa",

@@ -20,13 +20,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from adapters.postgres.insights.search_clicks import PostgresSearchClickPruner
+from adapters.postgres.insights.search_insights import (
+    PostgresSearchAnalyser,
+    PostgresSearchInsightRepository,
+)
 from adapters.postgres.pool import Database
-from adapters.postgres.search_insights import PostgresSearchAnalysis, PostgresSearchInsightStore
-from adapters.postgres.search_retention import PostgresSearchRetention
 from domain.errors import ChangesCollided
 from domain.insights.model import SearchClick
 from tests.fakes.insight_rates import daily_ctr
-from tests.fakes.insights import MemorySearchAnalysis
+from tests.fakes.insights import MemorySearchAnalyser
 from tests.integration.insights import emptied
 from tests.integration.search_rollup import (
     ALL,
@@ -63,8 +66,8 @@ class Writing(RuleBasedStateMachine):
         super().__init__()
         self.open: list[asyncpg.transaction.Transaction | None] = [None, None]
         self.pruned: list[SearchClick] = []
-        self.store = PostgresSearchInsightStore(self.database, lock_timeout_s=0.02)
-        self.retention = PostgresSearchRetention(self.database, self.store)
+        self.store = PostgresSearchInsightRepository(self.database, lock_timeout_s=0.02)
+        self.retention = PostgresSearchClickPruner(self.database, self.store)
         self.run(self.database.execute("TRUNCATE search_clicks, search_pruned_days"))
         self.run(self.database.execute("TRUNCATE search_insights, search_query_days, search_days"))
         self.run(self.database.execute("TRUNCATE search_changed_days"))
@@ -221,9 +224,9 @@ class Writing(RuleBasedStateMachine):
 
     @invariant()
     def the_analyses_are_right_at_any_time(self) -> None:
-        found = self.run(PostgresSearchAnalysis(self.database).analyse(PERIOD, ALL))
+        found = self.run(PostgresSearchAnalyser(self.database).analyse(PERIOD, ALL))
         raw = self.run(self.counted_rows())
-        assert found == self.run(MemorySearchAnalysis(raw).analyse(PERIOD, ALL))
+        assert found == self.run(MemorySearchAnalyser(raw).analyse(PERIOD, ALL))
 
     def teardown(self) -> None:
         for writer in (0, 1):

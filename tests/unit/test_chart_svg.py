@@ -7,7 +7,7 @@ from html import escape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.charts.svg import PLACEHOLDER_ORIGIN, inlined
+from adapters.charts.drawing import PLACEHOLDER_ORIGIN, inlined
 from tests.contracts.charts import Elements
 
 _OPENING = (

@@ -19,10 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.files.click_columns import ClickColumns
-from adapters.files.click_files import ClickFile, form_of
-from adapters.files.click_rejects import RejectsFile
+from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from domain.errors import InvalidInput, Violation
-from domain.insights.bulk import ClickRecord, Position, RawBlock, Reject, checked
+from domain.insights.click_rows import AcceptedRow, FilePosition, RejectedRow, RowBlock, check_rows
 from domain.strict_json import read_json
 from tests.contracts.click_formats import ROWS, record
 
@@ -51,10 +50,10 @@ def source(
 
 
 def read(
-    file: ClickFile, start: Position | None = None, day: date | None = None
-) -> tuple[list[ClickRecord], list[Reject], list[RawBlock]]:
-    blocks = list(file.blocks(start or Position()))
-    found = [checked(block, day) for block in blocks]
+    file: ClickFile, start: FilePosition | None = None, day: date | None = None
+) -> tuple[list[AcceptedRow], list[RejectedRow], list[RowBlock]]:
+    blocks = list(file.blocks(start or FilePosition()))
+    found = [check_rows(block, day) for block in blocks]
     return (
         [row for taken, _ in found for row in taken],
         [each for _, rejected in found for each in rejected],
@@ -67,7 +66,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "clicks.csv"
 
 
-def reasons(rejects: Sequence[Reject]) -> list[tuple[int, str]]:
+def reasons(rejects: Sequence[RejectedRow]) -> list[tuple[int, str]]:
     return [
         (each.line, f"{violation.pointer} {violation.detail}".strip())
         for each in rejects
@@ -77,7 +76,7 @@ def reasons(rejects: Sequence[Reject]) -> list[tuple[int, str]]:
 
 def refusal(file: ClickFile) -> str:
     with pytest.raises(InvalidInput) as caught:
-        list(file.blocks(Position()))
+        list(file.blocks(FilePosition()))
     [violation] = caught.value.violations
     assert violation.pointer == file.name
     return violation.detail
@@ -101,7 +100,7 @@ def test_rows_of_csv_are_read_with_quotes_blanks_and_either_end_of_line(path: Pa
     ]
     assert rejects == []
     assert [line for block in blocks for line in block.lines] == [2, 3, 5, 7]
-    assert blocks[-1].end == Position(offset=path.stat().st_size, line=7)
+    assert blocks[-1].end == FilePosition(offset=path.stat().st_size, line=7)
 
 
 def test_columns_may_be_called_and_ordered_otherwise_and_others_are_named(path: Path) -> None:
@@ -233,7 +232,7 @@ def test_a_line_without_end_is_left_out(tmp_path: Path, form: str) -> None:
     assert [line for line, _ in reasons(rejects)] == [first, first + 2]
     assert all("more than 1048576 bytes" in said for _, said in reasons(rejects))
     assert rejects[0].row == "x" * 4096
-    assert blocks[-1].end == Position(offset=path.stat().st_size, line=first + 2)
+    assert blocks[-1].end == FilePosition(offset=path.stat().st_size, line=first + 2)
 
 
 def test_rows_of_ndjson_are_read(path: Path) -> None:
@@ -355,7 +354,7 @@ def test_a_long_parquet_file_is_read_from_any_block_on(path: Path) -> None:
     assert ([row[0] for row in taken], rejects) == (names, [])
     assert file.size == blocks[-1].read == count
     for start in (1, 8_192, 8_999, 9_000, 9_001, 19_999, count):
-        rest, _, _ = read(file, Position(offset=start, line=start), DAY)
+        rest, _, _ = read(file, FilePosition(offset=start, line=start), DAY)
         assert [row[0] for row in rest] == names[start:]
 
 
@@ -593,8 +592,8 @@ def test_a_line_that_is_not_strictly_json_is_a_reject(path: Path, more: str, sai
 def test_rejects_are_json_whatever_stands_in_a_row(tmp_path: Path) -> None:
     path = tmp_path / "rejects"
     odd = {"a": math.nan, "b": [-math.inf, b"\xff", None, True], "\ud800": "\ud800", "d": DAY}
-    rejects = [Reject(line=7, row=odd, reasons=[Violation(pointer="/a", detail="\udc00")])]
-    assert RejectsFile(path).write(rejects) == path.stat().st_size
+    rejects = [RejectedRow(line=7, row=odd, reasons=[Violation(pointer="/a", detail="\udc00")])]
+    assert RejectedRowFile(path).write(rejects) == path.stat().st_size
     assert read_json(path.read_bytes()) == {
         "line": 7,
         "row": {
@@ -631,7 +630,7 @@ def test_what_is_packed_otherwise_is_named(path: Path) -> None:
 
 def test_a_file_that_grows_while_it_is_read_is_refused(path: Path) -> None:
     path.write_text(f"{HEADING}\n" + "lamp,1,2,,2026-11-20\n" * 20)
-    blocks = source(path).blocks(Position())
+    blocks = source(path).blocks(FilePosition())
     next(blocks)
     with path.open("a") as file:
         file.write("more")
@@ -659,7 +658,7 @@ def test_the_same_content_is_known_again(path: Path, tmp_path: Path) -> None:
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_reading_goes_on_from_any_place_where_a_block_ends(
-    path: Path, rows: list[ClickRecord], wrong: list[str], size: int, data: st.DataObject
+    path: Path, rows: list[AcceptedRow], wrong: list[str], size: int, data: st.DataObject
 ) -> None:
     lines = [
         f'"{query.replace(chr(34), chr(34) * 2)}",{clicks},{shown},,{day}'
@@ -670,7 +669,7 @@ def test_reading_goes_on_from_any_place_where_a_block_ends(
     whole_rows, whole_rejects, _ = read(source(path, block_bytes=10**6))
     taken, rejects, blocks = read(source(path, block_bytes=size))
     assert (taken, rejects) == (whole_rows, whole_rejects)
-    before: list[ClickRecord] = []
+    before: list[AcceptedRow] = []
     for block in blocks:
-        before += checked(block, None)[0]
+        before += check_rows(block, None)[0]
         assert before + read(source(path, block_bytes=size), block.end)[0] == whole_rows

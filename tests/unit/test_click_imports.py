@@ -11,25 +11,23 @@ from pathlib import Path
 import pytest
 
 from adapters.files.click_columns import ClickColumns
-from adapters.files.click_files import ClickFile
-from adapters.files.click_rejects import RejectsFile
+from adapters.files.click_files import ClickFile, RejectedRowFile
 from domain.errors import Conflict, DatabaseUnavailable, InvalidInput
-from domain.insights.bulk import ClickRecord
-from domain.insights.importing import ClickImportService
-from domain.insights.imports import ClickImport
-from tests.contracts.click_imports import ClickImportsContract, ImportStore
-from tests.fakes.insights import MemoryClickImports
+from domain.insights.click_import import ClickImportService
+from domain.insights.click_rows import AcceptedRow, ClickImport
+from tests.contracts.click_imports import ClickImportRepositoryContract, ImportStore
+from tests.fakes.insights import MemoryClickImportRepository
 from tests.fakes.system import StandingClock
 
 HEADING = "search_query,clicks,impressions,search_date\n"
 
 
-class TestMemoryClickImports(ClickImportsContract):
+class TestMemoryClickImports(ClickImportRepositoryContract):
     @pytest.fixture
     def store(self) -> ImportStore:
-        imports = MemoryClickImports(StandingClock())
+        imports = MemoryClickImportRepository(StandingClock())
 
-        async def rows() -> list[ClickRecord]:
+        async def rows() -> list[AcceptedRow]:
             return imports.rows
 
         return ImportStore(imports=imports, rows=rows)
@@ -38,7 +36,7 @@ class TestMemoryClickImports(ClickImportsContract):
 class Desk:
     """One file, and what imports it in chunks of a few rows."""
 
-    def __init__(self, folder: Path, imports: MemoryClickImports) -> None:
+    def __init__(self, folder: Path, imports: MemoryClickImportRepository) -> None:
         self.path = folder / "clicks.csv"
         self.rejects = folder / "clicks.csv.rejects.ndjson"
         self.imports = imports
@@ -62,7 +60,7 @@ class Desk:
         file = ClickFile(
             self.path, name=self.path.name, form="csv", columns=columns, block_bytes=20
         )
-        sink = RejectsFile(self.rejects)
+        sink = RejectedRowFile(self.rejects)
         stop = asyncio.Event()
 
         def progress(current: ClickImport, read: int) -> None:
@@ -83,7 +81,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path, MemoryClickImports(StandingClock()))
+    return Desk(tmp_path, MemoryClickImportRepository(StandingClock()))
 
 
 async def test_a_file_goes_in_whole_and_its_bad_rows_are_kept_with_the_reasons(desk: Desk) -> None:
@@ -143,7 +141,7 @@ async def test_a_stopped_import_goes_on_and_takes_each_row_once(desk: Desk) -> N
     assert (done.accepted, done.rejected) == (34, 6)
 
 
-class Failing(MemoryClickImports):
+class Failing(MemoryClickImportRepository):
     """Loses its connection at every third chunk, before or after it is stored."""
 
     def __init__(self) -> None:
@@ -228,7 +226,7 @@ async def test_another_process_that_goes_on_stops_this_one(desk: Desk) -> None:
     desk.write(30)
     part = await desk.run(stop_after=1)
 
-    class Overtaken(MemoryClickImports):
+    class Overtaken(MemoryClickImportRepository):
         async def append(self, before: ClickImport, after: ClickImport, rows: object) -> None:
             desk.imports.imports[before.id] = replace(before, position=after.position)
             await desk.imports.append(before, after, rows)  # type: ignore[arg-type]

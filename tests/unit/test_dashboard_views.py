@@ -19,20 +19,25 @@ from domain.insights.model import (
     Rules,
     SearchClick,
 )
-from domain.insights.trend import Overview, trend
+from domain.insights.overview import Overview, RankChanges
 from entrypoints.http.dashboard import figures
-from entrypoints.http.dashboard.charts import PHONE, WIDE
-from entrypoints.http.dashboard.day_charts import daily_chart, history_chart
+from entrypoints.http.dashboard.charts import (
+    PHONE,
+    WIDE,
+    daily_chart,
+    history_chart,
+    log_ticks,
+    low_chart,
+    top_chart,
+)
 from entrypoints.http.dashboard.figures import Delta
-from entrypoints.http.dashboard.links import Links
-from entrypoints.http.dashboard.list_charts import log_ticks, low_chart, top_chart
-from entrypoints.http.dashboard.overview_page import overview_page
-from entrypoints.http.dashboard.query_page import query_page
+from entrypoints.http.dashboard.links import PageLinks
+from entrypoints.http.dashboard.pages import overview_page, query_page
 from entrypoints.http.dashboard.rendering import drawn, page
 from ports.reports import Chart
 from tests.contracts.charts import Elements
 from tests.dashboard_rows import HOSTILE, PERIOD, all_rows
-from tests.fakes.insights import MemorySearchAnalysis
+from tests.fakes.insights import MemorySearchAnalyser
 from tests.fakes.system import LabelChartRenderer
 
 LOW_RULES = Rules(low_percentile=0)
@@ -45,7 +50,7 @@ def overview(
     rules: Rules = LOW_RULES,
     freshness: Freshness = Freshness(pending_days=[], computed_at=None),  # noqa: B008 (frozen)
 ) -> Overview:
-    analysis = MemorySearchAnalysis(list(all_rows() if rows is None else rows))
+    analysis = MemorySearchAnalyser(list(all_rows() if rows is None else rows))
 
     async def both() -> Overview:
         current = await analysis.analyse(period, rules)
@@ -53,15 +58,15 @@ def overview(
         return Overview(
             current=current,
             previous=previous,
-            trend=trend(current, previous),
+            rank_changes=RankChanges.between(current, previous),
             freshness=freshness,
         )
 
     return asyncio.run(both())
 
 
-def links(**given_: str) -> Links:
-    return Links(given=given_, period=PERIOD)
+def links(**given_: str) -> PageLinks:
+    return PageLinks(given=given_, period=PERIOD)
 
 
 def shown(found: Overview, renderer: LabelChartRenderer | None = None) -> str:
@@ -322,7 +327,7 @@ def test_a_period_in_which_nothing_is_listed_says_why() -> None:
 
 
 def test_a_query_has_a_page_of_its_own() -> None:
-    analysis = MemorySearchAnalysis(list(all_rows()))
+    analysis = MemorySearchAnalyser(list(all_rows()))
     found = asyncio.run(analysis.history("gift card", PERIOD))
     names = query_page(found, links(query="gift card"), PERIOD)
     kpis = {each["label"]: each["value"] for each in names["kpis"]}
@@ -336,7 +341,7 @@ def test_a_query_has_a_page_of_its_own() -> None:
 @pytest.mark.parametrize(("impressions", "said"), [(0, "there is no rate"), (None, "Nobody")])
 def test_a_query_without_figures_says_why(impressions: int | None, said: str) -> None:
     rows = [] if impressions is None else [row("rug", 0, impressions)]
-    found = asyncio.run(MemorySearchAnalysis(rows).history("rug", PERIOD))
+    found = asyncio.run(MemorySearchAnalyser(rows).history("rug", PERIOD))
     here = links(query="rug")
     names = query_page(found, here, PERIOD)
     charts = {"history": [("wide", None)]}

@@ -10,8 +10,8 @@ import pytest
 
 from domain.extraction.calls import CallFailed, FailureKind
 from ports.batch_language_model import BatchId
+from ports.insights import ScheduledRunRepository
 from ports.language_model import Finish, Prompt
-from ports.scheduled_runs import ScheduledRuns
 from tests.contracts.batch_language_model import BatchLanguageModelContract, BatchWorld, Ending
 from tests.contracts.charts import ChartRendererContract
 from tests.contracts.comparison import ComparisonsContract, ComparisonStore
@@ -20,16 +20,16 @@ from tests.contracts.extraction_jobs import ExtractionJobsContract, JobStore
 from tests.contracts.extractions import ExtractionsContract, Store
 from tests.contracts.idempotency import IdempotencyContract
 from tests.contracts.insights import (
-    AnalysisContract,
-    ClickLogContract,
-    InsightStoreContract,
-    RetentionContract,
+    AnalyserContract,
+    ClickWriterContract,
+    InsightRepositoryContract,
+    PrunerContract,
     Searches,
 )
 from tests.contracts.orders import OrdersContract
 from tests.contracts.provider_batches import BatchStore, ProviderBatchesContract
 from tests.contracts.records import Records
-from tests.contracts.scheduled_runs import ScheduledRunsContract
+from tests.contracts.scheduled_runs import ScheduledRunRepositoryContract
 from tests.contracts.unit_of_work import UnitOfWorkContract
 from tests.contracts.users import UsersContract
 from tests.fakes.comparison import MemoryComparisonRepository
@@ -48,7 +48,7 @@ from tests.fakes.insights import (
 from tests.fakes.language_models import QUOTING, ScriptedBatchLanguageModel
 from tests.fakes.provider_batches import MemoryProviderBatches
 from tests.fakes.records import MemoryOrderRepository, MemoryUserRepository
-from tests.fakes.system import LabelChartRenderer, MemoryScheduledRuns, StandingClock
+from tests.fakes.system import LabelChartRenderer, MemoryScheduledRunRepository, StandingClock
 from tests.fakes.tables import RecordTables
 from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
 
@@ -179,19 +179,19 @@ class SearchesInMemory:
         return searches_in_memory()
 
 
-class TestMemoryAnalysis(SearchesInMemory, AnalysisContract):
+class TestMemoryAnalysis(SearchesInMemory, AnalyserContract):
     pass
 
 
-class TestMemoryInsightStore(SearchesInMemory, InsightStoreContract):
+class TestMemoryInsightStore(SearchesInMemory, InsightRepositoryContract):
     pass
 
 
-class TestMemoryClickLog(SearchesInMemory, ClickLogContract):
+class TestMemoryClickLog(SearchesInMemory, ClickWriterContract):
     pass
 
 
-class TestMemoryRetention(SearchesInMemory, RetentionContract):
+class TestMemoryRetention(SearchesInMemory, PrunerContract):
     pass
 
 
@@ -205,10 +205,10 @@ class TestMemoryComparisons(ComparisonsContract):
         )
 
 
-class TestMemoryScheduledRuns(ScheduledRunsContract):
+class TestMemoryScheduledRuns(ScheduledRunRepositoryContract):
     @pytest.fixture
-    def runs(self) -> ScheduledRuns:
-        return MemoryScheduledRuns()
+    def runs(self) -> ScheduledRunRepository:
+        return MemoryScheduledRunRepository()
 
 
 class TestLabelChartRenderer(ChartRendererContract):

@@ -8,21 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.insights.model import RankBy, Rules
-from domain.insights.rates import normalised_query
 from domain.statistics import wilson_interval
 from tests.fakes.insight_rates import low_performers, top_queries
 
 COUNTS = st.integers(1, 10**9).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 TOTALS = st.dictionaries(st.text(min_size=1, max_size=5), COUNTS, max_size=30)
-
-
-@given(query=st.text())
-def test_the_key_of_a_key_is_itself_however_it_is_spaced(query: str) -> None:
-    once = normalised_query(query)
-    assert "  " not in once
-    assert once == once.strip(" ")
-    assert normalised_query(once) == once
-    assert normalised_query(f"  {query}\t") == once
 
 
 @given(totals=TOTALS, top=st.integers(1, 10), rank_by=st.sampled_from(RankBy))

@@ -11,19 +11,25 @@ import pytest
 
 from domain.errors import DatabaseBusy, DatabaseUnavailable, InvalidInput, NotFound
 from domain.insights.examination import InsightExamination
-from domain.insights.model import FIRST_DAY, LAST_DAY, Rules, SearchClick
-from domain.insights.refreshing import CATCH_UP, NIGHTLY, InsightRefresher
-from domain.insights.runs import DayOutcome, DayResult, RunReport
+from domain.insights.model import FIRST_DAY, LAST_DAY, Rules, SearchClick, StoredInsight
+from domain.insights.refresher import CATCH_UP, NIGHTLY, InsightRefresher
+from domain.insights.scheduled_runs import (
+    DayOutcome,
+    DayResult,
+    RefreshReport,
+    RunHistory,
+    RunOutcome,
+    Schedule,
+    ScheduledRun,
+)
 from domain.insights.service import InsightService
-from domain.insights.stored import StoredInsight
-from domain.scheduling.model import Outcome, Run, RunHistory, Schedule
 from tests.contracts.insights import row
 from tests.fakes.insights import (
-    MemorySearchAnalysis,
-    MemorySearchClickLog,
-    MemorySearchInsightStore,
+    MemorySearchAnalyser,
+    MemorySearchClickWriter,
+    MemorySearchInsightRepository,
 )
-from tests.fakes.system import MemoryScheduledRuns, StandingClock
+from tests.fakes.system import MemoryScheduledRunRepository, StandingClock
 
 NIGHT = datetime(2026, 11, 22, 0, 20, tzinfo=UTC)
 TODAY = NIGHT.date()
@@ -35,7 +41,7 @@ def ago(days: int) -> date:
     return TODAY - timedelta(days=days)
 
 
-class FailingStore(MemorySearchInsightStore):
+class FailingStore(MemorySearchInsightRepository):
     """Raises what it is told to for a day, and notes which days were asked for."""
 
     def __init__(self, rows: list[SearchClick]) -> None:
@@ -50,7 +56,7 @@ class FailingStore(MemorySearchInsightStore):
         return await super().compute(day, rules, now=now)
 
 
-class FailingRuns(MemoryScheduledRuns):
+class FailingRuns(MemoryScheduledRunRepository):
     """Is away when it is told to be."""
 
     def __init__(self) -> None:
@@ -58,7 +64,7 @@ class FailingRuns(MemoryScheduledRuns):
         self.reads = True
         self.writes = True
 
-    async def record(self, run: Run) -> None:
+    async def record(self, run: ScheduledRun) -> None:
         if not self.writes:
             raise DOWN
         await super().record(run)
@@ -72,7 +78,7 @@ class FailingRuns(MemoryScheduledRuns):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
     refresher: InsightRefresher
-    log: MemorySearchClickLog
+    log: MemorySearchClickWriter
     store: FailingStore
     runs: FailingRuns
     clock: StandingClock
@@ -86,21 +92,21 @@ def shop() -> Shop:
     return Shop(
         refresher=InsightRefresher(
             service=InsightService(
-                insights=store, analysis=MemorySearchAnalysis(rows), clock=clock
+                insights=store, analyser=MemorySearchAnalyser(rows), clock=clock
             ),
             insights=store,
             runs=runs,
             schedule=Schedule(at=time(0, 20)),
             clock=clock,
         ),
-        log=MemorySearchClickLog(clock, rows),
+        log=MemorySearchClickWriter(clock, rows),
         store=store,
         runs=runs,
         clock=clock,
     )
 
 
-def days_of(report: RunReport) -> list[date]:
+def days_of(report: RefreshReport) -> list[date]:
     return [each.day for each in report.days]
 
 
@@ -163,7 +169,7 @@ async def test_catching_up_finds_nothing_to_do_once_the_nightly_run_is_done(shop
     shop.clock.advance(timedelta(hours=23, minutes=59))
     report = await shop.refresher.catch_up()
     assert (report.run.task, report.days) == (CATCH_UP, [])
-    assert report.run.outcome is Outcome.DONE
+    assert report.run.outcome is RunOutcome.DONE
 
 
 async def test_catching_up_computes_what_is_missing_and_no_more(shop: Shop) -> None:
@@ -185,10 +191,10 @@ async def test_catching_up_is_the_nightly_run_if_that_was_missed_or_the_clock_wa
 
 async def test_a_nightly_run_that_failed_is_due_still(shop: Shop) -> None:
     shop.store.failures[ago(2)] = DatabaseBusy("No connection was free.", retry_after_s=1)
-    assert (await shop.refresher.refresh()).run.outcome is Outcome.PARTLY_FAILED
+    assert (await shop.refresher.refresh()).run.outcome is RunOutcome.PARTLY_FAILED
     shop.store.failures.clear()
     report = await shop.refresher.catch_up()
-    assert (report.run.task, report.run.outcome) == (NIGHTLY, Outcome.DONE)
+    assert (report.run.task, report.run.outcome) == (NIGHTLY, RunOutcome.DONE)
 
 
 async def test_a_day_that_fails_does_not_stop_the_others(
@@ -211,7 +217,7 @@ async def test_a_day_that_fails_does_not_stop_the_others(
         ]
     )
     assert report.outage is None
-    assert report.run.outcome is Outcome.PARTLY_FAILED
+    assert report.run.outcome is RunOutcome.PARTLY_FAILED
     assert report.run.error == f"{ago(3)} (1 more failed): No connection was free."
     assert "ZeroDivisionError" in caplog.text
     line = caplog.records[-1]
@@ -230,16 +236,16 @@ async def test_an_outage_stops_the_run_and_leaves_the_rest_for_the_next(shop: Sh
     ]
     assert shop.store.asked == [ago(3), ago(2)]
     assert report.outage is DOWN
-    assert (report.run.outcome, report.run.error) == (Outcome.PARTLY_FAILED, str(DOWN))
+    assert (report.run.outcome, report.run.error) == (RunOutcome.PARTLY_FAILED, str(DOWN))
 
 
 @pytest.mark.parametrize("what", ["refresh", "catch_up"])
 async def test_an_outage_from_the_start_is_a_run_that_failed(shop: Shop, what: str) -> None:
     shop.runs.reads = False
-    report: RunReport = await getattr(shop.refresher, what)()
-    assert (report.run.outcome, report.outage, report.days) == (Outcome.FAILED, DOWN, [])
+    report: RefreshReport = await getattr(shop.refresher, what)()
+    assert (report.run.outcome, report.outage, report.days) == (RunOutcome.FAILED, DOWN, [])
     shop.runs.reads = True
-    assert (await shop.runs.histories())[NIGHTLY].counts == {Outcome.FAILED: 1}
+    assert (await shop.runs.histories())[NIGHTLY].counts == {RunOutcome.FAILED: 1}
 
 
 async def test_a_run_that_cannot_be_written_down_is_worth_another_try(shop: Shop) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from domain.errors import InvalidInput
 from domain.insights.model import SearchClick
-from domain.insights.retention import RetentionService
-from tests.fakes.insights import MemorySearchInsightStore, MemorySearchRetention
+from domain.insights.retention import ClickRetentionService
+from tests.fakes.insights import MemorySearchClickPruner, MemorySearchInsightRepository
 from tests.fakes.system import StandingClock
 
 TODAY = StandingClock().now().date()
@@ -20,22 +20,22 @@ def days_ago(count: int) -> date:
 
 
 @pytest.fixture
-def store() -> MemorySearchInsightStore:
+def store() -> MemorySearchInsightRepository:
     rows = [
         SearchClick(search_query="lamp", clicks=1, impressions=2, search_date=days_ago(age))
         for age in (0, 9, 10, 10, 11)
     ]
-    return MemorySearchInsightStore(rows)
+    return MemorySearchInsightRepository(rows)
 
 
 @pytest.fixture
-def service(store: MemorySearchInsightStore) -> RetentionService:
-    retention = MemorySearchRetention(store._rows, store)
-    return RetentionService(log=retention, clock=StandingClock())
+def service(store: MemorySearchInsightRepository) -> ClickRetentionService:
+    retention = MemorySearchClickPruner(store._rows, store)
+    return ClickRetentionService(pruner=retention, clock=StandingClock())
 
 
 async def test_the_days_before_are_pruned_from_the_oldest_on_and_told(
-    service: RetentionService, store: MemorySearchInsightStore
+    service: ClickRetentionService, store: MemorySearchInsightRepository
 ) -> None:
     told: list[tuple[date, int]] = []
     before = days_ago(9)
@@ -47,7 +47,7 @@ async def test_the_days_before_are_pruned_from_the_oldest_on_and_told(
 
 
 async def test_today_may_be_the_first_day_that_is_kept_and_no_later_day(
-    service: RetentionService,
+    service: ClickRetentionService,
 ) -> None:
     assert await service.days_to_prune(TODAY) == [days_ago(11), days_ago(10), days_ago(9)]
     with pytest.raises(InvalidInput) as refusal:

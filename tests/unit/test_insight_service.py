@@ -9,13 +9,13 @@ import pytest
 
 from domain.errors import InvalidInput
 from domain.insights.model import FIRST_DAY, LAST_DAY, Period, Rules, SearchClick
+from domain.insights.overview import Change
 from domain.insights.service import InsightService
-from domain.insights.trend import Change
 from tests.contracts.insights import row
 from tests.fakes.insights import (
-    MemorySearchAnalysis,
-    MemorySearchClickLog,
-    MemorySearchInsightStore,
+    MemorySearchAnalyser,
+    MemorySearchClickWriter,
+    MemorySearchInsightRepository,
 )
 from tests.fakes.system import StandingClock
 
@@ -30,8 +30,8 @@ def ago(days: int) -> date:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
     service: InsightService
-    log: MemorySearchClickLog
-    store: MemorySearchInsightStore
+    log: MemorySearchClickWriter
+    store: MemorySearchInsightRepository
     clock: StandingClock
 
 
@@ -39,10 +39,10 @@ class Shop:
 def shop() -> Shop:
     clock = StandingClock(datetime(2026, 11, 22, 0, 20, tzinfo=UTC))
     rows: list[SearchClick] = []
-    store = MemorySearchInsightStore(rows)
+    store = MemorySearchInsightRepository(rows)
     return Shop(
-        service=InsightService(insights=store, analysis=MemorySearchAnalysis(rows), clock=clock),
-        log=MemorySearchClickLog(clock, rows),
+        service=InsightService(insights=store, analyser=MemorySearchAnalyser(rows), clock=clock),
+        log=MemorySearchClickWriter(clock, rows),
         store=store,
         clock=clock,
     )
@@ -114,13 +114,13 @@ async def test_an_overview_sets_a_period_beside_the_one_before_it(shop: Shop) ->
         Period(first=ago(5), last=ago(3)),
     )
     assert (found.current.clicks, found.previous.clicks) == (18, 40)
-    assert [(each.query, each.change) for each in found.trend.top_queries] == [
+    assert [(each.query, each.change) for each in found.rank_changes.top_queries] == [
         ("lamp", Change.MOVED),
         ("sofa", Change.ENTERED),
         ("old", Change.LEFT),
         ("rug", Change.LEFT),
     ]
-    assert found.trend.low_performance_queries == []
+    assert found.rank_changes.low_performance_queries == []
     assert found.freshness.pending_days == [ago(2)]
     assert found.freshness.computed_at == shop.clock.now()
 

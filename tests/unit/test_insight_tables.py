@@ -9,13 +9,12 @@ import pytest
 from rich.console import Console, RenderableType
 
 from domain.errors import Violation
-from domain.insights.model import FIRST_DAY, Period, Rules, SearchClick
+from domain.insights.model import FIRST_DAY, Period, Rules, SearchClick, StoredInsight
+from domain.insights.overview import Overview
 from domain.insights.service import InsightService
-from domain.insights.stored import StoredInsight
-from domain.insights.trend import Overview
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables, sparkline
 from tests.contracts.insights import foreign, row
-from tests.fakes.insights import MemorySearchAnalysis, MemorySearchInsightStore
+from tests.fakes.insights import MemorySearchAnalyser, MemorySearchInsightRepository
 from tests.fakes.system import StandingClock
 
 DAY = date(2026, 11, 20)
@@ -60,7 +59,7 @@ def test_days_begin_no_earlier_than_the_first_day() -> None:
 
 
 async def stored(rows: list[SearchClick]) -> list[StoredInsight]:
-    store = MemorySearchInsightStore(rows)
+    store = MemorySearchInsightRepository(rows)
     for back in (3, 0):
         await store.compute(DAY - timedelta(days=back), Rules(), now=NOW)
     return list(await store.page(limit=9))
@@ -91,8 +90,8 @@ async def test_a_day_of_another_program_says_what_it_does_not_know() -> None:
 
 async def overview(rows: list[SearchClick], rules: Rules) -> Overview:
     service = InsightService(
-        insights=MemorySearchInsightStore(rows),
-        analysis=MemorySearchAnalysis(rows),
+        insights=MemorySearchInsightRepository(rows),
+        analyser=MemorySearchAnalyser(rows),
         clock=StandingClock(NOW),
     )
     return await service.overview(Period(first=DAY - timedelta(days=1), last=DAY), rules)

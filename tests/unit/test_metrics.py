@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from domain.insights.refreshing import CATCH_UP, NIGHTLY
-from domain.insights.runs import InsightState
-from domain.scheduling.model import Outcome, Run, RunHistory
+from domain.insights.refresher import CATCH_UP, NIGHTLY
+from domain.insights.scheduled_runs import InsightState, RunHistory, RunOutcome, ScheduledRun
 from entrypoints.http.metrics import exposition, insight_metrics
 
 START = datetime(2026, 11, 22, 0, 20, tzinfo=UTC)
@@ -21,11 +20,11 @@ def state(**histories: RunHistory) -> InsightState:
     )
 
 
-def run(task: str, outcome: Outcome, minute: int) -> Run:
+def run(task: str, outcome: RunOutcome, minute: int) -> ScheduledRun:
     at = START + timedelta(minutes=minute)
     end = at + timedelta(seconds=1.5)
-    error = None if outcome is Outcome.DONE else "why"
-    return Run(task=task, started_at=at, finished_at=end, outcome=outcome, error=error)
+    error = None if outcome is RunOutcome.DONE else "why"
+    return ScheduledRun(task=task, started_at=at, finished_at=end, outcome=outcome, error=error)
 
 
 def test_before_the_first_run_there_is_no_time_of_one_and_every_count_is_0() -> None:
@@ -37,15 +36,15 @@ def test_before_the_first_run_there_is_no_time_of_one_and_every_count_is_0() -> 
 
 
 def test_the_whole_text_after_some_runs() -> None:
-    done = Outcome.DONE
+    done = RunOutcome.DONE
     text = exposition(
         insight_metrics(
             state(
                 **{
                     NIGHTLY: RunHistory(newest={done: run(NIGHTLY, done, 0)}, counts={done: 7}),
                     CATCH_UP: RunHistory(
-                        newest={Outcome.FAILED: run(CATCH_UP, Outcome.FAILED, 30)},
-                        counts={Outcome.FAILED: 1},
+                        newest={RunOutcome.FAILED: run(CATCH_UP, RunOutcome.FAILED, 30)},
+                        counts={RunOutcome.FAILED: 1},
                     ),
                 }
             )

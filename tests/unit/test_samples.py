@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.files.samples import FileSampleSink
-from domain.errors import InvalidInput
+from domain.errors import Conflict, InvalidInput
 from domain.insights.model import Rules, SearchClick
 from domain.samples.calendar import busy_days, moment, seeded
 from domain.samples.catalogue import NOT_SOLD, PRODUCTS
@@ -217,3 +217,23 @@ async def test_the_files_in_the_docs_are_what_the_generators_make(tmp_path: Path
     docs = Path(__file__).parents[2] / "docs" / "samples"
     for path in tmp_path.iterdir():
         assert path.read_text(encoding="utf-8") == (docs / path.name).read_text(encoding="utf-8")
+
+
+async def test_every_thousand_rows_are_told_and_then_the_rest() -> None:
+    heard: list[tuple[str, int]] = []
+    size = SampleSize(seed=1, users=1_001, orders=0, clicks=0, texts=0, until=UNTIL)
+    await SampleService(sink=MemorySampleSink()).fill(
+        size, append=False, progress=lambda kind, count: heard.append((kind, count))
+    )
+    assert heard == [("users", 1_000), ("users", 1), ("orders", 0), ("clicks", 0), ("texts", 0)]
+
+
+async def test_a_place_with_rows_is_filled_only_when_told_to_append() -> None:
+    sink = MemorySampleSink()
+    size = SampleSize(seed=1, users=2, orders=0, clicks=0, texts=0, until=UNTIL)
+    service = SampleService(sink=sink)
+    await service.fill(size, append=False, progress=ignored)
+    with pytest.raises(Conflict, match="already: users"):
+        await service.fill(size, append=False, progress=ignored)
+    await service.fill(size, append=True, progress=ignored)
+    assert len({user.id for user in sink.users}) == 4

@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 import pytest
 
+from adapters.postgres.insights.stored_lists import read_low_performers, read_top_queries
 from domain.errors import Violation
 from domain.insights.model import LowPerformer
-from domain.insights.stored import read_low_performers, read_top_queries
 
 TOP = {
     "rank": 1,

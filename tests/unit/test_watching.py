@@ -11,31 +11,32 @@ from typing import cast
 import pytest
 
 from domain.errors import DatabaseUnavailable, DependencyError
-from domain.insights.refreshing import InsightRefresher
-from domain.insights.runs import RunReport
-from domain.scheduling.model import Outcome, Run
+from domain.insights.refresher import InsightRefresher
+from domain.insights.scheduled_runs import RefreshReport, RunOutcome, ScheduledRun
 from entrypoints.worker.watching import watch_insights
 
 DOWN = DatabaseUnavailable("The database cannot be reached.", retry_after_s=5)
 PATIENCE_S = 30
 
 
-def report(outage: DependencyError | None = None, outcome: Outcome = Outcome.DONE) -> RunReport:
+def report(
+    outage: DependencyError | None = None, outcome: RunOutcome = RunOutcome.DONE
+) -> RefreshReport:
     now = datetime(2026, 11, 22, tzinfo=UTC)
-    run = Run(task="t", started_at=now, finished_at=now, outcome=outcome)
-    return RunReport(run=run, days=[], outage=outage)
+    run = ScheduledRun(task="t", started_at=now, finished_at=now, outcome=outcome)
+    return RefreshReport(run=run, days=[], outage=outage)
 
 
 class Looking:
     """Stands for the use case: answers in turn as told, then well."""
 
-    def __init__(self, *answers: RunReport | Exception) -> None:
+    def __init__(self, *answers: RefreshReport | Exception) -> None:
         self.answers = list(answers)
         self.looks = 0
         self.held: asyncio.Event | None = None
         self.ended = 0
 
-    async def catch_up(self) -> RunReport:
+    async def catch_up(self) -> RefreshReport:
         self.looks += 1
         if self.held is not None:
             await self.held.wait()
@@ -83,7 +84,7 @@ async def test_between_two_looks_it_waits_and_a_stop_ends_the_wait() -> None:
 async def test_after_an_outage_a_failed_day_or_a_defect_it_looks_again_soon(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    failed = report(outcome=Outcome.PARTLY_FAILED)
+    failed = report(outcome=RunOutcome.PARTLY_FAILED)
     looking = Looking(report(DOWN), ZeroDivisionError("inside"), failed)
     async with watching_over(looking, every_s=3600, first_wait_s=0.001):
         await looking.until(lambda: looking.looks == 4)

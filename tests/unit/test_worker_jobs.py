@@ -10,8 +10,7 @@ from arq import Retry
 
 from adapters.arq.serialization import decode_job, encode_job
 from domain.errors import DatabaseUnavailable, DependencyError, StatementTimedOut
-from domain.insights.runs import RunReport
-from domain.scheduling.model import Outcome, Run
+from domain.insights.scheduled_runs import RefreshReport, RunOutcome, ScheduledRun
 from entrypoints.worker.jobs import MAX_TRIES, patient, refresh_insights
 
 
@@ -22,13 +21,13 @@ class Refreshing:
         self.failure = failure
         self.runs = 0
 
-    async def refresh(self) -> RunReport:
+    async def refresh(self) -> RefreshReport:
         self.runs += 1
         if self.failure is not None and not isinstance(self.failure, DependencyError):
             raise self.failure
         now = datetime(2026, 11, 22, tzinfo=UTC)
-        run = Run(task="t", started_at=now, finished_at=now, outcome=Outcome.DONE)
-        return RunReport(run=run, days=[], outage=self.failure)
+        run = ScheduledRun(task="t", started_at=now, finished_at=now, outcome=RunOutcome.DONE)
+        return RefreshReport(run=run, days=[], outage=self.failure)
 
 
 def wait_ms(retry: Retry) -> int:

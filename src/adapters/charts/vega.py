@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from adapters.charts.svg import PLACEHOLDER_ORIGIN
+from adapters.charts.drawing import PLACEHOLDER_ORIGIN
 from adapters.charts.theme import stylesheet
 from domain.errors import ChartFailed
 from ports.reports import Chart, ChartRenderer

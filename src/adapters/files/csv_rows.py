@@ -11,7 +11,15 @@ from itertools import islice
 from operator import itemgetter
 from typing import Final
 
-from adapters.files.content import BLOCK_BYTES, BOM, BadRow, Content, Piece, spoiled, unfit
+from adapters.files.text_files import (
+    BLOCK_BYTES,
+    BOM,
+    LineBlock,
+    TextFile,
+    UnreadableRow,
+    unfit,
+    unreadable_row,
+)
 
 # The bound of the module is one for the whole process. Ours is the content's, on whole rows.
 csv.field_size_limit(2**31 - 1)
@@ -44,7 +52,7 @@ class CsvBlock:
 
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
-    bad: Sequence[BadRow]
+    bad: Sequence[UnreadableRow]
     end: int
     line: int
     read: int
@@ -52,11 +60,11 @@ class CsvBlock:
 
 @dataclass(slots=True, kw_only=True)
 class _Parsed:
-    """Rows of a piece: where each begins, what is none, how many lines these are, and the rest."""
+    """Rows of a block: where each begins, what is none, how many lines these are, and the rest."""
 
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
-    bad: list[BadRow] = field(default_factory=list)
+    bad: list[UnreadableRow] = field(default_factory=list)
     count: int
     rest: bytes = b""
 
@@ -78,16 +86,16 @@ class CsvTable:
         InvalidInput: there is no heading, or it is divided by something else.
     """
 
-    def __init__(self, content: Content, delimiter: str) -> None:
+    def __init__(self, content: TextFile, delimiter: str) -> None:
         self._content = content
         self._delimiter = delimiter
         self._begin = self._lines = 0
         self.heading: Sequence[str] = self._names(self._first_line())
 
-    def rows(self) -> Iterator[tuple[int, Sequence[str] | BadRow]]:
+    def rows(self) -> Iterator[tuple[int, Sequence[str] | UnreadableRow]]:
         """Each row, or what is none, by the number of the line where it begins."""
         for block in self.blocks():
-            found: list[tuple[int, Sequence[str] | BadRow]] = []
+            found: list[tuple[int, Sequence[str] | UnreadableRow]] = []
             found += zip(block.lines, block.rows, strict=True)
             found += ((each.line, each) for each in block.bad)
             yield from sorted(found, key=itemgetter(0))
@@ -97,25 +105,25 @@ class CsvTable:
     ) -> Iterator[CsvBlock]:
         """The rows from a place on where an earlier block ended, some `block_bytes` at a time."""
         line, rest, again = max(line, self._lines), b"", 0
-        for piece in _with_end(self._content.pieces(max(offset, self._begin), block_bytes)):
-            ends = piece.overlong is not None or not piece.data
-            rest += piece.data
+        for block in _with_end(self._content.blocks(max(offset, self._begin), block_bytes)):
+            ends = block.overlong is not None or not block.data
+            rest += block.data
             if len(rest) < again and not ends:
                 continue
             parsed = self._parse(rest, line + 1, final=ends)
             # A row that goes on is read again once there is twice as much, so not too often.
             line, rest, again = line + parsed.count, parsed.rest, 2 * len(parsed.rest)
-            if piece.overlong is not None:
+            if block.overlong is not None:
                 line += 1
-                parsed.bad.append(self._content.overlong(line, piece.overlong))
+                parsed.bad.append(self._content.overlong(line, block.overlong))
             if parsed.rows or parsed.bad:
                 yield CsvBlock(
                     rows=parsed.rows,
                     lines=parsed.lines,
                     bad=parsed.bad,
-                    end=piece.end - len(rest),
+                    end=block.end - len(rest),
                     line=line,
-                    read=piece.read,
+                    read=block.read,
                 )
 
     def _first_line(self) -> str:
@@ -203,7 +211,7 @@ class CsvTable:
             if error == _UNFINISHED or too_long or (spans and self._opens(lines[done - 1], error)):
                 # Rows behind a quote that is not closed are rows.
                 why = "opens a quoted field that does not end"
-                bad.append(spoiled(first + begin, _bytes(lines[begin]).rstrip(b"\r\n"), why))
+                bad.append(unreadable_row(first + begin, _bytes(lines[begin]).rstrip(b"\r\n"), why))
                 done = read = begin + 1
                 behind = islice(lines, done, None)
                 reader = csv.reader(behind, strict=True, delimiter=self._delimiter)
@@ -212,7 +220,7 @@ class CsvTable:
                 begins.append(first + begin)
             else:
                 why += f" (lines {first + begin} to {first + done - 1})" if spans else ""
-                shown = spoiled(first + begin, piece.rstrip(b"\r\n"), why)
+                shown = unreadable_row(first + begin, piece.rstrip(b"\r\n"), why)
                 fields = [_bytes(each).decode(errors="backslashreplace") for each in row]
                 bad.append(replace(shown, row=fields) if row else shown)
         return _Parsed(
@@ -248,10 +256,10 @@ def _bytes(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-def _with_end(pieces: Iterator[Piece]) -> Iterator[Piece]:
-    """The pieces, and an empty one where the file ends."""
-    piece = None
-    for piece in pieces:
-        yield piece
-    if piece is not None:
-        yield Piece(data=b"", end=piece.end, read=piece.read)
+def _with_end(blocks: Iterator[LineBlock]) -> Iterator[LineBlock]:
+    """The blocks, and an empty one where the file ends."""
+    block = None
+    for block in blocks:
+        yield block
+    if block is not None:
+        yield LineBlock(data=b"", end=block.end, read=block.read)

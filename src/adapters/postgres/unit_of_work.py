@@ -12,10 +12,10 @@ from adapters.postgres.errors import translated
 from adapters.postgres.extraction_jobs import PostgresExtractionJobIntake
 from adapters.postgres.extractions import PostgresExtractionRepository
 from adapters.postgres.idempotency import PostgresIdempotencyStore
+from adapters.postgres.insights.search_clicks import PostgresSearchClickWriter
 from adapters.postgres.pool import Connection, Database, roll_back
 from adapters.postgres.records.orders import PostgresOrderRepository
 from adapters.postgres.records.users import PostgresUserRepository
-from adapters.postgres.search_clicks import PostgresSearchClickLog
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 
@@ -38,9 +38,9 @@ class PostgresUnitOfWork(UnitOfWork):
         return PostgresOrderRepository(self._connection)
 
     @property
-    def search_clicks(self) -> PostgresSearchClickLog:
+    def search_clicks(self) -> PostgresSearchClickWriter:
         """The log of searches, inside this transaction."""
-        return PostgresSearchClickLog(self._connection)
+        return PostgresSearchClickWriter(self._connection)
 
     @property
     def extraction_jobs(self) -> PostgresExtractionJobIntake:

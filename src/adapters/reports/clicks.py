@@ -11,15 +11,15 @@ from typing import Any, Final
 import msgspec
 
 from adapters.reports.parquet import ParquetFormat, Sink
-from domain.insights.bulk import COLUMNS, StoredRecord
+from domain.insights.click_rows import COLUMNS, LoggedRow
 from domain.text import inert_cell
-from ports.click_format import ClickFormat
+from ports.click_files import ClickEncoder
 
 _QUOTED: Final = re.compile('[",\r\n]')
 _GROUP_ROWS: Final = 65_536
 
 
-class CsvClickFormat(ClickFormat):
+class CsvClickEncoder(ClickEncoder):
     """UTF-8 with a heading; NULL is a blank.
 
     What a spreadsheet would run as a formula is led by an apostrophe, which an import takes away.
@@ -28,7 +28,7 @@ class CsvClickFormat(ClickFormat):
     def check(self) -> None:
         """See the port; nothing is missing."""
 
-    async def encode(self, rows: AsyncIterable[Sequence[StoredRecord]]) -> AsyncIterator[bytes]:
+    async def encode(self, rows: AsyncIterable[Sequence[LoggedRow]]) -> AsyncIterator[bytes]:
         """See the port."""
         yield (",".join(COLUMNS) + "\n").encode()
         async for some in rows:
@@ -39,27 +39,27 @@ class CsvClickFormat(ClickFormat):
             ).encode()
 
 
-class NdjsonClickFormat(ClickFormat):
+class NdjsonClickEncoder(ClickEncoder):
     """An object a line."""
 
     def check(self) -> None:
         """See the port; nothing is missing."""
 
-    async def encode(self, rows: AsyncIterable[Sequence[StoredRecord]]) -> AsyncIterator[bytes]:
+    async def encode(self, rows: AsyncIterable[Sequence[LoggedRow]]) -> AsyncIterator[bytes]:
         """See the port."""
         encoder = msgspec.json.Encoder()
         async for some in rows:
             yield encoder.encode_lines([dict(zip(COLUMNS, row, strict=True)) for row in some])
 
 
-class ParquetClickFormat(ClickFormat):
+class ParquetClickEncoder(ClickEncoder):
     """Typed columns, compressed by Zstandard, in groups of some 65,536 rows."""
 
     def check(self) -> None:
         """See the port."""
         ParquetFormat().check()
 
-    async def encode(self, rows: AsyncIterable[Sequence[StoredRecord]]) -> AsyncIterator[bytes]:
+    async def encode(self, rows: AsyncIterable[Sequence[LoggedRow]]) -> AsyncIterator[bytes]:
         """See the port."""
         # Optional, untyped, and slow to import: only who asks for Parquet pays it.
         pa: Any = import_module("pyarrow")
@@ -67,7 +67,7 @@ class ParquetClickFormat(ClickFormat):
         types = (pa.string(), pa.int32(), pa.int32(), pa.float64(), pa.date32())
         shape = pa.schema(list(zip(COLUMNS, types, strict=True)))
         sink = Sink()
-        gathered: list[StoredRecord] = []
+        gathered: list[LoggedRow] = []
 
         def write() -> None:
             by_column = zip(*gathered, strict=True)

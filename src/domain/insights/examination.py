@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.errors import AppError
-from domain.insights.refreshing import InsightRefresher
+from domain.insights.refresher import InsightRefresher
 from ports.examination import Examination, Finding
 
 

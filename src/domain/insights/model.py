@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -270,6 +272,45 @@ class Analysis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredInsight:
+    """One day's insight as stored.
+
+    A row that another program wrote has None for what it does not hold.
+
+    Attributes:
+        average_ctr, overall_ctr: see `DailyCtr`; the numbers of rows too.
+        top_queries, low_performance_queries: None where nothing is stored, or something else.
+        definition_version: the `DEFINITION_VERSION` that made the figures; None if not ours.
+        computed_at: aware UTC instant at which the figures came out as they are; computing the
+            same again leaves it.
+        problems: why a list that is stored cannot be shown, by JSON pointer; mostly empty.
+    """
+
+    insight_date: date
+    average_ctr: float | None
+    overall_ctr: float | None
+    clicks: int | None
+    impressions: int | None
+    source_rows: int | None
+    distinct_queries: int | None
+    blank_rows: int | None
+    impossible_rows: int | None
+    contradicting_rows: int | None
+    top_queries: Sequence[TopQuery] | None
+    low_performance_queries: Sequence[LowPerformer] | None
+    definition_version: int | None
+    computed_at: datetime | None
+    problems: Sequence[Violation] = ()
+
+    @property
+    def anomalies(self) -> int | None:
+        """Rows in which another program wrote what cannot be; None if they were not counted."""
+        if self.impossible_rows is None or self.contradicting_rows is None:
+            return None
+        return self.impossible_rows + self.contradicting_rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
     """How far the stored insights of a period are behind its rows.
 
@@ -282,3 +323,70 @@ class Freshness:
 
     pending_days: Sequence[date]
     computed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryDay:
+    """One query on one day.
+
+    Attributes:
+        searches: rows that were counted.
+        ctr: clicks over impressions, 0..1; None without impressions.
+        ctr_low, ctr_high: Wilson's 95 % interval of `ctr`; None without impressions.
+    """
+
+    day: date
+    searches: int
+    clicks: int
+    impressions: int
+    ctr: float | None
+    ctr_low: float | None
+    ctr_high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryHistory:
+    """One query through a period.
+
+    Attributes:
+        query: normalised.
+        days: every day of the period, oldest first, those without rows too.
+    """
+
+    query: str
+    period: Period
+    days: Sequence[QueryDay]
+
+
+CTR_TOLERANCE: Final = 0.005
+"""How far a stored rate may be from clicks / impressions: it was rounded to two decimals."""
+
+# Spelled out, because what a database calls a space depends on its locale. NFKC has turned the
+# other spaces of Unicode into plain ones.
+_SPACES: Final = re.compile("[ \t\n\v\f\r\u0085\u1680\u2028\u2029]+")
+
+
+def normalised_query(text: str) -> str:
+    """The key under which spellings of one query meet: NFKC, lower case, single spaces, trimmed.
+
+    Normalised again after lower case, because some letters compose in lower case only. So the key
+    of a key is itself. Letter case goes one character at a time, as in PostgreSQL: a final sigma
+    stays a sigma.
+    """
+    lowered = "".join(
+        "i" if character == "\u0130" else character.lower()
+        for character in unicodedata.normalize("NFKC", text)
+    )
+    return _SPACES.sub(" ", unicodedata.normalize("NFKC", lowered)).strip(" ")
+
+
+def contradicts(click_through_rate: float | None, clicks: int, impressions: int) -> bool:
+    """Whether a stated rate is not that of its counts; None states nothing.
+
+    Without impressions there is no rate, so that any is a contradiction; NaN always is.
+    """
+    if click_through_rate is None:
+        return False
+    if impressions == 0:
+        return True
+    return not abs(click_through_rate - clicks / impressions) <= CTR_TOLERANCE

@@ -9,17 +9,17 @@ from datetime import date
 from domain.errors import InvalidInput, Violation
 from domain.insights.model import Rules
 from ports.clock import Clock
-from ports.search_retention import SearchRetention
+from ports.insights import SearchClickPruner
 
 Progress = Callable[[date, int], None]
 """Is told a day and how many of its rows were deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionService:
+class ClickRetentionService:
     """Decides which days give their rows up."""
 
-    log: SearchRetention
+    pruner: SearchClickPruner
     clock: Clock
 
     async def days_to_prune(self, before: date) -> Sequence[date]:
@@ -32,7 +32,7 @@ class RetentionService:
         if before > today:
             detail = f"must not be after today, {today} (UTC)"
             raise InvalidInput.of([Violation(pointer="before", detail=detail)])
-        return await self.log.days_with_rows(before)
+        return await self.pruner.days_with_rows(before)
 
     async def prune(self, before: date, *, progress: Progress) -> int:
         """Delete the rows of all days before `before`; every figure stays.
@@ -51,7 +51,7 @@ class RetentionService:
         """
         total = 0
         for day in await self.days_to_prune(before):
-            deleted = await self.log.prune(day, Rules(), now=self.clock.now())
+            deleted = await self.pruner.prune(day, Rules(), now=self.clock.now())
             progress(day, deleted)
             total += deleted
         return total

@@ -7,11 +7,10 @@ from datetime import date, timedelta
 from typing import Final
 
 from domain.errors import InvalidInput, Violation
-from domain.insights.model import FIRST_DAY, Freshness, Period, Rules
-from domain.insights.stored import StoredInsight
-from domain.insights.trend import Overview, trend
+from domain.insights.model import FIRST_DAY, Freshness, Period, Rules, StoredInsight
+from domain.insights.overview import Overview, RankChanges
 from ports.clock import Clock
-from ports.search_insights import SearchAnalysis, SearchInsightStore
+from ports.insights import SearchAnalyser, SearchInsightRepository
 
 DEFAULT_PERIOD_DAYS: Final = 28
 """The period of an analysis that names none: that many days up to yesterday."""
@@ -24,8 +23,8 @@ MAX_PERIOD_DAYS: Final = 366
 class InsightService:
     """Decides which days are computed, and when, and what a period is compared with."""
 
-    insights: SearchInsightStore
-    analysis: SearchAnalysis
+    insights: SearchInsightRepository
+    analyser: SearchAnalyser
     clock: Clock
 
     async def compute(self, day: date) -> StoredInsight:
@@ -55,12 +54,12 @@ class InsightService:
             InvalidInput: there is no such period before.
         """
         before = period.previous()
-        current = await self.analysis.analyse(period, rules)
-        previous = await self.analysis.analyse(before, rules)
+        current = await self.analyser.analyse(period, rules)
+        previous = await self.analyser.analyse(before, rules)
         return Overview(
             current=current,
             previous=previous,
-            trend=trend(current, previous),
+            rank_changes=RankChanges.between(current, previous),
             freshness=await self.freshness(period),
         )
 

@@ -1,4 +1,4 @@
-"""`storekeeper clicks`: the log of searches from files and into files."""
+"""`storekeeper clicks`: the search log from files and into files, and kept small."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO, Final
@@ -19,13 +19,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from domain.errors import DependencyError
-from domain.insights.bulk import COLUMNS, StoredRecord
-from domain.insights.imports import ClickImport
-from entrypoints.cli.clicks_prune import command as prune
+from domain.insights.click_rows import COLUMNS, ClickImport, LoggedRow
 from entrypoints.cli.options import STDIN, delimiter_of, inner_suffix, keep, pipe_name
 from entrypoints.cli.process import Stop, interrupted_status
 from entrypoints.cli.running import over_container
-from entrypoints.container.commands import ClickColumns, ClickFile, RejectsFile, form_of
+from entrypoints.container.commands import ClickColumns, ClickFile, RejectedRowFile, form_of, today
 from entrypoints.container.services import Container
 from entrypoints.logs import configure_logging
 
@@ -52,9 +50,6 @@ def command() -> None:
     # All that is loaded by now stays: looking through it again and again while millions of rows
     # are made cost as much as reading them.
     gc.freeze()
-
-
-command.add_command(prune)
 
 
 @command.command("import", epilog=_CODES)
@@ -122,7 +117,7 @@ async def _import(
     stop = Stop()
     console = Console(stderr=True)
     service = container.click_import_service()
-    sink = RejectsFile(rejects)
+    sink = RejectedRowFile(rejects)
     try:
         current = await service.start(source, sink, day=day, again=again)
     except DependencyError as error:
@@ -183,13 +178,13 @@ def export_command(
     days = [each.date() if each else None for each in (first, last)]
 
     async def run(container: Container) -> int:
-        encoder = container.click_formats()[form]
+        encoder = container.click_encoders()[form]
         encoder.check()
         count = 0
 
-        async def counted() -> AsyncIterator[Sequence[StoredRecord]]:
+        async def counted() -> AsyncIterator[Sequence[LoggedRow]]:
             nonlocal count
-            async with aclosing(container.click_reader().rows(*days)) as rows:
+            async with aclosing(container.click_export().rows(*days)) as rows:
                 async for some in rows:
                     count += len(some)
                     yield some
@@ -251,3 +246,48 @@ def _named(pairs: Sequence[str]) -> Mapping[str, str]:
             )
         named[name] = column
     return named
+
+
+@command.command("prune")
+@click.option("--before", type=_DAY, help="First day (UTC) whose rows are kept.")
+@click.option("--keep-days", type=click.IntRange(1, 100_000), help="Days kept, today included.")
+@click.option("--dry-run", is_flag=True, help="Say which days it would be.")
+def prune_command(*, before: datetime | None, keep_days: int | None, dry_run: bool) -> None:
+    """Delete the rows of old days, and keep every figure.
+
+    Analyses, stored insights and histories of queries stay as they are, and rows that come late
+    are counted. What is gone is each row by itself: `storekeeper clicks export` keeps it. Goes on
+    where it was cut short when it is run again.
+    """
+    if (before is None) == (keep_days is None):
+        raise click.UsageError("give --before or --keep-days")
+    first_kept = _first_kept(before, keep_days)
+
+    async def run(container: Container) -> int:
+        service = container.click_retention_service()
+        if dry_run:
+            days = await service.days_to_prune(first_kept)
+            for day in days:
+                click.echo(f"{day}")
+            return len(days)
+        rows: int = await service.prune(
+            first_kept, progress=lambda day, deleted: click.echo(f"{day}: {deleted:,} rows")
+        )
+        return rows
+
+    count = over_container(
+        "clicks prune",
+        run,
+        kept="The days named above are done; the same command goes on.",
+    )
+    if dry_run:
+        click.echo(f"{count:,} days have rows from before {first_kept}.")
+    else:
+        click.echo(f"Deleted {count:,} rows from before {first_kept}; their figures stay.")
+
+
+def _first_kept(before: datetime | None, keep_days: int | None) -> date:
+    if before is not None:
+        return before.date()
+    assert keep_days is not None, "one of the two is given"
+    return today() - timedelta(days=keep_days - 1)

@@ -13,7 +13,13 @@ from domain.errors import InvalidInput, Violation
 from domain.jobs.items import Document
 from domain.jobs.service import check_document
 from entrypoints.cli.options import delimiter_of, inner_suffix, keep, pipe_name
-from entrypoints.container.commands import BadRow, Content, CsvTable, opened, unpacked
+from entrypoints.container.commands import (
+    CsvTable,
+    TextFile,
+    UnreadableRow,
+    open_text_file,
+    unpack_text_file,
+)
 from entrypoints.document_lines import LONGEST_LINE, check_lines, documents_of
 
 FORMS: Final = ("text", "lines", "ndjson", "csv")
@@ -65,7 +71,7 @@ class Source:
                 [Violation(pointer=self.name, detail=each.detail) for each in error.violations]
             ) from None
 
-    def _check(self, content: Content) -> int:
+    def _check(self, content: TextFile) -> int:
         violations: list[Violation] = []
         count = 0
         for line, found in self._read(content):
@@ -98,16 +104,16 @@ class Source:
                         yield found
 
     @contextmanager
-    def _opened(self) -> Iterator[Content]:
+    def _opened(self) -> Iterator[TextFile]:
         longest = LONGEST_LINE
         with (
-            opened(Path(self.name), longest)
+            open_text_file(Path(self.name), longest)
             if self.spool is None
-            else unpacked(self.spool, longest)
+            else unpack_text_file(self.spool, longest)
         ) as content:
             yield content
 
-    def _read(self, content: Content) -> Iterator[_Read]:
+    def _read(self, content: TextFile) -> Iterator[_Read]:
         if self.form == "csv":
             yield from self._rows(content)
         elif self.form == "lines":
@@ -118,21 +124,21 @@ class Source:
             fault = f"has more than {content.longest} bytes"
             yield 1, fault if much else _text_of(data, self.name)
 
-    def _lines(self, content: Content) -> Iterator[_Read]:
+    def _lines(self, content: TextFile) -> Iterator[_Read]:
         for number, line in content.lines():
-            if isinstance(line, BadRow):
+            if isinstance(line, UnreadableRow):
                 yield number, line.why
             elif line.strip():
                 found = _text_of(line, f"{self.name}:{number}")
                 yield number, found
 
-    def _rows(self, content: Content) -> Iterator[_Read]:
+    def _rows(self, content: TextFile) -> Iterator[_Read]:
         table = CsvTable(content, self.delimiter)
         text, own = self._place(table, self.text_column), None
         if self.id_column in table.heading or self.id_column != ID_COLUMN:
             own = self._place(table, self.id_column)
         for number, row in table.rows():
-            if isinstance(row, BadRow):
+            if isinstance(row, UnreadableRow):
                 yield number, row.why
             else:
                 name = (own is not None and row[own]) or f"{self.name}:{number}"
@@ -192,7 +198,7 @@ def open_sources(
 
 def _look_at(file: IO[bytes], name: str) -> str:
     try:
-        with unpacked(file, LONGEST_LINE) as content:
+        with unpack_text_file(file, LONGEST_LINE) as content:
             start = content.file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
     except InvalidInput as error:
         raise InvalidInput.of(

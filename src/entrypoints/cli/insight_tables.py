@@ -10,9 +10,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from domain.insights.model import FIRST_DAY, Analysis, LowPerformer, TopQuery
-from domain.insights.stored import StoredInsight
-from domain.insights.trend import Change, Overview, RankChange
+from domain.insights.model import FIRST_DAY, Analysis, LowPerformer, StoredInsight, TopQuery
+from domain.insights.overview import Change, Overview, RankChange
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _GAP: Final = "·"
@@ -81,11 +80,11 @@ def analysis_tables(found: Overview) -> Sequence[RenderableType]:
         _heading(found.previous),
         _sparklines("Days", lines),
         _days(current),
-        _queries("Top queries", current.top_queries, found.trend.top_queries),
+        _queries("Top queries", current.top_queries, found.rank_changes.top_queries),
         _queries(
             "Many impressions, few clicks",
             current.low_performance_queries,
-            found.trend.low_performance_queries,
+            found.rank_changes.low_performance_queries,
         ),
         *([Text(stale)] if pending else []),
     ]

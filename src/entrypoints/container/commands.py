@@ -10,16 +10,15 @@ from pathlib import Path
 
 from adapters.embedded.postgres import client_programs
 from adapters.files.click_columns import ClickColumns
-from adapters.files.click_files import ClickFile, form_of
-from adapters.files.click_rejects import RejectsFile
-from adapters.files.content import BadRow, Content, opened, unpacked
+from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from adapters.files.csv_rows import CsvTable
 from adapters.files.samples import FileSampleSink
+from adapters.files.text_files import TextFile, UnreadableRow, open_text_file, unpack_text_file
 from adapters.postgres.contents import DatabaseContents, DumpError, read_contents
 from adapters.postgres.dumps import Programs
 from adapters.postgres.dumps import dump as write_dump
 from adapters.postgres.dumps import restore as restore_dump
-from adapters.postgres.insight_procedures import insight_procedures
+from adapters.postgres.insights.scheduled_runs import insight_procedures
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.migrations import faults as table_faults
 from adapters.postgres.migrations import status as migration_status
@@ -29,26 +28,26 @@ from domain.extraction.builtin import BUILT_IN
 from domain.samples.service import SampleService
 
 __all__ = [
-    "BadRow",
     "ClickColumns",
     "ClickFile",
-    "Content",
     "CsvTable",
     "DumpError",
     "MigrationError",
-    "RejectsFile",
+    "RejectedRowFile",
+    "TextFile",
+    "UnreadableRow",
     "dump",
     "form_of",
     "insight_procedures",
     "look_at_database",
     "migrate",
     "migration_status",
-    "opened",
+    "open_text_file",
     "restore",
     "sample_files",
     "table_faults",
     "today",
-    "unpacked",
+    "unpack_text_file",
 ]
 
 

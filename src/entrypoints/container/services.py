@@ -35,13 +35,23 @@ from adapters.llm.hints import StatedLimits
 from adapters.llm.opening import open_bare_model, open_language_models
 from adapters.llm.opening_batches import OpenBatchModel, open_batch_models
 from adapters.llm.records import PydanticRecordValidator
-from adapters.postgres.click_imports import PostgresClickImports
 from adapters.postgres.comparison import PostgresComparisonRepository
 from adapters.postgres.examination import PostgresExamination
 from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
 from adapters.postgres.extraction_queue import PostgresExtractionQueue
 from adapters.postgres.extraction_schemas import PostgresExtractionSchemaRepository
 from adapters.postgres.extractions import PostgresExtractionRepository
+from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
+from adapters.postgres.insights.search_clicks import (
+    PostgresClickImportRepository,
+    PostgresSearchClickExport,
+    PostgresSearchClickPruner,
+    PostgresSearchClickWriter,
+)
+from adapters.postgres.insights.search_insights import (
+    PostgresSearchAnalyser,
+    PostgresSearchInsightRepository,
+)
 from adapters.postgres.known_extractions import PostgresKnownExtractions
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.provider_batches import PostgresProviderBatches
@@ -49,15 +59,8 @@ from adapters.postgres.readiness import PostgresCheck
 from adapters.postgres.records.orders import PostgresOrderRepository
 from adapters.postgres.records.users import PostgresUserRepository
 from adapters.postgres.samples import PostgresSampleSink
-from adapters.postgres.scheduled_runs import PostgresScheduledRuns
-from adapters.postgres.search_clicks import PostgresSearchClickLog, PostgresSearchClickReader
-from adapters.postgres.search_insights import (
-    PostgresSearchAnalysis,
-    PostgresSearchInsightStore,
-)
-from adapters.postgres.search_retention import PostgresSearchRetention
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
-from adapters.reports.clicks import CsvClickFormat, NdjsonClickFormat, ParquetClickFormat
+from adapters.reports.clicks import CsvClickEncoder, NdjsonClickEncoder, ParquetClickEncoder
 from adapters.reports.csv_table import CsvFormat
 from adapters.reports.ndjson import NdjsonFormat
 from adapters.reports.parquet import ParquetFormat
@@ -69,10 +72,11 @@ from domain.comparison.jobs import ComparisonJobService
 from domain.extraction.registry import SchemaRegistry
 from domain.extraction.service import ExtractionService
 from domain.extraction.single import SingleExtraction
+from domain.insights.click_import import ClickImportService
 from domain.insights.examination import InsightExamination
-from domain.insights.importing import ClickImportService
-from domain.insights.refreshing import InsightRefresher
-from domain.insights.retention import RetentionService
+from domain.insights.refresher import InsightRefresher
+from domain.insights.retention import ClickRetentionService
+from domain.insights.scheduled_runs import Schedule
 from domain.insights.service import InsightService
 from domain.jobs.batch_desk import BatchDesk
 from domain.jobs.batch_pace import BatchPace
@@ -84,7 +88,6 @@ from domain.jobs.settling import Patience
 from domain.jobs.shift import Pace
 from domain.records.service import OrderService, UserService
 from domain.samples.service import SampleService
-from domain.scheduling.model import Schedule
 from entrypoints.container.comparison import comparison_writers
 from entrypoints.container.models import document_deadline_s, model_configs, stand_in_probe
 from entrypoints.prices import read_prices
@@ -142,22 +145,22 @@ class Container(containers.DeclarativeContainer):
     )
     order_service = providers.Singleton(OrderService, orders=orders)
 
-    search_clicks = providers.Singleton(PostgresSearchClickLog, database)
-    click_reader = providers.Singleton(PostgresSearchClickReader, database)
+    search_clicks = providers.Singleton(PostgresSearchClickWriter, database)
+    click_export = providers.Singleton(PostgresSearchClickExport, database)
     click_import_service = providers.Singleton(
-        ClickImportService, imports=providers.Singleton(PostgresClickImports, database)
+        ClickImportService, imports=providers.Singleton(PostgresClickImportRepository, database)
     )
-    click_formats = providers.Dict(
-        csv=providers.Singleton(CsvClickFormat),
-        ndjson=providers.Singleton(NdjsonClickFormat),
-        parquet=providers.Singleton(ParquetClickFormat),
+    click_encoders = providers.Dict(
+        csv=providers.Singleton(CsvClickEncoder),
+        ndjson=providers.Singleton(NdjsonClickEncoder),
+        parquet=providers.Singleton(ParquetClickEncoder),
     )
-    search_analysis = providers.Singleton(PostgresSearchAnalysis, database)
-    search_insights = providers.Singleton(PostgresSearchInsightStore, database)
+    search_analyser = providers.Singleton(PostgresSearchAnalyser, database)
+    search_insights = providers.Singleton(PostgresSearchInsightRepository, database)
     insight_service = providers.Singleton(
-        InsightService, insights=search_insights, analysis=search_analysis, clock=clock
+        InsightService, insights=search_insights, analyser=search_analyser, clock=clock
     )
-    scheduled_runs = providers.Singleton(PostgresScheduledRuns, database)
+    scheduled_runs = providers.Singleton(PostgresScheduledRunRepository, database)
     insight_schedule = providers.Singleton(daily_at, settings.provided.insights_at)
     insight_refresher = providers.Singleton(
         InsightRefresher,
@@ -167,9 +170,9 @@ class Container(containers.DeclarativeContainer):
         schedule=insight_schedule,
         clock=clock,
     )
-    retention_service = providers.Singleton(
-        RetentionService,
-        log=providers.Singleton(PostgresSearchRetention, database, search_insights),
+    click_retention_service = providers.Singleton(
+        ClickRetentionService,
+        pruner=providers.Singleton(PostgresSearchClickPruner, database, search_insights),
         clock=clock,
     )
     chart_renderer = providers.Dependency(instance_of=VegaChartRenderer)

@@ -31,11 +31,15 @@ from entrypoints.http.health import live, ready
 from entrypoints.http.insights.clicks import SearchClickController
 from entrypoints.http.insights.insights import SearchInsightController
 from entrypoints.http.metrics import metrics
-from entrypoints.http.protocol.middleware import Envelope
+from entrypoints.http.protocol.middleware import ExchangeMiddleware
 from entrypoints.http.protocol.openapi import document
 from entrypoints.http.protocol.pages import Cursors
-from entrypoints.http.protocol.problem_pages import problem_page
-from entrypoints.http.protocol.problems import on_app_error, on_http_error, on_unexpected
+from entrypoints.http.protocol.problems import (
+    on_app_error,
+    on_http_error,
+    on_unexpected,
+    problem_page,
+)
 from entrypoints.http.records.orders import OrderController
 from entrypoints.http.records.users import UserController
 from entrypoints.settings import Settings
@@ -48,7 +52,7 @@ _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
     "orders": lambda parts: parts.orders(),
     "order_service": lambda parts: parts.order_service(),
     "search_clicks": lambda parts: parts.search_clicks(),
-    "search_analysis": lambda parts: parts.search_analysis(),
+    "search_analyser": lambda parts: parts.search_analyser(),
     "search_insights": lambda parts: parts.search_insights(),
     "insight_service": lambda parts: parts.insight_service(),
     "chart_renderer": lambda parts: parts.chart_renderer(),
@@ -136,7 +140,7 @@ def build_app(
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
     )
-    return Envelope(app)
+    return ExchangeMiddleware(app)
 
 
 async def _tell_what_is_not_ready(container: Container) -> None:

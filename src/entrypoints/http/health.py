@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
-from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import Meta, Struct
 
 from domain.errors import AppError
-from domain.insights.refreshing import InsightRefresher
-from entrypoints.http.protocol.answers import Moment, json_response
-from entrypoints.http.protocol.openapi import contract
+from domain.insights.refresher import InsightRefresher
+from entrypoints.http.protocol.answers import JsonAnswer, Moment, json_response
+from entrypoints.http.protocol.operations import get
 from ports.readiness import Check
 
 _TIMEOUT_S: Final = 2.0
@@ -21,6 +20,8 @@ _TIMEOUT_S: Final = 2.0
 
 class Live(Struct):
     """The process answers."""
+
+    EXAMPLE: ClassVar = {"status": "ok"}
 
     status: Literal["ok"]
 
@@ -32,6 +33,14 @@ class Insights(Struct):
     should look; null when all is well.
     """
 
+    EXAMPLE: ClassVar = {
+        "last_success_at": "2026-11-22T08:50:00Z",
+        "last_success_age_s": 1712.4,
+        "next_run_at": "2026-11-23T00:20:00Z",
+        "pending_days": 0,
+        "problem": None,
+    }
+
     last_success_at: Moment | None
     last_success_age_s: Annotated[float, Meta(ge=0)] | None
     next_run_at: Moment
@@ -42,58 +51,50 @@ class Insights(Struct):
 class Ready(Struct):
     """What each part said: `ok`, or in a word what is wrong; `insights` is null while unknown."""
 
+    EXAMPLE: ClassVar = {
+        "status": "ok",
+        "checks": {"database": "ok", "queue": "ok"},
+        "insights": Insights.EXAMPLE,
+    }
+
     status: Literal["ok", "unavailable"]
     checks: dict[str, str]
     insights: Insights | None
 
 
-@get(
-    "/health/live",
-    opt=contract(summary="The process is up", tag="health", returns=Live, example={"status": "ok"}),
-)
-async def live() -> Response[bytes]:
-    """Touches nothing outside the process."""
+@get("/health/live", tags=["health"], stored=False)
+async def live() -> JsonAnswer[Live]:
+    """The process is up.
+
+    Touches nothing outside the process.
+    """
     return json_response(Live(status="ok"))
-
-
-_INSIGHTS_EXAMPLE: Final = {
-    "last_success_at": "2026-11-22T08:50:00Z",
-    "last_success_age_s": 1712.4,
-    "next_run_at": "2026-11-23T00:20:00Z",
-    "pending_days": 0,
-    "problem": None,
-}
 
 
 @get(
     "/health/ready",
-    opt=contract(
-        summary="Database and queue answer; how complete the insights are",
-        tag="health",
-        returns=Ready,
-        example={
-            "status": "ok",
-            "checks": {"database": "ok", "queue": "ok"},
-            "insights": _INSIGHTS_EXAMPLE,
-        },
-        more={
-            503: (
-                Ready,
-                "A part does not answer",
-                {
-                    "status": "unavailable",
-                    "checks": {"database": "does not answer", "queue": "ok"},
-                    "insights": None,
-                },
-            )
-        },
-    ),
+    tags=["health"],
+    stored=False,
+    more={
+        503: (
+            Ready,
+            "A part does not answer",
+            {
+                "status": "unavailable",
+                "checks": {"database": "does not answer", "queue": "ok"},
+                "insights": None,
+            },
+        )
+    },
 )
 async def ready(
     checks: NamedDependency[SkipValidation[dict[str, Check]]],
     insight_refresher: NamedDependency[SkipValidation[InsightRefresher]],
-) -> Response[bytes]:
-    """Asks every part at once; 503 when one is not ready."""
+) -> JsonAnswer[Ready]:
+    """Database and queue answer; how complete the insights are.
+
+    Asks every part at once; 503 when one is not ready.
+    """
     insights, problems = await asyncio.gather(
         _insights(insight_refresher),
         asyncio.gather(*(check.problem() for check in checks.values())),

@@ -10,15 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from litestar import Response, get
+from litestar import Response
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from domain.insights.refreshing import TASKS, InsightRefresher
-from domain.insights.runs import InsightState
-from domain.scheduling.model import Outcome, RunHistory
-from entrypoints.http.protocol.openapi import contract
-from entrypoints.http.protocol.operations import DATABASE_ERRORS
+from domain.insights.refresher import TASKS, InsightRefresher
+from domain.insights.scheduled_runs import InsightState, RunHistory, RunOutcome
+from entrypoints.http.protocol.operations import get
 
 _MEDIA: Final = "text/plain; version=0.0.4"
 
@@ -91,7 +89,7 @@ def insight_metrics(state: InsightState) -> Sequence[Metric]:
                     labels={"task": task, "outcome": outcome.value},
                 )
                 for task, history in histories.items()
-                for outcome in Outcome
+                for outcome in RunOutcome
             ],
         ),
     ]
@@ -99,18 +97,17 @@ def insight_metrics(state: InsightState) -> Sequence[Metric]:
 
 @get(
     "/metrics",
-    opt=contract(
-        summary="What Prometheus scrapes",
-        tag="health",
-        returns=str,
-        media=_MEDIA,
-        example="# HELP storekeeper_insights_pending_days ...\n",
-        errors=DATABASE_ERRORS,
-    ),
+    tags=["health"],
+    returns=str,
+    media=_MEDIA,
+    example="# HELP storekeeper_insights_pending_days ...\n",
 )
 async def metrics(
     insight_refresher: NamedDependency[SkipValidation[InsightRefresher]],
 ) -> Response[bytes]:
-    """503 while the database is away: a scrape that fails is noticed."""
+    """What Prometheus scrapes.
+
+    503 while the database is away: a scrape that fails is noticed.
+    """
     text = exposition(insight_metrics(await insight_refresher.state()))
     return Response(text.encode(), media_type=_MEDIA)

@@ -7,8 +7,8 @@ import logging
 from contextlib import suppress
 from typing import Final
 
-from domain.insights.refreshing import InsightRefresher
-from domain.scheduling.model import Outcome
+from domain.insights.refresher import InsightRefresher
+from domain.insights.scheduled_runs import RunOutcome
 
 _log = logging.getLogger(__name__)
 
@@ -59,4 +59,4 @@ async def _look(refresher: InsightRefresher) -> bool:
     except Exception:  # noqa: BLE001 (a defect here must not stop the rest of the worker)
         _log.exception("looking for insights left undone failed")
         return False
-    return report.run.outcome is Outcome.DONE and report.outage is None
+    return report.run.outcome is RunOutcome.DONE and report.outage is None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from adapters.postgres.insights.search_insights import PostgresSearchInsightRepository
 from adapters.postgres.pool import Database
-from adapters.postgres.search_insights import PostgresSearchInsightStore
 from domain.insights.model import Rules
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights.day import NOW
@@ -88,6 +88,6 @@ async def _measured(database: Database) -> dict[str, float]:
 
 async def backfilled(database: Database) -> None:
     """Compute every day that lacks its insight, as the nightly job does."""
-    store = PostgresSearchInsightStore(database)
+    store = PostgresSearchInsightRepository(database)
     for day in await store.days_to_compute(NOW.date()):
         await store.compute(day, Rules(), now=NOW)

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Final
 
+from adapters.postgres.insights.search_insights import PostgresSearchInsightRepository
 from adapters.postgres.pool import Database
-from adapters.postgres.search_insights import PostgresSearchInsightStore
 from domain.insights.model import Rules
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights.history import (
@@ -64,7 +64,7 @@ def run(options: Options) -> Report:
 
 async def _measured(database: Database, *, day: date) -> dict[str, float]:
     """Seconds of each piece of work, one after the other."""
-    store = PostgresSearchInsightStore(database)
+    store = PostgresSearchInsightRepository(database)
 
     def compute() -> Awaitable[object]:
         return store.compute(day, Rules(), now=NOW)
@@ -125,7 +125,7 @@ def _report(
             "index and adds their clicks and impressions up; by query, it does so for each. To "
             "compute a new day is to read its rows, write its rows of "
             "the rollup, and store its insight, in one transaction through "
-            "`PostgresSearchInsightStore`. PostgreSQL: "
+            "`PostgresSearchInsightRepository`. PostgreSQL: "
             + ", ".join(f"{name} {value}" for name, value in settings.items())
             + "."
         ),

@@ -12,8 +12,8 @@ from typing import Final
 
 import click
 
+from adapters.postgres.insights.search_insights import PostgresSearchAnalyser
 from adapters.postgres.pool import Database
-from adapters.postgres.search_insights import PostgresSearchAnalysis
 from domain.insights.model import Analysis, Period, Rules
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights.backfill import backfilled
@@ -75,12 +75,12 @@ async def _prepare(database: Database, *, csv: Path) -> None:
 
 
 async def _analysed(database: Database, *, period: Period, rules: Rules) -> Analysis:
-    return await PostgresSearchAnalysis(database).analyse(period, rules)
+    return await PostgresSearchAnalyser(database).analyse(period, rules)
 
 
 async def _measured(database: Database, *, period: Period, rules: Rules) -> dict[str, float]:
     """One day first, because the first use of a connection plans and prepares."""
-    analysis = PostgresSearchAnalysis(database)
+    analysis = PostgresSearchAnalyser(database)
     await analysis.analyse(Period.of_day(period.last), rules)
     found = {"rollup": await seconds(analysis.analyse(period, rules))}
     await analysis.history(_QUERY, Period.of_day(period.last))
@@ -96,7 +96,7 @@ async def _measured(database: Database, *, period: Period, rules: Rules) -> dict
 async def _measured_in_parallel(
     database: Database, *, period: Period, rules: Rules
 ) -> dict[str, float]:
-    analysis = PostgresSearchAnalysis(database)
+    analysis = PostgresSearchAnalyser(database)
     await analysis.analyse(Period.of_day(period.last), rules)
     return {"parallel": await seconds(analysis.analyse(period, rules))}
 
@@ -130,7 +130,7 @@ def _report(figures: dict[str, list[float]], period: Period, days: int, options:
         setting=(
             f"The three analyses over {period.days} days ({days} with rows) of a log of "
             f"{options.rows:,} rows, by "
-            "`PostgresSearchAnalysis`: CTR by day with all counts, top queries, low performers. "
+            "`PostgresSearchAnalyser`: CTR by day with all counts, top queries, low performers. "
             "DuckDB has the raw rows in a table of its own in memory, the query key included, so "
             "that it need not normalise texts, and runs SQL of its own; its answers were compared "
             "first and are the same."

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Final
 
+from adapters.postgres.insights.search_clicks import PostgresSearchClickWriter
 from adapters.postgres.pool import Database
-from adapters.postgres.search_clicks import PostgresSearchClickLog
 from domain.insights.model import SearchClick
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights.history import new_database, over, seconds, settle
@@ -52,7 +52,7 @@ async def _measured(
     """Seconds for one statement, by case."""
     await database.execute("TRUNCATE search_clicks, search_changed_days")
     await database.execute(f"ALTER TABLE search_clicks {triggers} TRIGGER USER")
-    log = PostgresSearchClickLog(database)
+    log = PostgresSearchClickWriter(database)
 
     async def write(statements: int, rows: Sequence[SearchClick]) -> None:
         for _ in range(statements):
@@ -93,7 +93,7 @@ def _report(
         key="l",
         title="Writing with the marks of changed days",
         setting=(
-            f"`PostgresSearchClickLog.append`, the statement behind `POST /search-clicks`, a "
+            f"`PostgresSearchClickWriter.append`, the statement behind `POST /search-clicks`, a "
             f"transaction each: {counts['one']:,} of one row, {counts['many']:,} of {_MANY:,} "
             "rows, with the triggers that mark days as changed and with them disabled. fsync is "
             "on; the day is marked already, as it is for all but the first row after a "

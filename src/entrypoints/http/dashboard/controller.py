@@ -13,31 +13,28 @@ from litestar.types import ExceptionHandlersMap
 from msgspec import Meta
 
 from domain.errors import AppError, InvalidInput, NotFound, Violation
-from domain.insights.model import Period
-from domain.insights.rates import normalised_query
+from domain.insights.model import Period, normalised_query
 from domain.insights.service import MAX_PERIOD_DAYS, InsightService
-from entrypoints.http.dashboard import day_charts, exports, list_charts
+from entrypoints.http.dashboard import charts, exports
 from entrypoints.http.dashboard.charts import HALF, PHONE, WIDE
-from entrypoints.http.dashboard.dashboard_view import (
+from entrypoints.http.dashboard.exports import (
     DASHBOARD_EXAMPLE,
     DashboardView,
     dashboard_view,
 )
-from entrypoints.http.dashboard.links import Links
-from entrypoints.http.dashboard.overview_page import overview_page
-from entrypoints.http.dashboard.problem_page import on_dashboard_error
-from entrypoints.http.dashboard.query_page import query_page
-from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, page
+from entrypoints.http.dashboard.links import PageLinks
+from entrypoints.http.dashboard.pages import overview_page, query_page
+from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, on_dashboard_error, page
 from entrypoints.http.insights.insight_views import MAX_KEY, LiveQuery
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import query_pairs, read_query
 from entrypoints.http.protocol.openapi import contract
 from entrypoints.http.protocol.operations import DATABASE_ERRORS
+from ports.insights import SearchAnalyser
 from ports.reports import ChartRenderer
-from ports.search_insights import SearchAnalysis
 
 Service = NamedDependency[SkipValidation[InsightService]]
-Live = NamedDependency[SkipValidation[SearchAnalysis]]
+Live = NamedDependency[SkipValidation[SearchAnalyser]]
 Renderer = NamedDependency[SkipValidation[ChartRenderer]]
 Asked = Request[Any, Any, Any]
 
@@ -85,23 +82,23 @@ class DashboardController(Controller):
         query = read_query(request, DashboardQuery)
         period = period_of(query, insight_service)
         found = await insight_service.overview(period, query.rules())
-        links = Links(given=dict(query_pairs(request)), period=period)
+        links = PageLinks(given=dict(query_pairs(request)), period=period)
         current = found.current
         pictures = {}
         if current.source_rows:
             pictures["daily"] = await drawn(
-                chart_renderer, lambda place: day_charts.daily_chart(current, place), _EVERYWHERE
+                chart_renderer, lambda slot: charts.daily_chart(current, slot), _EVERYWHERE
             )
         if current.top_queries:
             pictures["top"] = await drawn(
                 chart_renderer,
-                lambda place: list_charts.top_chart(current, links.query, place),
+                lambda slot: charts.top_chart(current, links.query, slot),
                 (HALF, PHONE),
             )
         if current.low_performance_queries:
             pictures["low"] = await drawn(
                 chart_renderer,
-                lambda place: list_charts.low_chart(current, links.query, place),
+                lambda slot: charts.low_chart(current, links.query, slot),
                 _EVERYWHERE,
             )
         names = overview_page(found, links, insight_service.period(None, None))
@@ -112,18 +109,18 @@ class DashboardController(Controller):
         self,
         request: Asked,
         insight_service: Service,
-        search_analysis: Live,
+        search_analyser: Live,
         chart_renderer: Renderer,
     ) -> Response[str]:
         """One query through a period."""
         query = read_query(request, DrillDownQuery)
         period = period_of(query, insight_service)
-        found = await search_analysis.history(key_of(query), period)
-        links = Links(given=dict(query_pairs(request)), period=period)
+        found = await search_analyser.history(key_of(query), period)
+        links = PageLinks(given=dict(query_pairs(request)), period=period)
         pictures = {}
         if any(each.searches for each in found.days):
             pictures["history"] = await drawn(
-                chart_renderer, lambda place: day_charts.history_chart(found, place), _EVERYWHERE
+                chart_renderer, lambda slot: charts.history_chart(found, slot), _EVERYWHERE
             )
         names = query_page(found, links, insight_service.period(None, None))
         return page("query.html", {**names, "links": links, "charts": pictures})
@@ -141,12 +138,12 @@ class DashboardController(Controller):
         ),
     )
     async def export_query(
-        self, request: Asked, insight_service: Service, search_analysis: Live
+        self, request: Asked, insight_service: Service, search_analyser: Live
     ) -> Response[bytes]:
         """One query by day."""
         query = read_query(request, DrillDownQuery)
         period = period_of(query, insight_service)
-        found = await search_analysis.history(key_of(query), period)
+        found = await search_analyser.history(key_of(query), period)
         return exports.csv_file(exports.history_table(found), "query", period)
 
     @get(

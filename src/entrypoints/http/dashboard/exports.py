@@ -1,18 +1,25 @@
-"""The dashboard's tables as files for spreadsheets."""
+"""What the dashboard shows as files: tables for spreadsheets, the whole as JSON for programs."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
 from typing import Any, Final
 
 from litestar import Response
+from msgspec import Struct, convert
 
-from domain.insights.history import QueryHistory
-from domain.insights.model import LowPerformer, Period, TopQuery
-from domain.insights.trend import Overview, RankChange
+from domain.insights.model import LowPerformer, Period, QueryHistory, TopQuery
+from domain.insights.overview import Overview, RankChange
 from domain.text import inert_cell
+from entrypoints.http.insights.insight_views import (
+    AnalysisView,
+    analysis_view,
+    overview_view,
+)
 
 CSV: Final = "text/csv"
 # Excel takes a file for UTF-8 only where it begins so.
@@ -45,15 +52,15 @@ def days_table(found: Overview) -> Iterable[Sequence[Any]]:
 def top_table(found: Overview) -> Iterable[Sequence[Any]]:
     """A heading, a row for each top query, and one for each that left the list."""
     yield (*_RANKED, *_RATES)
-    yield from _ranked(found.current.top_queries, found.trend.top_queries, _RATES)
+    yield from _ranked(found.current.top_queries, found.rank_changes.top_queries, _RATES)
 
 
 def low_table(found: Overview) -> Iterable[Sequence[Any]]:
     """As `top_table`, of the low performers."""
     names = (*_RATES, "lost_clicks")
     yield (*_RANKED, *names)
-    current, trend = found.current, found.trend
-    yield from _ranked(current.low_performance_queries, trend.low_performance_queries, names)
+    current, changes = found.current, found.rank_changes
+    yield from _ranked(current.low_performance_queries, changes.low_performance_queries, names)
 
 
 def history_table(found: QueryHistory) -> Iterable[Sequence[Any]]:
@@ -99,3 +106,34 @@ def _ranked(
         known = None if each.rank is None else by_rank[each.rank]
         figures = [getattr(known, name, None) for name in ("clicks", "impressions", *names)]
         yield (each.rank, each.change.value, each.previous_rank, each.query, *figures)
+
+
+DASHBOARD_EXAMPLE: Final = {
+    "current": AnalysisView.EXAMPLE,
+    "previous": {**AnalysisView.EXAMPLE, "from": "2026-11-20", "to": "2026-11-20"},
+    "freshness": {"pending_days": ["2026-11-21"], "computed_at": "2026-11-21T00:20:00Z"},
+}
+
+
+class FreshnessView(Struct):
+    """How far the stored insights are behind the rows; the figures here are not."""
+
+    pending_days: list[date]
+    computed_at: datetime | None
+
+
+class DashboardView(Struct):
+    """The whole page; `current` is what `/search-insights/live` answers to `compare=previous`."""
+
+    current: AnalysisView
+    previous: AnalysisView
+    freshness: FreshnessView
+
+
+def dashboard_view(found: Overview) -> DashboardView:
+    """As JSON."""
+    return DashboardView(
+        current=overview_view(found),
+        previous=analysis_view(found.previous),
+        freshness=convert(asdict(found.freshness), FreshnessView),
+    )

@@ -1,10 +1,10 @@
-"""Where the links of a page lead: the same view, changed in one thing."""
+"""Where the links of a page lead: the same view, changed in one thing, such as its period."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from domain.insights.model import Period, RankBy
@@ -13,8 +13,8 @@ _PERIOD: Final = {"days": None, "from": None, "to": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Links:
-    """Links from the view of `period` that the parameters `given` asked for."""
+class PageLinks:
+    """PageLinks from the view of `period` that the parameters `given` asked for."""
 
     given: Mapping[str, str]
     period: Period
@@ -73,3 +73,31 @@ class Links:
 def _path(page: str, parameters: Mapping[str, str | None]) -> str:
     stated = {name: value for name, value in parameters.items() if value is not None}
     return f"{page}?{urlencode(stated)}" if stated else page
+
+
+PRESETS: Final = (7, 28, 90)
+"""Days, all up to yesterday."""
+
+
+def picker(links: PageLinks, standard: Period, *, page: str) -> Mapping[str, Any]:
+    """What the forms of `page` need.
+
+    Args:
+        links: from the view that is shown.
+        standard: the period of who names none.
+        page: where the forms lead.
+    """
+    shown = links.period
+    return {
+        "presets": [
+            {
+                "days": days,
+                "href": links.preset(days, page=page),
+                "current": shown.days == days and shown.last == standard.last,
+            }
+            for days in PRESETS
+        ],
+        "yesterday": standard.last,
+        # What a form takes along because it has no field for it.
+        "kept": [(name, value) for name, value in links.given.items()],
+    }

@@ -1,4 +1,4 @@
-"""From templates to pages: escaping, the policy of what a page may load, charts in their places."""
+"""From templates to pages: escaping, the policy of what a page may load, charts, and problems."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from litestar import Response
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
 from markupsafe import Markup
 
-from domain.errors import ChartFailed
+from domain.errors import AppError, ChartFailed
 from entrypoints.http.dashboard import figures
-from entrypoints.http.dashboard.charts import Place
+from entrypoints.http.dashboard.charts import ChartSlot
+from entrypoints.http.protocol.problems import Problem, on_app_error, on_http_error, on_unexpected
 from ports.reports import Chart, ChartRenderer
 
 _log = logging.getLogger(__name__)
@@ -27,7 +30,7 @@ POLICY: Final = (
 )
 MEDIA_TYPES: Final = {"dashboard.css": "text/css", "dashboard.js": "text/javascript"}
 
-Drawn = Sequence[tuple[str, Markup | None]]
+DrawnChart = Sequence[tuple[str, Markup | None]]
 """A chart in each of its places; None where it could not be drawn."""
 
 
@@ -42,18 +45,18 @@ def page(template: str, names: Mapping[str, Any], *, status: int = 200) -> Respo
 
 
 async def drawn(
-    renderer: ChartRenderer, chart_for: Callable[[Place], Chart], places: Sequence[Place]
-) -> Drawn:
-    """A chart for each place. One that fails leaves the page as it is, but for a note there."""
+    renderer: ChartRenderer, chart_for: Callable[[ChartSlot], Chart], slots: Sequence[ChartSlot]
+) -> DrawnChart:
+    """A chart for each slot. One that fails leaves the page as it is, but for a note there."""
     found: list[tuple[str, Markup | None]] = []
-    for place in places:
+    for slot in slots:
         try:
-            svg = await renderer.render(chart_for(place))
+            svg = await renderer.render(chart_for(slot))
         except ChartFailed as error:
             _log.error("no chart: %s", error, exc_info=error.__cause__)
-            found.append((place.name, None))
+            found.append((slot.name, None))
         else:
-            found.append((place.name, Markup(svg)))  # noqa: S704 (the port makes it fit for a page)
+            found.append((slot.name, Markup(svg)))  # noqa: S704 (the port makes it fit for a page)
     return found
 
 
@@ -94,3 +97,22 @@ def _environment() -> Environment:
 def _address(name: str) -> str:
     """With the release, so that a browser may keep it and yet not mix it with the next one's."""
     return f"/dashboard/assets/{name}?v={version('storekeeper')}"
+
+
+def on_dashboard_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The problem document; a page if the caller says that it takes HTML, as browsers do."""
+    if isinstance(error, AppError):
+        answer = on_app_error(request, error)
+    elif isinstance(error, HTTPException):
+        answer = on_http_error(request, error)
+    else:
+        answer = on_unexpected(request, error)
+    if "text/html" not in request.headers.get("accept", ""):
+        return answer
+    problem = msgspec.json.decode(answer.content, type=Problem)
+    retry_after_s = answer.headers.get("Retry-After")
+    names = {"problem": problem, "retry_after_s": retry_after_s}
+    shown = page("problem.html", names, status=problem.status)
+    if retry_after_s is not None:
+        shown.headers["Retry-After"] = retry_after_s
+    return shown

@@ -16,7 +16,7 @@ from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import InvalidInput, Violation
-from domain.insights.intake import click_violations
+from domain.insights.click_rows import click_violations
 from domain.insights.model import SearchClick
 from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson
@@ -33,7 +33,7 @@ from entrypoints.http.protocol.bodies import (
 from entrypoints.http.protocol.operations import post
 from entrypoints.http.protocol.parameters import DocumentedBody, IdempotentWork, RequestPart
 from entrypoints.http.protocol.problems import MalformedRequest, UnsupportedMediaType
-from ports.search_clicks import SearchClickLog
+from ports.insights import SearchClickWriter
 
 _ROW: Final = {
     "search_query": "wool blanket",
@@ -104,7 +104,7 @@ class _RowsInBody(RequestPart):
 
 
 ClicksToAppend: TypeAlias = Annotated[Sequence[SearchClick], _RowsInBody()]
-Log = NamedDependency[SkipValidation[SearchClickLog]]
+Log = NamedDependency[SkipValidation[SearchClickWriter]]
 
 
 class SearchClickController(Controller):
@@ -119,7 +119,7 @@ class SearchClickController(Controller):
     ) -> JsonAnswer[Accepted]:
         """Write down what happened to one query or to many; all rows or none."""
 
-        async def append(log: SearchClickLog) -> JsonAnswer[Accepted]:
+        async def append(log: SearchClickWriter) -> JsonAnswer[Accepted]:
             return json_response(Accepted(accepted=await log.append(rows)), status=201)
 
         return await once.do(

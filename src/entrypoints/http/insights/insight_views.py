@@ -9,10 +9,16 @@ from typing import Annotated, ClassVar, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from domain.insights.history import QueryHistory
-from domain.insights.model import DEFINITION_VERSION, RULE_BOUNDS, Analysis, RankBy, Rules
-from domain.insights.stored import StoredInsight
-from domain.insights.trend import Change, Overview
+from domain.insights.model import (
+    DEFINITION_VERSION,
+    RULE_BOUNDS,
+    Analysis,
+    QueryHistory,
+    RankBy,
+    Rules,
+    StoredInsight,
+)
+from domain.insights.overview import Change, Overview
 from entrypoints.http.protocol.answers import shown
 from entrypoints.http.protocol.pages import ListQuery, Page
 
@@ -324,7 +330,7 @@ def overview_view(found: Overview) -> AnalysisView:
     """As JSON: the current period, with the trend."""
     before = found.previous
     view = analysis_view(found.current)
-    view.trend = shown(TrendView, found.trend, before, before.period)
+    view.trend = shown(TrendView, found.rank_changes, before, before.period)
     return view
 
 

@@ -11,8 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from domain.errors import InvalidInput, NotFound, Violation
-from domain.insights.model import Period
-from domain.insights.rates import normalised_query
+from domain.insights.model import Period, normalised_query
 from domain.insights.service import InsightService
 from entrypoints.http.insights.insight_views import (
     AnalysisView,
@@ -31,12 +30,12 @@ from entrypoints.http.insights.insight_views import (
 from entrypoints.http.protocol.answers import JsonAnswer, json_response
 from entrypoints.http.protocol.operations import get, post
 from entrypoints.http.protocol.parameters import InPath, PageOf, Query
-from ports.search_insights import SearchAnalysis, SearchInsightStore
+from ports.insights import SearchAnalyser, SearchInsightRepository
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
-Store = NamedDependency[SkipValidation[SearchInsightStore]]
-Live = NamedDependency[SkipValidation[SearchAnalysis]]
+Store = NamedDependency[SkipValidation[SearchInsightRepository]]
+Live = NamedDependency[SkipValidation[SearchAnalyser]]
 Service = NamedDependency[SkipValidation[InsightService]]
 
 
@@ -79,23 +78,23 @@ class SearchInsightController(Controller):
 
     @get("/live")
     async def analyse_searches(
-        self, query: Query[ComparedQuery], search_analysis: Live, insight_service: Service
+        self, query: Query[ComparedQuery], search_analyser: Live, insight_service: Service
     ) -> JsonAnswer[AnalysisView]:
         """Analyse any period from the log itself, by rules of your own."""
         period, rules = insight_service.period(query.first, query.last), query.rules()
         if query.compare is not None:
             return json_response(overview_view(await insight_service.overview(period, rules)))
-        return json_response(analysis_view(await search_analysis.analyse(period, rules)))
+        return json_response(analysis_view(await search_analyser.analyse(period, rules)))
 
     @get("/history")
     async def follow_search_query(
-        self, query: Query[HistoryQuery], search_analysis: Live, insight_service: Service
+        self, query: Query[HistoryQuery], search_analyser: Live, insight_service: Service
     ) -> JsonAnswer[QueryHistoryView]:
         """Follow one query through a period, day by day."""
         if not normalised_query(query.query):
             raise InvalidInput.of([Violation(pointer="query", detail="must not be blank")])
         period = insight_service.period(query.first, query.last)
-        return json_response(history_view(await search_analysis.history(query.query, period)))
+        return json_response(history_view(await search_analyser.history(query.query, period)))
 
     @get("/{insight_date:str}")
     async def get_search_insight(

@@ -169,6 +169,11 @@ def read_query(request: Request[Any, Any, Any], struct: type[S], rules: Rules | 
         value = _from_text(raw[name], field.type, name, found)
         if len(found) == before:
             typed[name] = value
+    found += [
+        Violation(pointer=name, detail=_OUT_OF_YEARS)
+        for name, value in typed.items()
+        if _is_out_of_years(value)
+    ]
     if rules is not None:
         found += rules(typed)
     if found:
@@ -186,13 +191,9 @@ def _from_text(text: str, kind: Any, name: str, found: list[Violation]) -> Any:
         found.append(Violation(pointer=name, detail=problem))
         return None
     try:
-        value = msgspec.convert(text, kind)
+        return msgspec.convert(text, kind)
     except msgspec.ValidationError:
         return _converted(_number(text), kind, name, found)
-    if _is_out_of_years(value):
-        found.append(Violation(pointer=name, detail=_OUT_OF_YEARS))
-        return None
-    return value
 
 
 def _number(text: str) -> str | int | float:

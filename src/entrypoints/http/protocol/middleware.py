@@ -15,8 +15,9 @@ from entrypoints.logs import request_id
 
 _log = logging.getLogger("storekeeper.access")
 _WELL_FORMED: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
-# The server itself leaves the body out of an answer to HEAD. Litestar's own answer to OPTIONS knows
-# one handler of a path; what it says of a method that no path takes knows all of them.
+# Litestar answers HEAD only where a handler of its own does, and OPTIONS by one handler of a path.
+# So HEAD is asked as GET, and the server leaves the body out of the answer; OPTIONS is asked as a
+# method that no path takes, since what Litestar says of that knows every handler of the path.
 _INNER: Final = {"HEAD": "GET", "OPTIONS": ASK_ALLOWED}
 _SECURITY: Final = [
     (b"strict-transport-security", b"max-age=31536000"),
@@ -25,7 +26,7 @@ _SECURITY: Final = [
 ]
 
 
-class Envelope:
+class ExchangeMiddleware:
     """Wraps the whole application."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, get_args
 
 import msgspec
@@ -89,6 +90,12 @@ def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
                     yield route.path_format, method.lower(), handler
 
 
+@cache
+def _members(struct: type[msgspec.Struct]) -> Sequence[msgspec.structs.FieldInfo]:
+    """Always the same, so that their types can be known again by identity."""
+    return msgspec.structs.fields(struct)
+
+
 def _types(handler: HTTPRouteHandler) -> Iterator[Any]:
     """Every type that the description of an operation has a schema of."""
     stated: Operation = handler.opt[OPERATION]
@@ -96,7 +103,7 @@ def _types(handler: HTTPRouteHandler) -> Iterator[Any]:
     for part in stated.parts:
         yield part.path_schema()
         if (struct := part.query_struct()) is not None:
-            yield from (member.type for member in msgspec.structs.fields(struct))
+            yield from (member.type for member in _members(struct))
         if (body := part.body()) is not None:
             yield body.kind
     yield from (kind for kind, *_ in stated.more.values())
@@ -143,7 +150,7 @@ def _parameters(parts: Sequence[RequestPart], found: Mapping[int, Any]) -> Itera
             yield {"name": part.name, "in": "path", "required": True, "schema": found[id(kind)]}
     for part in parts:
         struct = part.query_struct()
-        for member in () if struct is None else msgspec.structs.fields(struct):
+        for member in () if struct is None else _members(struct):
             schema = dict(found[id(member.type)])
             described = schema.pop("description", None)
             yield {

@@ -1,18 +1,24 @@
-"""Errors as `application/problem+json` (RFC 9457): the one place that knows both."""
+"""Errors as `application/problem+json` (RFC 9457): the one place that knows both.
+
+`/problems/{code}`, where the `type` of a problem document leads, tells people what each means.
+"""
 
 from __future__ import annotations
 
+import html
+import inspect
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar import Request, Response, get
+from litestar.exceptions import HTTPException, NotFoundException
+from litestar.params import FromPath
 from litestar.types import Receive, Send
 
 from domain.errors import (
@@ -37,9 +43,27 @@ from domain.errors import (
 _log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
-_CLIENT_LEFT: Final = "client disconnected prematurely"  # Litestar's words; no defect of ours
+# No defect of ours. Litestar has no class of its own for it: these words alone tell it from others.
+_CLIENT_LEFT: Final = "client disconnected prematurely"
 ASK_ALLOWED: Final = "ASK-ALLOWED"
 """Stands for OPTIONS inside the application: a method that no path takes."""
+
+
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{code}</title>
+<link rel="icon" href="data:,">
+</head>
+<body>
+<h1>{title}</h1>
+<p><code>{code}</code>, status {status}</p>
+<p>{text}</p>
+</body>
+</html>
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +304,7 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
 
 
 def _allowed(known: str) -> str:
-    """The methods of a path: those that Litestar knows, and those that the envelope adds."""
+    """The methods of a path: those that Litestar knows, and those that the middleware adds."""
     methods = {*known.split(", "), "OPTIONS"}
     return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
@@ -295,3 +319,37 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
         status=DEFECT.status,
         detail="The server failed. The log holds the cause under this request's id.",
     )
+
+
+@get("/problems/{code:str}")
+async def problem_page(code: FromPath[str]) -> Response[str]:
+    """What one code means."""
+    for known, kind, text in explained():
+        if known == code:
+            page = _PAGE.format(
+                code=code,
+                title=html.escape(kind.title),
+                status=int(kind.status),
+                text=html.escape(text),
+            )
+            headers = {
+                "Cache-Control": "public, max-age=3600",
+                "Content-Security-Policy": "default-src 'none'; img-src data:",
+            }
+            return Response(page, media_type="text/html", headers=headers)
+    raise NotFoundException
+
+
+def explained() -> Iterator[tuple[str, Kind, str]]:
+    """Every code that an answer can have: code, kind, and what it means."""
+    yield from REFUSED.values()
+    yield "internal", DEFECT, "The server failed; its log holds the cause under the request's id."
+    yield from _below(AppError)
+
+
+def _below(error: type[AppError]) -> Iterator[tuple[str, Kind, str]]:
+    for each in error.__subclasses__():
+        kind = kind_of(each)
+        if kind is not None:
+            yield each.code, kind, (inspect.getdoc(each) or "").split("\n\n", 1)[0]
+        yield from _below(each)

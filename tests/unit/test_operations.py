@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, ClassVar
+
+import pytest
+from litestar import Litestar
+from litestar.di import NamedDependency, Provide
+from litestar.exceptions import HTTPException
+from litestar.params import SkipValidation
+from litestar.testing import AsyncTestClient
+from msgspec import Struct
+
+from domain.errors import AppError, EmailTaken, Violation
+from entrypoints.http.protocol.answers import Id, JsonAnswer, json_response, path_id
+from entrypoints.http.protocol.openapi import document
+from entrypoints.http.protocol.operations import delete, get, patch, put
+from entrypoints.http.protocol.pages import Cursors, ListQuery, Page
+from entrypoints.http.protocol.parameters import Body, InPath, MergePatch, PageOf, WritesVersion
+from entrypoints.http.protocol.problems import on_app_error, on_http_error
+
+
+class Chair(Struct, forbid_unknown_fields=True):
+    """A chair."""
+
+    EXAMPLE: ClassVar = {"legs": 4}
+
+    legs: int
+
+
+class ChairPage(Page[Chair]):
+    """One page, newest first."""
+
+
+class ChairQuery(ListQuery, forbid_unknown_fields=True):
+    """Filters and position of the list."""
+
+    legs: int | None = None
+
+
+ChairId = Annotated[int, InPath(partial(path_id, what="chair"), Id)]
+Stock = NamedDependency[SkipValidation[list[int]]]
+
+
+@put("/chairs/{chair_id:str}", tags=["chairs"], errors=[EmailTaken])
+async def replace_chair(
+    chair_id: ChairId, body: Body[Chair], versions: WritesVersion, stock: Stock
+) -> JsonAnswer[Chair]:
+    """Replace a
+    chair.
+
+    And more that is not said in the document.
+    """
+    return json_response(Chair(legs=chair_id + body.legs + len(versions) + sum(stock)))
+
+
+@patch("/chairs/{chair_id:str}", tags=["chairs"], stored=False)
+async def patch_chair(chair_id: ChairId, body: MergePatch[Chair | None]) -> JsonAnswer[Chair]:
+    """Change a chair, or its paint."""
+    return json_response(Chair(legs=chair_id) if body is None else body)
+
+
+@get("/chairs", tags=["chairs"])
+async def list_chairs(page: PageOf[ChairQuery]) -> JsonAnswer[ChairPage]:
+    """List chairs."""
+    after = page.before(int) or 0
+    chairs = [Chair(legs=legs) for legs in range(after + 1, after + 1 + page.read_limit)]
+    return page.answer(ChairPage, chairs, lambda chair: chair, lambda chair: chair.legs)
+
+
+@delete("/chairs/{chair_id:str}", tags=["chairs"], stored=False)
+async def delete_chair(chair_id: ChairId) -> None:
+    """Delete a chair."""
+
+
+def too_many_legs(members: Any) -> list[Violation]:
+    wrong = members.get("legs", 0) > 100
+    return [Violation(pointer="/legs", detail="are too many")] if wrong else []
+
+
+@pytest.fixture
+def app() -> Litestar:
+    return Litestar(
+        route_handlers=[replace_chair, patch_chair, list_chairs, delete_chair],
+        dependencies={
+            "rules": Provide(lambda: too_many_legs, sync_to_thread=False),
+            "cursors": Provide(lambda: Cursors(b"secret"), sync_to_thread=False),
+            "stock": Provide(lambda: [1000], sync_to_thread=False),
+        },
+        exception_handlers={AppError: on_app_error, HTTPException: on_http_error},
+        openapi_config=None,
+    )
+
+
+async def test_the_parts_of_a_request_stand_beside_the_dependencies(app: Litestar) -> None:
+    async with AsyncTestClient(app) as client:
+        answer = await client.put("/chairs/7", json={"legs": 4})
+    assert (answer.status_code, answer.json()) == (200, {"legs": 7 + 4 + 2 + 1000})
+
+
+async def test_of_two_faults_the_first_in_the_signature_is_told(app: Litestar) -> None:
+    async with AsyncTestClient(app) as client:
+        answers = [
+            await client.put("/chairs/x", json={"legs": "four"}),
+            await client.put("/chairs/7", json={"legs": 101, "arms": 2}),
+        ]
+    assert [answer.json()["code"] for answer in answers] == ["not_found", "validation_failed"]
+    assert [each["pointer"] for each in answers[1].json()["errors"]] == ["/legs", "/arms"]
+
+
+async def test_a_body_that_may_be_none_need_not_be_sent(app: Litestar) -> None:
+    async with AsyncTestClient(app) as client:
+        assert (await client.patch("/chairs/7")).json() == {"legs": 7}
+        assert (await client.patch("/chairs/7", json={"legs": 3})).json() == {"legs": 3}
+        assert (await client.delete("/chairs/7")).status_code == 204
+
+
+async def test_a_page_leads_to_the_next_with_its_filters(app: Litestar) -> None:
+    async with AsyncTestClient(app) as client:
+        first = await client.get("/chairs?legs=4&limit=2")
+        assert first.json()["items"] == [{"legs": 1}, {"legs": 2}]
+        assert first.headers["link"] == f'<{first.json()["next"]}>; rel="next"'
+        second = await client.get(first.json()["next"])
+    assert second.json()["items"] == [{"legs": 3}, {"legs": 4}]
+    assert "legs=4&limit=2&cursor=" in second.json()["next"]
+
+
+def test_the_document_is_made_from_the_signature(app: Litestar) -> None:
+    paths = document(app, version="1")["paths"]
+    replaced, patched = paths["/chairs/{chair_id}"]["put"], paths["/chairs/{chair_id}"]["patch"]
+    listed, deleted = paths["/chairs"]["get"], paths["/chairs/{chair_id}"]["delete"]
+    assert (replaced["operationId"], replaced["summary"]) == ("replace_chair", "Replace a chair")
+    assert replaced["tags"] == ["chairs"]
+    assert [each["name"] for each in replaced["parameters"]] == [
+        "chair_id",
+        "If-Match",
+        "If-None-Match",
+    ]
+    assert {"200", "400", "404", "409", "412", "413", "415", "422", "500", "503", "504"} == set(
+        replaced["responses"]
+    )
+    assert {"400", "404", "413", "415", "422", "500", "200"} == set(patched["responses"])
+    assert {"404", "500", "204"} == set(deleted["responses"])
+    assert "ETag" in replaced["responses"]["200"]["headers"]
+    content = replaced["requestBody"]["content"]["application/json"]
+    assert content == {
+        "schema": {"$ref": "#/components/schemas/Chair"},
+        "examples": {"typical": {"value": {"legs": 4}}},
+    }
+    assert (replaced["requestBody"]["required"], patched["requestBody"]["required"]) == (
+        True,
+        False,
+    )
+    assert set(patched["requestBody"]["content"]) == {
+        "application/merge-patch+json",
+        "application/json",
+    }
+    assert [each["name"] for each in listed["parameters"]] == ["legs", "limit", "cursor"]
+    page = listed["responses"]["200"]
+    assert page["content"]["application/json"]["examples"]["typical"]["value"] == {
+        "items": [{"legs": 4}],
+        "next": None,
+    }
+    assert "Link" in page["headers"]
