@@ -22,10 +22,9 @@ from domain.comparison.results import (
     answers_by_key,
 )
 from domain.datasets.messages import messages
-from domain.extraction.builtin import DEFAULT
 from domain.extraction.calls import FailureKind, Usage
-from domain.extraction.model import Evidence, Flag, FlagKind, Status
-from domain.extraction.schema import Field, FieldType, Schema, Value
+from domain.extraction.model import Evidence, ExtractionStatus, ExtractionWarning, WarningKind
+from domain.extraction.schema import DEFAULT, Field, FieldType, Schema, Value
 
 FIELDS = ("field_1", "field_2", "field_3")
 _SCRIPT = "document.title='owned'"
@@ -125,7 +124,7 @@ def _answer(
             contestant=contestant.name,
             text_id=text.id,
             repeat=repeat,
-            status=Status.FAILED,
+            status=ExtractionStatus.FAILED,
             fields=dict.fromkeys(FIELDS),
             failure=FailureKind.INVALID_JSON,
             latency_s=2.0,
@@ -140,7 +139,7 @@ def _answer(
         contestant=contestant.name,
         text_id=text.id,
         repeat=repeat,
-        status=Status.VALID,
+        status=ExtractionStatus.VALID,
         fields=fields,
         evidence=tuple(evidence),
         warnings=tuple(warnings),
@@ -155,7 +154,7 @@ def _answer(
 
 def _read(
     rng: random.Random, text: LabelledText, skill: float
-) -> tuple[Mapping[str, Value], list[Evidence], list[Flag]]:
+) -> tuple[Mapping[str, Value], list[Evidence], list[ExtractionWarning]]:
     assert text.gold is not None
     fields: dict[str, Value] = dict(text.gold)
     evidence, warnings = [], []
@@ -165,7 +164,10 @@ def _read(
             if text.attack is not None and name in text.attack:
                 fields[name] = text.attack[name]
                 warnings.append(
-                    Flag(kind=FlagKind.EMBEDDED_INSTRUCTION, detail="The text speaks to the model.")
+                    ExtractionWarning(
+                        kind=WarningKind.EMBEDDED_INSTRUCTION,
+                        detail="The text speaks to the model.",
+                    )
                 )
             elif value is None or rng.random() > 0.5:
                 fields[name] = 12 if name == "field_3" else text.text[:12]
@@ -200,7 +202,7 @@ def answer(text_id: str, contestant: str = "a", **members: Any) -> ContestantAns
     """A valid answer; other members than those of `ContestantAnswer` are its fields."""
     own = {name: members.pop(name) for name in list(members) if name in ContestantAnswer.__slots__}
     own.setdefault("fields", members)
-    own.setdefault("status", Status.VALID)
+    own.setdefault("status", ExtractionStatus.VALID)
     return ContestantAnswer(contestant=contestant, text_id=text_id, **own)
 
 
@@ -210,15 +212,15 @@ def failed(
     return ContestantAnswer(
         contestant=contestant,
         text_id=text_id,
-        status=Status.FAILED,
+        status=ExtractionStatus.FAILED,
         fields={},
         failure=kind,
         **members,
     )
 
 
-def flag(kind: FlagKind) -> Flag:
-    return Flag(kind=kind, detail="see there")
+def flag(kind: WarningKind) -> ExtractionWarning:
+    return ExtractionWarning(kind=kind, detail="see there")
 
 
 def found(name: str, start: int, end: int) -> Evidence:

@@ -32,7 +32,7 @@ ORDER BY j.id DESC
 LIMIT :limit;
 
 -- A job that would stop again at once is left as it is.
--- name: obey
+-- name: apply
 UPDATE extraction_jobs
 SET status = :status,
     reason_code = :reason_code,

@@ -1,7 +1,7 @@
 -- Known answers, and the questions that are being asked.
 
 -- The texts themselves are compared; the hash only finds them.
--- name: recall
+-- name: lookup
 SELECT asked.text, known.id, known.status
 FROM unnest(:texts::text[]) AS asked (text)
 CROSS JOIN LATERAL (

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import IO, Any, Final
 
 from domain.errors import InvalidInput, Violation
-from domain.jobs.items import Document
-from domain.jobs.service import check_document
+from domain.extraction.jobs.items import Document
+from domain.extraction.jobs.service import check_document
 from domain.strict_json import NotStrictJson, printable, read_json
 
 LONGEST_LINE: Final = 8_388_608

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from domain.errors import InvalidInput, Violation
-from domain.extraction.prices import Price, PriceTable
+from domain.extraction.calls import Price, PriceTable
 from entrypoints.strict_yaml import read_yaml
 
 SHIPPED: Final = Path(__file__).with_name("prices.yaml")

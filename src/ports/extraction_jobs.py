@@ -1,20 +1,34 @@
-"""Storage of extraction jobs, as the people who order them need it."""
+"""Extraction jobs: kept, worked through by workers, asked in batches, answered from the known."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from domain.jobs.items import Document, ItemResult, ItemState
-from domain.jobs.model import Caps, ExtractionJob, JobDraft, JobId, Order
+from domain.errors import Conflict
+from domain.extraction.jobs.items import ClaimedItem, Document, ItemResult, ItemState, Settlement
+from domain.extraction.jobs.model import (
+    ExtractionJob,
+    JobCaps,
+    JobCommand,
+    JobId,
+    JobSpec,
+    JobSpending,
+    JobStatus,
+    NewJob,
+    WorkerId,
+)
+from domain.extraction.model import ExtractionId, ExtractionStatus
+from ports.language_models import BatchId
 
 
-class ExtractionJobIntake(Protocol):
+class ExtractionJobWriter(Protocol):
     """Takes new jobs; lives in a unit of work."""
 
     @abstractmethod
-    async def add(self, draft: JobDraft, documents: AsyncIterable[Document]) -> ExtractionJob:
+    async def add(self, draft: NewJob, documents: AsyncIterable[Document]) -> ExtractionJob:
         """Store a running job with its documents, at least one, in their order.
 
         What `documents` raises goes to the caller, and nothing is stored. They are not collected:
@@ -48,12 +62,14 @@ class ExtractionJobRepository(Protocol):
         ...
 
     @abstractmethod
-    async def obey(self, job_id: JobId, order: Order, caps: Caps | None = None) -> ExtractionJob:
-        """Carry out `order`; returns the new state. A job that stands there already stays so.
+    async def apply(
+        self, job_id: JobId, command: JobCommand, caps: JobCaps | None = None
+    ) -> ExtractionJob:
+        """Carry out `command`; returns the new state. A job that stands there already stays so.
 
         Args:
             job_id: which.
-            order: pause, resume or cancel.
+            command: pause, resume or cancel.
             caps: the members that are not None replace those of the job.
 
         Raises:
@@ -81,4 +97,232 @@ class ExtractionJobRepository(Protocol):
     @abstractmethod
     async def workers(self) -> int:
         """How many workers are alive."""
+        ...
+
+
+class LeaseLost(Conflict):
+    """The worker did not renew its lease in time, and others took over what it had."""
+
+    code = "lease_lost"
+
+
+class ExtractionQueue(Protocol):
+    """Hands each document to one worker at a time.
+
+    A worker lives as long as its lease, which it renews; what a dead worker had goes back to the
+    others. Only the last claim of a document can settle it, so a worker that was thought dead
+    overwrites nothing.
+
+    Raises (each method):
+        DatabaseUnavailable, DatabaseBusy, DatabaseReadOnly, StatementTimedOut: see `domain.errors`.
+    """
+
+    @abstractmethod
+    async def enlist(self, worker: WorkerId, *, host: str, lease_s: float) -> None:
+        """Make a worker known, for `lease_s` from now."""
+        ...
+
+    @abstractmethod
+    async def renew(self, worker: WorkerId, *, lease_s: float) -> Mapping[JobId, JobStatus]:
+        """Extend the lease to `lease_s` from now; returns how the jobs of what it has stand.
+
+        Raises:
+            LeaseLost: what the worker had went to others.
+        """
+        ...
+
+    @abstractmethod
+    async def claim(self, worker: WorkerId, *, limit: int) -> Sequence[ClaimedItem]:
+        """Take up to `limit` documents that are due, a share from each running job.
+
+        Raises:
+            LeaseLost: the worker is not known, or its lease is over.
+        """
+        ...
+
+    @abstractmethod
+    async def settle(
+        self, worker: WorkerId, settlements: Sequence[Settlement]
+    ) -> Mapping[JobId, JobStatus]:
+        """Store what became of claimed documents, with their results, their cost and their jobs.
+
+        Settlements whose claim is no longer the last, or whose document is settled already, change
+        nothing: the call may be repeated when its outcome is not known. A job ends with its last
+        document; it is paused when a cap is reached.
+
+        Returns:
+            How each job of the settlements stands now.
+        """
+        ...
+
+    @abstractmethod
+    async def release_lapsed(self) -> int:
+        """Give back what workers had whose lease is over; returns how many documents."""
+        ...
+
+    @abstractmethod
+    async def retire(self, worker: WorkerId) -> None:
+        """Give back what the worker has, and forget it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheQuery:
+    """What is asked of a text.
+
+    Attributes:
+        schema: name of the schema.
+        schema_version: its version.
+        prompts: (provider, prompt hash) of each provider that may answer, the preferred first;
+            the hash stands for prompt, model and parameters.
+    """
+
+    schema: str
+    schema_version: int
+    prompts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedExtraction:
+    """A stored record: VALID or PARTIAL, for what failed may be asked again."""
+
+    id: ExtractionId
+    status: ExtractionStatus
+
+
+class ExtractionCache(Protocol):
+    """Answers questions from the store, and keeps two workers from asking the same at once.
+
+    Raises (each method):
+        DatabaseUnavailable, DatabaseBusy, DatabaseReadOnly, StatementTimedOut: see `domain.errors`.
+    """
+
+    @abstractmethod
+    async def lookup(
+        self, texts: Sequence[str], query: CacheQuery
+    ) -> Mapping[str, CachedExtraction]:
+        """The newest stored record of each text that has one, by the first provider that has."""
+        ...
+
+    @abstractmethod
+    async def reserve(self, worker: WorkerId, keys: Collection[bytes]) -> Set[bytes]:
+        """Mark questions as asked by `worker`; returns those that no other worker asks now.
+
+        A reservation ends with its settlement, with `release`, and with the worker's lease.
+
+        Raises:
+            LeaseLost: the worker is not known.
+        """
+        ...
+
+    @abstractmethod
+    async def release(self, worker: WorkerId, keys: Collection[bytes]) -> None:
+        """End reservations of the worker."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedBatch:
+    """A batch in the hands of a worker.
+
+    Attributes:
+        id: its identity: its token at the provider, and the worker that has its documents.
+        job_id: whose documents they are.
+        job_status: how that job stands.
+        spec: what is done with them.
+        caps: what the job may use.
+        spending: what it used so far.
+        turn: how often the batch was taken: only the last turn may change it.
+        age_s: time since it was opened, in seconds.
+        provider_id: the provider's id of it; None while nobody knows that there is one.
+        prompt_hash: what is asked in it, besides the texts; None until it is submitted.
+        unsure_s: time since somebody began to submit it without a known end, in seconds.
+    """
+
+    id: WorkerId
+    job_id: JobId
+    job_status: JobStatus
+    spec: JobSpec
+    caps: JobCaps
+    turn: int
+    age_s: float
+    spending: JobSpending = field(default_factory=JobSpending)
+    provider_id: BatchId | None = None
+    prompt_hash: str | None = None
+    unsure_s: float | None = None
+
+
+class ProviderBatches(Protocol):
+    """Keeps batches until every document of them is settled.
+
+    A batch has its documents as a worker has: they are settled through `ExtractionQueue` under the
+    batch's own id. Its lease does not lapse: no death of a process gives them to others. One
+    process at a time looks after a batch.
+
+    Raises (each method):
+        DatabaseUnavailable, DatabaseBusy, DatabaseReadOnly, StatementTimedOut: see `domain.errors`.
+    """
+
+    @abstractmethod
+    async def open(self, batch_id: WorkerId, *, limit: int, lease_s: float) -> ClaimedBatch | None:
+        """Put up to `limit` documents of one job that asks in batches into a new batch.
+
+        A job with a cap has one batch at a time.
+
+        Args:
+            batch_id: a new identity.
+            limit: documents, at most.
+            lease_s: for so long the caller looks after it.
+
+        Returns:
+            The batch; None when no document is due, or another process opens one just now.
+        """
+        ...
+
+    @abstractmethod
+    async def take(self, *, limit: int, lease_s: float) -> Sequence[ClaimedBatch]:
+        """Look after up to `limit` batches that are due, for `lease_s`."""
+        ...
+
+    @abstractmethod
+    async def items(self, batch_id: WorkerId) -> Sequence[ClaimedItem]:
+        """Its documents that are not settled, in their order."""
+        ...
+
+    @abstractmethod
+    async def note(
+        self,
+        batch: ClaimedBatch,
+        *,
+        prompt_hash: str | None = None,
+        provider_id: BatchId | None = None,
+        unsure: bool = False,
+    ) -> bool:
+        """Store what is known of its submission; False when others took it meanwhile.
+
+        Args:
+            batch: with the turn in which it was taken.
+            prompt_hash: what is asked in it.
+            provider_id: the provider's id of it.
+            unsure: it is being submitted, and how that ends is not known yet.
+        """
+        ...
+
+    @abstractmethod
+    async def put_off(self, batch: ClaimedBatch, *, seconds: float) -> bool:
+        """Nobody else takes it for so long; False when others took it meanwhile."""
+        ...
+
+    @abstractmethod
+    async def close(self, batch_id: WorkerId) -> None:
+        """End it; documents that are not settled go back. Does nothing to a closed one."""
+        ...
+
+
+class WorkerWakeup(Protocol):
+    """A hint and nothing more: workers also look by themselves every few seconds."""
+
+    @abstractmethod
+    async def wake(self) -> None:
+        """Wake a worker, if the queue can be reached; a lost hint is no error."""
         ...

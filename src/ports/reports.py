@@ -7,8 +7,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from domain.extraction.jobs.items import ItemResult
 from domain.extraction.schema import Schema
-from domain.jobs.items import ItemResult
 
 
 class ResultFormat(Protocol):

@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ports.comparison import ComparisonRepository
-from ports.extraction_jobs import ExtractionJobIntake
-from ports.extractions import ExtractionRepository
+from ports.extraction import ExtractionRepository
+from ports.extraction_jobs import ExtractionJobWriter
 from ports.idempotency import IdempotencyStore
 from ports.insights import SearchClickWriter
 from ports.records import OrderRepository, UserRepository
@@ -37,7 +37,7 @@ class UnitOfWork(Protocol):
 
     @property
     @abstractmethod
-    def extraction_jobs(self) -> ExtractionJobIntake:
+    def extraction_jobs(self) -> ExtractionJobWriter:
         """New extraction jobs, inside this unit."""
         ...
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 import click
 
 from adapters.llm.capabilities import profile_of
-from domain.extraction.builtin import ORDER_MESSAGE
 from domain.extraction.prompting import build_prompt
+from domain.extraction.schema import ORDER_MESSAGE
 from fake_provider.testing import FakeProcess, spawned_fake
 from tests.benchmarks.task import Run, Task
 

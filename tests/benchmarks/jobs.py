@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from domain.jobs.items import Document, ItemResult, ItemState
-from domain.jobs.model import ExtractionJob, JobId, JobStatus, Order
+from domain.extraction.jobs.items import Document, ItemResult, ItemState
+from domain.extraction.jobs.model import ExtractionJob, JobCommand, JobId, JobStatus
 from entrypoints.container.services import Container, open_container
 from entrypoints.settings import Settings
 from fake_provider.testing import FakeProcess
@@ -124,7 +124,7 @@ class JobStack:
 
     def resume(self, job_id: JobId) -> None:
         """Let it go on."""
-        self._runner.run(self._container.extraction_job_service().order(job_id, Order.RESUME))
+        self._runner.run(self._container.extraction_job_service().apply(job_id, JobCommand.RESUME))
 
     def wait_until(
         self,

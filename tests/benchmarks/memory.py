@@ -6,7 +6,7 @@ import time
 from itertools import pairwise
 from typing import Final
 
-from domain.jobs.model import JobId
+from domain.extraction.jobs.model import JobId
 from tests.benchmarks.harness import Options, play, provider
 from tests.benchmarks.jobs import JobStack, Worker, completed, job_stack
 from tests.benchmarks.results import Report, at_most, never_more

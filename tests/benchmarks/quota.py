@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from domain.jobs.model import JobStatus
+from domain.extraction.jobs.model import JobStatus
 from fake_provider.testing import FakeProcess
 from tests.benchmarks.harness import Options, play, provider
 from tests.benchmarks.jobs import completed, job_stack

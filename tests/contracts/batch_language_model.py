@@ -8,17 +8,19 @@ from typing import Literal, Protocol
 
 import pytest
 
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.calls import CallFailed, FailureKind
+from domain.extraction.calls import FailureKind, ModelCallFailed
 from domain.extraction.prompting import build_prompt
-from ports.batch_language_model import (
+from domain.extraction.schema import ORDER_MESSAGE
+from ports.language_models import (
+    Answer,
     BatchId,
     BatchLanguageModel,
     BatchOutcome,
     BatchRequest,
     BatchStatus,
+    Finish,
+    ModelProfile,
 )
-from ports.language_model import Answer, Finish, ModelProfile
 from tests.contracts.contract import Contract
 
 Ending = Literal["completed", "expired", "failed"]
@@ -137,7 +139,7 @@ class BatchLanguageModelContract(Contract):
         assert (await self.ended(world, batch_id)).failure is None
         outcomes = await self.outcomes(world, batch_id)
         failed = outcomes["4-0"].result
-        assert isinstance(failed, CallFailed)
+        assert isinstance(failed, ModelCallFailed)
         assert failed.failure.kind is FailureKind.SERVER_ERROR
         assert [each.outcome for each in failed.attempts] == [FailureKind.SERVER_ERROR]
         assert failed.attempts[0].batched

@@ -19,11 +19,11 @@ from domain.comparison.model import (
 )
 from domain.comparison.results import ContestantAnswer
 from domain.errors import NotFound
-from domain.extraction.builtin import DEFAULT
 from domain.extraction.calls import FailureKind, Usage
-from domain.extraction.model import Evidence, Flag, FlagKind, Status
-from domain.jobs.items import Document
-from domain.jobs.model import Assignment, JobDraft
+from domain.extraction.jobs.items import Document
+from domain.extraction.jobs.model import JobSpec, NewJob
+from domain.extraction.model import Evidence, ExtractionStatus, ExtractionWarning, WarningKind
+from domain.extraction.schema import DEFAULT
 from ports.comparison import ComparisonLog, ComparisonRepository
 from ports.unit_of_work import UnitOfWorkFactory
 from tests.comparisons import LOCAL, OTHER, PROVENANCE, TEXTS, a_spec
@@ -51,10 +51,10 @@ async def added(store: ComparisonStore, spec: ComparisonSpec = SPEC) -> Comparis
     async with store.open_unit() as unit:
         links = []
         for contestant in spec.contestants:
-            assignment = Assignment(
+            job_spec = JobSpec(
                 schema="default", schema_version=1, providers=(contestant.provider,), reuse=False
             )
-            job = await unit.extraction_jobs.add(JobDraft(assignment=assignment), documents())
+            job = await unit.extraction_jobs.add(NewJob(spec=job_spec), documents())
             links.append(ComparisonJob(contestant=contestant.name, repeat=0, job_id=job.id))
         comparison = await unit.comparisons.add(spec, links)
         await unit.commit()
@@ -121,10 +121,10 @@ class ComparisonsContract(Contract):
 ANSWER = ContestantAnswer(
     contestant="local",
     text_id="a",
-    status=Status.PARTIAL,
+    status=ExtractionStatus.PARTIAL,
     fields={"field_1": "Zoë 李", "field_2": ["x", 1, 2.5, True, None], "field_3": 9},
     evidence=(Evidence(field="field_1", quote="Zoë 李", start=0, end=5),),
-    warnings=(Flag(kind=FlagKind.UNGROUNDED, detail="It did not stand there."),),
+    warnings=(ExtractionWarning(kind=WarningKind.UNGROUNDED, detail="It did not stand there."),),
     attempts=3,
     reasks=1,
     latency_s=1.25,
@@ -136,7 +136,7 @@ FAILED = ContestantAnswer(
     contestant="local",
     text_id="b",
     repeat=2,
-    status=Status.FAILED,
+    status=ExtractionStatus.FAILED,
     fields={},
     failure=FailureKind.INVALID_JSON,
 )
@@ -179,7 +179,11 @@ class ComparisonLogContract(Contract):
         log.begin(a_spec(), PROVENANCE)
         log.append(FAILED)
         better = ContestantAnswer(
-            contestant="local", text_id="b", repeat=2, status=Status.VALID, fields={"field_3": 1}
+            contestant="local",
+            text_id="b",
+            repeat=2,
+            status=ExtractionStatus.VALID,
+            fields={"field_3": 1},
         )
         log.append(better)
         found = log.read()

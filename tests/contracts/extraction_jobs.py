@@ -1,4 +1,4 @@
-"""What every store of extraction jobs holds, for those who order them and for workers."""
+"""What every store of extraction jobs holds, for those who make them and for workers."""
 
 from __future__ import annotations
 
@@ -12,30 +12,46 @@ from uuid import uuid4
 import pytest
 
 from domain.errors import Conflict, NotFound
-from domain.extraction.calls import Attempt, Failure, FailureKind, Usage
-from domain.extraction.model import Evidence, Extraction, ExtractionId, ExtractionResult, Status
-from domain.jobs.items import ClaimedItem, Document, Halt, ItemState, Settlement
-from domain.jobs.model import (
-    Assignment,
-    Caps,
+from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, Usage
+from domain.extraction.jobs.items import (
+    ClaimedItem,
+    Document,
+    ItemState,
+    JobInterruption,
+    Settlement,
+)
+from domain.extraction.jobs.model import (
     ExtractionJob,
-    JobDraft,
+    JobCaps,
+    JobCommand,
     JobId,
+    JobSpec,
+    JobSpending,
     JobStatus,
-    Order,
+    NewJob,
     Reason,
-    Spending,
     WorkerId,
 )
-from ports.extraction_jobs import ExtractionJobRepository
-from ports.extraction_queue import ExtractionQueue, LeaseLost
-from ports.known_extractions import KnownExtractions, Question
+from domain.extraction.model import (
+    Evidence,
+    Extraction,
+    ExtractionId,
+    ExtractionResult,
+    ExtractionStatus,
+)
+from ports.extraction_jobs import (
+    CacheQuery,
+    ExtractionCache,
+    ExtractionJobRepository,
+    ExtractionQueue,
+    LeaseLost,
+)
 from ports.unit_of_work import UnitOfWorkFactory
 from tests.contracts.contract import Contract
 
 LEASE_S = 20.0
-ASSIGNMENT = Assignment(schema="default", schema_version=1, providers=("openai",))
-QUESTION = Question(schema="default", schema_version=1, prompts=(("openai", "p1"),))
+ASSIGNMENT = JobSpec(schema="default", schema_version=1, providers=("openai",))
+QUERY = CacheQuery(schema="default", schema_version=1, prompts=(("openai", "p1"),))
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
 
@@ -49,15 +65,15 @@ class JobStore:
 
     jobs: ExtractionJobRepository
     queue: ExtractionQueue
-    known: KnownExtractions
+    cache: ExtractionCache
     open_unit: UnitOfWorkFactory
     let_pass: Callable[[timedelta], Awaitable[None]]
 
     async def job(
         self,
         texts: Sequence[str] = ("one", "two", "three"),
-        assignment: Assignment = ASSIGNMENT,
-        caps: Caps | None = None,
+        spec: JobSpec = ASSIGNMENT,
+        caps: JobCaps | None = None,
     ) -> ExtractionJob:
         """A job that is there already."""
 
@@ -66,7 +82,7 @@ class JobStore:
                 yield Document(text=text, id=f"doc-{text}")
 
         async with self.open_unit() as unit:
-            draft = JobDraft(assignment=assignment, caps=caps or Caps())
+            draft = NewJob(spec=spec, caps=caps or JobCaps())
             job = await unit.extraction_jobs.add(draft, documents())
             await unit.commit()
         return job
@@ -84,7 +100,7 @@ class JobStore:
 
 def a_result(
     text: str,
-    status: Status = Status.VALID,
+    status: ExtractionStatus = ExtractionStatus.VALID,
     *,
     provider: str = "openai",
     prompt_hash: str = "p1",
@@ -92,8 +108,8 @@ def a_result(
     created_at: datetime = NOW,
 ) -> Extraction:
     """A result of a call of 110 tokens."""
-    failed = status in {Status.REFUSED, Status.FAILED}
-    kind = FailureKind.REFUSED if status is Status.REFUSED else FailureKind.INVALID_JSON
+    failed = status in {ExtractionStatus.REFUSED, ExtractionStatus.FAILED}
+    kind = FailureKind.REFUSED if status is ExtractionStatus.REFUSED else FailureKind.INVALID_JSON
     attempt = Attempt(
         provider=provider,
         model="m-1",
@@ -108,7 +124,7 @@ def a_result(
         fields={"field_1": None if failed else "Zoë", "field_2": None, "field_3": 3},
         evidence=() if failed else (Evidence(field="field_1", quote="Zoë", start=0, end=3),),
         warnings=(),
-        failure=Failure(kind=kind, detail="No record.") if failed else None,
+        failure=ExtractionFailure(kind=kind, detail="No record.") if failed else None,
         provider=provider,
         model="m-1",
         attempts=(attempt,),
@@ -120,14 +136,16 @@ def a_result(
     return Extraction(id=ExtractionId(uuid4()), text=text, result=result, created_at=created_at)
 
 
-SPENT = Spending(
+SPENT = JobSpending(
     calls=1,
     usage=Usage(input_tokens=100, cached_tokens=20, output_tokens=10),
     cost_usd=Decimal("0.001"),
 )
 
 
-def done(item: ClaimedItem, status: Status = Status.VALID, **more: object) -> Settlement:
+def done(
+    item: ClaimedItem, status: ExtractionStatus = ExtractionStatus.VALID, **more: object
+) -> Settlement:
     """The document is done by a call."""
     extraction = a_result(item.text, status)
     settled = Settlement(
@@ -151,19 +169,19 @@ class ExtractionJobsContract(Contract):
     # --- taking jobs
 
     async def test_a_new_job_runs_and_counts_its_documents(self, store: JobStore) -> None:
-        caps = Caps(max_cost_usd=Decimal(1_000_000_000), max_tokens=2**62)
+        caps = JobCaps(max_cost_usd=Decimal(1_000_000_000), max_tokens=2**62)
         assert caps.violations() == []
-        assignment = Assignment(
+        spec = JobSpec(
             schema="order_message", schema_version=1, providers=("openai", "local"), reuse=False
         )
-        job = await store.job(["a", "b"], assignment, caps)
+        job = await store.job(["a", "b"], spec, caps)
         assert job == await store.jobs.get(job.id)
         assert job.status is JobStatus.RUNNING
         assert job.reason is None
-        assert job.assignment == assignment
+        assert job.spec == spec
         assert job.caps == caps
         assert job.counts.total == job.counts.pending == 2
-        assert job.spending == Spending()
+        assert job.spending == JobSpending()
         assert (job.rate_per_s, job.eta_s, job.finished_at) == (None, None, None)
 
     async def test_documents_keep_their_order_and_names(self, store: JobStore) -> None:
@@ -182,7 +200,7 @@ class ExtractionJobsContract(Contract):
 
         with pytest.raises(ZeroDivisionError):
             async with store.open_unit() as unit:
-                await unit.extraction_jobs.add(JobDraft(assignment=ASSIGNMENT), broken())
+                await unit.extraction_jobs.add(NewJob(spec=ASSIGNMENT), broken())
                 await unit.commit()
         assert await store.jobs.page(limit=10) == []
 
@@ -191,12 +209,12 @@ class ExtractionJobsContract(Contract):
             yield Document(text="one")
 
         async with store.open_unit() as unit:
-            await unit.extraction_jobs.add(JobDraft(assignment=ASSIGNMENT), documents())
+            await unit.extraction_jobs.add(NewJob(spec=ASSIGNMENT), documents())
         assert await store.jobs.page(limit=10) == []
 
     async def test_a_job_of_an_unknown_schema_version_is_refused(self, store: JobStore) -> None:
         with pytest.raises(NotFound, match="version 9"):
-            await store.job(assignment=replace(ASSIGNMENT, schema_version=9))
+            await store.job(spec=replace(ASSIGNMENT, schema_version=9))
 
     async def test_jobs_are_listed_newest_first(self, store: JobStore) -> None:
         first, second, third = [await store.job() for _ in range(3)]
@@ -209,7 +227,7 @@ class ExtractionJobsContract(Contract):
         for attempt in (
             store.jobs.get(nobody),
             store.jobs.results(nobody, limit=1),
-            store.jobs.obey(nobody, Order.PAUSE),
+            store.jobs.apply(nobody, JobCommand.PAUSE),
         ):
             with pytest.raises(NotFound, match="2000000000"):
                 await attempt
@@ -223,7 +241,7 @@ class ExtractionJobsContract(Contract):
         worker = await store.worker()
         claimed = await store.queue.claim(worker, limit=2)
         assert [(each.position, each.text) for each in claimed] == [(1, "one"), (2, "two")]
-        assert {each.assignment for each in claimed} == {ASSIGNMENT}
+        assert {each.spec for each in claimed} == {ASSIGNMENT}
         assert {(each.job_id, each.claim, each.attempts) for each in claimed} == {(job.id, 1, 0)}
         counts = (await store.jobs.get(job.id)).counts
         assert (counts.pending, counts.running) == (1, 2)
@@ -348,9 +366,9 @@ class ExtractionJobsContract(Contract):
             worker,
             [
                 done(a),
-                done(b, Status.PARTIAL),
-                done(c, Status.REFUSED, reason=failed),
-                done(d, Status.FAILED, reason=failed),
+                done(b, ExtractionStatus.PARTIAL),
+                done(c, ExtractionStatus.REFUSED, reason=failed),
+                done(d, ExtractionStatus.FAILED, reason=failed),
             ],
         )
         found = await store.jobs.get(job.id)
@@ -391,14 +409,14 @@ class ExtractionJobsContract(Contract):
         [old] = await store.queue.claim(slow, limit=1)
         await store.let_pass(timedelta(seconds=LEASE_S + 1))
         await store.queue.release_lapsed()
-        await store.queue.settle(slow, [done(old, Status.FAILED)])
+        await store.queue.settle(slow, [done(old, ExtractionStatus.FAILED)])
         assert await store.states(job.id) == [ItemState.PENDING]
         quick = await store.worker()
         [new] = await store.queue.claim(quick, limit=1)
-        await store.queue.settle(slow, [done(old, Status.FAILED)])
+        await store.queue.settle(slow, [done(old, ExtractionStatus.FAILED)])
         assert await store.states(job.id) == [ItemState.RUNNING]
         await store.queue.settle(quick, [done(new)])
-        await store.queue.settle(slow, [done(old, Status.FAILED)])
+        await store.queue.settle(slow, [done(old, ExtractionStatus.FAILED)])
         assert await store.states(job.id) == [ItemState.VALID]
         assert (await store.jobs.get(job.id)).spending == SPENT
 
@@ -456,14 +474,14 @@ class ExtractionJobsContract(Contract):
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
         reason = Reason(code="auth", detail="The key is refused.")
-        halt = Halt(reason=reason, status=JobStatus.FAILED)
-        statuses = await store.queue.settle(worker, [given_back(item, halt=halt)])
+        interruption = JobInterruption(reason=reason, status=JobStatus.FAILED)
+        statuses = await store.queue.settle(worker, [given_back(item, interruption=interruption)])
         assert statuses == {job.id: JobStatus.FAILED}
         found = await store.jobs.get(job.id)
         assert (found.status, found.reason) == (JobStatus.FAILED, reason)
         assert found.counts.pending == 3
         assert await store.queue.claim(worker, limit=5) == []
-        resumed = await store.jobs.obey(job.id, Order.RESUME)
+        resumed = await store.jobs.apply(job.id, JobCommand.RESUME)
         assert (resumed.status, resumed.reason) == (JobStatus.RUNNING, None)
         assert len(await store.queue.claim(worker, limit=5)) == 3
 
@@ -471,12 +489,13 @@ class ExtractionJobsContract(Contract):
         job = await store.job()
         worker = await store.worker()
         claimed = await store.queue.claim(worker, limit=2)
-        halts = [
-            Halt(reason=Reason(code=status, detail="Why."), status=status)
+        interruptions = [
+            JobInterruption(reason=Reason(code=status, detail="Why."), status=status)
             for status in (JobStatus.PAUSED, JobStatus.FAILED)
         ]
         settlements = [
-            given_back(item, halt=halt) for item, halt in zip(claimed, halts, strict=True)
+            given_back(item, interruption=interruption)
+            for item, interruption in zip(claimed, interruptions, strict=True)
         ]
         assert await store.queue.settle(worker, settlements) == {job.id: JobStatus.FAILED}
 
@@ -486,8 +505,10 @@ class ExtractionJobsContract(Contract):
         job = await store.job()
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
-        halt = Halt(reason=Reason(code="rate_limited", detail="Wait."), wait_s=15.0)
-        assert await store.queue.settle(worker, [given_back(item, halt=halt)]) == {
+        interruption = JobInterruption(
+            reason=Reason(code="rate_limited", detail="Wait."), wait_s=15.0
+        )
+        assert await store.queue.settle(worker, [given_back(item, interruption=interruption)]) == {
             job.id: JobStatus.RUNNING
         }
         assert (await store.jobs.get(job.id)).waits_until is not None
@@ -499,8 +520,10 @@ class ExtractionJobsContract(Contract):
         job = await store.job()
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
-        halt = Halt(reason=Reason(code="rate_limited", detail="Wait."), wait_s=3600.0)
-        await store.queue.settle(worker, [given_back(item, halt=halt)])
+        interruption = JobInterruption(
+            reason=Reason(code="rate_limited", detail="Wait."), wait_s=3600.0
+        )
+        await store.queue.settle(worker, [given_back(item, interruption=interruption)])
         assert await store.jobs.stop_waiting("gemini") == 0
         assert await store.queue.claim(worker, limit=5) == []
         assert await store.jobs.stop_waiting("openai") == 1
@@ -511,16 +534,16 @@ class ExtractionJobsContract(Contract):
     @pytest.mark.parametrize(
         ("caps", "raised", "code"),
         [
-            (Caps(max_tokens=200), Caps(max_tokens=500), "token_cap"),
+            (JobCaps(max_tokens=200), JobCaps(max_tokens=500), "token_cap"),
             (
-                Caps(max_cost_usd=Decimal("0.002")),
-                Caps(max_cost_usd=Decimal("0.005")),
+                JobCaps(max_cost_usd=Decimal("0.002")),
+                JobCaps(max_cost_usd=Decimal("0.005")),
                 "cost_cap",
             ),
         ],
     )
     async def test_a_reached_cap_pauses_the_job_until_it_is_raised(
-        self, store: JobStore, caps: Caps, raised: Caps, code: str
+        self, store: JobStore, caps: JobCaps, raised: JobCaps, code: str
     ) -> None:
         job = await store.job(caps=caps)
         worker = await store.worker()
@@ -532,8 +555,8 @@ class ExtractionJobsContract(Contract):
         assert found.reason.code == code
         assert await store.queue.claim(worker, limit=1) == []
         with pytest.raises(Conflict, match="stop again at once"):
-            await store.jobs.obey(job.id, Order.RESUME)
-        resumed = await store.jobs.obey(job.id, Order.RESUME, raised)
+            await store.jobs.apply(job.id, JobCommand.RESUME)
+        resumed = await store.jobs.apply(job.id, JobCommand.RESUME, raised)
         assert resumed.status is JobStatus.RUNNING
         assert resumed.caps == raised
         assert len(await store.queue.claim(worker, limit=9)) == 1
@@ -541,7 +564,7 @@ class ExtractionJobsContract(Contract):
     async def test_a_price_that_is_not_known_pauses_a_job_with_a_cost_cap(
         self, store: JobStore
     ) -> None:
-        job = await store.job(caps=Caps(max_cost_usd=Decimal(1)))
+        job = await store.job(caps=JobCaps(max_cost_usd=Decimal(1)))
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
         unpriced = replace(SPENT, cost_usd=Decimal(0), unpriced_calls=1)
@@ -554,7 +577,7 @@ class ExtractionJobsContract(Contract):
     async def test_a_cap_that_the_last_document_reaches_does_not_hold_up_the_end(
         self, store: JobStore
     ) -> None:
-        job = await store.job(["a"], caps=Caps(max_tokens=1))
+        job = await store.job(["a"], caps=JobCaps(max_tokens=1))
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
         assert await store.queue.settle(worker, [done(item)]) == {job.id: JobStatus.COMPLETED}
@@ -567,7 +590,7 @@ class ExtractionJobsContract(Contract):
         job = await store.job()
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
-        paused = await store.jobs.obey(job.id, Order.PAUSE)
+        paused = await store.jobs.apply(job.id, JobCommand.PAUSE)
         assert paused.status is JobStatus.PAUSED
         assert paused.reason is not None
         assert paused.reason.code == "requested"
@@ -575,14 +598,14 @@ class ExtractionJobsContract(Contract):
         assert await store.queue.claim(worker, limit=5) == []
         assert await store.queue.settle(worker, [done(item)]) == {job.id: JobStatus.PAUSED}
         assert (await store.jobs.get(job.id)).counts.valid == 1
-        assert (await store.jobs.obey(job.id, Order.PAUSE)).status is JobStatus.PAUSED
+        assert (await store.jobs.apply(job.id, JobCommand.PAUSE)).status is JobStatus.PAUSED
 
     async def test_of_a_cancelled_job_every_document_has_an_end(self, store: JobStore) -> None:
         job = await store.job()
         worker = await store.worker()
         a, b = await store.queue.claim(worker, limit=2)
         await store.queue.settle(worker, [done(a)])
-        cancelled = await store.jobs.obey(job.id, Order.CANCEL)
+        cancelled = await store.jobs.apply(job.id, JobCommand.CANCEL)
         assert cancelled.status is JobStatus.CANCELLED
         assert cancelled.finished_at is not None
         assert (cancelled.counts.running, cancelled.counts.cancelled) == (1, 1)
@@ -598,19 +621,19 @@ class ExtractionJobsContract(Contract):
 
     async def test_orders_that_do_not_fit_the_status_are_refused(self, store: JobStore) -> None:
         job = await store.job(["a"])
-        assert (await store.jobs.obey(job.id, Order.RESUME)).status is JobStatus.RUNNING
-        await store.jobs.obey(job.id, Order.CANCEL)
-        assert (await store.jobs.obey(job.id, Order.CANCEL)).status is JobStatus.CANCELLED
-        for order in (Order.PAUSE, Order.RESUME):
-            with pytest.raises(Conflict, match=f"cancelled; it cannot {order}"):
-                await store.jobs.obey(job.id, order)
+        assert (await store.jobs.apply(job.id, JobCommand.RESUME)).status is JobStatus.RUNNING
+        await store.jobs.apply(job.id, JobCommand.CANCEL)
+        assert (await store.jobs.apply(job.id, JobCommand.CANCEL)).status is JobStatus.CANCELLED
+        for command in (JobCommand.PAUSE, JobCommand.RESUME):
+            with pytest.raises(Conflict, match=f"cancelled; it cannot {command}"):
+                await store.jobs.apply(job.id, command)
         other = await store.job(["b"])
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
         await store.queue.settle(worker, [done(item)])
-        for order in Order:
+        for command in JobCommand:
             with pytest.raises(Conflict, match="completed"):
-                await store.jobs.obey(other.id, order)
+                await store.jobs.apply(other.id, command)
 
     # --- results
 
@@ -619,7 +642,8 @@ class ExtractionJobsContract(Contract):
         worker = await store.worker()
         claimed = await store.queue.claim(worker, limit=8)
         odd = [
-            done(each, Status.PARTIAL if each.position % 2 else Status.VALID) for each in claimed
+            done(each, ExtractionStatus.PARTIAL if each.position % 2 else ExtractionStatus.VALID)
+            for each in claimed
         ]
         await store.queue.settle(worker, odd)
         first = await store.jobs.results(job.id, state=ItemState.PARTIAL, limit=3)
@@ -634,41 +658,45 @@ class ExtractionJobsContract(Contract):
     async def test_a_stored_record_answers_the_same_question(self, store: JobStore) -> None:
         extraction = a_result("same text")
         await self._store(store, extraction)
-        found = await store.known.recall(["same text", "other text"], QUESTION)
+        found = await store.cache.lookup(["same text", "other text"], QUERY)
         assert {text: each.id for text, each in found.items()} == {"same text": extraction.id}
-        assert found["same text"].status is Status.VALID
+        assert found["same text"].status is ExtractionStatus.VALID
 
     @pytest.mark.parametrize(
-        "question",
+        "query",
         [
-            Question(schema="order_message", schema_version=1, prompts=(("openai", "p1"),)),
-            Question(schema="default", schema_version=2, prompts=(("openai", "p1"),)),
-            Question(schema="default", schema_version=1, prompts=(("gemini", "p1"),)),
-            Question(schema="default", schema_version=1, prompts=(("openai", "p2"),)),
+            CacheQuery(schema="order_message", schema_version=1, prompts=(("openai", "p1"),)),
+            CacheQuery(schema="default", schema_version=2, prompts=(("openai", "p1"),)),
+            CacheQuery(schema="default", schema_version=1, prompts=(("gemini", "p1"),)),
+            CacheQuery(schema="default", schema_version=1, prompts=(("openai", "p2"),)),
         ],
     )
     async def test_another_question_is_not_answered(
-        self, store: JobStore, question: Question
+        self, store: JobStore, query: CacheQuery
     ) -> None:
         await self._store(store, a_result("same text"))
-        assert await store.known.recall(["same text"], question) == {}
+        assert await store.cache.lookup(["same text"], query) == {}
 
     async def test_what_failed_or_was_refused_is_asked_again(self, store: JobStore) -> None:
-        await self._store(store, a_result("a", Status.FAILED), a_result("b", Status.REFUSED))
-        await self._store(store, a_result("c", Status.PARTIAL))
-        found = await store.known.recall(["a", "b", "c"], QUESTION)
-        assert {text: each.status for text, each in found.items()} == {"c": Status.PARTIAL}
+        await self._store(
+            store, a_result("a", ExtractionStatus.FAILED), a_result("b", ExtractionStatus.REFUSED)
+        )
+        await self._store(store, a_result("c", ExtractionStatus.PARTIAL))
+        found = await store.cache.lookup(["a", "b", "c"], QUERY)
+        assert {text: each.status for text, each in found.items()} == {
+            "c": ExtractionStatus.PARTIAL
+        }
 
     async def test_the_preferred_providers_newest_record_is_taken(self, store: JobStore) -> None:
         older = a_result("a", created_at=NOW - timedelta(days=1))
         newer, local = a_result("a"), a_result("a", provider="local", prompt_hash="p9")
         await self._store(store, newer, older, local)
-        both = Question(
+        both = CacheQuery(
             schema="default", schema_version=1, prompts=(("openai", "p1"), ("local", "p9"))
         )
         turned = replace(both, prompts=both.prompts[::-1])
-        assert (await store.known.recall(["a"], both))["a"].id == newer.id
-        assert (await store.known.recall(["a"], turned))["a"].id == local.id
+        assert (await store.cache.lookup(["a"], both))["a"].id == newer.id
+        assert (await store.cache.lookup(["a"], turned))["a"].id == local.id
 
     async def test_a_known_record_settles_a_document_without_cost(self, store: JobStore) -> None:
         extraction = a_result("a")
@@ -676,10 +704,10 @@ class ExtractionJobsContract(Contract):
         job = await store.job(["a"])
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
-        settlement = Settlement(item=item, state=ItemState.VALID, known=extraction.id)
+        settlement = Settlement(item=item, state=ItemState.VALID, cached=extraction.id)
         assert await store.queue.settle(worker, [settlement]) == {job.id: JobStatus.COMPLETED}
         found = await store.jobs.get(job.id)
-        assert (found.reused, found.counts.valid, found.spending) == (1, 1, Spending())
+        assert (found.reused, found.counts.valid, found.spending) == (1, 1, JobSpending())
         [result] = await store.jobs.results(job.id, limit=1)
         assert result.reused
         assert result.extraction == extraction
@@ -690,41 +718,41 @@ class ExtractionJobsContract(Contract):
         [item] = await store.queue.claim(worker, limit=1)
         settlement = done(item)
         await store.queue.settle(worker, [settlement])
-        found = await store.known.recall(["a"], QUESTION)
+        found = await store.cache.lookup(["a"], QUERY)
         assert settlement.extraction is not None
         assert found["a"].id == settlement.extraction.id
 
     async def test_one_worker_at_a_time_asks_a_question(self, store: JobStore) -> None:
         one, two = await store.worker(), await store.worker()
-        assert await store.known.reserve(one, [b"x", b"y"]) == {b"x", b"y"}
-        assert await store.known.reserve(two, [b"y", b"z"]) == {b"z"}
-        assert await store.known.reserve(one, [b"x"]) == {b"x"}
-        await store.known.release(two, [b"x", b"z"])
-        assert await store.known.reserve(two, [b"x", b"z"]) == {b"z"}
-        await store.known.release(one, [b"x"])
-        assert await store.known.reserve(two, [b"x"]) == {b"x"}
+        assert await store.cache.reserve(one, [b"x", b"y"]) == {b"x", b"y"}
+        assert await store.cache.reserve(two, [b"y", b"z"]) == {b"z"}
+        assert await store.cache.reserve(one, [b"x"]) == {b"x"}
+        await store.cache.release(two, [b"x", b"z"])
+        assert await store.cache.reserve(two, [b"x", b"z"]) == {b"z"}
+        await store.cache.release(one, [b"x"])
+        assert await store.cache.reserve(two, [b"x"]) == {b"x"}
 
     async def test_a_settlement_ends_its_reservation(self, store: JobStore) -> None:
         await store.job(["a"])
         one, two = await store.worker(), await store.worker()
         [item] = await store.queue.claim(one, limit=1)
-        await store.known.reserve(one, [b"x"])
-        await store.queue.settle(one, [done(item, question=b"x")])
-        assert await store.known.reserve(two, [b"x"]) == {b"x"}
+        await store.cache.reserve(one, [b"x"])
+        await store.queue.settle(one, [done(item, cache_key=b"x")])
+        assert await store.cache.reserve(two, [b"x"]) == {b"x"}
 
     async def test_reservations_go_with_their_worker(self, store: JobStore) -> None:
         one, two, three = [await store.worker() for _ in range(3)]
-        await store.known.reserve(one, [b"x"])
-        await store.known.reserve(two, [b"y"])
+        await store.cache.reserve(one, [b"x"])
+        await store.cache.reserve(two, [b"y"])
         await store.queue.retire(one)
-        assert await store.known.reserve(three, [b"x", b"y"]) == {b"x"}
+        assert await store.cache.reserve(three, [b"x", b"y"]) == {b"x"}
         await store.let_pass(timedelta(seconds=LEASE_S + 1))
         await store.queue.renew(three, lease_s=LEASE_S)
         await store.queue.release_lapsed()
-        assert await store.known.reserve(three, [b"y"]) == {b"y"}
+        assert await store.cache.reserve(three, [b"y"]) == {b"y"}
         for key in (b"w", b"x"):
             with pytest.raises(LeaseLost):
-                await store.known.reserve(two, [key])
+                await store.cache.reserve(two, [key])
 
     async def _store(self, store: JobStore, *extractions: Extraction) -> None:
         async with store.open_unit() as unit:

@@ -11,20 +11,18 @@ from uuid import uuid4
 import pytest
 
 from domain.errors import NotFound, PreconditionFailed, SchemaInUse
-from domain.extraction.builtin import BUILT_IN, DEFAULT
-from domain.extraction.calls import Attempt, Failure, FailureKind, Usage
+from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, Usage
 from domain.extraction.model import (
     Evidence,
     Extraction,
     ExtractionId,
     ExtractionResult,
-    Flag,
-    FlagKind,
-    Status,
+    ExtractionStatus,
+    ExtractionWarning,
+    WarningKind,
 )
-from domain.extraction.schema import Field, FieldType, Schema
-from ports.extraction_schemas import ExtractionSchemaRepository
-from ports.extractions import ExtractionRepository
+from domain.extraction.schema import BUILT_IN, DEFAULT, Field, FieldType, Schema
+from ports.extraction import ExtractionRepository, ExtractionSchemaRepository
 from ports.unit_of_work import UnitOfWorkFactory
 from tests.contracts.contract import Contract
 
@@ -41,14 +39,18 @@ NOTE = Schema(
 
 def an_extraction(**changes: object) -> Extraction:
     result = ExtractionResult(
-        status=Status.PARTIAL,
+        status=ExtractionStatus.PARTIAL,
         schema="default",
         schema_version=1,
         fields={"field_1": "Zoë 李", "field_2": None, "field_3": 24, "more": ["a", 1.5, True]},
         evidence=(Evidence(field="field_1", quote="Zoë 李", start=3, end=8),),
         warnings=(
-            Flag(kind=FlagKind.UNGROUNDED, detail="The value did not stand.", field="field_2"),
-            Flag(kind=FlagKind.EMBEDDED_INSTRUCTION, detail="It speaks.", start=9, end=30),
+            ExtractionWarning(
+                kind=WarningKind.UNGROUNDED, detail="The value did not stand.", field="field_2"
+            ),
+            ExtractionWarning(
+                kind=WarningKind.EMBEDDED_INSTRUCTION, detail="It speaks.", start=9, end=30
+            ),
         ),
         failure=None,
         provider="openai",
@@ -180,12 +182,14 @@ class ExtractionsContract(Contract):
             {},
             {"cost_usd": None, "warnings": (), "evidence": (), "attempts": (), "fallbacks": ()},
             {
-                "status": Status.FAILED,
-                "failure": Failure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=7.5),
+                "status": ExtractionStatus.FAILED,
+                "failure": ExtractionFailure(
+                    kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=7.5
+                ),
             },
             {
-                "status": Status.REFUSED,
-                "failure": Failure(kind=FailureKind.REFUSED, detail="declined"),
+                "status": ExtractionStatus.REFUSED,
+                "failure": ExtractionFailure(kind=FailureKind.REFUSED, detail="declined"),
             },
         ],
     )

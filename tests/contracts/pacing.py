@@ -1,4 +1,4 @@
-"""What every `Pacer` holds: the rules are written twice, in Python and in Lua."""
+"""What every `ProviderThrottle` holds: the rules are written twice, in Python and in Lua."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import secrets
 
 import pytest
 
-from adapters.llm.hints import Limits
-from adapters.llm.pacing import (
+from adapters.llm.throttle import (
     BLIND_QUOTA_S,
     BLIND_WAIT_S,
     BURST_S,
     FAILURES_TO_OPEN,
     OPEN_S,
     SAFETY,
-    Obstacle,
-    Pacer,
+    BlockedBy,
+    ProviderThrottle,
+    RateLimits,
 )
-from ports.provider_gates import GateState
+from ports.language_models import GateState
 from tests.contracts.contract import Contract
 
 SLACK_S = 1.5
@@ -31,135 +31,145 @@ def about(seconds: float) -> object:
 
 class PacerContract(Contract):
     @pytest.fixture
-    def pacer(self) -> Pacer:
+    def throttle(self) -> ProviderThrottle:
         raise NotImplementedError
 
     @pytest.fixture
     def lane(self) -> str:
         return f"lane-{secrets.token_hex(4)}"
 
-    async def test_an_unknown_lane_is_free(self, pacer: Pacer, lane: str) -> None:
+    async def test_an_unknown_lane_is_free(self, throttle: ProviderThrottle, lane: str) -> None:
         for _ in range(50):
-            turn = await pacer.turn(lane, tokens=1000, patience_s=0)
-            assert turn.granted
-            assert turn.wait_s == 0
-        assert await pacer.shut_s(lane) == 0
+            permit = await throttle.acquire(lane, tokens=1000, max_wait_s=0)
+            assert permit.granted
+            assert permit.wait_s == 0
+        assert await throttle.closed_s(lane) == 0
 
-    async def test_turns_are_spaced_by_the_requests_a_minute(self, pacer: Pacer, lane: str) -> None:
-        await pacer.learn(lane, Limits(requests_per_minute=6, tokens_per_minute=None))
-        waits = [(await pacer.turn(lane, tokens=1, patience_s=60)).wait_s for _ in range(4)]
+    async def test_turns_are_spaced_by_the_requests_a_minute(
+        self, throttle: ProviderThrottle, lane: str
+    ) -> None:
+        await throttle.learn(lane, RateLimits(requests_per_minute=6, tokens_per_minute=None))
+        waits = [(await throttle.acquire(lane, tokens=1, max_wait_s=60)).wait_s for _ in range(4)]
         assert waits[0] == 0
         step = 10 / SAFETY
         for nth in (1, 2, 3):
             assert waits[nth] == about(nth * step - BURST_S)
 
-    async def test_turns_are_spaced_by_the_tokens_a_minute(self, pacer: Pacer, lane: str) -> None:
-        await pacer.learn(lane, Limits(requests_per_minute=6000, tokens_per_minute=600))
-        first = await pacer.turn(lane, tokens=100, patience_s=60)
-        second = await pacer.turn(lane, tokens=200, patience_s=60)
-        third = await pacer.turn(lane, tokens=1, patience_s=60)
+    async def test_turns_are_spaced_by_the_tokens_a_minute(
+        self, throttle: ProviderThrottle, lane: str
+    ) -> None:
+        await throttle.learn(lane, RateLimits(requests_per_minute=6000, tokens_per_minute=600))
+        first = await throttle.acquire(lane, tokens=100, max_wait_s=60)
+        second = await throttle.acquire(lane, tokens=200, max_wait_s=60)
+        third = await throttle.acquire(lane, tokens=1, max_wait_s=60)
         assert first.wait_s == 0
         assert second.wait_s == about(10 / SAFETY - BURST_S)
         assert third.wait_s == about(30 / SAFETY - BURST_S)
 
     async def test_tokens_that_were_not_planned_are_paid_later(
-        self, pacer: Pacer, lane: str
+        self, throttle: ProviderThrottle, lane: str
     ) -> None:
-        await pacer.learn(lane, Limits(requests_per_minute=None, tokens_per_minute=600))
-        await pacer.turn(lane, tokens=100, patience_s=0)
-        await pacer.answered(lane, unplanned_tokens=200)
-        turn = await pacer.turn(lane, tokens=1, patience_s=60)
-        assert turn.wait_s == about(30 / SAFETY - BURST_S)
+        await throttle.learn(lane, RateLimits(requests_per_minute=None, tokens_per_minute=600))
+        await throttle.acquire(lane, tokens=100, max_wait_s=0)
+        await throttle.answered(lane, unplanned_tokens=200)
+        permit = await throttle.acquire(lane, tokens=1, max_wait_s=60)
+        assert permit.wait_s == about(30 / SAFETY - BURST_S)
 
     async def test_a_turn_beyond_the_patience_is_not_reserved(
-        self, pacer: Pacer, lane: str
+        self, throttle: ProviderThrottle, lane: str
     ) -> None:
-        await pacer.learn(lane, Limits(requests_per_minute=6, tokens_per_minute=None))
-        await pacer.turn(lane, tokens=1, patience_s=0)
+        await throttle.learn(lane, RateLimits(requests_per_minute=6, tokens_per_minute=None))
+        await throttle.acquire(lane, tokens=1, max_wait_s=0)
         for _ in range(5):
-            refused = await pacer.turn(lane, tokens=1, patience_s=1)
+            refused = await throttle.acquire(lane, tokens=1, max_wait_s=1)
             assert not refused.granted
-            assert refused.obstacle is Obstacle.RATE
+            assert refused.obstacle is BlockedBy.RATE
             assert refused.wait_s == about(10 / SAFETY - BURST_S)
 
     async def test_a_hint_shuts_the_gate_for_everybody_and_spaces_who_waits(
-        self, pacer: Pacer, lane: str
+        self, throttle: ProviderThrottle, lane: str
     ) -> None:
-        await pacer.learn(lane, Limits(requests_per_minute=6, tokens_per_minute=None))
-        assert await pacer.limited(lane, hint_s=20) == about(20)
-        assert await pacer.shut_s(lane) == about(20)
-        first = await pacer.turn(lane, tokens=1, patience_s=120)
-        second = await pacer.turn(lane, tokens=1, patience_s=120)
+        await throttle.learn(lane, RateLimits(requests_per_minute=6, tokens_per_minute=None))
+        assert await throttle.limited(lane, hint_s=20) == about(20)
+        assert await throttle.closed_s(lane) == about(20)
+        first = await throttle.acquire(lane, tokens=1, max_wait_s=120)
+        second = await throttle.acquire(lane, tokens=1, max_wait_s=120)
         assert first.wait_s == about(20)
         assert second.wait_s == about(20 + 10 / SAFETY - BURST_S)
 
     async def test_a_shorter_hint_does_not_open_the_gate_earlier(
-        self, pacer: Pacer, lane: str
+        self, throttle: ProviderThrottle, lane: str
     ) -> None:
-        await pacer.limited(lane, hint_s=30)
-        assert await pacer.limited(lane, hint_s=1) == about(30)
+        await throttle.limited(lane, hint_s=30)
+        assert await throttle.limited(lane, hint_s=1) == about(30)
 
-    async def test_without_a_hint_the_wait_is_short_at_first(self, pacer: Pacer, lane: str) -> None:
-        assert await pacer.limited(lane, hint_s=None) <= BLIND_WAIT_S[0] + 0.01
+    async def test_without_a_hint_the_wait_is_short_at_first(
+        self, throttle: ProviderThrottle, lane: str
+    ) -> None:
+        assert await throttle.limited(lane, hint_s=None) <= BLIND_WAIT_S[0] + 0.01
 
     @pytest.mark.parametrize("hint_s", [None, 0, -5, 0.001, 0.49, float("nan")])
     async def test_behind_a_refusal_without_a_usable_hint_one_call_at_a_time_tries(
-        self, pacer: Pacer, lane: str, hint_s: float | None
+        self, throttle: ProviderThrottle, lane: str, hint_s: float | None
     ) -> None:
-        assert await pacer.limited(lane, hint_s=hint_s) == pytest.approx(BLIND_WAIT_S[0], abs=0.01)
-        turns = [await pacer.turn(lane, tokens=1, patience_s=60) for _ in range(5)]
-        assert [turn.granted for turn in turns] == [True, False, False, False, False]
-        await pacer.answered(lane, unplanned_tokens=0)
-        assert (await pacer.turn(lane, tokens=1, patience_s=60)).granted
-        assert (await pacer.state(lane)).refusals == 0
+        assert await throttle.limited(lane, hint_s=hint_s) == pytest.approx(
+            BLIND_WAIT_S[0], abs=0.01
+        )
+        turns = [await throttle.acquire(lane, tokens=1, max_wait_s=60) for _ in range(5)]
+        assert [permit.granted for permit in turns] == [True, False, False, False, False]
+        await throttle.answered(lane, unplanned_tokens=0)
+        assert (await throttle.acquire(lane, tokens=1, max_wait_s=60)).granted
+        assert (await throttle.state(lane)).refusals == 0
 
-    async def test_a_hint_lets_all_out_behind_it(self, pacer: Pacer, lane: str) -> None:
-        await pacer.limited(lane, hint_s=0.5)
-        turns = [await pacer.turn(lane, tokens=1, patience_s=60) for _ in range(5)]
-        assert all(turn.granted for turn in turns)
+    async def test_a_hint_lets_all_out_behind_it(
+        self, throttle: ProviderThrottle, lane: str
+    ) -> None:
+        await throttle.limited(lane, hint_s=0.5)
+        turns = [await throttle.acquire(lane, tokens=1, max_wait_s=60) for _ in range(5)]
+        assert all(permit.granted for permit in turns)
 
     @pytest.mark.parametrize("hint_s", [1e12, float("inf"), 1e308])
     async def test_a_hint_shuts_the_gate_for_an_hour_at_most_and_a_quota_for_a_day(
-        self, pacer: Pacer, lane: str, hint_s: float
+        self, throttle: ProviderThrottle, lane: str, hint_s: float
     ) -> None:
-        assert await pacer.limited(lane, hint_s=hint_s) == about(3600)
-        assert await pacer.exhausted(lane, hint_s=hint_s) == about(86_400)
+        assert await throttle.limited(lane, hint_s=hint_s) == about(3600)
+        assert await throttle.exhausted(lane, hint_s=hint_s) == about(86_400)
 
     async def test_a_quota_that_is_used_up_holds_back_who_leaves_probes_to_others(
-        self, pacer: Pacer, lane: str
+        self, throttle: ProviderThrottle, lane: str
     ) -> None:
-        assert await pacer.exhausted(lane, hint_s=None) == about(BLIND_QUOTA_S)
-        assert (await pacer.turn(lane, tokens=1, patience_s=0)).granted
-        refused = await pacer.turn(lane, tokens=1, patience_s=0, probes=False)
-        assert refused.obstacle is Obstacle.QUOTA
+        assert await throttle.exhausted(lane, hint_s=None) == about(BLIND_QUOTA_S)
+        assert (await throttle.acquire(lane, tokens=1, max_wait_s=0)).granted
+        refused = await throttle.acquire(lane, tokens=1, max_wait_s=0, probes=False)
+        assert refused.obstacle is BlockedBy.QUOTA
         assert refused.wait_s == about(BLIND_QUOTA_S)
-        await pacer.answered(lane, unplanned_tokens=0)
-        assert (await pacer.turn(lane, tokens=1, patience_s=0, probes=False)).granted
+        await throttle.answered(lane, unplanned_tokens=0)
+        assert (await throttle.acquire(lane, tokens=1, max_wait_s=0, probes=False)).granted
 
     async def test_the_probe_of_an_open_circuit_is_not_for_who_leaves_it_to_others(
-        self, pacer: Pacer, lane: str
+        self, throttle: ProviderThrottle, lane: str
     ) -> None:
         for _ in range(FAILURES_TO_OPEN):
-            await pacer.failed(lane)
-        while (state := await pacer.state(lane)).circuit_s > 0:
+            await throttle.failed(lane)
+        while (state := await throttle.state(lane)).circuit_s > 0:
             await asyncio.sleep(state.circuit_s)
-        refused = await pacer.turn(lane, tokens=1, patience_s=60, probes=False)
+        refused = await throttle.acquire(lane, tokens=1, max_wait_s=60, probes=False)
         assert not refused.granted
-        assert refused.obstacle is Obstacle.CIRCUIT
-        assert (await pacer.turn(lane, tokens=1, patience_s=60)).granted
-        state = await pacer.state(lane)
+        assert refused.obstacle is BlockedBy.CIRCUIT
+        assert (await throttle.acquire(lane, tokens=1, max_wait_s=60)).granted
+        state = await throttle.state(lane)
         assert (state.circuit_open, state.failures, state.probes) == (True, FAILURES_TO_OPEN, 1)
 
     async def test_reopening_forgets_everything_but_the_stated_limits(
-        self, pacer: Pacer, lane: str
+        self, throttle: ProviderThrottle, lane: str
     ) -> None:
-        await pacer.learn(lane, Limits(requests_per_minute=6, tokens_per_minute=None))
+        await throttle.learn(lane, RateLimits(requests_per_minute=6, tokens_per_minute=None))
         for _ in range(FAILURES_TO_OPEN):
-            await pacer.failed(lane)
-        await pacer.exhausted(lane, hint_s=None)
-        await pacer.limited(lane, hint_s=600)
-        await pacer.reopen(lane)
-        assert await pacer.state(lane) == GateState(
+            await throttle.failed(lane)
+        await throttle.exhausted(lane, hint_s=None)
+        await throttle.limited(lane, hint_s=600)
+        await throttle.reopen(lane)
+        assert await throttle.state(lane) == GateState(
             gate_s=0,
             hinted=True,
             refusals=0,
@@ -169,67 +179,71 @@ class PacerContract(Contract):
             quota_s=0,
             probes=0,
         )
-        assert (await pacer.turn(lane, tokens=1, patience_s=0, probes=False)).wait_s == 0
-        second = await pacer.turn(lane, tokens=1, patience_s=60)
+        assert (await throttle.acquire(lane, tokens=1, max_wait_s=0, probes=False)).wait_s == 0
+        second = await throttle.acquire(lane, tokens=1, max_wait_s=60)
         assert second.wait_s == about(10 / SAFETY - BURST_S)
 
-    async def test_one_lane_does_not_wait_for_another(self, pacer: Pacer, lane: str) -> None:
-        await pacer.limited(lane, hint_s=30)
-        assert (await pacer.turn(f"{lane}-b", tokens=1, patience_s=0)).granted
+    async def test_one_lane_does_not_wait_for_another(
+        self, throttle: ProviderThrottle, lane: str
+    ) -> None:
+        await throttle.limited(lane, hint_s=30)
+        assert (await throttle.acquire(f"{lane}-b", tokens=1, max_wait_s=0)).granted
 
     async def test_where_no_limit_is_stated_a_refusal_teaches_one(
-        self, pacer: Pacer, lane: str
+        self, throttle: ProviderThrottle, lane: str
     ) -> None:
-        await pacer.answered(lane, unplanned_tokens=0)
+        await throttle.answered(lane, unplanned_tokens=0)
         await asyncio.sleep(1.1)
         for _ in range(9):
-            await pacer.answered(lane, unplanned_tokens=0)
-        await pacer.limited(lane, hint_s=0.5)
-        waits = [(await pacer.turn(lane, tokens=1, patience_s=60)).wait_s for _ in range(30)]
+            await throttle.answered(lane, unplanned_tokens=0)
+        await throttle.limited(lane, hint_s=0.5)
+        waits = [(await throttle.acquire(lane, tokens=1, max_wait_s=60)).wait_s for _ in range(30)]
         assert waits[-1] > 1
 
-    async def test_failures_in_a_row_open_the_circuit(self, pacer: Pacer, lane: str) -> None:
+    async def test_failures_in_a_row_open_the_circuit(
+        self, throttle: ProviderThrottle, lane: str
+    ) -> None:
         for _ in range(FAILURES_TO_OPEN - 1):
-            await pacer.failed(lane)
-        assert (await pacer.turn(lane, tokens=1, patience_s=0)).granted
-        await pacer.failed(lane)
-        refused = await pacer.turn(lane, tokens=1, patience_s=60)
+            await throttle.failed(lane)
+        assert (await throttle.acquire(lane, tokens=1, max_wait_s=0)).granted
+        await throttle.failed(lane)
+        refused = await throttle.acquire(lane, tokens=1, max_wait_s=60)
         assert not refused.granted
-        assert refused.obstacle is Obstacle.CIRCUIT
+        assert refused.obstacle is BlockedBy.CIRCUIT
         assert 0 < refused.wait_s <= OPEN_S[0]
 
     async def test_an_answer_between_failures_starts_the_count_anew(
-        self, pacer: Pacer, lane: str
+        self, throttle: ProviderThrottle, lane: str
     ) -> None:
         for _ in range(FAILURES_TO_OPEN - 1):
-            await pacer.failed(lane)
-        await pacer.answered(lane, unplanned_tokens=0)
-        await pacer.failed(lane)
-        assert (await pacer.turn(lane, tokens=1, patience_s=0)).granted
+            await throttle.failed(lane)
+        await throttle.answered(lane, unplanned_tokens=0)
+        await throttle.failed(lane)
+        assert (await throttle.acquire(lane, tokens=1, max_wait_s=0)).granted
 
     async def test_an_open_circuit_lets_one_probe_out_whose_answer_closes_it(
-        self, pacer: Pacer, lane: str
+        self, throttle: ProviderThrottle, lane: str
     ) -> None:
         for _ in range(FAILURES_TO_OPEN):
-            await pacer.failed(lane)
-        turn = await pacer.turn(lane, tokens=1, patience_s=60)
-        while not turn.granted:
-            await asyncio.sleep(turn.wait_s)
-            turn = await pacer.turn(lane, tokens=1, patience_s=60)
-        others = [await pacer.turn(lane, tokens=1, patience_s=60) for _ in range(5)]
+            await throttle.failed(lane)
+        permit = await throttle.acquire(lane, tokens=1, max_wait_s=60)
+        while not permit.granted:
+            await asyncio.sleep(permit.wait_s)
+            permit = await throttle.acquire(lane, tokens=1, max_wait_s=60)
+        others = [await throttle.acquire(lane, tokens=1, max_wait_s=60) for _ in range(5)]
         assert not any(other.granted for other in others)
-        await pacer.answered(lane, unplanned_tokens=0)
-        assert (await pacer.turn(lane, tokens=1, patience_s=0)).granted
+        await throttle.answered(lane, unplanned_tokens=0)
+        assert (await throttle.acquire(lane, tokens=1, max_wait_s=0)).granted
 
     async def test_a_failed_probe_opens_the_circuit_for_longer(
-        self, pacer: Pacer, lane: str
+        self, throttle: ProviderThrottle, lane: str
     ) -> None:
         for _ in range(FAILURES_TO_OPEN):
-            await pacer.failed(lane)
-        turn = await pacer.turn(lane, tokens=1, patience_s=60)
-        while not turn.granted:
-            await asyncio.sleep(turn.wait_s)
-            turn = await pacer.turn(lane, tokens=1, patience_s=60)
-        await pacer.failed(lane)
-        refused = await pacer.turn(lane, tokens=1, patience_s=60)
+            await throttle.failed(lane)
+        permit = await throttle.acquire(lane, tokens=1, max_wait_s=60)
+        while not permit.granted:
+            await asyncio.sleep(permit.wait_s)
+            permit = await throttle.acquire(lane, tokens=1, max_wait_s=60)
+        await throttle.failed(lane)
+        refused = await throttle.acquire(lane, tokens=1, max_wait_s=60)
         assert refused.wait_s == about(OPEN_S[1])

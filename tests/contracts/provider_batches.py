@@ -9,14 +9,21 @@ from uuid import uuid4
 
 import pytest
 
-from domain.jobs.items import Halt, ItemState, Settlement
-from domain.jobs.model import Caps, JobStatus, Mode, Order, Reason, WorkerId
-from ports.batch_language_model import BatchId
-from ports.provider_batches import OpenBatch, ProviderBatches
+from domain.extraction.jobs.items import ItemState, JobInterruption, Settlement
+from domain.extraction.jobs.model import (
+    JobCaps,
+    JobCommand,
+    JobStatus,
+    ProviderMode,
+    Reason,
+    WorkerId,
+)
+from ports.extraction_jobs import ClaimedBatch, ProviderBatches
+from ports.language_models import BatchId
 from tests.contracts.contract import Contract
 from tests.contracts.extraction_jobs import ASSIGNMENT, JobStore, a_result
 
-BATCHED = replace(ASSIGNMENT, mode=Mode.BATCH)
+BATCHED = replace(ASSIGNMENT, mode=ProviderMode.BATCH)
 LONG_S = 3600.0
 
 
@@ -27,13 +34,15 @@ class BatchStore:
     jobs: JobStore
     batches: ProviderBatches
 
-    async def opened(self, *, limit: int = 10, lease_s: float = LONG_S) -> OpenBatch:
+    async def opened(self, *, limit: int = 10, lease_s: float = LONG_S) -> ClaimedBatch:
         """A batch that must be there to open."""
         batch = await self.maybe_opened(limit=limit, lease_s=lease_s)
         assert batch is not None
         return batch
 
-    async def maybe_opened(self, *, limit: int = 10, lease_s: float = LONG_S) -> OpenBatch | None:
+    async def maybe_opened(
+        self, *, limit: int = 10, lease_s: float = LONG_S
+    ) -> ClaimedBatch | None:
         """A batch, if documents are due."""
         return await self.batches.open(WorkerId(uuid4()), limit=limit, lease_s=lease_s)
 
@@ -46,20 +55,20 @@ class ProviderBatchesContract(Contract):
     async def test_a_batch_takes_documents_of_one_job_in_their_order(
         self, store: BatchStore
     ) -> None:
-        job = await store.jobs.job(assignment=BATCHED)
+        job = await store.jobs.job(spec=BATCHED)
         batch = await store.opened(limit=2)
         assert batch.job_id == job.id
         assert batch.job_status is JobStatus.RUNNING
-        assert batch.assignment == BATCHED
+        assert batch.spec == BATCHED
         assert (batch.provider_id, batch.prompt_hash, batch.unsure_s) == (None, None, None)
         items = await store.batches.items(batch.id)
         assert [(each.position, each.text) for each in items] == [(1, "one"), (2, "two")]
-        assert {each.assignment for each in items} == {BATCHED}
+        assert {each.spec for each in items} == {BATCHED}
         running = [ItemState.RUNNING, ItemState.RUNNING, ItemState.PENDING]
         assert await store.jobs.states(job.id) == running
 
     async def test_what_is_in_one_batch_is_in_no_other(self, store: BatchStore) -> None:
-        await store.jobs.job(assignment=BATCHED)
+        await store.jobs.job(spec=BATCHED)
         first, second = await store.opened(limit=2), await store.opened(limit=2)
         assert [each.position for each in await store.batches.items(first.id)] == [1, 2]
         assert [each.position for each in await store.batches.items(second.id)] == [3]
@@ -68,7 +77,7 @@ class ProviderBatchesContract(Contract):
     async def test_workers_leave_alone_what_is_asked_in_batches_and_batches_the_rest(
         self, store: BatchStore
     ) -> None:
-        batched = await store.jobs.job(assignment=BATCHED)
+        batched = await store.jobs.job(spec=BATCHED)
         direct = await store.jobs.job(["four"])
         claimed = await store.jobs.queue.claim(await store.jobs.worker(), limit=10)
         assert {each.job_id for each in claimed} == {direct.id}
@@ -76,15 +85,15 @@ class ProviderBatchesContract(Contract):
         assert await store.maybe_opened() is None
 
     async def test_the_mode_of_a_job_is_kept(self, store: BatchStore) -> None:
-        job = await store.jobs.job(assignment=BATCHED)
-        assert (await store.jobs.jobs.get(job.id)).assignment.mode is Mode.BATCH
+        job = await store.jobs.job(spec=BATCHED)
+        assert (await store.jobs.jobs.get(job.id)).spec.mode is ProviderMode.BATCH
         other = await store.jobs.job()
-        assert (await store.jobs.jobs.get(other.id)).assignment.mode is Mode.DIRECT
+        assert (await store.jobs.jobs.get(other.id)).spec.mode is ProviderMode.DIRECT
 
     async def test_no_death_and_no_time_gives_its_documents_to_others(
         self, store: BatchStore
     ) -> None:
-        job = await store.jobs.job(assignment=BATCHED)
+        job = await store.jobs.job(spec=BATCHED)
         batch = await store.opened()
         await store.jobs.let_pass(timedelta(days=30))
         assert await store.jobs.queue.release_lapsed() == 0
@@ -92,7 +101,7 @@ class ProviderBatchesContract(Contract):
         assert set(await store.jobs.states(job.id)) == {ItemState.RUNNING}
 
     async def test_its_documents_are_settled_as_those_of_a_worker(self, store: BatchStore) -> None:
-        job = await store.jobs.job(assignment=BATCHED)
+        job = await store.jobs.job(spec=BATCHED)
         batch = await store.opened()
         first, *others = await store.batches.items(batch.id)
         settlement = Settlement(item=first, state=ItemState.VALID, extraction=a_result("one"))
@@ -104,7 +113,7 @@ class ProviderBatchesContract(Contract):
     async def test_a_result_and_the_documents_that_it_answers_are_settled_together(
         self, store: BatchStore
     ) -> None:
-        job = await store.jobs.job(["same", "same"], assignment=BATCHED)
+        job = await store.jobs.job(["same", "same"], spec=BATCHED)
         batch = await store.opened()
         first, second = await store.batches.items(batch.id)
         result = a_result("same")
@@ -112,7 +121,7 @@ class ProviderBatchesContract(Contract):
             batch.id,
             [
                 Settlement(item=first, state=ItemState.VALID, extraction=result),
-                Settlement(item=second, state=ItemState.VALID, known=result.id),
+                Settlement(item=second, state=ItemState.VALID, cached=result.id),
             ],
         )
         stored = await store.jobs.jobs.get(job.id)
@@ -122,7 +131,7 @@ class ProviderBatchesContract(Contract):
     async def test_a_closed_batch_gives_back_what_is_not_settled_and_is_not_taken(
         self, store: BatchStore
     ) -> None:
-        job = await store.jobs.job(assignment=BATCHED)
+        job = await store.jobs.job(spec=BATCHED)
         batch = await store.opened(lease_s=0)
         await store.batches.close(batch.id)
         await store.batches.close(batch.id)
@@ -135,7 +144,7 @@ class ProviderBatchesContract(Contract):
     async def test_a_late_settlement_of_a_closed_batch_changes_nothing(
         self, store: BatchStore
     ) -> None:
-        job = await store.jobs.job(["one"], assignment=BATCHED)
+        job = await store.jobs.job(["one"], spec=BATCHED)
         batch = await store.opened()
         [item] = await store.batches.items(batch.id)
         await store.batches.close(batch.id)
@@ -145,7 +154,7 @@ class ProviderBatchesContract(Contract):
         assert await store.opened() is not None
 
     async def test_a_batch_is_taken_once_its_time_has_come(self, store: BatchStore) -> None:
-        await store.jobs.job(assignment=BATCHED)
+        await store.jobs.job(spec=BATCHED)
         batch = await store.opened(lease_s=LONG_S)
         assert await store.batches.take(limit=9, lease_s=LONG_S) == []
         assert await store.batches.put_off(batch, seconds=0)
@@ -155,7 +164,7 @@ class ProviderBatchesContract(Contract):
         assert await store.batches.take(limit=9, lease_s=LONG_S) == []
 
     async def test_only_the_last_turn_may_change_a_batch(self, store: BatchStore) -> None:
-        await store.jobs.job(assignment=BATCHED)
+        await store.jobs.job(spec=BATCHED)
         batch = await store.opened(lease_s=0)
         [taken] = await store.batches.take(limit=9, lease_s=LONG_S)
         assert not await store.batches.note(batch, provider_id=BatchId("of-the-dead"))
@@ -163,7 +172,7 @@ class ProviderBatchesContract(Contract):
         assert await store.batches.note(taken, provider_id=BatchId("b-1"))
 
     async def test_two_that_take_at_once_never_get_the_same_batch(self, store: BatchStore) -> None:
-        await store.jobs.job([str(number) for number in range(12)], assignment=BATCHED)
+        await store.jobs.job([str(number) for number in range(12)], spec=BATCHED)
         for _ in range(12):
             await store.opened(limit=1, lease_s=0)
         found = await asyncio.gather(
@@ -173,7 +182,7 @@ class ProviderBatchesContract(Contract):
         assert len(ids) == len(set(ids)) == 12
 
     async def test_two_that_open_at_once_share_out_the_documents(self, store: BatchStore) -> None:
-        await store.jobs.job([str(number) for number in range(30)], assignment=BATCHED)
+        await store.jobs.job([str(number) for number in range(30)], spec=BATCHED)
         found = await asyncio.gather(*(store.maybe_opened(limit=10) for _ in range(6)))
         opened = [each for each in found if each is not None]
         assert opened
@@ -181,7 +190,7 @@ class ProviderBatchesContract(Contract):
         assert len(items) == len({each.position for each in items})
 
     async def test_what_is_known_of_its_submission_is_kept(self, store: BatchStore) -> None:
-        await store.jobs.job(assignment=BATCHED)
+        await store.jobs.job(spec=BATCHED)
         batch = await store.opened(lease_s=0)
         assert await store.batches.note(batch, prompt_hash="p1", unsure=True)
         [unsure] = await store.batches.take(limit=1, lease_s=0)
@@ -194,22 +203,22 @@ class ProviderBatchesContract(Contract):
         assert known.age_s >= 0
 
     async def test_a_job_with_a_cap_has_one_batch_at_a_time(self, store: BatchStore) -> None:
-        await store.jobs.job(assignment=BATCHED, caps=Caps(max_tokens=1_000_000))
+        await store.jobs.job(spec=BATCHED, caps=JobCaps(max_tokens=1_000_000))
         batch = await store.opened(limit=1)
         assert await store.maybe_opened(limit=1) is None
         [item] = await store.batches.items(batch.id)
         done = Settlement(item=item, state=ItemState.VALID, extraction=a_result("one"))
         await store.jobs.queue.settle(batch.id, [done])
         await store.batches.close(batch.id)
-        assert (await store.opened(limit=1)).caps == Caps(max_tokens=1_000_000)
+        assert (await store.opened(limit=1)).caps == JobCaps(max_tokens=1_000_000)
 
-    @pytest.mark.parametrize("order", [Order.PAUSE, Order.CANCEL])
+    @pytest.mark.parametrize("command", [JobCommand.PAUSE, JobCommand.CANCEL])
     async def test_no_batch_is_opened_of_a_job_that_does_not_run(
-        self, store: BatchStore, order: Order
+        self, store: BatchStore, command: JobCommand
     ) -> None:
-        job = await store.jobs.job(assignment=BATCHED)
+        job = await store.jobs.job(spec=BATCHED)
         batch = await store.opened(limit=1, lease_s=0)
-        await store.jobs.jobs.obey(job.id, order)
+        await store.jobs.jobs.apply(job.id, command)
         assert await store.maybe_opened() is None
         [taken] = await store.batches.take(limit=1, lease_s=0)
         assert taken.job_status is not JobStatus.RUNNING
@@ -218,14 +227,14 @@ class ProviderBatchesContract(Contract):
     async def test_no_batch_is_opened_while_the_job_or_the_document_has_to_wait(
         self, store: BatchStore
     ) -> None:
-        await store.jobs.job(["one", "two"], assignment=BATCHED)
+        await store.jobs.job(["one", "two"], spec=BATCHED)
         batch = await store.opened()
         first, second = await store.batches.items(batch.id)
-        busy = Halt(reason=Reason(code="rate_limited", detail="Wait."), wait_s=60)
+        busy = JobInterruption(reason=Reason(code="rate_limited", detail="Wait."), wait_s=60)
         await store.jobs.queue.settle(
             batch.id,
             [
-                Settlement(item=first, state=ItemState.PENDING, halt=busy),
+                Settlement(item=first, state=ItemState.PENDING, interruption=busy),
                 Settlement(item=second, state=ItemState.PENDING, delay_s=120),
             ],
         )
@@ -236,6 +245,6 @@ class ProviderBatchesContract(Contract):
         assert [each.position for each in await store.batches.items(again.id)] == [1]
 
     async def test_a_batch_does_not_count_as_a_worker(self, store: BatchStore) -> None:
-        await store.jobs.job(assignment=BATCHED)
+        await store.jobs.job(spec=BATCHED)
         await store.opened()
         assert await store.jobs.jobs.workers() == 0

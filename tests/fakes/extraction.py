@@ -8,8 +8,7 @@ from dataclasses import replace
 from domain.errors import NotFound, PreconditionFailed, SchemaInUse
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import Schema
-from ports.extraction_schemas import ExtractionSchemaRepository
-from ports.extractions import ExtractionRepository
+from ports.extraction import ExtractionRepository, ExtractionSchemaRepository
 from tests.fakes.tables import ExtractionTables, Undo
 
 

@@ -8,47 +8,51 @@ from datetime import timedelta
 from itertools import islice
 
 from domain.errors import NotFound
-from domain.extraction.model import Status
-from domain.jobs.items import ClaimedItem, Document, ItemResult, ItemState, Settlement
-from domain.jobs.model import (
-    Caps,
+from domain.extraction.jobs.items import ClaimedItem, Document, ItemResult, ItemState, Settlement
+from domain.extraction.jobs.model import (
     ExtractionJob,
-    JobDraft,
+    JobCaps,
+    JobCommand,
     JobId,
     JobStatus,
-    Mode,
-    Order,
+    NewJob,
+    ProviderMode,
     WorkerId,
-    move,
     reason_of,
+    transition,
 )
-from domain.jobs.stopping import next_status
-from ports.extraction_jobs import ExtractionJobIntake, ExtractionJobRepository
-from ports.extraction_queue import ExtractionQueue, LeaseLost
-from ports.known_extractions import KnownExtraction, KnownExtractions, Question
+from domain.extraction.jobs.settlement import next_status
+from domain.extraction.model import ExtractionStatus
+from ports.extraction_jobs import (
+    CachedExtraction,
+    CacheQuery,
+    ExtractionCache,
+    ExtractionJobRepository,
+    ExtractionJobWriter,
+    ExtractionQueue,
+    LeaseLost,
+)
 from tests.fakes.tables import ItemRow, JobRow, RecordTables, Undo
 
 
-class MemoryExtractionJobIntake(ExtractionJobIntake):
+class MemoryExtractionJobWriter(ExtractionJobWriter):
     """New jobs into a dict."""
 
     def __init__(self, tables: RecordTables, undo: Undo) -> None:
         self._tables = tables
         self._undo = undo
 
-    async def add(self, draft: JobDraft, documents: AsyncIterable[Document]) -> ExtractionJob:
+    async def add(self, draft: NewJob, documents: AsyncIterable[Document]) -> ExtractionJob:
         """See the port."""
-        assignment, tables = draft.assignment, self._tables
-        versions = tables.extraction.schemas.get(assignment.schema, [])
-        if not 1 <= assignment.schema_version <= len(versions):
-            raise NotFound(
-                f"There is no schema {assignment.schema!r} in version {assignment.schema_version}."
-            )
+        spec, tables = draft.spec, self._tables
+        versions = tables.extraction.schemas.get(spec.schema, [])
+        if not 1 <= spec.schema_version <= len(versions):
+            raise NotFound(f"There is no schema {spec.schema!r} in version {spec.schema_version}.")
         found = [document async for document in documents]
         assert found, "a job has a document"
         row = JobRow(
             id=JobId(max(tables.jobs, default=0) + 1),
-            assignment=assignment,
+            spec=spec,
             caps=draft.caps,
             items={place: ItemRow(document=each) for place, each in enumerate(found, start=1)},
             created_at=tables.clock.now(),
@@ -75,20 +79,22 @@ class MemoryExtractionJobRepository(ExtractionJobRepository):
         found = (job.view(now) for job in newest if before is None or job.id < before)
         return list(islice(found, limit))
 
-    async def obey(self, job_id: JobId, order: Order, caps: Caps | None = None) -> ExtractionJob:
+    async def apply(
+        self, job_id: JobId, command: JobCommand, caps: JobCaps | None = None
+    ) -> ExtractionJob:
         """See the port."""
         row, now = job_in(self._tables, job_id), self._tables.clock.now()
-        status, only_from = move(order)
+        status, only_from = transition(command)
         new = row.caps.replaced_by(caps)
         allowed = row.status in only_from and (
-            order is not Order.RESUME or row.spending.reached(new) is None
+            command is not JobCommand.RESUME or row.spending.reached(new) is None
         )
         if allowed:
-            row.status, row.caps, row.reason = status, new, reason_of(order)
-            row.waits_until = None if order is Order.RESUME else row.waits_until
-            row.finished_at = now if order is Order.CANCEL else None
+            row.status, row.caps, row.reason = status, new, reason_of(command)
+            row.waits_until = None if command is JobCommand.RESUME else row.waits_until
+            row.finished_at = now if command is JobCommand.CANCEL else None
         elif row.status is not status or caps is not None:
-            raise row.view(now).refusal(order, caps)
+            raise row.view(now).refusal(command, caps)
         return row.view(now)
 
     async def results(
@@ -110,7 +116,7 @@ class MemoryExtractionJobRepository(ExtractionJobRepository):
             job
             for job in self._tables.jobs.values()
             if job.status is JobStatus.RUNNING
-            and provider in job.assignment.providers
+            and provider in job.spec.providers
             and job.waits_until is not None
             and job.waits_until > now
         ]
@@ -138,7 +144,7 @@ class MemoryExtractionJobRepository(ExtractionJobRepository):
             finished_at=item.finished_at,
         )
         if row.status is JobStatus.CANCELLED and item.state is ItemState.PENDING:
-            return replace(view, state=ItemState.CANCELLED, reason=reason_of(Order.CANCEL))
+            return replace(view, state=ItemState.CANCELLED, reason=reason_of(JobCommand.CANCEL))
         return view
 
 
@@ -197,13 +203,13 @@ class MemoryExtractionQueue(ExtractionQueue):
                     claim=item.claim,
                     text=item.document.text,
                     attempts=item.attempts,
-                    assignment=job.assignment,
+                    spec=job.spec,
                 )
             )
         return claimed
 
     def _due(self, job: JobRow) -> Iterator[tuple[JobRow, int, ItemRow]]:
-        if job.assignment.mode is Mode.DIRECT:
+        if job.spec.mode is ProviderMode.DIRECT:
             for position, item in job.due(self._tables.clock.now()):
                 yield job, position, item
 
@@ -213,22 +219,22 @@ class MemoryExtractionQueue(ExtractionQueue):
         """See the port."""
         now = self._tables.clock.now()
         for settlement in settlements:
-            if self._tables.reservations.get(settlement.question or b"") == worker:
-                del self._tables.reservations[settlement.question or b""]
+            if self._tables.reservations.get(settlement.cache_key or b"") == worker:
+                del self._tables.reservations[settlement.cache_key or b""]
             self._settle(worker, settlement)
         statuses = {}
         for job_id in dict.fromkeys(each.item.job_id for each in settlements):
             job = job_in(self._tables, job_id)
-            halts = [
-                each.halt
+            interruptions = [
+                each.interruption
                 for each in settlements
-                if each.item.job_id == job_id and each.halt is not None
+                if each.item.job_id == job_id and each.interruption is not None
             ]
-            wait_s = max((halt.wait_s for halt in halts), default=0.0)
+            wait_s = max((interruption.wait_s for interruption in interruptions), default=0.0)
             if wait_s > 0:
                 until = now + timedelta(seconds=wait_s)
                 job.waits_until = max(job.waits_until or until, until)
-            status, reason = next_status(job.view(now), halts)
+            status, reason = next_status(job.view(now), interruptions)
             if status is not job.status:
                 job.status, job.reason = status, reason
                 job.finished_at = now if status is JobStatus.COMPLETED else None
@@ -243,8 +249,8 @@ class MemoryExtractionQueue(ExtractionQueue):
         item.state, item.worker = settlement.state, None
         item.attempts += settlement.charged
         item.reason = settlement.reason
-        item.reused = settlement.known is not None
-        item.extraction_id = settlement.known
+        item.reused = settlement.cached is not None
+        item.extraction_id = settlement.cached
         if settlement.extraction is not None:
             item.extraction_id = settlement.extraction.id
             self._tables.extraction.extractions[settlement.extraction.id] = settlement.extraction
@@ -277,27 +283,27 @@ class MemoryExtractionQueue(ExtractionQueue):
         return freed
 
 
-class MemoryKnownExtractions(KnownExtractions):
+class MemoryExtractionCache(ExtractionCache):
     """Looks through all results."""
 
     def __init__(self, tables: RecordTables) -> None:
         self._tables = tables
 
-    async def recall(
-        self, texts: Sequence[str], question: Question
-    ) -> Mapping[str, KnownExtraction]:
+    async def lookup(
+        self, texts: Sequence[str], query: CacheQuery
+    ) -> Mapping[str, CachedExtraction]:
         """See the port."""
-        found: dict[str, KnownExtraction] = {}
-        for provider, prompt_hash in reversed(question.prompts):
+        found: dict[str, CachedExtraction] = {}
+        for provider, prompt_hash in reversed(query.prompts):
             for each in sorted(
                 self._tables.extraction.extractions.values(), key=lambda each: each.created_at
             ):
                 result = each.result
                 same = (result.schema, result.schema_version, result.provider, result.prompt_hash)
-                wanted = (question.schema, question.schema_version, provider, prompt_hash)
-                usable = result.status in {Status.VALID, Status.PARTIAL}
+                wanted = (query.schema, query.schema_version, provider, prompt_hash)
+                usable = result.status in {ExtractionStatus.VALID, ExtractionStatus.PARTIAL}
                 if usable and same == wanted and each.text in texts:
-                    found[each.text] = KnownExtraction(id=each.id, status=result.status)
+                    found[each.text] = CachedExtraction(id=each.id, status=result.status)
         return found
 
     async def reserve(self, worker: WorkerId, keys: Collection[bytes]) -> Set[bytes]:

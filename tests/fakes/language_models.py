@@ -9,18 +9,23 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
-from domain.extraction.wire import AnswerStyle
-from ports.batch_language_model import (
+from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, ModelCallFailed, Usage
+from ports.language_models import (
+    Answer,
+    AnswerStyle,
     BatchId,
     BatchLanguageModel,
     BatchOutcome,
     BatchRequest,
     BatchStatus,
+    Budget,
+    Finish,
+    LanguageModel,
+    ModelProfile,
+    Prompt,
 )
-from ports.language_model import Answer, Budget, Finish, LanguageModel, ModelProfile, Prompt
 
-Said: TypeAlias = str | FailureKind | Failure | Finish | tuple[str, Finish]
+Said: TypeAlias = str | FailureKind | ExtractionFailure | Finish | tuple[str, Finish]
 """A text, a failure, a refusal (`Finish.REFUSED`), or a text with the way it ended."""
 
 QUOTING = ModelProfile(
@@ -77,9 +82,9 @@ class ScriptedLanguageModel(LanguageModel):
         else:
             raise AssertionError("the model was asked more often than the script says")
         if isinstance(said, FailureKind):
-            said = Failure(kind=said, detail=f"scripted {said}")
-        if isinstance(said, Failure):
-            raise CallFailed(said, (self._attempt(said.kind),))
+            said = ExtractionFailure(kind=said, detail=f"scripted {said}")
+        if isinstance(said, ExtractionFailure):
+            raise ModelCallFailed(said, (self._attempt(said.kind),))
         if isinstance(said, Finish):
             said = ("", said)
         text, finish = (said, Finish.COMPLETE) if isinstance(said, str) else said
@@ -190,13 +195,13 @@ class ScriptedBatchLanguageModel(BatchLanguageModel):
     def _reach(self) -> None:
         if self.unreachable is not None:
             detail = f"scripted {self.unreachable}"
-            raise CallFailed(Failure(kind=self.unreachable, detail=detail))
+            raise ModelCallFailed(ExtractionFailure(kind=self.unreachable, detail=detail))
 
-    def _result(self, prompt: Prompt) -> Answer | CallFailed:
+    def _result(self, prompt: Prompt) -> Answer | ModelCallFailed:
         said = self.say(prompt)
         if isinstance(said, FailureKind):
-            failure = Failure(kind=said, detail=f"scripted {said}")
-            return CallFailed(failure, (self._attempt(said),))
+            failure = ExtractionFailure(kind=said, detail=f"scripted {said}")
+            return ModelCallFailed(failure, (self._attempt(said),))
         if isinstance(said, Finish):
             return Answer(text="", finish=said, attempts=(self._attempt(None),))
         return Answer(text=said, finish=Finish.COMPLETE, attempts=(self._attempt(None),))
@@ -212,4 +217,4 @@ class ScriptedBatchLanguageModel(BatchLanguageModel):
 
 
 def _ended(kind: FailureKind) -> BatchStatus:
-    return BatchStatus(ended=True, failure=Failure(kind=kind, detail=f"scripted {kind}"))
+    return BatchStatus(ended=True, failure=ExtractionFailure(kind=kind, detail=f"scripted {kind}"))

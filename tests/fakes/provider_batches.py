@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import islice
 
-from domain.jobs.items import ClaimedItem, ItemState
-from domain.jobs.model import Caps, Mode, WorkerId
-from ports.batch_language_model import BatchId
-from ports.provider_batches import OpenBatch, ProviderBatches
+from domain.extraction.jobs.items import ClaimedItem, ItemState
+from domain.extraction.jobs.model import JobCaps, ProviderMode, WorkerId
+from ports.extraction_jobs import ClaimedBatch, ProviderBatches
+from ports.language_models import BatchId
 from tests.fakes.tables import BatchRow, RecordTables
 
 _NEVER = timedelta(days=36_500)
@@ -21,12 +21,14 @@ class MemoryProviderBatches(ProviderBatches):
     def __init__(self, tables: RecordTables) -> None:
         self._tables = tables
 
-    async def open(self, batch_id: WorkerId, *, limit: int, lease_s: float) -> OpenBatch | None:
+    async def open(self, batch_id: WorkerId, *, limit: int, lease_s: float) -> ClaimedBatch | None:
         """See the port."""
         now = self._tables.clock.now()
         busy = {each.job_id for each in self._tables.batches.values() if not each.closed}
         for job in self._tables.jobs.values():
-            if job.assignment.mode is not Mode.BATCH or (job.caps != Caps() and job.id in busy):
+            if job.spec.mode is not ProviderMode.BATCH or (
+                job.caps != JobCaps() and job.id in busy
+            ):
                 continue
             due = list(islice(job.due(now), limit))
             if not due:
@@ -41,7 +43,7 @@ class MemoryProviderBatches(ProviderBatches):
             return self._view(batch_id)
         return None
 
-    async def take(self, *, limit: int, lease_s: float) -> Sequence[OpenBatch]:
+    async def take(self, *, limit: int, lease_s: float) -> Sequence[ClaimedBatch]:
         """See the port."""
         now = self._tables.clock.now()
         due = [
@@ -66,7 +68,7 @@ class MemoryProviderBatches(ProviderBatches):
                 claim=item.claim,
                 text=item.document.text,
                 attempts=item.attempts,
-                assignment=job.assignment,
+                spec=job.spec,
             )
             for position, item in job.items.items()
             if item.worker == batch_id
@@ -74,7 +76,7 @@ class MemoryProviderBatches(ProviderBatches):
 
     async def note(
         self,
-        batch: OpenBatch,
+        batch: ClaimedBatch,
         *,
         prompt_hash: str | None = None,
         provider_id: BatchId | None = None,
@@ -89,7 +91,7 @@ class MemoryProviderBatches(ProviderBatches):
         row.unsure_since = self._tables.clock.now() if unsure else None
         return True
 
-    async def put_off(self, batch: OpenBatch, *, seconds: float) -> bool:
+    async def put_off(self, batch: ClaimedBatch, *, seconds: float) -> bool:
         """See the port."""
         row = self._tables.batches[batch.id]
         if row.closed or row.turn != batch.turn:
@@ -106,15 +108,15 @@ class MemoryProviderBatches(ProviderBatches):
         self._tables.leases.pop(batch_id, None)
         row.closed = True
 
-    def _view(self, batch_id: WorkerId) -> OpenBatch:
+    def _view(self, batch_id: WorkerId) -> ClaimedBatch:
         now, row = self._tables.clock.now(), self._tables.batches[batch_id]
         job = self._tables.jobs[row.job_id]
         unsure = row.unsure_since
-        return OpenBatch(
+        return ClaimedBatch(
             id=batch_id,
             job_id=job.id,
             job_status=job.status,
-            assignment=job.assignment,
+            spec=job.spec,
             caps=job.caps,
             spending=job.spending,
             turn=row.turn,

@@ -9,27 +9,26 @@ from itertools import count
 from typing import TypeVar
 
 from domain.comparison.model import Comparison, ComparisonId, LabelledText
-from domain.extraction.builtin import BUILT_IN
-from domain.extraction.model import Extraction, ExtractionId
-from domain.extraction.schema import Schema
-from domain.insights.model import SearchClick
-from domain.jobs.items import ENDED, Document, ItemState
-from domain.jobs.model import (
-    Assignment,
-    Caps,
-    Counts,
+from domain.extraction.jobs.items import ENDED, Document, ItemState
+from domain.extraction.jobs.model import (
     ExtractionJob,
+    ItemCounts,
+    JobCaps,
     JobId,
+    JobSpec,
+    JobSpending,
     JobStatus,
     Reason,
-    Spending,
     WorkerId,
 )
+from domain.extraction.model import Extraction, ExtractionId
+from domain.extraction.schema import BUILT_IN, Schema
+from domain.insights.model import SearchClick
 from domain.records.orders import Order, OrderId
 from domain.records.users import User, UserId
-from ports.batch_language_model import BatchId
 from ports.clock import Clock
 from ports.idempotency import KeptAnswer
+from ports.language_models import BatchId
 
 _RATE_OVER = timedelta(seconds=60)
 
@@ -69,22 +68,22 @@ class JobRow:
     """One job; its documents by position, from 1."""
 
     id: JobId
-    assignment: Assignment
-    caps: Caps
+    spec: JobSpec
+    caps: JobCaps
     items: dict[int, ItemRow]
     created_at: datetime
     status: JobStatus = JobStatus.RUNNING
     reason: Reason | None = None
-    spending: Spending = field(default_factory=Spending)
+    spending: JobSpending = field(default_factory=JobSpending)
     waits_until: datetime | None = None
     finished_at: datetime | None = None
 
-    def counts(self) -> Counts:
+    def counts(self) -> ItemCounts:
         """Its documents by state."""
         states = [item.state for item in self.items.values()]
         cancelled = self.status is JobStatus.CANCELLED
         pending = states.count(ItemState.PENDING)
-        return Counts(
+        return ItemCounts(
             total=len(states),
             pending=0 if cancelled else pending,
             running=states.count(ItemState.RUNNING),
@@ -109,7 +108,7 @@ class JobRow:
             id=self.id,
             status=self.status,
             reason=self.reason,
-            assignment=self.assignment,
+            spec=self.spec,
             caps=self.caps,
             counts=self.counts(),
             reused=sum(each.reused for each in self.items.values()),

@@ -11,7 +11,7 @@ from ports.idempotency import KEPT_HOURS, IdempotencyStore, KeptAnswer
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from tests.fakes.comparison import MemoryComparisonRepository
 from tests.fakes.extraction import MemoryExtractionRepository
-from tests.fakes.extraction_jobs import MemoryExtractionJobIntake
+from tests.fakes.extraction_jobs import MemoryExtractionJobWriter
 from tests.fakes.insights import MemorySearchClickWriter
 from tests.fakes.records import MemoryOrderRepository, MemoryUserRepository
 from tests.fakes.tables import KeptRow, RecordTables, Undo, put
@@ -92,9 +92,9 @@ class MemoryUnitOfWork(UnitOfWork):
         return MemorySearchClickWriter(self._tables.clock, self._tables.searches, self.undo)
 
     @property
-    def extraction_jobs(self) -> MemoryExtractionJobIntake:
+    def extraction_jobs(self) -> MemoryExtractionJobWriter:
         """New extraction jobs, inside this unit."""
-        return MemoryExtractionJobIntake(self._tables, self.undo)
+        return MemoryExtractionJobWriter(self._tables, self.undo)
 
     @property
     def comparisons(self) -> MemoryComparisonRepository:

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
-from adapters.postgres.extraction_queue import PostgresExtractionQueue
-from adapters.postgres.known_extractions import PostgresKnownExtractions
+from adapters.postgres.extraction.jobs import PostgresExtractionJobRepository
+from adapters.postgres.extraction.queue import PostgresExtractionCache, PostgresExtractionQueue
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from tests.contracts.extraction_jobs import JobStore
@@ -39,7 +38,7 @@ def jobs_in(database: Database) -> JobStore:
     return JobStore(
         jobs=PostgresExtractionJobRepository(database),
         queue=PostgresExtractionQueue(database),
-        known=PostgresKnownExtractions(database),
+        cache=PostgresExtractionCache(database),
         open_unit=PostgresUnitOfWorkFactory(database),
         let_pass=let_pass,
     )

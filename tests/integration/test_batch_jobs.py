@@ -73,8 +73,8 @@ async def working(settings: Settings) -> AsyncIterator[None]:
     async with open_container(settings) as container:
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(container.extraction_runner().run(stop))
-            group.create_task(container.batch_runner().run(stop))
+            group.create_task(container.extraction_worker().run(stop))
+            group.create_task(container.batch_worker().run(stop))
             try:
                 yield
             finally:

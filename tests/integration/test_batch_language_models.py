@@ -10,20 +10,19 @@ from typing import Any
 import httpx2
 import pytest
 
-from adapters.llm import batch_lines
-from adapters.llm.batch_lines import fitting, outcomes_of
+from adapters.llm import batch_files
+from adapters.llm.batch_files import fitting, outcomes_of
 from adapters.llm.capabilities import profile_of
 from adapters.llm.clients import ModelConfig, openai_client
+from adapters.llm.connections import open_batch_models
 from adapters.llm.openai_batch import OpenAIBatchLanguageModel
-from adapters.llm.opening_batches import open_batch_models
-from adapters.llm.replies import Completion, ModelCall
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.calls import CallFailed, FailureKind, Usage
+from adapters.llm.replies import ModelCall, ParsedResponse
+from domain.extraction.calls import FailureKind, ModelCallFailed, Usage
 from domain.extraction.prompting import build_prompt
+from domain.extraction.schema import ORDER_MESSAGE
 from fake_provider.scenario import Batches, Fault, Raw, Scenario
 from fake_provider.testing import FakeInThread, running_fake
-from ports.batch_language_model import BatchId, BatchLanguageModel, BatchRequest
-from ports.language_model import Answer, Finish
+from ports.language_models import Answer, BatchId, BatchLanguageModel, BatchRequest, Finish
 from tests.contracts.batch_language_model import (
     BatchLanguageModelContract,
     BatchWorld,
@@ -132,7 +131,7 @@ async def test_a_failed_line_is_told_by_its_class(
     while not (await model.status(batch_id)).ended:
         pass
     (outcome,) = [each async for each in model.outcomes(batch_id)]
-    assert isinstance(outcome.result, CallFailed)
+    assert isinstance(outcome.result, ModelCallFailed)
     assert outcome.result.failure.kind is ERRORS[fault]
 
 
@@ -157,7 +156,7 @@ async def test_a_prompt_that_openai_blocks_is_refused_and_not_a_fault_of_ours(
         while not (await model.status(batch_id)).ended:
             pass
         (outcome,) = [each async for each in model.outcomes(batch_id)]
-    assert isinstance(outcome.result, CallFailed)
+    assert isinstance(outcome.result, ModelCallFailed)
     assert outcome.result.failure.kind is FailureKind.REFUSED
 
 
@@ -191,9 +190,9 @@ async def test_a_provider_that_is_not_there_is_a_failed_connection(provider: str
     with running_fake() as gone:
         pass
     async with opened(gone, provider) as model:
-        with pytest.raises(CallFailed) as submitting:
+        with pytest.raises(ModelCallFailed) as submitting:
             await model.submit("token", [request_for(provider, text_of(3))])
-        with pytest.raises(CallFailed) as finding:
+        with pytest.raises(ModelCallFailed) as finding:
             await model.find("token")
     assert submitting.value.failure.kind is FailureKind.CONNECTION
     assert finding.value.failure.kind is FailureKind.CONNECTION
@@ -227,20 +226,20 @@ def test_a_batch_holds_no_more_lines_than_openai_takes() -> None:
 
 
 def test_a_batch_is_no_larger_than_openai_takes() -> None:
-    line = b"x" * (batch_lines.MOST_BYTES // 10 - 1)  # and its line feed
+    line = b"x" * (batch_files.MOST_BYTES // 10 - 1)  # and its line feed
     assert fitting([line] * 20) == 10
     assert fitting([line + b"x"] * 20) == 9
 
 
 def test_one_line_always_fits() -> None:
-    assert fitting([b"x" * (batch_lines.MOST_BYTES + 1)]) == 1
+    assert fitting([b"x" * (batch_files.MOST_BYTES + 1)]) == 1
 
 
 def test_a_line_that_cannot_be_read_fails_the_prompt_that_it_names() -> None:
     def read(call: ModelCall, row: Mapping[str, Any]) -> Answer | None:
         if row["said"] is None:
             return None
-        return call.answer(Completion(usage=Usage(), text=row["said"] + ""))
+        return call.answer(ParsedResponse(usage=Usage(), text=row["said"] + ""))
 
     content = b"""{"name": "1-0", "said": "\xe2\x80\xa8"}
 
@@ -257,7 +256,7 @@ not json
     assert isinstance(first, Answer)
     assert first.text == "\u2028"
     for failed in others:
-        assert isinstance(failed, CallFailed)
+        assert isinstance(failed, ModelCallFailed)
         assert failed.failure.kind is FailureKind.BAD_RESPONSE
         assert [each.batched for each in failed.attempts] == [True]
 
@@ -297,7 +296,7 @@ async def test_a_line_that_is_not_of_the_protocol_fails_alone_and_is_counted(
     outcomes = {each.custom_id: each.result async for each in model.outcomes(batch_id)}
     for number in range(len(BODIES)):
         result = outcomes[f"{number}"]
-        assert isinstance(result, CallFailed)
+        assert isinstance(result, ModelCallFailed)
         assert result.failure.kind is FailureKind.BAD_RESPONSE
         assert [each.batched for each in result.attempts] == [True]
 
@@ -320,7 +319,7 @@ async def test_an_odd_error_of_a_line_fails_that_line(
     line = json.dumps({**row, "custom_id": "3-0", "key": "3-0"})
     fake.script(Fault(kind="raw", raw=Raw(text=line), path=CONTENT[provider]))
     (outcome,) = [each async for each in model.outcomes(batch_id)]
-    assert isinstance(outcome.result, CallFailed)
+    assert isinstance(outcome.result, ModelCallFailed)
     assert outcome.result.failure.kind in {FailureKind.SERVER_ERROR, FailureKind.BAD_RESPONSE}
 
 
@@ -349,7 +348,7 @@ async def test_a_new_batch_without_a_name_is_a_bad_response(
     fake: FakeInThread, provider: str, model: BatchLanguageModel, raw: Raw
 ) -> None:
     fake.script(always(raw))
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await model.submit("token", [request_for(provider, text_of(3))])
     assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
 
@@ -360,7 +359,7 @@ async def test_a_batch_without_a_state_is_a_bad_response(
 ) -> None:
     batch_id = await ended_batch(fake, provider, model)
     fake.script(always(raw))
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await model.status(batch_id)
     assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
 
@@ -378,7 +377,7 @@ async def test_a_list_of_batches_that_is_none_is_never_taken_for_one_without_the
     fake: FakeInThread, model: BatchLanguageModel, page: Any
 ) -> None:
     fake.script(always(Raw(text=json.dumps(page))))
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await model.find("token")
     assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
 
@@ -388,7 +387,7 @@ async def test_a_list_of_batches_without_an_end_is_a_bad_response(
 ) -> None:
     page = {"data": [{"id": "same"}], "has_more": True, "operations": [5], "nextPageToken": "same"}
     fake.script(always(Raw(text=json.dumps(page))))
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await model.find("token")
     assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
 
@@ -413,6 +412,6 @@ async def test_an_uploaded_file_without_a_name_is_a_bad_response(
     headers = (("x-goog-upload-status", "final"), ("x-goog-upload-url", f"{fake.url}/upload/x"))
     raw = Raw(text=json.dumps(file), headers=headers)
     fake.script(Fault(kind="raw", raw=raw, path="/", times=None))
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await model.submit("token", [request_for(provider, text_of(3))])
     assert caught.value.failure.kind is FailureKind.BAD_RESPONSE

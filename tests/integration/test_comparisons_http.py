@@ -86,7 +86,7 @@ async def working(settings: Settings) -> AsyncIterator[None]:
     """A worker that runs while the block does."""
     async with open_container(settings) as container:
         stop = asyncio.Event()
-        running = asyncio.create_task(container.extraction_runner().run(stop))
+        running = asyncio.create_task(container.extraction_worker().run(stop))
         try:
             yield
         finally:

@@ -9,29 +9,29 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from adapters.arq.examination import HEALTH_KEY, QueueExamination
+from adapters.arq.queue import HEALTH_KEY, QueueHealthCheck
 from adapters.embedded.installation import free_port
-from adapters.postgres.examination import PostgresExamination
+from adapters.postgres.examination import PostgresHealthCheck
 from adapters.postgres.pool import PoolOptions
-from ports.examination import Finding
+from ports.health import CheckResult
 from tests.integration.stack import run_command
 
 
-def bad(findings: Sequence[Finding]) -> dict[str, str]:
-    return {finding.subject: finding.detail for finding in findings if not finding.good}
+def bad(results: Sequence[CheckResult]) -> dict[str, str]:
+    return {result.subject: result.detail for result in results if not result.good}
 
 
 async def test_a_migrated_database_is_well(database_url: str) -> None:
-    findings = await PostgresExamination(database_url, PoolOptions()).findings()
-    assert bad(findings) == {}
-    assert {"database", "database time zone", "migrations"} <= {each.subject for each in findings}
+    results = await PostgresHealthCheck(database_url, PoolOptions()).results()
+    assert bad(results) == {}
+    assert {"database", "database time zone", "migrations"} <= {each.subject for each in results}
 
 
 async def test_pending_migrations_come_with_the_command(empty_database_url: str) -> None:
-    findings = await PostgresExamination(empty_database_url, PoolOptions()).findings()
-    assert list(bad(findings)) == ["migrations"]
-    assert "0001_shop" in bad(findings)["migrations"]
-    assert "storekeeper db migrate" in bad(findings)["migrations"]
+    results = await PostgresHealthCheck(empty_database_url, PoolOptions()).results()
+    assert list(bad(results)) == ["migrations"]
+    assert "0001_shop" in bad(results)["migrations"]
+    assert "storekeeper db migrate" in bad(results)["migrations"]
 
 
 async def test_a_migration_that_this_version_does_not_know_is_named(
@@ -40,8 +40,8 @@ async def test_a_migration_that_this_version_does_not_know_is_named(
     connection = await asyncpg.connect(fresh_database_url)
     await connection.execute("INSERT INTO schema_migrations VALUES ('9999_later', 'x')")
     await connection.close()
-    findings = await PostgresExamination(fresh_database_url, PoolOptions()).findings()
-    assert "9999_later" in bad(findings)["migrations"]
+    results = await PostgresHealthCheck(fresh_database_url, PoolOptions()).results()
+    assert "9999_later" in bad(results)["migrations"]
 
 
 async def test_a_read_only_database_is_noticed(fresh_database_url: str) -> None:
@@ -49,25 +49,25 @@ async def test_a_read_only_database_is_noticed(fresh_database_url: str) -> None:
     name = await connection.fetchval("SELECT current_database()")
     await connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     await connection.close()
-    findings = await PostgresExamination(fresh_database_url, PoolOptions()).findings()
-    assert list(bad(findings)) == ["database writes"]
+    results = await PostgresHealthCheck(fresh_database_url, PoolOptions()).results()
+    assert list(bad(results)) == ["database writes"]
 
 
 async def test_a_database_that_is_not_there_is_one_finding_without_the_password() -> None:
     url = f"postgresql://user:hunter2@127.0.0.1:{free_port()}/shop"
-    findings = await PostgresExamination(url, PoolOptions()).findings()
-    assert len(findings) == 1
-    assert "DATABASE_URL" in bad(findings)["database"]
-    assert "hunter2" not in bad(findings)["database"]
+    results = await PostgresHealthCheck(url, PoolOptions()).results()
+    assert len(results) == 1
+    assert "DATABASE_URL" in bad(results)["database"]
+    assert "hunter2" not in bad(results)["database"]
 
 
 async def test_a_queue_without_worker_says_which_command_runs_one(redis_url: str) -> None:
     async with Redis.from_url(redis_url) as client:
         await client.flushdb()  # workers of other tests may have reported
-        findings = await QueueExamination(client).findings()
-        assert list(bad(findings)) == ["worker"]
+        results = await QueueHealthCheck(client).results()
+        assert list(bad(results)) == ["worker"]
         await client.set(f"{HEALTH_KEY}:one", "alive", ex=60)
-        assert bad(await QueueExamination(client).findings()) == {}
+        assert bad(await QueueHealthCheck(client).results()) == {}
         await client.flushdb()
 
 
@@ -76,25 +76,25 @@ async def test_each_worker_reports_for_itself(redis_url: str) -> None:
         await client.set(f"{HEALTH_KEY}:one", "alive")
         await client.set(f"{HEALTH_KEY}:two", "alive")
         await client.delete(f"{HEALTH_KEY}:one")  # as a worker does when it stops
-        findings = await QueueExamination(client).findings()
+        results = await QueueHealthCheck(client).results()
         await client.delete(f"{HEALTH_KEY}:two")
-    assert "worker" not in bad(findings)
+    assert "worker" not in bad(results)
 
 
 async def test_a_queue_that_may_throw_jobs_away_is_noticed(redis_url: str) -> None:
     async with Redis.from_url(redis_url) as client:
         await client.config_set("maxmemory-policy", "allkeys-lru")
         try:
-            findings = await QueueExamination(client).findings()
+            results = await QueueHealthCheck(client).results()
         finally:
             await client.config_set("maxmemory-policy", "noeviction")
-    assert "noeviction" in bad(findings)["queue memory"]
+    assert "noeviction" in bad(results)["queue memory"]
 
 
 async def test_a_queue_that_is_not_there_is_one_finding() -> None:
     async with Redis.from_url(f"redis://127.0.0.1:{free_port()}/0") as client:
-        findings = await QueueExamination(client).findings()
-    assert "REDIS_URL" in bad(findings)["queue"]
+        results = await QueueHealthCheck(client).results()
+    assert "REDIS_URL" in bad(results)["queue"]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from adapters.postgres.pool import Database
-from domain.jobs.model import ExtractionJob, JobStatus
+from domain.extraction.jobs.model import ExtractionJob, JobStatus
 from fake_provider.scenario import Fault
 from fake_provider.testing import FakeInThread, running_fake
 from tests.contracts.extraction_jobs import JobStore
@@ -287,4 +287,4 @@ async def test_a_detached_job_is_left_to_the_workers(extract: Command, store: Jo
     job = await the_job(store)
     assert out.strip() == str(job.id)
     assert job.status is JobStatus.RUNNING
-    assert not job.assignment.reuse
+    assert not job.spec.reuse

@@ -28,9 +28,17 @@ from hypothesis.stateful import (
 
 from adapters.postgres.pool import Database
 from domain.errors import AppError
-from domain.extraction.model import Status
-from domain.jobs.items import ClaimedItem, Halt, ItemState, Settlement
-from domain.jobs.model import Caps, ExtractionJob, JobId, JobStatus, Order, Reason, WorkerId
+from domain.extraction.jobs.items import ClaimedItem, ItemState, JobInterruption, Settlement
+from domain.extraction.jobs.model import (
+    ExtractionJob,
+    JobCaps,
+    JobCommand,
+    JobId,
+    JobStatus,
+    Reason,
+    WorkerId,
+)
+from domain.extraction.model import ExtractionStatus
 from tests.contracts.extraction_jobs import (
     ASSIGNMENT,
     LEASE_S,
@@ -39,9 +47,9 @@ from tests.contracts.extraction_jobs import (
     given_back,
 )
 from tests.fakes.extraction_jobs import (
+    MemoryExtractionCache,
     MemoryExtractionJobRepository,
     MemoryExtractionQueue,
-    MemoryKnownExtractions,
 )
 from tests.fakes.system import StandingClock
 from tests.fakes.tables import RecordTables
@@ -51,18 +59,24 @@ from tests.integration.extraction_jobs import jobs_database, jobs_in
 _TEXTS = ["a", "b", "c", "d", "e"]
 _HALTS = [
     *[None] * 6,
-    Halt(reason=Reason(code="auth", detail="No."), status=JobStatus.FAILED),
-    Halt(reason=Reason(code="quota_exhausted", detail="No."), status=JobStatus.PAUSED),
-    Halt(reason=Reason(code="rate_limited", detail="No."), wait_s=30),
+    JobInterruption(reason=Reason(code="auth", detail="No."), status=JobStatus.FAILED),
+    JobInterruption(reason=Reason(code="quota_exhausted", detail="No."), status=JobStatus.PAUSED),
+    JobInterruption(reason=Reason(code="rate_limited", detail="No."), wait_s=30),
 ]
-_ORDERS = [Order.PAUSE, Order.RESUME, Order.RESUME, Order.RESUME, Order.CANCEL]
+_COMMANDS = [
+    JobCommand.PAUSE,
+    JobCommand.RESUME,
+    JobCommand.RESUME,
+    JobCommand.RESUME,
+    JobCommand.CANCEL,
+]
 Outcome = Callable[[ClaimedItem], Settlement] | None
 outcomes: st.SearchStrategy[Outcome] = st.one_of(
     st.none(),
-    st.sampled_from(Status).map(lambda status: partial(done, status=status)),
+    st.sampled_from(ExtractionStatus).map(lambda status: partial(done, status=status)),
     st.builds(
-        lambda halt, charged, delay_s: partial(
-            given_back, halt=halt, charged=charged, delay_s=delay_s
+        lambda interruption, charged, delay_s: partial(
+            given_back, interruption=interruption, charged=charged, delay_s=delay_s
         ),
         st.sampled_from(_HALTS),
         st.booleans(),
@@ -123,7 +137,7 @@ class Jobs(RuleBasedStateMachine):
         memory = JobStore(
             jobs=MemoryExtractionJobRepository(tables),
             queue=MemoryExtractionQueue(tables),
-            known=MemoryKnownExtractions(tables),
+            cache=MemoryExtractionCache(tables),
             open_unit=MemoryUnitOfWorkFactory(tables),
             let_pass=let_pass,
         )
@@ -166,7 +180,7 @@ class Jobs(RuleBasedStateMachine):
     )
     def submit(self, count: int, tokens: int | None) -> Pair:
         made = self._both(
-            lambda store, _: store.job(_TEXTS[:count], ASSIGNMENT, Caps(max_tokens=tokens))
+            lambda store, _: store.job(_TEXTS[:count], ASSIGNMENT, JobCaps(max_tokens=tokens))
         )
         return made[0].id, made[1].id
 
@@ -219,10 +233,18 @@ class Jobs(RuleBasedStateMachine):
         settlements[1] = replace(settlements[1], extraction=settlements[0].extraction)
         self._both(lambda store, side: store.queue.settle(worker, [settlements[side]]))
 
-    @rule(job=jobs, order=st.sampled_from(_ORDERS), tokens=st.none() | st.sampled_from([300, 5000]))
-    def obey(self, job: Pair, order: Order, tokens: int | None) -> None:
-        caps = None if tokens is None or order is not Order.RESUME else Caps(max_tokens=tokens)
-        self._both(lambda store, side: store.jobs.obey(job[side], order, caps))
+    @rule(
+        job=jobs,
+        command=st.sampled_from(_COMMANDS),
+        tokens=st.none() | st.sampled_from([300, 5000]),
+    )
+    def apply(self, job: Pair, command: JobCommand, tokens: int | None) -> None:
+        caps = (
+            None
+            if tokens is None or command is not JobCommand.RESUME
+            else JobCaps(max_tokens=tokens)
+        )
+        self._both(lambda store, side: store.jobs.apply(job[side], command, caps))
 
     @rule(worker=workers)
     def renew(self, worker: WorkerId) -> None:
@@ -241,7 +263,7 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(worker=workers, keys=st.frozensets(st.sampled_from([b"x", b"y", b"z"]), min_size=1))
     def reserve(self, worker: WorkerId, keys: frozenset[bytes]) -> None:
-        self._both(lambda store, _: store.known.reserve(worker, keys))
+        self._both(lambda store, _: store.cache.reserve(worker, keys))
 
     @invariant()
     def everything_is_the_same_and_adds_up(self) -> None:

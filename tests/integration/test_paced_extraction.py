@@ -13,11 +13,11 @@ from functools import partial
 import pytest
 from redis.asyncio import Redis
 
-from adapters.llm.opening import ModelConfig, open_language_models
-from adapters.llm.records import PydanticRecordValidator
-from domain.extraction.builtin import ORDER_MESSAGE
+from adapters.llm.connections import ModelConfig, open_language_models
+from adapters.llm.record_validator import PydanticRecordValidator
 from domain.extraction.calls import FailureKind
-from domain.extraction.model import ExtractionResult, Status
+from domain.extraction.model import ExtractionResult, ExtractionStatus
+from domain.extraction.schema import ORDER_MESSAGE
 from domain.extraction.service import ExtractionService
 from entrypoints.prices import read_prices
 from fake_provider.scenario import Fault, Latency, Limit, Scenario
@@ -90,7 +90,7 @@ async def test_a_wait_that_one_worker_is_told_holds_for_the_other(redis_url: str
         early = [e for e in fake.entries if refusal.done_s < e.arrived_s < refusal.done_s + 2.0]
     # What either had in hand when the refusal was written is no fault of theirs; the rest is.
     assert len(early) <= 2 * 2 * 4, "a worker that was not told sends its thirty"
-    assert {result.status for result in results} == {Status.VALID}
+    assert {result.status for result in results} == {ExtractionStatus.VALID}
     assert sum(len(result.attempts) for result in results) == 61
 
 
@@ -100,7 +100,7 @@ async def test_two_workers_keep_to_one_limit(redis_url: str) -> None:
         async with two_processes(fake, redis_url) as services:
             results = await read_all(services, 60)
         refused = sum(entry.status == 429 for entry in fake.entries)
-    assert {result.status for result in results} == {Status.VALID}
+    assert {result.status for result in results} == {ExtractionStatus.VALID}
     assert refused <= 2, "the limit stands in the first answer"
 
 
@@ -112,7 +112,7 @@ async def test_a_fifth_of_faults_costs_calls_and_loses_nothing(redis_url: str) -
     with running_fake(Scenario(seed=3, rates=rates)) as fake:
         async with two_processes(fake, redis_url) as services:
             results = await read_all(services, 100)
-    assert Counter(result.status for result in results)[Status.VALID] >= 99
+    assert Counter(result.status for result in results)[ExtractionStatus.VALID] >= 99
     calls = sum(len(result.attempts) for result in results)
     assert 110 <= calls <= 150
 
@@ -126,7 +126,7 @@ async def test_a_dead_provider_is_left_for_the_next_and_soon_not_even_asked(
             results = await read_all(services, 40, chain=("openai", "vllm"))
         dead = sum(entry.dialect == "openai" for entry in fake.entries)
     assert {result.provider for result in results} == {"vllm"}
-    assert {result.status for result in results} == {Status.VALID}
+    assert {result.status for result in results} == {ExtractionStatus.VALID}
     reasons = {reason for result in results for _, reason in result.fallbacks}
     assert FailureKind.CIRCUIT_OPEN in reasons
     assert dead <= 30, "of 120 that blind retries would have made"
@@ -139,4 +139,4 @@ async def test_what_no_retry_helps_is_asked_once_a_text(redis_url: str, kind: st
         async with two_processes(fake, redis_url) as services:
             results = await read_all(services, 5)
         assert len(fake.entries) == 5
-    assert {result.status for result in results} == {Status.FAILED}
+    assert {result.status for result in results} == {ExtractionStatus.FAILED}

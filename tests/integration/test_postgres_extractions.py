@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.postgres.extraction_schemas import PostgresExtractionSchemaRepository
-from adapters.postgres.extractions import PostgresExtractionRepository
+from adapters.postgres.extraction.results import (
+    PostgresExtractionRepository,
+    PostgresExtractionSchemaRepository,
+)
 from adapters.postgres.pool import PoolOptions, open_database
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from tests.contracts.extractions import ExtractionsContract, Store

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.postgres.provider_batches import PostgresProviderBatches
+from adapters.postgres.extraction.batches import PostgresProviderBatches
 from tests.contracts.provider_batches import BatchStore, ProviderBatchesContract
 from tests.integration.extraction_jobs import jobs_database, jobs_in
 

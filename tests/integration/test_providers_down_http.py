@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from redis.asyncio import Redis
 
 from adapters.embedded.installation import free_port
-from adapters.llm.pacing import FAILURES_TO_OPEN
+from adapters.llm.throttle import FAILURES_TO_OPEN
 from entrypoints.cli.providers import command
 from entrypoints.container.services import open_container
 from entrypoints.settings import Settings
@@ -204,7 +204,7 @@ async def test_a_job_waits_an_hour_at_most_and_goes_on_when_its_gate_is_opened(
     path = made.headers["location"]
     async with open_container(settings) as container, asyncio.timeout(30):
         stop = asyncio.Event()
-        running = asyncio.create_task(container.extraction_runner().run(stop))
+        running = asyncio.create_task(container.extraction_worker().run(stop))
         while (waits_until := (await api.get(path)).json()["waits_until"]) is None:
             await asyncio.sleep(0.05)
         [listed] = (await api.get("/extraction-jobs")).json()["items"]

@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from entrypoints.container.services import open_container
-from entrypoints.worker.settings import build_worker
+from entrypoints.worker.jobs import build_worker
 from ports.idempotency import KeptAnswer
 from tests.integration.api import settings_for
 

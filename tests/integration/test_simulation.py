@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from adapters.llm.simulation import is_simulation
+from adapters.llm.health import is_simulation
 from fake_provider.testing import running_fake
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from domain.jobs import batch_runner, questions, writing
+from domain.extraction.jobs import batch_worker, item_processor
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What follows on a pause is tested, not how long it is."""
-    monkeypatch.setattr(batch_runner, "_GRACE_S", 0.2)
-    monkeypatch.setattr(questions, "_ELSEWHERE_S", 0.02)
-    monkeypatch.setattr(writing, "_PAUSE_S", 0.02)
+    monkeypatch.setattr(batch_worker, "_GRACE_S", 0.2)
+    monkeypatch.setattr(item_processor, "_ELSEWHERE_S", 0.02)
+    monkeypatch.setattr(item_processor, "_PAUSE_S", 0.02)

@@ -12,35 +12,44 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
-from domain.extraction.calls import CallFailed, Failure, FailureKind
-from domain.extraction.prices import Price, PriceTable
-from domain.extraction.service import ExtractionService
-from domain.jobs.batch_desk import BatchDesk, LostBatch
-from domain.jobs.batch_pace import BatchPace
-from domain.jobs.items import ItemResult, ItemState, Settlement
-from domain.jobs.model import (
-    Assignment,
-    Caps,
+from adapters.llm.record_validator import PydanticRecordValidator
+from domain.extraction.calls import (
+    ExtractionFailure,
+    FailureKind,
+    ModelCallFailed,
+    Price,
+    PriceTable,
+)
+from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor, LostBatch
+from domain.extraction.jobs.items import ItemResult, ItemState, Settlement
+from domain.extraction.jobs.model import (
     ExtractionJob,
+    JobCaps,
+    JobCommand,
     JobId,
+    JobSpec,
     JobStatus,
-    Mode,
-    Order,
+    ProviderMode,
     WorkerId,
 )
-from domain.jobs.reading import DocumentReader
-from domain.jobs.settling import Patience
-from ports.batch_language_model import BatchId, BatchLanguageModel, BatchRequest
-from ports.extraction_queue import ExtractionQueue
-from ports.language_model import Finish, ModelProfile, Prompt
-from ports.provider_batches import OpenBatch
+from domain.extraction.jobs.reader import DocumentExtractor
+from domain.extraction.jobs.settlement import RetryPolicy
+from domain.extraction.service import ExtractionService
+from ports.extraction_jobs import ClaimedBatch, ExtractionQueue
+from ports.language_models import (
+    BatchId,
+    BatchLanguageModel,
+    BatchRequest,
+    Finish,
+    ModelProfile,
+    Prompt,
+)
 from tests.contracts.extraction_jobs import JobStore
 from tests.fakes.extraction import MemoryExtractionSchemaRepository
 from tests.fakes.extraction_jobs import (
+    MemoryExtractionCache,
     MemoryExtractionJobRepository,
     MemoryExtractionQueue,
-    MemoryKnownExtractions,
 )
 from tests.fakes.language_models import QUOTING, ScriptedBatchLanguageModel, ScriptedLanguageModel
 from tests.fakes.provider_batches import MemoryProviderBatches
@@ -48,14 +57,14 @@ from tests.fakes.system import StandingClock
 from tests.fakes.tables import RecordTables
 from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
 
-ASSIGNMENT = Assignment(
-    schema="order_message", schema_version=1, providers=("scripted",), mode=Mode.BATCH
+ASSIGNMENT = JobSpec(
+    schema="order_message", schema_version=1, providers=("scripted",), mode=ProviderMode.BATCH
 )
 PRICES = PriceTable(
     prices={("scripted", "*"): Price(input=Decimal(1), cached=Decimal(1), output=Decimal(1))},
     batch={"scripted": Decimal("0.5")},
 )
-PACE = BatchPace(documents=10, poll_s=30, lease_s=60, unsure_s=120, retry_s=60, concurrency=4)
+PACE = BatchOptions(documents=10, poll_s=30, lease_s=60, unsure_s=120, retry_s=60, concurrency=4)
 TOKENS_A_CALL = 110  # as the scripted models count
 
 
@@ -81,18 +90,18 @@ def answer(prompt: Prompt) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Bench:
-    """A store, a provider with batches, and a desk between them."""
+    """A store, a provider with batches, and a processor between them."""
 
     clock: StandingClock = field(default_factory=StandingClock)
     said: dict[int, str | Finish | FailureKind] = field(default_factory=dict)
     profile: ModelProfile = QUOTING
-    pace: BatchPace = PACE
+    options: BatchOptions = PACE
     tables: RecordTables = field(init=False)
     store: JobStore = field(init=False)
     batches: MemoryProviderBatches = field(init=False)
     provider: ScriptedBatchLanguageModel = field(init=False)
     direct: ScriptedLanguageModel = field(init=False)
-    desk: BatchDesk = field(init=False)
+    processor: BatchProcessor = field(init=False)
 
     def __post_init__(self) -> None:
         self.tables = RecordTables(clock=self.clock)
@@ -103,14 +112,14 @@ class Bench:
         self.store = JobStore(
             jobs=MemoryExtractionJobRepository(self.tables),
             queue=MemoryExtractionQueue(self.tables),
-            known=MemoryKnownExtractions(self.tables),
+            cache=MemoryExtractionCache(self.tables),
             open_unit=MemoryUnitOfWorkFactory(self.tables),
             let_pass=let_pass,
         )
         self.batches = MemoryProviderBatches(self.tables)
         self.provider = ScriptedBatchLanguageModel(say=self._say)
         self.direct = ScriptedLanguageModel(otherwise=answer, profile=self.profile)
-        self.desk = self.a_desk()
+        self.processor = self.a_desk()
 
     def _say(self, prompt: Prompt) -> str | Finish | FailureKind:
         number = int(text_in(prompt).split()[0].removeprefix("Ann"))
@@ -123,7 +132,7 @@ class Bench:
         provider: BatchLanguageModel | None = None,
         others: Mapping[str, ScriptedLanguageModel] | None = None,
         batched: bool = True,
-    ) -> BatchDesk:
+    ) -> BatchProcessor:
         async def opened() -> BatchLanguageModel:
             return provider or self.provider
 
@@ -135,51 +144,51 @@ class Bench:
             monotonic=lambda: 0.0,
             new_mark=lambda: "0123abcd",
         )
-        patience = Patience(attempts=3)
-        return BatchDesk(
+        retry_policy = RetryPolicy(attempts=3)
+        return BatchProcessor(
             batches=self.batches,
             queue=queue or self.store.queue,
-            known=self.store.known,
+            cache=self.store.cache,
             extraction=service,
-            reader=DocumentReader(
+            reader=DocumentExtractor(
                 extraction=service,
                 schemas=MemoryExtractionSchemaRepository(self.tables.extraction),
                 clock=self.clock,
                 new_id=uuid4,
                 chance=lambda: 0.5,
-                patience=patience,
+                retry_policy=retry_policy,
                 deadline_s=60,
             ),
             models={"scripted": opened} if batched else {},
-            patience=patience,
+            retry_policy=retry_policy,
             chance=lambda: 0.5,
-            pace=self.pace,
+            options=self.options,
         )
 
     async def job(
-        self, count: int = 3, *, assignment: Assignment = ASSIGNMENT, caps: Caps | None = None
+        self, count: int = 3, *, spec: JobSpec = ASSIGNMENT, caps: JobCaps | None = None
     ) -> JobId:
         texts = [a_text(number) for number in range(count)]
-        return (await self.store.job(texts, assignment, caps)).id
+        return (await self.store.job(texts, spec, caps)).id
 
-    async def opened(self) -> OpenBatch:
+    async def opened(self) -> ClaimedBatch:
         batch = await self.batches.open(
-            WorkerId(uuid4()), limit=self.pace.documents, lease_s=self.pace.lease_s
+            WorkerId(uuid4()), limit=self.options.documents, lease_s=self.options.lease_s
         )
         assert batch is not None
         return batch
 
-    async def look(self, desk: BatchDesk | None = None, *, turns: int = 40) -> None:
+    async def look(self, processor: BatchProcessor | None = None, *, turns: int = 40) -> None:
         """Look after batches as the runner does, until none is open and nothing is due."""
         for _ in range(turns):
-            found = await self.batches.take(limit=1, lease_s=self.pace.lease_s)
+            found = await self.batches.take(limit=1, lease_s=self.options.lease_s)
             if not found:
                 opened = await self.batches.open(
-                    WorkerId(uuid4()), limit=self.pace.documents, lease_s=self.pace.lease_s
+                    WorkerId(uuid4()), limit=self.options.documents, lease_s=self.options.lease_s
                 )
                 found = [] if opened is None else [opened]
             for batch in found:
-                wait_s = await (desk or self.desk).advance(batch)
+                wait_s = await (processor or self.processor).advance(batch)
                 if wait_s is not None:
                     await self.batches.put_off(batch, seconds=wait_s)
             if not found:
@@ -271,8 +280,8 @@ async def test_a_refused_text_ends_as_refused_and_is_not_asked_again(bench: Benc
 async def test_a_refused_text_goes_to_the_next_of_the_chain(bench: Bench) -> None:
     bench.said[1] = Finish.REFUSED
     other = ScriptedLanguageModel(otherwise=answer, profile=replace(QUOTING, provider="other"))
-    assignment = replace(ASSIGNMENT, providers=("scripted", "other"))
-    job_id = await bench.job(3, assignment=assignment)
+    spec = replace(ASSIGNMENT, providers=("scripted", "other"))
+    job_id = await bench.job(3, spec=spec)
     await bench.look(bench.a_desk(others={"other": other}))
     assert (await bench.seen(job_id)).counts.valid == 3
     result = (await bench.results(job_id))[1].extraction
@@ -338,7 +347,7 @@ async def test_a_provider_that_shows_a_new_batch_late_is_given_the_time(bench: B
     batch = await bench.opened()
     assert await bench.batches.note(batch, prompt_hash="p", unsure=True)
     [taken] = await _taken_after(bench, seconds=61)
-    assert await bench.desk.advance(taken) == pytest.approx(120 - 61)
+    assert await bench.processor.advance(taken) == pytest.approx(120 - 61)
     assert bench.provider.batches == {}
 
 
@@ -352,7 +361,7 @@ async def test_a_batch_that_was_never_made_is_made_once(bench: Bench) -> None:
     assert (await bench.seen(job_id)).counts.valid == 3
 
 
-async def _taken_after(bench: Bench, *, seconds: float) -> Sequence[OpenBatch]:
+async def _taken_after(bench: Bench, *, seconds: float) -> Sequence[ClaimedBatch]:
     bench.clock.advance(timedelta(seconds=seconds))
     return await bench.batches.take(limit=1, lease_s=60)
 
@@ -383,7 +392,7 @@ async def test_a_death_among_the_settlements_repeats_no_question(
 ) -> None:
     job_id = await bench.job(5)
     batch = await bench.opened()
-    assert await bench.desk.advance(batch) == PACE.poll_s
+    assert await bench.processor.advance(batch) == PACE.poll_s
     [taken] = await _taken_after(bench, seconds=61)
     dying = bench.a_desk(queue=FailingQueue(bench.tables, survived))
     with pytest.raises(BaseExceptionGroup) as died:
@@ -404,7 +413,7 @@ async def test_who_lost_the_batch_submits_nothing(bench: Bench) -> None:
     stale = await bench.opened()
     await _taken_after(bench, seconds=61)
     with pytest.raises(LostBatch):
-        await bench.desk.advance(stale)
+        await bench.processor.advance(stale)
     assert bench.provider.batches == {}
 
 
@@ -464,7 +473,7 @@ async def test_what_does_not_fit_into_one_batch_goes_into_the_next(bench: Bench)
 
 
 async def test_a_capped_job_is_asked_no_more_than_the_cap_seems_to_allow(bench: Bench) -> None:
-    job_id = await bench.job(10, caps=Caps(max_tokens=2_000))
+    job_id = await bench.job(10, caps=JobCaps(max_tokens=2_000))
     await bench.look(turns=1)
     [batch] = bench.provider.batches.values()
     likely = sum(each.prompt.estimated_tokens for each in batch.requests)
@@ -474,7 +483,7 @@ async def test_a_capped_job_is_asked_no_more_than_the_cap_seems_to_allow(bench: 
 
 
 async def test_a_used_up_cap_pauses_the_job(bench: Bench) -> None:
-    job_id = await bench.job(10, caps=Caps(max_cost_usd=Decimal("0.0001")))
+    job_id = await bench.job(10, caps=JobCaps(max_cost_usd=Decimal("0.0001")))
     await bench.look()
     job = await bench.seen(job_id)
     assert job.status is JobStatus.PAUSED
@@ -487,7 +496,7 @@ async def test_a_cancelled_job_cancels_its_batch_and_leaves_its_documents(bench:
     bench.provider.ending = None
     job_id = await bench.job(3)
     await bench.look(turns=2)
-    await bench.store.jobs.obey(job_id, Order.CANCEL)
+    await bench.store.jobs.apply(job_id, JobCommand.CANCEL)
     await bench.look()
     [batch] = bench.provider.batches.values()
     assert batch.ending == "cancelled"
@@ -499,7 +508,7 @@ async def test_a_paused_job_takes_the_answers_that_are_paid_and_asks_no_more(
 ) -> None:
     job_id = await bench.job(15)
     await bench.look(turns=1)
-    await bench.store.jobs.obey(job_id, Order.PAUSE)
+    await bench.store.jobs.apply(job_id, JobCommand.PAUSE)
     await bench.look()
     job = await bench.seen(job_id)
     assert (job.status, job.counts.valid, job.counts.pending) == (JobStatus.PAUSED, 10, 5)
@@ -511,10 +520,10 @@ async def test_a_batch_that_is_not_submitted_when_its_job_stops_is_not_submitted
 ) -> None:
     job_id = await bench.job(3)
     batch = await bench.opened()
-    await bench.store.jobs.obey(job_id, Order.PAUSE)
+    await bench.store.jobs.apply(job_id, JobCommand.PAUSE)
     [taken] = await _taken_after(bench, seconds=61)
     assert taken.id == batch.id
-    assert await bench.desk.advance(taken) is None
+    assert await bench.processor.advance(taken) is None
     assert bench.provider.batches == {}
     assert (await bench.seen(job_id)).counts.pending == 3
 
@@ -526,7 +535,7 @@ class Refusing(ScriptedBatchLanguageModel):
     kind: FailureKind
 
     async def submit(self, token: str, requests: Sequence[BatchRequest]) -> BatchId:
-        raise CallFailed(Failure(kind=self.kind, detail="no", retry_after_s=77))
+        raise ModelCallFailed(ExtractionFailure(kind=self.kind, detail="no", retry_after_s=77))
 
 
 @pytest.mark.parametrize(
@@ -548,7 +557,7 @@ async def test_a_refused_submission_stops_the_job_and_gives_the_documents_back(
     assert job.reason is not None
     assert job.reason.code == kind
     assert job.counts.pending == 3
-    await bench.store.jobs.obey(job_id, Order.RESUME)
+    await bench.store.jobs.apply(job_id, JobCommand.RESUME)
     await bench.look()
     assert (await bench.seen(job_id)).counts.valid == 3
 
@@ -646,7 +655,7 @@ async def test_a_text_that_fills_more_than_a_batch_is_asked_in_part_and_then_dir
     filler = "".join(f"On day {day} the shop was full of people. " for day in range(160))
     bench.provider.say = lambda _: _nothing()
     bench.direct = ScriptedLanguageModel(otherwise=lambda _: _nothing(), profile=bench.profile)
-    bench.desk = bench.a_desk()
+    bench.processor = bench.a_desk()
     short = f"{a_text(1)}."
     job = await bench.store.job([filler, short], ASSIGNMENT)
     await bench.look()

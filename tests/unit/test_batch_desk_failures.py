@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from domain.extraction.calls import FailureKind
-from domain.jobs.items import Settlement
-from domain.jobs.model import JobId, JobStatus, WorkerId
+from domain.extraction.jobs.items import Settlement
+from domain.extraction.jobs.model import JobId, JobStatus, WorkerId
 from tests.fakes.extraction_jobs import MemoryExtractionQueue
 from tests.unit.test_batch_desk import PACE, Bench, _taken_after
 
@@ -34,9 +34,9 @@ async def test_a_text_that_fails_in_passing_twice_goes_back_and_the_others_are_d
     bench = asked_again_in_vain()
     job_id = await bench.job(3)
     batch = await bench.opened()
-    assert await bench.desk.advance(batch) == PACE.poll_s
+    assert await bench.processor.advance(batch) == PACE.poll_s
     [taken] = await _taken_after(bench, seconds=61)
-    await bench.desk.advance(taken)
+    await bench.processor.advance(taken)
     counts = (await bench.seen(job_id)).counts
     assert (counts.valid, counts.pending) == (2, 1)
     assert len(bench.direct.prompts) == 1
@@ -46,7 +46,7 @@ async def test_a_settlement_without_a_result_that_is_not_taken_is_a_defect_to_be
     bench = asked_again_in_vain()
     await bench.job(3)
     batch = await bench.opened()
-    assert await bench.desk.advance(batch) == PACE.poll_s
+    assert await bench.processor.advance(batch) == PACE.poll_s
     [taken] = await _taken_after(bench, seconds=61)
     with pytest.raises(BaseExceptionGroup) as failed:
         await bench.a_desk(queue=Untaken(bench.tables)).advance(taken)

@@ -9,9 +9,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 from domain.errors import DatabaseUnavailable
-from domain.jobs.batch_runner import BatchRunner
-from domain.jobs.model import JobId, JobStatus, WorkerId
-from ports.provider_batches import OpenBatch, ProviderBatches
+from domain.extraction.jobs.batch_worker import BatchWorker
+from domain.extraction.jobs.model import JobId, JobStatus, WorkerId
+from ports.extraction_jobs import ClaimedBatch, ProviderBatches
 from tests.fakes.provider_batches import MemoryProviderBatches
 from tests.fakes.tables import RecordTables
 from tests.unit.test_batch_desk import Bench
@@ -36,8 +36,11 @@ async def flying_time(bench: Bench) -> AsyncIterator[None]:
 @asynccontextmanager
 async def running(bench: Bench, batches: ProviderBatches | None = None) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    runner = BatchRunner(
-        batches=batches or bench.batches, desk=bench.desk, new_id=uuid4, pace=bench.pace
+    runner = BatchWorker(
+        batches=batches or bench.batches,
+        processor=bench.processor,
+        new_id=uuid4,
+        options=bench.options,
     )
     task = asyncio.create_task(runner.run(stop))
     wake = asyncio.create_task(waking(runner))
@@ -49,7 +52,7 @@ async def running(bench: Bench, batches: ProviderBatches | None = None) -> Async
         await asyncio.wait_for(task, 20)
 
 
-async def waking(runner: BatchRunner) -> None:
+async def waking(runner: BatchWorker) -> None:
     while True:
         await asyncio.sleep(0.01)
         runner.wake()
@@ -96,15 +99,15 @@ class Flaky(MemoryProviderBatches):
         if self._calls % 3 == 0:
             raise DatabaseUnavailable("The database is away.")
 
-    async def take(self, *, limit: int, lease_s: float) -> Sequence[OpenBatch]:
+    async def take(self, *, limit: int, lease_s: float) -> Sequence[ClaimedBatch]:
         self._answer()
         return await MemoryProviderBatches.take(self, limit=limit, lease_s=lease_s)
 
-    async def open(self, batch_id: WorkerId, *, limit: int, lease_s: float) -> OpenBatch | None:
+    async def open(self, batch_id: WorkerId, *, limit: int, lease_s: float) -> ClaimedBatch | None:
         self._answer()
         return await MemoryProviderBatches.open(self, batch_id, limit=limit, lease_s=lease_s)
 
-    async def put_off(self, batch: OpenBatch, *, seconds: float) -> bool:
+    async def put_off(self, batch: ClaimedBatch, *, seconds: float) -> bool:
         self._answer()
         return await MemoryProviderBatches.put_off(self, batch, seconds=seconds)
 

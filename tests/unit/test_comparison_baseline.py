@@ -12,9 +12,8 @@ from domain.comparison.model import LabelledText
 from domain.comparison.results import ContestantAnswer
 from domain.datasets.messages import messages
 from domain.datasets.strata import Split, Stratum
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.model import Status
-from domain.extraction.schema import Value
+from domain.extraction.model import ExtractionStatus
+from domain.extraction.schema import ORDER_MESSAGE, Value
 
 NAMES = ("customer", "product", "quantity")
 
@@ -58,7 +57,7 @@ def by_regex(text: LabelledText) -> ContestantAnswer:
     return ContestantAnswer(
         contestant="regex",
         text_id=text.id,
-        status=Status.VALID,
+        status=ExtractionStatus.VALID,
         fields=fields,
         evidence=evidence,
     )

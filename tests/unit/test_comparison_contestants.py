@@ -6,7 +6,7 @@ import pytest
 
 from domain.comparison.contestants import BASELINE, ContestantSpec, read_contestants
 from domain.errors import InvalidInput
-from domain.extraction.wire import AnswerStyle
+from ports.language_models import AnswerStyle
 from tests.fakes.language_models import QUOTING
 
 CONFIGURED = ("openai", "local")

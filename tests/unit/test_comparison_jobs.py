@@ -7,20 +7,19 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.statistics.scipy_statistics import ScipyStatistics
 from domain.comparison.jobs import ComparisonJobService
 from domain.comparison.model import Comparison, ComparisonStatus, LabelledText, status_of
 from domain.comparison.results import Provenance
 from domain.errors import Conflict, InvalidInput, NotFound
-from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
-from domain.extraction.model import Extraction, ExtractionId, ExtractionResult, Status
-from domain.extraction.prices import PriceTable
-from domain.extraction.schema import Schema
+from domain.extraction.calls import PriceTable
+from domain.extraction.jobs.items import ItemState
+from domain.extraction.jobs.model import JobStatus, Reason
+from domain.extraction.model import Extraction, ExtractionId, ExtractionResult, ExtractionStatus
+from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Schema
 from domain.extraction.service import ExtractionService
-from domain.jobs.items import ItemState
-from domain.jobs.model import JobStatus, Reason
-from ports.language_model import LanguageModel
+from ports.language_models import LanguageModel
 from tests.comparisons import SCHEMA
 from tests.fakes.comparison import MemoryComparisonRepository
 from tests.fakes.extraction import MemoryExtractionSchemaRepository
@@ -102,7 +101,7 @@ class Desk:
         if reason is not None:
             return
         result = ExtractionResult(
-            status=Status.VALID,
+            status=ExtractionStatus.VALID,
             schema="order_message",
             schema_version=1,
             fields=dict(MAILS[position - 1].gold or {}),
@@ -139,9 +138,7 @@ async def test_each_model_gets_a_job_for_each_round_and_the_baseline_none(desk: 
         ("scripted", 1),
     ]
     jobs = await desk.service.jobs_of(comparison)
-    assert {(job.assignment.providers, job.assignment.reuse) for job in jobs} == {
-        (("scripted",), False)
-    }
+    assert {(job.spec.providers, job.spec.reuse) for job in jobs} == {(("scripted",), False)}
     scripted, baseline = comparison.contestants
     assert (scripted.simulated, scripted.concurrency) == (True, 3)
     assert (baseline.provider, baseline.simulated) == ("regex", False)

@@ -11,10 +11,16 @@ import pytest
 from domain.comparison.results import ComparisonResults, answer_of, of_contestants, restated
 from domain.comparison.runner import ComparisonRunner
 from domain.errors import Conflict
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.calls import Attempt, Failure, FailureKind, Usage
-from domain.extraction.model import ExtractionResult, Status
-from domain.extraction.prices import Price, PriceTable
+from domain.extraction.calls import (
+    Attempt,
+    ExtractionFailure,
+    FailureKind,
+    Price,
+    PriceTable,
+    Usage,
+)
+from domain.extraction.model import ExtractionResult, ExtractionStatus
+from domain.extraction.schema import ORDER_MESSAGE
 from tests.comparisons import LOCAL, OTHER, PROVENANCE, TEXTS, a_spec
 from tests.fakes.comparison import MemoryComparisonLog
 
@@ -28,13 +34,13 @@ def attempt(kind: FailureKind | None = None, tokens: int = 100, **members: Any) 
 
 def result(*attempts: Attempt, failure: FailureKind | None = None, **members: Any) -> Any:
     return ExtractionResult(
-        status=Status.VALID if failure is None else Status.FAILED,
+        status=ExtractionStatus.VALID if failure is None else ExtractionStatus.FAILED,
         schema="small",
         schema_version=1,
         fields={"quantity": 1},
         evidence=(),
         warnings=(),
-        failure=None if failure is None else Failure(kind=failure, detail="see there"),
+        failure=None if failure is None else ExtractionFailure(kind=failure, detail="see there"),
         provider="p",
         model="m",
         attempts=attempts,

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from domain.comparison.baseline import RegexExtractor
 from domain.comparison.choosing import chosen
 from domain.comparison.model import AnswerKey, ComparisonSpec, Contestant, LabelledText
@@ -24,10 +24,9 @@ from domain.comparison.runner import (
     ModelExtractor,
 )
 from domain.errors import Conflict, InvalidInput
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.calls import Failure, FailureKind
-from domain.extraction.model import Status
-from domain.extraction.prices import Price, PriceTable
+from domain.extraction.calls import ExtractionFailure, FailureKind, Price, PriceTable
+from domain.extraction.model import ExtractionStatus
+from domain.extraction.schema import ORDER_MESSAGE
 from domain.extraction.service import ExtractionService
 from tests.comparisons import PROVENANCE, SCHEMA, TEXTS, a_spec
 from tests.fakes.comparison import MemoryComparisonLog
@@ -36,16 +35,18 @@ from tests.fakes.language_models import ScriptedLanguageModel
 A = Contestant(name="a", provider="a", model="m", prompt_hash="h", concurrency=1)
 B = replace(A, name="b", concurrency=2)
 MANY = tuple(LabelledText(id=f"t{n}", text=f"text {n}", gold=None) for n in range(30))
-LIMITED = Failure(kind=FailureKind.RATE_LIMITED, detail="Too many calls.")
-NO_KEY = Failure(kind=FailureKind.AUTH, detail="The key is refused.")
-BROKEN = Failure(kind=FailureKind.INVALID_JSON, detail="No JSON came.")
+LIMITED = ExtractionFailure(kind=FailureKind.RATE_LIMITED, detail="Too many calls.")
+NO_KEY = ExtractionFailure(kind=FailureKind.AUTH, detail="The key is refused.")
+BROKEN = ExtractionFailure(kind=FailureKind.INVALID_JSON, detail="No JSON came.")
 
 
 class Scripted(Extractor):
     """Says of each text what `says` makes of it, and notes what it was asked."""
 
     def __init__(
-        self, contestant: Contestant, says: Callable[[str], Failure | None] = lambda _: None
+        self,
+        contestant: Contestant,
+        says: Callable[[str], ExtractionFailure | None] = lambda _: None,
     ) -> None:
         self.contestant = contestant
         self._says = says
@@ -53,7 +54,7 @@ class Scripted(Extractor):
 
     async def extract(
         self, text: LabelledText, repeat: int
-    ) -> tuple[ContestantAnswer, Failure | None]:
+    ) -> tuple[ContestantAnswer, ExtractionFailure | None]:
         await asyncio.sleep(0)
         self.asked.append((text.id, repeat))
         failure = self._says(text.id)
@@ -61,7 +62,7 @@ class Scripted(Extractor):
             contestant=self.contestant.name,
             text_id=text.id,
             repeat=repeat,
-            status=Status.VALID if failure is None else Status.FAILED,
+            status=ExtractionStatus.VALID if failure is None else ExtractionStatus.FAILED,
             fields={},
             failure=None if failure is None else failure.kind,
         )
@@ -151,7 +152,7 @@ async def test_of_a_provider_that_never_answered_nothing_is_kept() -> None:
 
 
 async def test_an_answer_that_came_with_the_halt_is_kept_and_vouches_for_no_failure() -> None:
-    def says(text_id: str) -> Failure | None:
+    def says(text_id: str) -> ExtractionFailure | None:
         return None if text_id == "t10" else LIMITED
 
     together = replace(A, concurrency=11)

@@ -24,7 +24,7 @@ from domain.comparison.scores import (
     stratum_scores,
 )
 from domain.extraction.calls import FailureKind, Usage
-from domain.extraction.model import FlagKind, Status
+from domain.extraction.model import ExtractionStatus, WarningKind
 from domain.extraction.schema import Value
 from tests.comparisons import SCHEMA, answer, contestant, failed, flag, found, observed, rate, text
 
@@ -114,13 +114,13 @@ def test_macro_leaves_out_fields_without_any_value_and_is_nothing_without_fields
 def test_the_funnel_counts_who_took_every_step_before() -> None:
     gold: Mapping[str, Value] = {"customer": None, "quantity": 1}
     right = (found("quantity", 0, 1),)
-    partial = Status.PARTIAL
+    partial = ExtractionStatus.PARTIAL
     observations = observations_of(
         (gold, answer("1", quantity=1, evidence=right)),
         (gold, answer("2", quantity=2, evidence=right)),
         (gold, answer("3", quantity=1)),  # right, but nobody knows from where
-        (gold, answer("4", status=partial, warnings=(flag(FlagKind.UNGROUNDED),))),
-        (gold, answer("5", status=partial, warnings=(flag(FlagKind.INVALID_VALUE),))),
+        (gold, answer("4", status=partial, warnings=(flag(WarningKind.UNGROUNDED),))),
+        (gold, answer("5", status=partial, warnings=(flag(WarningKind.INVALID_VALUE),))),
         (gold, failed("6", FailureKind.UNGROUNDED)),
         (gold, failed("7", FailureKind.SCHEMA_VIOLATION)),
         (gold, failed("8", FailureKind.INVALID_JSON)),

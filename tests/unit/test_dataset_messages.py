@@ -21,9 +21,8 @@ from domain.datasets.wordings.pools import POOLS
 from domain.extraction.numbers import numbers_in
 from domain.extraction.prompting import build_prompt
 from domain.extraction.schema import Schema
-from domain.extraction.wire import AnswerStyle
 from domain.samples.calendar import seeded
-from ports.language_model import ModelProfile
+from ports.language_models import AnswerStyle, ModelProfile
 
 NAMES = ("customer", "product", "quantity")
 

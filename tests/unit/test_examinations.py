@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from adapters.embedded.certificates import LocalCertificates
-from adapters.llm.examination import LanguageModelExamination
-from adapters.system.certificate import CertificateExamination
+from adapters.llm.health import LanguageModelHealthCheck
+from adapters.system.certificate import CertificateHealthCheck
 from domain.extraction.calls import FailureKind
-from ports.examination import Finding
-from ports.language_model import Finish
+from ports.health import CheckResult
+from ports.language_models import Finish
 from tests.fakes.language_models import Said, ScriptedLanguageModel
 from tests.fakes.system import StandingClock
 
@@ -26,28 +26,28 @@ def certificates(tmp_path: Path) -> LocalCertificates:
     return made
 
 
-async def look(certificates: LocalCertificates, at: datetime = NOW) -> Finding:
-    examination = CertificateExamination(
+async def look(certificates: LocalCertificates, at: datetime = NOW) -> CheckResult:
+    examination = CertificateHealthCheck(
         certificates.cert_file, certificates.key_file, StandingClock(at)
     )
-    (finding,) = await examination.findings()
-    return finding
+    (result,) = await examination.results()
+    return result
 
 
 async def test_a_good_certificate_tells_its_last_day(certificates: LocalCertificates) -> None:
-    finding = await look(certificates)
-    assert finding.good
-    assert finding.detail == "valid until 2027-04-02"
+    result = await look(certificates)
+    assert result.good
+    assert result.detail == "valid until 2027-04-02"
 
 
 @pytest.mark.parametrize(("days", "says"), [(390, "valid until"), (398, "ended on")])
 async def test_a_certificate_near_or_past_its_end_is_to_be_renewed(
     certificates: LocalCertificates, days: int, says: str
 ) -> None:
-    finding = await look(certificates, NOW + timedelta(days=days))
-    assert not finding.good
-    assert finding.detail.startswith(says)
-    assert "put a new one in its place" in finding.detail
+    result = await look(certificates, NOW + timedelta(days=days))
+    assert not result.good
+    assert result.detail.startswith(says)
+    assert "put a new one in its place" in result.detail
 
 
 async def test_a_key_of_another_certificate_is_noticed(
@@ -56,9 +56,9 @@ async def test_a_key_of_another_certificate_is_noticed(
     other = LocalCertificates(tmp_path / "other")
     other.renew(["localhost"], now=NOW)
     shutil.copy(other.key_file, certificates.key_file)
-    finding = await look(certificates)
-    assert not finding.good
-    assert "is not the key of" in finding.detail
+    result = await look(certificates)
+    assert not result.good
+    assert "is not the key of" in result.detail
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ async def test_a_file_that_is_no_certificate_is_named_by_its_setting(
     certificates: LocalCertificates, damage: str
 ) -> None:
     certificates.cert_file.write_text(damage)
-    finding = await look(certificates)
-    assert not finding.good
-    assert finding.detail.startswith("TLS_CERT_FILE or TLS_KEY_FILE: ")
+    result = await look(certificates)
+    assert not result.good
+    assert result.detail.startswith("TLS_CERT_FILE or TLS_KEY_FILE: ")
 
 
 @pytest.mark.parametrize(
@@ -83,5 +83,5 @@ async def test_a_file_that_is_no_certificate_is_named_by_its_setting(
 )
 async def test_a_model_is_well_when_it_answers(said: Said, good: bool, detail: str) -> None:
     model = ScriptedLanguageModel([said])
-    (finding,) = await LanguageModelExamination("openai", nullcontext(model)).findings()
-    assert finding == Finding(subject="provider openai", good=good, detail=detail)
+    (result,) = await LanguageModelHealthCheck("openai", nullcontext(model)).results()
+    assert result == CheckResult(subject="provider openai", good=good, detail=detail)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidInput
-from domain.jobs.items import Document
+from domain.extraction.jobs.items import Document
 from entrypoints.cli.extract_input import Source, open_sources
 
 

@@ -12,16 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.llm.capabilities import profile_of
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from domain.errors import InvalidInput
-from domain.extraction.builtin import BUILT_IN, ORDER_MESSAGE
+from domain.extraction.answers import UnreadableAnswer, loops, parse_answer
 from domain.extraction.definition import definition_of, schema_from
-from domain.extraction.parsing import UnreadableAnswer, loops, parse_answer
-from domain.extraction.prompting import answer_tokens, build_prompt, prompt_hash, unservable
-from domain.extraction.schema import Example, Field, FieldType, Schema
-from domain.extraction.wire import AnswerStyle, wire_schema
-from ports.language_model import ModelProfile
-from ports.record_validator import MISSING
+from domain.extraction.prompting import (
+    answer_tokens,
+    build_prompt,
+    prompt_hash,
+    unservable,
+    wire_schema,
+)
+from domain.extraction.schema import BUILT_IN, ORDER_MESSAGE, Example, Field, FieldType, Schema
+from ports.extraction import MISSING
+from ports.language_models import AnswerStyle, ModelProfile
 
 JSON = st.recursive(
     st.none()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from domain.errors import (
     AppError,
     BadAnswer,
@@ -19,18 +19,18 @@ from domain.errors import (
     ProviderQuotaExhausted,
     ProviderUnavailable,
 )
-from domain.extraction.calls import Failure, FailureKind
+from domain.extraction.answers import CheckedAnswer, check_answer
+from domain.extraction.calls import ExtractionFailure, FailureKind
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.evidence import ground
 from domain.extraction.matching import Span
 from domain.extraction.model import Evidence, text_hash
 from domain.extraction.numbers import numbers_in
 from domain.extraction.prompting import unservable
-from domain.extraction.reading import Reading, read_answer
 from domain.extraction.schema import Example, Field, FieldType, Schema
 from domain.extraction.suspicion import contradictions
-from domain.extraction.wire import AnswerStyle
-from ports.record_validator import MISSING
+from ports.extraction import MISSING
+from ports.language_models import AnswerStyle
 from tests.fakes.language_models import QUOTING
 
 NAME = Field(name="name", type=FieldType.STRING, description="Who writes")
@@ -87,8 +87,8 @@ def test_a_bare_judgement_holds_without_a_passage_and_says_so() -> None:
     assert found.unquoted == ("urgent",)
 
 
-def read(record: dict[str, Any], schema: Schema, text: str) -> Reading:
-    return read_answer(
+def read(record: dict[str, Any], schema: Schema, text: str) -> CheckedAnswer:
+    return check_answer(
         json.dumps(record), schema, AnswerStyle.QUOTED, text, PydanticRecordValidator()
     )
 
@@ -97,7 +97,7 @@ def read(record: dict[str, Any], schema: Schema, text: str) -> Reading:
 def test_a_member_that_the_answer_lacks_is_a_fault_and_never_null(style: AnswerStyle) -> None:
     given = {"quote": "Ann", "value": "Ann"} if style is AnswerStyle.QUOTED else "Ann"
     schema = schema_of(NAME, COUNT, COLOURS)
-    found = read_answer(
+    found = check_answer(
         json.dumps({"name": given}), schema, style, "Ann: 3 mugs", PydanticRecordValidator()
     )
     assert found.values == {"name": "Ann"}
@@ -125,8 +125,8 @@ def test_null_for_a_list_says_that_the_text_states_none() -> None:
 
 
 def test_a_later_unreadable_answer_changes_nothing() -> None:
-    first = Reading(values={"name": "Ann"}, ungrounded={"count": "why"})
-    assert first.better(Reading(unreadable="the answer was empty")) is first
+    first = CheckedAnswer(values={"name": "Ann"}, ungrounded={"count": "why"})
+    assert first.better(CheckedAnswer(unreadable="the answer was empty")) is first
 
 
 def flagged(text: str, start: int, end: int, field: Field = COUNT) -> list[str]:
@@ -288,13 +288,15 @@ def test_a_wrong_definition_is_named_at_its_place(
 def test_each_failure_is_the_error_that_its_remedy_asks_for(
     kind: FailureKind, error: type[AppError]
 ) -> None:
-    raised = Failure(kind=kind, detail="what happened").as_error()
+    raised = ExtractionFailure(kind=kind, detail="what happened").as_error()
     assert type(raised) is error
     assert str(raised) == "what happened"
 
 
 def test_a_provider_that_names_a_time_is_asked_again_then() -> None:
-    raised = Failure(kind=FailureKind.OVERLOADED, detail="busy", retry_after_s=42).as_error()
+    raised = ExtractionFailure(
+        kind=FailureKind.OVERLOADED, detail="busy", retry_after_s=42
+    ).as_error()
     assert isinstance(raised, ProviderUnavailable)
     assert raised.retry_after_s == 42
 

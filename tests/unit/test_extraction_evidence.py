@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.extraction.chunking import estimate_tokens, windows
 from domain.extraction.evidence import ground
 from domain.extraction.matching import Span, locate, locate_all
 from domain.extraction.numbers import numbers_in
 from domain.extraction.schema import Field, FieldType, Schema, Value
 from domain.extraction.suspicion import embedded_instructions
+from domain.extraction.windows import estimate_tokens, windows
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from domain.errors import Conflict, InvalidInput, NotFound, SchemaInUse
-from domain.extraction.builtin import BUILT_IN, ORDER_MESSAGE
-from domain.extraction.registry import SchemaRegistry, is_built_in
-from domain.extraction.schema import Field, FieldType, Schema
-from ports.language_model import ModelProfile
+from domain.extraction.schema import BUILT_IN, ORDER_MESSAGE, Field, FieldType, Schema
+from domain.extraction.schema_service import SchemaService, is_built_in
+from ports.language_models import ModelProfile
 from tests.fakes.extraction import MemoryExtractionSchemaRepository
 from tests.fakes.language_models import QUOTING, ScriptedLanguageModel
 from tests.fakes.tables import ExtractionTables
@@ -26,9 +25,9 @@ COMPLAINT = Schema(
 
 def registry_over(
     *profiles: ModelProfile,
-) -> tuple[SchemaRegistry, MemoryExtractionSchemaRepository]:
+) -> tuple[SchemaService, MemoryExtractionSchemaRepository]:
     schemas = MemoryExtractionSchemaRepository(ExtractionTables())
-    registry = SchemaRegistry(
+    registry = SchemaService(
         schemas=schemas,
         validator=PydanticRecordValidator(),
         models={each.provider: ScriptedLanguageModel(profile=each) for each in profiles},

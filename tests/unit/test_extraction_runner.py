@@ -14,32 +14,38 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.system.clock import SystemClock
 from domain.errors import DatabaseUnavailable
-from domain.extraction.calls import FailureKind
-from domain.extraction.prices import Price, PriceTable
+from domain.extraction.calls import FailureKind, Price, PriceTable
+from domain.extraction.jobs.items import ClaimedItem, ItemState, Settlement
+from domain.extraction.jobs.model import (
+    ExtractionJob,
+    JobCaps,
+    JobCommand,
+    JobId,
+    JobSpec,
+    JobStatus,
+    WorkerId,
+)
+from domain.extraction.jobs.reader import DocumentExtractor
+from domain.extraction.jobs.settlement import RetryPolicy
+from domain.extraction.jobs.worker import ExtractionWorker, WorkerOptions
 from domain.extraction.service import ExtractionService
-from domain.jobs.items import ClaimedItem, ItemState, Settlement
-from domain.jobs.model import Assignment, Caps, ExtractionJob, JobId, JobStatus, Order, WorkerId
-from domain.jobs.reading import DocumentReader
-from domain.jobs.runner import ExtractionRunner
-from domain.jobs.settling import Patience
-from domain.jobs.shift import Pace
-from ports.extraction_queue import ExtractionQueue
-from ports.language_model import Answer, Budget, LanguageModel, ModelProfile, Prompt
+from ports.extraction_jobs import ExtractionQueue
+from ports.language_models import Answer, Budget, LanguageModel, ModelProfile, Prompt
 from tests.contracts.extraction_jobs import JobStore
 from tests.fakes.extraction import MemoryExtractionSchemaRepository
 from tests.fakes.extraction_jobs import (
+    MemoryExtractionCache,
     MemoryExtractionJobRepository,
     MemoryExtractionQueue,
-    MemoryKnownExtractions,
 )
 from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
 from tests.fakes.tables import RecordTables
 from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
 
-ASSIGNMENT = Assignment(schema="order_message", schema_version=1, providers=("scripted",))
+ASSIGNMENT = JobSpec(schema="order_message", schema_version=1, providers=("scripted",))
 PRICES = PriceTable(
     prices={("scripted", "*"): Price(input=Decimal(1), cached=Decimal(1), output=Decimal(1))}
 )
@@ -99,17 +105,17 @@ class Shop:
     store: JobStore
     model: LanguageModel
     tables: RecordTables
-    pace: Pace = field(
-        default_factory=lambda: Pace(concurrency=4, lease_s=0.3, poll_s=0.01, grace_s=0.05)
+    options: WorkerOptions = field(
+        default_factory=lambda: WorkerOptions(concurrency=4, lease_s=0.3, poll_s=0.01, grace_s=0.05)
     )
-    patience: Patience = field(
-        default_factory=lambda: Patience(attempts=3, first_delay_s=0.01, longest_delay_s=0.02)
+    retry_policy: RetryPolicy = field(
+        default_factory=lambda: RetryPolicy(attempts=3, first_delay_s=0.01, longest_delay_s=0.02)
     )
 
     @asynccontextmanager
     async def runner(
         self, *, queue: ExtractionQueue | None = None, model: LanguageModel | None = None
-    ) -> AsyncIterator[ExtractionRunner]:
+    ) -> AsyncIterator[ExtractionWorker]:
         """One that runs while the block does, and is then told to stop."""
         extraction = ExtractionService(
             models={"scripted": model or self.model},
@@ -119,22 +125,22 @@ class Shop:
             monotonic=lambda: 0.0,
             new_mark=lambda: "feedc0de",
         )
-        reader = DocumentReader(
+        reader = DocumentExtractor(
             extraction=extraction,
             schemas=MemoryExtractionSchemaRepository(self.tables.extraction),
             clock=SystemClock(),
             new_id=uuid4,
             chance=lambda: 0.5,
-            patience=self.patience,
+            retry_policy=self.retry_policy,
             deadline_s=60,
         )
-        runner = ExtractionRunner(
+        runner = ExtractionWorker(
             queue=queue or self.store.queue,
-            known=self.store.known,
+            cache=self.store.cache,
             reader=reader,
             new_id=uuid4,
             host="test",
-            pace=self.pace,
+            options=self.options,
         )
         stop = asyncio.Event()
         running = asyncio.create_task(runner.run(stop))
@@ -144,9 +150,9 @@ class Shop:
             stop.set()
             await running
 
-    async def job(self, count: int, caps: Caps | None = None, **more: object) -> ExtractionJob:
-        assignment = replace(ASSIGNMENT, **more)  # type: ignore[arg-type]
-        return await self.store.job([a_text(n) for n in range(count)], assignment, caps)
+    async def job(self, count: int, caps: JobCaps | None = None, **more: object) -> ExtractionJob:
+        spec = replace(ASSIGNMENT, **more)  # type: ignore[arg-type]
+        return await self.store.job([a_text(n) for n in range(count)], spec, caps)
 
     async def until(self, job_id: JobId, *statuses: JobStatus) -> ExtractionJob:
         """Wait until the job stands so."""
@@ -171,7 +177,7 @@ def shop() -> Shop:
     store = JobStore(
         jobs=MemoryExtractionJobRepository(tables),
         queue=MemoryExtractionQueue(tables),
-        known=MemoryKnownExtractions(tables),
+        cache=MemoryExtractionCache(tables),
         open_unit=MemoryUnitOfWorkFactory(tables),
         let_pass=let_pass,
     )
@@ -199,7 +205,7 @@ async def test_no_more_is_read_at_once_than_allowed_and_never_much_less(shop: Sh
     job = await shop.job(40)
     async with shop.runner():
         await shop.until(job.id, JobStatus.COMPLETED)
-    assert model.peak == shop.pace.concurrency
+    assert model.peak == shop.options.concurrency
 
 
 async def test_several_runners_share_the_jobs_and_ask_nothing_twice(shop: Shop) -> None:
@@ -247,15 +253,15 @@ async def test_a_known_record_is_asked_again_only_when_told_so(shop: Shop) -> No
 async def test_a_failure_that_concerns_all_stops_the_job_and_it_goes_on_after_the_repair(
     shop: Shop, kind: FailureKind, status: JobStatus
 ) -> None:
-    shop.model = model = CountingModel(*[kind] * shop.pace.concurrency, latency_s=0.002)
+    shop.model = model = CountingModel(*[kind] * shop.options.concurrency, latency_s=0.002)
     job = await shop.job(30)
     async with shop.runner() as runner:
         stopped = await shop.until(job.id, status)
         assert stopped.reason is not None
         assert stopped.reason.code == kind
         stopped = await shop.until_job(job.id, lambda job: job.counts.pending == 30)
-        assert model.calls <= shop.pace.concurrency
-        await shop.store.jobs.obey(job.id, Order.RESUME)
+        assert model.calls <= shop.options.concurrency
+        await shop.store.jobs.apply(job.id, JobCommand.RESUME)
         runner.wake()
         done = await shop.until(job.id, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.PAUSED)
     assert done.counts.valid == 30
@@ -317,14 +323,14 @@ async def test_a_text_that_breaks_the_reader_does_not_stop_the_others(shop: Shop
 @pytest.mark.parametrize("runners", [1, 2])
 async def test_a_cap_is_passed_by_no_more_than_what_was_under_way(shop: Shop, runners: int) -> None:
     shop.model = model = CountingModel(latency_s=0.003)
-    job = await shop.job(200, Caps(max_tokens=20 * TOKENS_A_CALL))
+    job = await shop.job(200, JobCaps(max_tokens=20 * TOKENS_A_CALL))
     async with shop.runner():
         if runners == 2:
             async with shop.runner():
                 await shop.until(job.id, JobStatus.PAUSED)
         await shop.until(job.id, JobStatus.PAUSED)
         paused = await shop.until_job(job.id, lambda job: job.counts.running == 0)
-    assert 20 <= model.calls < 20 + runners * shop.pace.concurrency
+    assert 20 <= model.calls < 20 + runners * shop.options.concurrency
     assert paused.counts.valid == model.calls
     assert paused.counts.pending == 200 - model.calls
     assert paused.reason is not None
@@ -337,14 +343,14 @@ async def test_a_cancelled_job_ends_its_calls(shop: Shop) -> None:
     job = await shop.job(20)
     other = await shop.store.job([a_text(500)], ASSIGNMENT)
     async with shop.runner():
-        await shop.until_job(job.id, lambda _: model.running == shop.pace.concurrency)
-        await shop.store.jobs.obey(job.id, Order.CANCEL)
+        await shop.until_job(job.id, lambda _: model.running == shop.options.concurrency)
+        await shop.store.jobs.apply(job.id, JobCommand.CANCEL)
         await shop.until_job(job.id, lambda job: job.counts.running == 0)
         model.open.set()
         await shop.until(other.id, JobStatus.COMPLETED)
     found = await shop.store.jobs.get(job.id)
     assert found.counts.cancelled == 20
-    assert model.calls <= shop.pace.concurrency + 1
+    assert model.calls <= shop.options.concurrency + 1
     assert shop.tables.reservations == {}
 
 
@@ -353,12 +359,12 @@ async def test_a_paused_job_finishes_what_is_under_way_and_starts_nothing(shop: 
     model.open.clear()
     job = await shop.job(20)
     async with shop.runner() as runner:
-        await shop.until_job(job.id, lambda _: model.running == shop.pace.concurrency)
-        await shop.store.jobs.obey(job.id, Order.PAUSE)
+        await shop.until_job(job.id, lambda _: model.running == shop.options.concurrency)
+        await shop.store.jobs.apply(job.id, JobCommand.PAUSE)
         model.open.set()
         paused = await shop.until_job(job.id, lambda job: job.counts.running == 0)
-        assert paused.counts.valid == model.calls == shop.pace.concurrency
-        await shop.store.jobs.obey(job.id, Order.RESUME)
+        assert paused.counts.valid == model.calls == shop.options.concurrency
+        await shop.store.jobs.apply(job.id, JobCommand.RESUME)
         runner.wake()
         done = await shop.until(job.id, JobStatus.COMPLETED)
     assert done.counts.valid == 20
@@ -370,7 +376,7 @@ async def test_a_runner_that_stops_gives_everything_back(shop: Shop) -> None:
     model.open.clear()
     job = await shop.job(20)
     async with shop.runner():
-        await shop.until_job(job.id, lambda _: model.running == shop.pace.concurrency)
+        await shop.until_job(job.id, lambda _: model.running == shop.options.concurrency)
     found = await shop.store.jobs.get(job.id)
     assert found.counts.pending == 20
     assert shop.tables.leases == {}
@@ -379,13 +385,13 @@ async def test_a_runner_that_stops_gives_everything_back(shop: Shop) -> None:
 
 
 async def test_a_runner_that_stops_lets_calls_end_that_are_about_to(shop: Shop) -> None:
-    shop.pace = replace(shop.pace, grace_s=5.0)
+    shop.options = replace(shop.options, grace_s=5.0)
     shop.model = model = CountingModel(latency_s=0.05)
     job = await shop.job(20)
     async with shop.runner():
-        await shop.until_job(job.id, lambda _: model.running == shop.pace.concurrency)
+        await shop.until_job(job.id, lambda _: model.running == shop.options.concurrency)
     found = await shop.store.jobs.get(job.id)
-    assert found.counts.valid == model.calls >= shop.pace.concurrency
+    assert found.counts.valid == model.calls >= shop.options.concurrency
     assert found.counts.pending == 20 - model.calls
 
 
@@ -396,7 +402,7 @@ async def test_a_runner_that_lost_its_lease_starts_anew_and_writes_nothing_old(
     model.open.clear()
     job = await shop.job(8)
     async with shop.runner():
-        await shop.until_job(job.id, lambda _: model.running == shop.pace.concurrency)
+        await shop.until_job(job.id, lambda _: model.running == shop.options.concurrency)
         [lost] = shop.tables.leases
         await shop.store.queue.retire(lost)
         await shop.until_job(
@@ -407,7 +413,7 @@ async def test_a_runner_that_lost_its_lease_starts_anew_and_writes_nothing_old(
         done = await shop.until(job.id, JobStatus.COMPLETED)
     assert done.counts.valid == 8
     assert done.spending.calls == 8
-    assert model.calls <= 8 + shop.pace.concurrency
+    assert model.calls <= 8 + shop.options.concurrency
 
 
 async def test_what_a_dead_runner_had_is_taken_over(shop: Shop) -> None:

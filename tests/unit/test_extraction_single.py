@@ -7,12 +7,16 @@ from uuid import UUID
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from domain.errors import InvalidInput
-from domain.extraction.model import Status
-from domain.extraction.prices import PriceTable
-from domain.extraction.service import MAX_TEXT_CHARACTERS, ExtractionService, check_text
-from domain.extraction.single import SingleExtraction
+from domain.extraction.calls import PriceTable
+from domain.extraction.model import ExtractionStatus
+from domain.extraction.service import (
+    MAX_TEXT_CHARACTERS,
+    ExtractionService,
+    SingleExtraction,
+    check_text,
+)
 from tests.fakes.extraction import MemoryExtractionSchemaRepository
 from tests.fakes.language_models import ScriptedLanguageModel
 from tests.fakes.system import StandingClock
@@ -58,7 +62,7 @@ async def test_a_text_is_read_by_the_named_schema_before_the_deadline(
     assert extraction.id == IDENTITY
     assert extraction.text == TEXT
     assert extraction.created_at == StandingClock().now()
-    assert extraction.result.status is Status.VALID
+    assert extraction.result.status is ExtractionStatus.VALID
     assert extraction.result.fields == {"customer": "Ann Moor", "product": "mugs", "quantity": 3}
     assert model.budgets[0].timeout_s == 30
     assert model.budgets[0].wait_s < 1, "what is known to be down is told, not waited for"

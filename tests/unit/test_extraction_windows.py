@@ -9,16 +9,28 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
+from adapters.llm.record_validator import PydanticRecordValidator
+from domain.extraction.answers import CheckedAnswer, merged
+from domain.extraction.calls import (
+    Attempt,
+    ExtractionFailure,
+    FailureKind,
+    ModelCallFailed,
+    Price,
+    PriceTable,
+    Usage,
+)
 from domain.extraction.matching import Span
-from domain.extraction.model import Evidence, ExtractionResult, Flag, FlagKind, Status
-from domain.extraction.prices import Price, PriceTable
-from domain.extraction.reading import Reading, merged
-from domain.extraction.schema import Field, FieldType, Schema
+from domain.extraction.model import (
+    Evidence,
+    ExtractionResult,
+    ExtractionStatus,
+    ExtractionWarning,
+    WarningKind,
+)
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
-from ports.language_model import Answer, Finish, Prompt
+from ports.language_models import Answer, Finish, Prompt
 from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
 
 FILLER = "We talked about the weather. "
@@ -72,7 +84,7 @@ async def read(
     text: str,
     schema: Schema,
     model: ScriptedLanguageModel,
-    given: Mapping[str, Answer | CallFailed] | None = None,
+    given: Mapping[str, Answer | ModelCallFailed] | None = None,
 ) -> ExtractionResult:
     service = service_over(model)
     chain = service.chain_for(None)
@@ -127,24 +139,26 @@ def test_a_batched_call_is_foreseen_without_hidden_reasoning(reasoning: int) -> 
 async def test_an_answer_that_was_given_already_is_not_asked_for_again() -> None:
     model = ScriptedLanguageModel()
     result = await read(TEXT, ORDER_MESSAGE, model, {TEXT: answered(says(RECORD))})
-    assert result.status is Status.VALID
+    assert result.status is ExtractionStatus.VALID
     assert model.prompts == []
     assert result.attempts == (attempt(None),)
 
 
 async def test_a_given_failure_that_may_pass_is_asked_again_and_counted() -> None:
-    failed = CallFailed(
-        Failure(kind=FailureKind.OVERLOADED, detail="busy"), (attempt(FailureKind.OVERLOADED),)
+    failed = ModelCallFailed(
+        ExtractionFailure(kind=FailureKind.OVERLOADED, detail="busy"),
+        (attempt(FailureKind.OVERLOADED),),
     )
     model = ScriptedLanguageModel([says(RECORD)])
     result = await read(TEXT, ORDER_MESSAGE, model, {TEXT: failed})
-    assert result.status is Status.VALID
+    assert result.status is ExtractionStatus.VALID
     assert [each.outcome for each in result.attempts] == [FailureKind.OVERLOADED, None]
 
 
 async def test_a_given_failure_that_stays_fails_the_text_without_a_call() -> None:
-    failed = CallFailed(
-        Failure(kind=FailureKind.BAD_REQUEST, detail="wrong"), (attempt(FailureKind.BAD_REQUEST),)
+    failed = ModelCallFailed(
+        ExtractionFailure(kind=FailureKind.BAD_REQUEST, detail="wrong"),
+        (attempt(FailureKind.BAD_REQUEST),),
     )
     model = ScriptedLanguageModel()
     result = await read(TEXT, ORDER_MESSAGE, model, {TEXT: failed})
@@ -159,7 +173,7 @@ async def test_one_window_without_a_readable_answer_fails_the_whole_text() -> No
 
     model = ScriptedLanguageModel(otherwise=answer, profile=replace(QUOTING, reasks=0))
     result = await read(FILLER * 2000 + TEXT, ORDER_MESSAGE, model)
-    assert result.status is Status.FAILED
+    assert result.status is ExtractionStatus.FAILED
     assert result.failure is not None
     assert result.failure.kind is FailureKind.INVALID_JSON
     assert len(result.attempts) > 1
@@ -181,7 +195,7 @@ async def test_the_items_of_all_windows_are_collected_each_once_with_all_their_p
         )
 
     result = await read(text, TAGS, ScriptedLanguageModel(otherwise=answer))
-    assert result.status is Status.VALID
+    assert result.status is ExtractionStatus.VALID
     assert result.fields == {"colours": ["red", "blue", "green"], "urgent": None}
     assert [item.quote for item in result.evidence] == ["red", "blue.", "red", "green."]
     for item in result.evidence:
@@ -198,7 +212,7 @@ async def test_words_in_a_window_that_contradict_are_flagged_where_they_stand() 
 
     result = await read(text, ORDER_MESSAGE, ScriptedLanguageModel(otherwise=answer))
     (flag,) = result.warnings
-    assert (flag.kind, flag.field) == (FlagKind.CONTRADICTION, "quantity")
+    assert (flag.kind, flag.field) == (WarningKind.CONTRADICTION, "quantity")
     assert text[flag.start : flag.end] == "5"
 
 
@@ -217,8 +231,8 @@ def reading(
     *places: tuple[str, int, int],
     faults: Sequence[str] = (),
     unquoted: tuple[str, ...] = (),
-) -> Reading:
-    return Reading(
+) -> CheckedAnswer:
+    return CheckedAnswer(
         values=values,
         evidence=tuple(Evidence(field=f, quote="?", start=s, end=e) for f, s, e in places),
         invalid=dict.fromkeys(faults, "is wrong"),
@@ -254,12 +268,12 @@ def test_windows_that_judge_differently_are_flagged_even_without_a_passage() -> 
     assert whole.values["urgent"] is True
     assert whole.unquoted == ("urgent",)
     (flag,) = flags
-    assert (flag.kind, flag.field, flag.start) == (FlagKind.CONTRADICTION, "urgent", None)
+    assert (flag.kind, flag.field, flag.start) == (WarningKind.CONTRADICTION, "urgent", None)
 
 
 def test_a_flag_of_a_window_moves_with_it_unless_it_has_no_place() -> None:
-    placed = Flag(kind=FlagKind.CONTRADICTION, detail="d", start=2, end=5)
+    placed = ExtractionWarning(kind=WarningKind.CONTRADICTION, detail="d", start=2, end=5)
     moved = placed.shifted(100)
     assert Span(start=moved.start or 0, end=moved.end or 0) == Span(start=102, end=105)
-    nowhere = Flag(kind=FlagKind.UNGROUNDED, detail="d", field="urgent")
+    nowhere = ExtractionWarning(kind=WarningKind.UNGROUNDED, detail="d", field="urgent")
     assert nowhere.shifted(100) == nowhere

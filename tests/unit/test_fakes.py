@@ -8,10 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from domain.extraction.calls import CallFailed, FailureKind
-from ports.batch_language_model import BatchId
+from domain.extraction.calls import FailureKind, ModelCallFailed
 from ports.insights import ScheduledRunRepository
-from ports.language_model import Finish, Prompt
+from ports.language_models import BatchId, Finish, Prompt
 from tests.contracts.batch_language_model import BatchLanguageModelContract, BatchWorld, Ending
 from tests.contracts.charts import ChartRendererContract
 from tests.contracts.comparison import ComparisonsContract, ComparisonStore
@@ -38,9 +37,9 @@ from tests.fakes.extraction import (
     MemoryExtractionSchemaRepository,
 )
 from tests.fakes.extraction_jobs import (
+    MemoryExtractionCache,
     MemoryExtractionJobRepository,
     MemoryExtractionQueue,
-    MemoryKnownExtractions,
 )
 from tests.fakes.insights import (
     searches_in_memory,
@@ -108,7 +107,7 @@ def jobs_in_memory() -> tuple[RecordTables, JobStore]:
     return tables, JobStore(
         jobs=MemoryExtractionJobRepository(tables),
         queue=MemoryExtractionQueue(tables),
-        known=MemoryKnownExtractions(tables),
+        cache=MemoryExtractionCache(tables),
         open_unit=MemoryUnitOfWorkFactory(tables),
         let_pass=let_pass,
     )
@@ -167,9 +166,9 @@ class TestScriptedBatchLanguageModel(BatchLanguageModelContract):
 
 async def test_an_unreachable_provider_fails_as_scripted() -> None:
     model = ScriptedBatchLanguageModel(say=lambda _: "", unreachable=FailureKind.CONNECTION)
-    with pytest.raises(CallFailed):
+    with pytest.raises(ModelCallFailed):
         await model.find("token")
-    with pytest.raises(CallFailed):
+    with pytest.raises(ModelCallFailed):
         await model.status(BatchId("batch-1"))
 
 

@@ -1,4 +1,4 @@
-"""Runners go on, or end in order, when the store or the batch desk fails them."""
+"""Runners go on, or end in order, when the store or the batch processor fails them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from uuid import uuid4
 import pytest
 
 from domain.errors import DatabaseUnavailable
-from domain.jobs.batch_desk import BatchDesk, LostBatch
-from domain.jobs.batch_runner import BatchRunner
-from domain.jobs.items import ClaimedItem, Settlement
-from domain.jobs.model import JobId, JobStatus, WorkerId
-from ports.provider_batches import OpenBatch
+from domain.extraction.jobs.batch_processor import BatchProcessor, LostBatch
+from domain.extraction.jobs.batch_worker import BatchWorker
+from domain.extraction.jobs.items import ClaimedItem, Settlement
+from domain.extraction.jobs.model import JobId, JobStatus, WorkerId
+from ports.extraction_jobs import ClaimedBatch
 from tests.fakes.extraction_jobs import MemoryExtractionQueue
 from tests.fakes.provider_batches import MemoryProviderBatches
 from tests.fakes.tables import RecordTables
@@ -75,7 +75,7 @@ async def test_a_runner_stops_while_it_waits_for_the_store_to_enlist_it(shop: Sh
 
 async def test_claims_and_renewals_that_fail_are_tried_again(shop: Shop) -> None:
     queue = AwayQueue(shop.tables, "claim", "renew", "retire")
-    shop.pace = replace(shop.pace, lease_s=0.9)
+    shop.options = replace(shop.options, lease_s=0.9)
     job = await shop.job(3)
     async with shop.runner(queue=queue):
         await queue.until_asked("claim")
@@ -98,14 +98,14 @@ async def test_a_runner_ends_though_its_results_cannot_be_stored(shop: Shop) -> 
     assert shop.model.calls == 2
 
 
-class OddDesk(BatchDesk):
+class OddDesk(BatchProcessor):
     """Fails each batch in its own way, or takes for ever."""
 
     def __init__(self, fault: Exception | None) -> None:
         self.fault = fault
         self.seen: list[WorkerId] = []
 
-    async def advance(self, batch: OpenBatch) -> float | None:
+    async def advance(self, batch: ClaimedBatch) -> float | None:
         self.seen.append(batch.id)
         if self.fault is not None:
             raise self.fault
@@ -119,25 +119,25 @@ class OddBatches(MemoryProviderBatches):
     renewals = 0
     broken = False
 
-    async def take(self, *, limit: int, lease_s: float) -> Sequence[OpenBatch]:
+    async def take(self, *, limit: int, lease_s: float) -> Sequence[ClaimedBatch]:
         if self.broken:
             raise ZeroDivisionError
         return await MemoryProviderBatches.take(self, limit=limit, lease_s=lease_s)
 
-    async def put_off(self, batch: OpenBatch, *, seconds: float) -> bool:
+    async def put_off(self, batch: ClaimedBatch, *, seconds: float) -> bool:
         self.renewals += 1
         if self.renewals == 1:
             raise DatabaseUnavailable("Away.")
         return False
 
 
-async def run_until_seen(bench: Bench, desk: OddDesk, batches: OddBatches, count: int) -> None:
-    pace = replace(PACE, documents=1, lease_s=0.03, poll_s=0.01)
-    runner = BatchRunner(batches=batches, desk=desk, new_id=uuid4, pace=pace)
+async def run_until_seen(bench: Bench, processor: OddDesk, batches: OddBatches, count: int) -> None:
+    options = replace(PACE, documents=1, lease_s=0.03, poll_s=0.01)
+    runner = BatchWorker(batches=batches, processor=processor, new_id=uuid4, options=options)
     stop = asyncio.Event()
     task = asyncio.create_task(runner.run(stop))
     async with asyncio.timeout(10):
-        while len(desk.seen) < count or (desk.fault is None and batches.renewals < 2):
+        while len(processor.seen) < count or (processor.fault is None and batches.renewals < 2):
             await asyncio.sleep(0.002)
         await asyncio.sleep(0.02)
         stop.set()
@@ -150,25 +150,25 @@ async def run_until_seen(bench: Bench, desk: OddDesk, batches: OddBatches, count
 async def test_a_batch_that_cannot_be_looked_after_stops_no_other(fault: Exception) -> None:
     bench = Bench()
     await bench.job(3)
-    desk = OddDesk(fault)
-    await run_until_seen(bench, desk, OddBatches(bench.tables), 3)
-    assert len(set(desk.seen)) == 3
+    processor = OddDesk(fault)
+    await run_until_seen(bench, processor, OddBatches(bench.tables), 3)
+    assert len(set(processor.seen)) == 3
 
 
 async def test_a_batch_whose_lease_is_lost_is_let_go_and_no_more_are_taken_than_fit() -> None:
     bench = Bench()
     await bench.job(6)
-    desk, batches = OddDesk(None), OddBatches(bench.tables)
-    await run_until_seen(bench, desk, batches, 5)
+    processor, batches = OddDesk(None), OddBatches(bench.tables)
+    await run_until_seen(bench, processor, batches, 5)
     assert batches.renewals >= 2
-    assert len(desk.seen) >= 5, "a place is free again"
+    assert len(processor.seen) >= 5, "a place is free again"
 
 
 async def test_a_runner_of_batches_ends_with_the_defect_that_broke_its_looking() -> None:
     bench = Bench()
     batches = OddBatches(bench.tables)
     batches.broken = True
-    runner = BatchRunner(batches=batches, desk=OddDesk(None), new_id=uuid4, pace=PACE)
+    runner = BatchWorker(batches=batches, processor=OddDesk(None), new_id=uuid4, options=PACE)
     with pytest.raises(ZeroDivisionError):
         await asyncio.wait_for(runner.run(asyncio.Event()), 10)
 
@@ -176,13 +176,13 @@ async def test_a_runner_of_batches_ends_with_the_defect_that_broke_its_looking()
 async def test_a_stopped_runner_leaves_a_batch_that_does_not_end_to_the_next() -> None:
     bench = Bench()
     await bench.job(1)
-    desk = OddDesk(None)
-    pace = replace(PACE, lease_s=0.03, poll_s=0.01)
-    runner = BatchRunner(batches=bench.batches, desk=desk, new_id=uuid4, pace=pace)
+    processor = OddDesk(None)
+    options = replace(PACE, lease_s=0.03, poll_s=0.01)
+    runner = BatchWorker(batches=bench.batches, processor=processor, new_id=uuid4, options=options)
     stop = asyncio.Event()
     task = asyncio.create_task(runner.run(stop))
     await asyncio.sleep(0.1)
     stop.set()
     await asyncio.wait_for(task, 10)
-    [batch_id] = desk.seen
+    [batch_id] = processor.seen
     assert not bench.tables.batches[batch_id].closed

@@ -7,14 +7,22 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.record_validator import PydanticRecordValidator
 from domain.errors import InvalidInput, NotFound
-from domain.extraction.prices import PriceTable
+from domain.extraction.calls import PriceTable
+from domain.extraction.jobs.items import MAX_DOCUMENT_ID, Document, ItemState
+from domain.extraction.jobs.model import (
+    ExtractionJob,
+    JobCaps,
+    JobCommand,
+    JobId,
+    JobSpec,
+    JobStatus,
+    ProviderMode,
+)
+from domain.extraction.jobs.service import ExtractionJobService, check_document
 from domain.extraction.service import ExtractionService
-from domain.jobs.items import MAX_DOCUMENT_ID, Document, ItemState
-from domain.jobs.model import Assignment, Caps, ExtractionJob, JobId, JobStatus, Mode, Order
-from domain.jobs.service import ExtractionJobService, check_document
-from ports.job_wakeup import JobWakeup
+from ports.extraction_jobs import WorkerWakeup
 from tests.fakes.extraction import MemoryExtractionSchemaRepository
 from tests.fakes.extraction_jobs import MemoryExtractionJobRepository
 from tests.fakes.language_models import ScriptedLanguageModel
@@ -23,7 +31,7 @@ from tests.fakes.tables import RecordTables
 from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
 
 
-class CountingWakeup(JobWakeup):
+class CountingWakeup(WorkerWakeup):
     """Counts the hints."""
 
     def __init__(self) -> None:
@@ -75,26 +83,24 @@ def office() -> Office:
 
 async def test_a_draft_fixes_the_newest_version_and_the_configured_chain(office: Office) -> None:
     draft = await office.service().draft(schema="order_message", provider=None)
-    assert draft.assignment == Assignment(
-        schema="order_message", schema_version=1, providers=("scripted",)
-    )
-    assert draft.caps == Caps()
+    assert draft.spec == JobSpec(schema="order_message", schema_version=1, providers=("scripted",))
+    assert draft.caps == JobCaps()
 
 
 async def test_a_draft_keeps_its_caps_its_mode_and_whether_results_are_reused(
     office: Office,
 ) -> None:
-    caps = Caps(max_tokens=5)
+    caps = JobCaps(max_tokens=5)
     draft = await office.service().draft(
-        schema="order_message", provider="scripted", reuse=False, caps=caps, mode=Mode.BATCH
+        schema="order_message", provider="scripted", reuse=False, caps=caps, mode=ProviderMode.BATCH
     )
-    assert (draft.caps, draft.assignment.reuse, draft.assignment.mode) == (caps, False, Mode.BATCH)
+    assert (draft.caps, draft.spec.reuse, draft.spec.mode) == (caps, False, ProviderMode.BATCH)
 
 
 async def test_a_draft_names_every_fault_at_once(office: Office) -> None:
     with pytest.raises(InvalidInput) as refused:
         await office.service().draft(
-            schema="nothing", provider="nobody", caps=Caps(max_tokens=0), mode=Mode.BATCH
+            schema="nothing", provider="nobody", caps=JobCaps(max_tokens=0), mode=ProviderMode.BATCH
         )
     pointers = [each.pointer for each in refused.value.violations]
     assert pointers == ["/max_tokens", "/provider", "/schema"]
@@ -108,7 +114,7 @@ async def test_a_provider_without_batches_is_refused_with_those_that_have_them(
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
         await office.service(batch_providers=able).draft(
-            schema="order_message", provider=None, mode=Mode.BATCH
+            schema="order_message", provider=None, mode=ProviderMode.BATCH
         )
     [violation] = refused.value.violations
     assert violation.pointer == "/mode"
@@ -161,9 +167,9 @@ async def test_results_of_no_job_are_not_found(office: Office) -> None:
 
 async def test_only_a_resumed_job_wakes_a_worker(office: Office) -> None:
     job = await office.job()
-    paused = await office.service().order(job.id, Order.PAUSE)
+    paused = await office.service().apply(job.id, JobCommand.PAUSE)
     assert (paused.status, office.wakeup.hints) == (JobStatus.PAUSED, 1)
-    resumed = await office.service().order(job.id, Order.RESUME, Caps(max_tokens=9))
+    resumed = await office.service().apply(job.id, JobCommand.RESUME, JobCaps(max_tokens=9))
     assert (resumed.status, resumed.caps.max_tokens) == (JobStatus.RUNNING, 9)
     assert office.wakeup.hints == 2
 
@@ -171,7 +177,7 @@ async def test_only_a_resumed_job_wakes_a_worker(office: Office) -> None:
 async def test_an_order_with_impossible_caps_changes_nothing(office: Office) -> None:
     job = await office.job()
     with pytest.raises(InvalidInput) as refused:
-        await office.service().order(job.id, Order.PAUSE, Caps(max_tokens=-1))
+        await office.service().apply(job.id, JobCommand.PAUSE, JobCaps(max_tokens=-1))
     assert [each.pointer for each in refused.value.violations] == ["/max_tokens"]
     assert office.tables.jobs[job.id].status is JobStatus.RUNNING
 

@@ -11,15 +11,19 @@ from decimal import Decimal
 import pytest
 
 from domain.extraction.calls import FailureKind
-from domain.jobs.errand import Desk, Errand
-from domain.jobs.items import Halt, ItemState, Settlement
-from domain.jobs.model import Caps, JobId, JobStatus, Order, WorkerId
-from domain.jobs.questions import OpenQuestions
-from domain.jobs.reading import DocumentReader, Plan
-from domain.jobs.settling import give_back
-from domain.jobs.writing import SettlementWriter, Unstorable
-from ports.extraction_queue import LeaseLost
-from ports.language_model import Prompt
+from domain.extraction.jobs.item_processor import (
+    ItemProcessor,
+    ItemTask,
+    SettlementWriter,
+    SingleFlight,
+    Unstorable,
+)
+from domain.extraction.jobs.items import ItemState, JobInterruption, Settlement
+from domain.extraction.jobs.model import JobCaps, JobCommand, JobId, JobStatus, WorkerId
+from domain.extraction.jobs.reader import DocumentExtractor, ExtractionPlan
+from domain.extraction.jobs.settlement import give_back
+from ports.extraction_jobs import LeaseLost
+from ports.language_models import Prompt
 from tests.fakes.extraction_jobs import MemoryExtractionQueue
 from tests.fakes.language_models import ScriptedLanguageModel
 from tests.fakes.tables import RecordTables
@@ -46,8 +50,8 @@ def bench() -> Bench:
     return Bench()
 
 
-def reader_of(bench: Bench) -> DocumentReader:
-    return bench.desk._reader
+def reader_of(bench: Bench) -> DocumentExtractor:
+    return bench.processor._reader
 
 
 def heard(_: Mapping[JobId, JobStatus]) -> None:
@@ -56,42 +60,42 @@ def heard(_: Mapping[JobId, JobStatus]) -> None:
 
 @pytest.mark.parametrize("cost", [Decimal(0), Decimal(2_000_000_000)])
 def test_a_cost_cap_out_of_bounds_is_named(cost: Decimal) -> None:
-    [violation] = Caps(max_cost_usd=cost).violations()
+    [violation] = JobCaps(max_cost_usd=cost).violations()
     assert violation.pointer == "/max_cost_usd"
 
 
 async def test_a_refused_resume_that_no_cap_forbids_names_the_status(bench: Bench) -> None:
     job_id = await bench.job()
-    await bench.store.jobs.obey(job_id, Order.PAUSE)
-    refusal = (await bench.seen(job_id)).refusal(Order.RESUME)
+    await bench.store.jobs.apply(job_id, JobCommand.PAUSE)
+    refusal = (await bench.seen(job_id)).refusal(JobCommand.RESUME)
     assert str(refusal) == f"Job {job_id} is paused; it cannot resume."
 
 
 async def test_a_schema_that_is_gone_halts_the_job(bench: Bench) -> None:
     plan = await reader_of(bench).plan(replace(ASSIGNMENT, schema_version=9))
-    assert isinstance(plan, Halt)
+    assert isinstance(plan, JobInterruption)
     assert plan.status is JobStatus.FAILED
     assert "version 9" in plan.reason.detail
 
 
 async def test_a_question_held_elsewhere_is_asked_once_it_is_free(bench: Bench) -> None:
     plan = await reader_of(bench).plan(ASSIGNMENT)
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, ExtractionPlan)
     key = plan.key("text")
     assert key is not None
     mine, other = await bench.store.worker(), await bench.store.worker()
-    await bench.store.known.reserve(other, [key])
-    questions = OpenQuestions(bench.store.known, mine)
-    await questions.prepare(["text"], plan)
-    assert not questions.prepared(key)
-    turn = asyncio.create_task(questions.turn("text", plan, key))
+    await bench.store.cache.reserve(other, [key])
+    in_flight = SingleFlight(bench.store.cache, mine)
+    await in_flight.prepare(["text"], plan)
+    assert not in_flight.prepared(key)
+    turn = asyncio.create_task(in_flight.acquire("text", plan, key))
     await asyncio.sleep(0.01)
     assert bench.tables.reservations == {key: other}
-    await bench.store.known.release(other, [key])
+    await bench.store.cache.release(other, [key])
     assert await turn is None
     assert bench.tables.reservations == {key: mine}
-    questions.done(b"never asked")
-    assert not questions.prepared(b"never asked")
+    in_flight.release(b"never asked")
+    assert not in_flight.prepared(b"never asked")
 
 
 async def test_an_errand_given_back_before_it_began_asks_nothing(bench: Bench) -> None:
@@ -100,17 +104,17 @@ async def test_an_errand_given_back_before_it_began_asks_nothing(bench: Bench) -
     [item] = await bench.batches.items(batch.id)
     writer = SettlementWriter(bench.store.queue, batch.id, heard)
     plan = await reader_of(bench).plan(ASSIGNMENT)
-    errand = Errand(item=item, plan=plan)
-    errand.give_back()
-    desk = Desk(
+    task = ItemTask(item=item, plan=plan)
+    task.give_back()
+    processor = ItemProcessor(
         reader=reader_of(bench),
-        questions=OpenQuestions(bench.store.known, batch.id),
+        in_flight=SingleFlight(bench.store.cache, batch.id),
         writer=writer,
         slots=asyncio.Semaphore(1),
         stopped=set(),
     )
     storing = asyncio.create_task(writer.run())
-    await desk.carry_out(errand)
+    await processor.process(task)
     storing.cancel()
     assert (await bench.seen(batch_id)).counts.pending == 1
     assert bench.direct.prompts == []
@@ -174,17 +178,17 @@ async def test_a_batched_text_that_breaks_the_reader_keeps_the_call_that_was_pai
     bench.said[0] = "no record"
     bench.direct = ScriptedLanguageModel(otherwise=broken)
     queue = None if stored else FaultyQueue(bench.tables, UnicodeError())
-    desk = bench.a_desk(queue=queue)
+    processor = bench.a_desk(queue=queue)
     job_id = await bench.job(1)
-    await desk.advance(await bench.opened())
+    await processor.advance(await bench.opened())
     bench.clock.advance(timedelta(seconds=61))
     [taken] = await bench.batches.take(limit=1, lease_s=60)
     if not stored:
         with pytest.raises(ExceptionGroup) as failed:
-            await desk.advance(taken)
+            await processor.advance(taken)
         assert failed.value.subgroup(UnicodeError) is not None
         return
-    assert await desk.advance(taken) is None
+    assert await processor.advance(taken) is None
     [result] = await bench.results(job_id)
     assert result.extraction is not None
     read = result.extraction.result

@@ -16,8 +16,7 @@ from domain.comparison.model import LabelledText
 from domain.comparison.report_builder import dataset_hash
 from domain.datasets.messages import messages
 from domain.errors import InvalidInput
-from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
-from domain.extraction.schema import Field, FieldType, Schema, Value
+from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Field, FieldType, Schema, Value
 from entrypoints.cli.dataset import command
 from entrypoints.document_lines import check_lines
 from entrypoints.labelled_texts import (

@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 
 from domain.comparison.results import ComparisonResults, ContestantAnswer
-from domain.extraction.model import Status
+from domain.extraction.model import ExtractionStatus
 from entrypoints.cli.progress import ComparisonProgress
 from tests.comparisons import LOCAL, OTHER, PROVENANCE, TEXTS, a_spec
 
@@ -17,7 +17,7 @@ SPEC = a_spec(texts=TEXTS, contestants=(LOCAL, OTHER), repeats=10)
 def answer(
     repeat: int, text_id: str = "a", *, name: str = "local", s: float = 0.1
 ) -> ContestantAnswer:
-    status = Status.FAILED if repeat == 5 else Status.VALID
+    status = ExtractionStatus.FAILED if repeat == 5 else ExtractionStatus.VALID
     return ContestantAnswer(
         contestant=name, text_id=text_id, repeat=repeat, status=status, fields={}, latency_s=s
     )

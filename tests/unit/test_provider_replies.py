@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from adapters.llm.capabilities import profile_of
 from adapters.llm.gemini import GeminiLanguageModel
-from adapters.llm.hints import StatedLimits
-from adapters.llm.openai_protocol import OpenAIProtocolLanguageModel
+from adapters.llm.openai_compatible import OpenAICompatibleLanguageModel
 from adapters.llm.replies import HOOKS, encodable
-from domain.extraction.calls import CallFailed, FailureKind
-from ports.language_model import Answer, Budget, LanguageModel, Message, Prompt
+from adapters.llm.throttle import StatedRateLimits
+from domain.extraction.calls import FailureKind, ModelCallFailed
+from ports.language_models import Answer, Budget, LanguageModel, Message, Prompt
 
 PROMPT = Prompt(
     messages=(Message(role="system", content="s"), Message(role="user", content="u")),
@@ -117,15 +117,15 @@ class Stub:
         transport = httpx2.MockTransport(lambda _: self.response)
         self._model = _model(dialect, httpx2.AsyncClient(transport=transport, event_hooks=HOOKS))
 
-    def say(self, status: int, content: bytes, **headers: str) -> Answer | CallFailed:
+    def say(self, status: int, content: bytes, **headers: str) -> Answer | ModelCallFailed:
         """What the SDK and our reading make of a response."""
         self.response = httpx2.Response(status, content=content, headers=headers)
         return asyncio.run(self._asked())
 
-    async def _asked(self) -> Answer | CallFailed:
+    async def _asked(self) -> Answer | ModelCallFailed:
         try:
             return await self._model.complete(PROMPT, Budget(timeout_s=20, wait_s=0))
-        except CallFailed as failed:
+        except ModelCallFailed as failed:
             return failed
 
 
@@ -135,12 +135,12 @@ def stubs() -> Mapping[str, Stub]:
 
 
 def _model(dialect: str, wire: httpx2.AsyncClient) -> LanguageModel:
-    profile, stated = profile_of(dialect, "m"), StatedLimits()
+    profile, stated = profile_of(dialect, "m"), StatedRateLimits()
     if dialect == "gemini":
         options = types.HttpOptions(base_url="http://localhost", httpx_async_client=wire)
         client = genai.Client(api_key="k", http_options=options)
         return GeminiLanguageModel(client, profile=profile, call_timeout_s=20, stated=stated)
-    return OpenAIProtocolLanguageModel(
+    return OpenAICompatibleLanguageModel(
         openai.AsyncOpenAI(
             api_key="k", base_url="http://localhost", max_retries=0, http_client=wire
         ),
@@ -180,7 +180,7 @@ def test_bytes_of_any_kind_end_as_a_failure(
     stubs: Mapping[str, Stub], dialect: str, body: bytes, status: int
 ) -> None:
     result = stubs[dialect].say(status, body)
-    assert isinstance(result, CallFailed)
+    assert isinstance(result, ModelCallFailed)
     assert len(result.attempts) == 1
 
 
@@ -193,7 +193,7 @@ async def test_what_an_sdk_raises_before_it_sends_is_a_failure_with_its_attempt(
 
     hooks = {**HOOKS, "request": [*HOOKS["request"], refuse]}
     async with httpx2.AsyncClient(event_hooks=hooks) as wire:
-        with pytest.raises(CallFailed, match="the log has the details") as caught:
+        with pytest.raises(ModelCallFailed, match="the log has the details") as caught:
             await _model(dialect, wire).complete(PROMPT, Budget(timeout_s=20, wait_s=0))
     assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
     assert [each.outcome for each in caught.value.attempts] == [FailureKind.BAD_RESPONSE]

@@ -9,11 +9,21 @@ from collections.abc import Sequence
 import pytest
 
 from adapters.llm.concurrency import AdaptiveLimit
-from adapters.llm.hints import Limits, StatedLimits
-from adapters.llm.pacing import FAILURES_TO_OPEN, OPEN_S, LocalPacer
 from adapters.llm.resilient import ResilientLanguageModel
-from domain.extraction.calls import REACTIONS, CallFailed, Failure, FailureKind
-from ports.language_model import Answer, Budget, Message, Prompt
+from adapters.llm.throttle import (
+    FAILURES_TO_OPEN,
+    OPEN_S,
+    LocalThrottle,
+    RateLimits,
+    StatedRateLimits,
+)
+from domain.extraction.calls import (
+    FAILURE_POLICIES,
+    ExtractionFailure,
+    FailureKind,
+    ModelCallFailed,
+)
+from ports.language_models import Answer, Budget, Message, Prompt
 from tests.fakes.language_models import Said, ScriptedLanguageModel
 
 PROMPT = Prompt(
@@ -25,11 +35,11 @@ PROMPT = Prompt(
 )
 PATIENT = Budget(timeout_s=1000, wait_s=1000)
 SOMEBODY_WAITS = Budget(timeout_s=30, wait_s=0.75, probes=False)
-TRANSIENT = [kind for kind, reaction in REACTIONS.items() if reaction.tries > 1]
+TRANSIENT = [kind for kind, policy in FAILURE_POLICIES.items() if policy.tries > 1]
 FINAL = [
     kind
-    for kind, reaction in REACTIONS.items()
-    if reaction.tries == 1 and kind is not FailureKind.RATE_LIMITED
+    for kind, policy in FAILURE_POLICIES.items()
+    if policy.tries == 1 and kind is not FailureKind.RATE_LIMITED
 ]
 
 
@@ -40,16 +50,16 @@ class Bench:
         self.time = 5000.0
         self.slept: list[float] = []
         self.inner = ScriptedLanguageModel(script, latency_s=latency_s)
-        self.pacer = LocalPacer(now=lambda: self.time)
+        self.throttle = LocalThrottle(now=lambda: self.time)
         self.limit = AdaptiveLimit(most, now=lambda: self.time)
-        self.stated = StatedLimits()
+        self.stated = StatedRateLimits()
         self.model = self.over(self.inner)
 
     def over(self, inner: ScriptedLanguageModel) -> ResilientLanguageModel:
         return ResilientLanguageModel(
             inner,
             lane="lane",
-            pacer=self.pacer,
+            throttle=self.throttle,
             limit=self.limit,
             stated=self.stated,
             now=lambda: self.time,
@@ -80,9 +90,9 @@ async def test_a_passing_failure_is_tried_again_and_stays_on_record(kind: Failur
 
 @pytest.mark.parametrize("kind", TRANSIENT)
 async def test_a_lasting_failure_is_given_up_after_its_tries(kind: FailureKind) -> None:
-    tries = REACTIONS[kind].tries
+    tries = FAILURE_POLICIES[kind].tries
     bench = Bench([kind] * tries)
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await bench.model.complete(PROMPT, PATIENT)
     assert caught.value.failure.kind is kind
     assert [attempt.outcome for attempt in caught.value.attempts] == [kind] * tries
@@ -92,7 +102,7 @@ async def test_a_lasting_failure_is_given_up_after_its_tries(kind: FailureKind) 
 @pytest.mark.parametrize("kind", FINAL)
 async def test_a_failure_that_no_retry_helps_is_not_tried_again(kind: FailureKind) -> None:
     bench = Bench([kind])
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await bench.model.complete(PROMPT, PATIENT)
     assert caught.value.failure.kind is kind
     assert len(bench.inner.prompts) == 1
@@ -107,13 +117,13 @@ async def test_failures_of_many_kinds_share_one_budget() -> None:
         FailureKind.CONNECTION,
     ]
     bench = Bench([*mixture, "never heard"])
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await bench.model.complete(PROMPT, PATIENT)
     assert [attempt.outcome for attempt in caught.value.attempts] == mixture
 
 
 async def test_a_rate_limit_waits_what_it_was_told_and_charges_no_try() -> None:
-    told = Failure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=30)
+    told = ExtractionFailure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=30)
     bench = Bench([told] * 6 + ["hello"])
     answer = await bench.model.complete(PROMPT, PATIENT)
     assert len(answer.attempts) == 7
@@ -122,9 +132,9 @@ async def test_a_rate_limit_waits_what_it_was_told_and_charges_no_try() -> None:
 
 
 async def test_a_wait_beyond_the_budget_is_told_instead_of_waited() -> None:
-    told = Failure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=30)
+    told = ExtractionFailure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=30)
     bench = Bench([told])
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=5))
     assert caught.value.failure.kind is FailureKind.RATE_LIMITED
     assert caught.value.failure.retry_after_s == pytest.approx(30)
@@ -132,17 +142,17 @@ async def test_a_wait_beyond_the_budget_is_told_instead_of_waited() -> None:
 
 
 async def test_another_caller_of_the_lane_meets_the_same_gate() -> None:
-    told = Failure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=30)
+    told = ExtractionFailure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=30)
     bench = Bench([told])
     for _ in range(2):
-        with pytest.raises(CallFailed) as caught:
+        with pytest.raises(ModelCallFailed) as caught:
             await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=5))
         assert caught.value.failure.kind is FailureKind.RATE_LIMITED
     assert len(bench.inner.prompts) == 1, "the second caller did not even ask"
 
 
 async def test_an_overloaded_provider_that_names_a_wait_is_obeyed() -> None:
-    busy = Failure(kind=FailureKind.OVERLOADED, detail="busy", retry_after_s=12)
+    busy = ExtractionFailure(kind=FailureKind.OVERLOADED, detail="busy", retry_after_s=12)
     bench = Bench([busy, "hello"])
     await bench.model.complete(PROMPT, PATIENT)
     assert bench.slept[0] >= 12
@@ -152,11 +162,11 @@ async def test_a_dead_provider_is_left_alone_but_for_probes() -> None:
     bench = Bench([FailureKind.CONNECTION] * 100)
     calls = 0
     for _ in range(40):
-        with pytest.raises(CallFailed):
+        with pytest.raises(ModelCallFailed):
             await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=0.5))
         calls = len(bench.inner.prompts)
     assert calls <= FAILURES_TO_OPEN + 4
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=0))
     assert caught.value.failure.kind is FailureKind.CIRCUIT_OPEN
     assert caught.value.failure.retry_after_s is not None
@@ -165,7 +175,7 @@ async def test_a_dead_provider_is_left_alone_but_for_probes() -> None:
 async def test_a_provider_that_comes_back_is_used_again() -> None:
     bench = Bench([FailureKind.CONNECTION] * FAILURES_TO_OPEN + ["hello"] * 3)
     while len(bench.inner.prompts) < FAILURES_TO_OPEN:
-        with pytest.raises(CallFailed):
+        with pytest.raises(ModelCallFailed):
             await bench.model.complete(PROMPT, PATIENT)
     for _ in range(3):
         assert (await bench.model.complete(PROMPT, PATIENT)).text == "hello"
@@ -174,7 +184,7 @@ async def test_a_provider_that_comes_back_is_used_again() -> None:
 async def test_patience_that_the_jitter_overdrew_still_takes_a_turn_that_is_free() -> None:
     bench = Bench(["hello"])
     for _ in range(FAILURES_TO_OPEN):
-        await bench.pacer.failed("lane")
+        await bench.throttle.failed("lane")
     answer = await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=OPEN_S[0]))
     assert answer.text == "hello"
     assert bench.slept[0] > OPEN_S[0]
@@ -182,14 +192,14 @@ async def test_patience_that_the_jitter_overdrew_still_takes_a_turn_that_is_free
 
 async def test_the_deadline_ends_every_wait_inside() -> None:
     bench = Bench(["late"], latency_s=30)
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await bench.model.complete(PROMPT, Budget(timeout_s=0.05, wait_s=0))
     assert caught.value.failure.kind is FailureKind.TIMEOUT
 
 
 async def test_a_call_that_the_deadline_cut_off_stays_on_record() -> None:
     bench = Bench(["late"], latency_s=30)
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await bench.model.complete(PROMPT, Budget(timeout_s=0.05, wait_s=0))
     assert [each.outcome for each in caught.value.attempts] == [FailureKind.TIMEOUT]
 
@@ -202,10 +212,10 @@ async def test_whatever_a_model_raises_is_a_failure_that_is_counted_and_tried_ag
 
     bench.inner = ScriptedLanguageModel(otherwise=broken)
     bench.model = bench.over(bench.inner)
-    with pytest.raises(CallFailed, match="the log has the details") as caught:
+    with pytest.raises(ModelCallFailed, match="the log has the details") as caught:
         await bench.model.complete(PROMPT, PATIENT)
     assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
-    tries = REACTIONS[FailureKind.BAD_RESPONSE].tries
+    tries = FAILURE_POLICIES[FailureKind.BAD_RESPONSE].tries
     assert [each.outcome for each in caught.value.attempts] == [FailureKind.BAD_RESPONSE] * tries
 
 
@@ -219,7 +229,7 @@ async def test_the_time_that_is_left_reaches_the_call() -> None:
 
 async def test_stated_limits_reach_the_pacer() -> None:
     bench = Bench(["a", "b", "c"])
-    bench.stated.note(Limits(requests_per_minute=6, tokens_per_minute=None))
+    bench.stated.note(RateLimits(requests_per_minute=6, tokens_per_minute=None))
     for _ in range(3):
         await bench.model.complete(PROMPT, PATIENT)
     # The first call taught the limit, the second took the burst, and only the third waited.
@@ -302,11 +312,11 @@ async def test_pressure_cuts_the_concurrency_once_and_answers_raise_it() -> None
 
 @pytest.mark.parametrize("hint_s", [0, -5, 0.001, None])
 async def test_what_refuses_everything_is_asked_ever_more_rarely(hint_s: float | None) -> None:
-    told = Failure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=hint_s)
+    told = ExtractionFailure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=hint_s)
     bench = Bench([], most=64)
     bench.model._inner = inner = ScriptedLanguageModel(otherwise=lambda _: told)
     budget = Budget(timeout_s=1000, wait_s=120)
-    with pytest.raises(CallFailed):
+    with pytest.raises(ModelCallFailed):
         await bench.model.complete(PROMPT, budget)
     assert len(inner.prompts) <= 10
 
@@ -316,20 +326,20 @@ async def test_who_waits_is_told_of_an_open_circuit_and_one_task_finds_out_when_
 ):
     bench = Bench([FailureKind.OVERLOADED] * (FAILURES_TO_OPEN + 2) + ["ready", "hello"])
     for _ in range(FAILURES_TO_OPEN // 4):
-        with pytest.raises(CallFailed):
+        with pytest.raises(ModelCallFailed):
             await bench.model.complete(PROMPT, SOMEBODY_WAITS)
     assert sum(bench.slept) <= 2 * 0.75
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await bench.model.complete(PROMPT, SOMEBODY_WAITS)
     assert caught.value.failure.kind is FailureKind.CIRCUIT_OPEN
     assert caught.value.failure.retry_after_s == pytest.approx(OPEN_S[0], abs=0.5)
     assert caught.value.attempts == ()
-    while (await bench.pacer.state("lane")).circuit_open:
+    while (await bench.throttle.state("lane")).circuit_open:
         await asyncio.sleep(0)
     asked = [prompt is PROMPT for prompt in bench.inner.prompts]
     assert asked == [True] * FAILURES_TO_OPEN + [False] * 3
     assert (await bench.model.complete(PROMPT, SOMEBODY_WAITS)).text == "hello"
-    assert (await bench.pacer.state("lane")).probes == 3
+    assert (await bench.throttle.state("lane")).probes == 3
     await bench.model.aclose()
 
 
@@ -337,13 +347,13 @@ async def test_a_defect_does_not_end_the_probing(caplog: pytest.LogCaptureFixtur
     caplog.set_level(logging.INFO, "adapters.llm.resilient")
     bench = Bench([FailureKind.OVERLOADED] * FAILURES_TO_OPEN)
     for _ in range(FAILURES_TO_OPEN // 4):
-        with pytest.raises(CallFailed):
+        with pytest.raises(ModelCallFailed):
             await bench.model.complete(PROMPT, SOMEBODY_WAITS)
     async with asyncio.timeout(30):
         while "probing lane: bad_response" not in caplog.text:  # the script is at its end
             await asyncio.sleep(0)
     bench.model._inner = ScriptedLanguageModel(["ready"])
-    while (await bench.pacer.state("lane")).circuit_open:
+    while (await bench.throttle.state("lane")).circuit_open:
         await asyncio.sleep(0)
     await bench.model.aclose()
 
@@ -351,7 +361,7 @@ async def test_a_defect_does_not_end_the_probing(caplog: pytest.LogCaptureFixtur
 async def test_a_provider_that_comes_back_while_somebody_waits_answers_at_once() -> None:
     bench = Bench(["ready", "hello"])
     for _ in range(FAILURES_TO_OPEN):
-        await bench.pacer.failed("lane")
+        await bench.throttle.failed("lane")
     bench.time += OPEN_S[0]
 
     async def sleep_a_while(seconds: float) -> None:
@@ -365,30 +375,32 @@ async def test_a_provider_that_comes_back_while_somebody_waits_answers_at_once()
 
 
 async def test_a_quota_that_is_used_up_is_told_without_a_call_until_it_is_worth_one() -> None:
-    used_up = Failure(kind=FailureKind.QUOTA_EXHAUSTED, detail="paid out", retry_after_s=1e12)
+    used_up = ExtractionFailure(
+        kind=FailureKind.QUOTA_EXHAUSTED, detail="paid out", retry_after_s=1e12
+    )
     bench = Bench([used_up, "hello", used_up, "hello"])
     for _ in range(3):
-        with pytest.raises(CallFailed) as caught:
+        with pytest.raises(ModelCallFailed) as caught:
             await bench.model.complete(PROMPT, SOMEBODY_WAITS)
         assert caught.value.failure.kind is FailureKind.QUOTA_EXHAUSTED
         assert caught.value.failure.retry_after_s == 86_400 - bench.time + 5000
     assert len(bench.inner.prompts) == 1
     # A document of a job still goes out: whoever resumed the job may have paid.
     assert (await bench.model.complete(PROMPT, PATIENT)).text == "hello"
-    with pytest.raises(CallFailed):
+    with pytest.raises(ModelCallFailed):
         await bench.model.complete(PROMPT, SOMEBODY_WAITS)
     bench.time += 86_400
     assert (await bench.model.complete(PROMPT, SOMEBODY_WAITS)).text == "hello"
 
 
 async def test_who_waits_at_a_gate_that_somebody_opens_goes_on_within_seconds() -> None:
-    told = Failure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=600)
+    told = ExtractionFailure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=600)
     bench = Bench([told, "hello"])
 
     async def sleep_until_opened(seconds: float) -> None:
         await Bench.sleep(bench, seconds)
         if sum(bench.slept) >= 20:
-            await bench.pacer.reopen("lane")
+            await bench.throttle.reopen("lane")
 
     bench.model._sleep = sleep_until_opened
     assert (await bench.model.complete(PROMPT, PATIENT)).text == "hello"
@@ -397,8 +409,8 @@ async def test_who_waits_at_a_gate_that_somebody_opens_goes_on_within_seconds() 
 
 async def test_who_waits_for_a_turn_far_behind_an_open_gate_keeps_the_turn() -> None:
     bench = Bench(["a", "b", "c", "d"])
-    await bench.pacer.learn("lane", Limits(requests_per_minute=2, tokens_per_minute=None))
-    await bench.pacer.limited("lane", hint_s=10)
+    await bench.throttle.learn("lane", RateLimits(requests_per_minute=2, tokens_per_minute=None))
+    await bench.throttle.limited("lane", hint_s=10)
     started = bench.time
     for _ in range(3):
         await bench.model.complete(PROMPT, PATIENT)
@@ -409,14 +421,14 @@ async def test_a_call_that_takes_all_the_time_there_is_stays_on_record_and_count
     class Hanging(ScriptedLanguageModel):
         async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
             await asyncio.sleep(budget.timeout_s)
-            raise CallFailed(
-                Failure(kind=FailureKind.TIMEOUT, detail="late"),
+            raise ModelCallFailed(
+                ExtractionFailure(kind=FailureKind.TIMEOUT, detail="late"),
                 (self._attempt(FailureKind.TIMEOUT),),
             )
 
     bench = Bench([])
     bench.model._inner = Hanging()
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await bench.model.complete(PROMPT, Budget(timeout_s=0.3, wait_s=0))
     assert [attempt.outcome for attempt in caught.value.attempts] == [FailureKind.TIMEOUT]
-    assert (await bench.pacer.state("lane")).failures == 1
+    assert (await bench.throttle.state("lane")).failures == 1

@@ -17,11 +17,17 @@ import pytest
 from adapters.reports.csv_table import CsvFormat
 from adapters.reports.ndjson import NdjsonFormat
 from adapters.reports.parquet import ParquetFormat
-from domain.extraction.model import Evidence, ExtractionId, Flag, FlagKind, Status
+from domain.extraction.jobs.items import ItemResult, ItemState
+from domain.extraction.jobs.model import Reason
+from domain.extraction.jobs.result_rows import CellType, columns_of
+from domain.extraction.model import (
+    Evidence,
+    ExtractionId,
+    ExtractionStatus,
+    ExtractionWarning,
+    WarningKind,
+)
 from domain.extraction.schema import Field, FieldType, Schema, Value
-from domain.jobs.items import ItemResult, ItemState
-from domain.jobs.model import Reason
-from domain.jobs.rows import Kind, columns_of
 from ports.reports import ResultFormat
 from tests.contracts.extraction_jobs import a_result
 
@@ -57,7 +63,7 @@ def read(position: int) -> ItemResult:
         Evidence(field=field, quote=quote, start=0, end=len(quote))
         for field, quote in (("name", "Zoë"), ("dishes", "soup"), ("dishes", "pie"))
     )
-    warning = Flag(kind=FlagKind.CONTRADICTION, detail="Two prices.", field="price")
+    warning = ExtractionWarning(kind=WarningKind.CONTRADICTION, detail="Two prices.", field="price")
     result = replace(
         extraction.result, fields=VALUES, evidence=evidence, warnings=(warning, warning)
     )
@@ -87,7 +93,7 @@ REFUSED = replace(
     read(3),
     state=ItemState.REFUSED,
     reason=Reason(code="refused", detail="Declined."),
-    extraction=a_result("text", Status.REFUSED),
+    extraction=a_result("text", ExtractionStatus.REFUSED),
 )
 
 
@@ -205,5 +211,5 @@ async def test_without_results_there_is_still_a_file(form: ResultFormat) -> None
 
 def test_only_bounded_integers_are_integers_in_tables() -> None:
     kinds = {column.name: column.kind for column in columns_of(SCHEMA)}
-    assert kinds["fields.guests"] is Kind.INTEGER
-    assert kinds["fields.huge"] is Kind.NUMBER
+    assert kinds["fields.guests"] is CellType.INTEGER
+    assert kinds["fields.huge"] is CellType.NUMBER

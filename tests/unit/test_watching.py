@@ -13,7 +13,7 @@ import pytest
 from domain.errors import DatabaseUnavailable, DependencyError
 from domain.insights.refresher import InsightRefresher
 from domain.insights.scheduled_runs import RefreshReport, RunOutcome, ScheduledRun
-from entrypoints.worker.watching import watch_insights
+from entrypoints.worker.process import watch_insights
 
 DOWN = DatabaseUnavailable("The database cannot be reached.", retry_after_s=5)
 PATIENCE_S = 30

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from arq import Retry
 
-from adapters.arq.serialization import decode_job, encode_job
+from adapters.arq.queue import decode_job, encode_job
 from domain.errors import DatabaseUnavailable, DependencyError, StatementTimedOut
 from domain.insights.scheduled_runs import RefreshReport, RunOutcome, ScheduledRun
 from entrypoints.worker.jobs import MAX_TRIES, patient, refresh_insights

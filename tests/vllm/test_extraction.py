@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.model import ExtractionResult, Status
-from domain.extraction.schema import Field, FieldType, Schema
+from domain.extraction.model import ExtractionResult, ExtractionStatus
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
 from entrypoints.container.services import open_container
 from entrypoints.settings import Settings
@@ -65,8 +64,12 @@ async def extracted(
 
 def assert_explicit(result: ExtractionResult, schema: Schema, text: str) -> None:
     """One of the ends that there are, with fields of the schema's types and quotes of the text."""
-    assert result.status in {Status.VALID, Status.PARTIAL, Status.FAILED}
-    assert (result.failure is not None) is (result.status is Status.FAILED)
+    assert result.status in {
+        ExtractionStatus.VALID,
+        ExtractionStatus.PARTIAL,
+        ExtractionStatus.FAILED,
+    }
+    assert (result.failure is not None) is (result.status is ExtractionStatus.FAILED)
     assert (result.provider, result.model) == ("vllm", MODEL)
     assert list(result.fields) == [field.name for field in schema.fields]
     for field in schema.fields:
@@ -137,7 +140,9 @@ async def test_thirty_two_texts_at_once_all_end(
     for text, result in zip(texts, results, strict=True):
         assert_explicit(result, ORDER_MESSAGE, text)
     counts = Counter(result.status for result in results)
-    assert counts[Status.VALID] + counts[Status.PARTIAL] > 0, "the model read nothing at all"
+    assert counts[ExtractionStatus.VALID] + counts[ExtractionStatus.PARTIAL] > 0, (
+        "the model read nothing at all"
+    )
     slowest_s = max(each.latency_s for each in results)
     _log.info("%s, the slowest in %.1f s", dict(counts), slowest_s)
     async with asyncio.timeout(ANSWER_TIMEOUT_S):

@@ -14,11 +14,11 @@ import openai
 import pytest
 
 from adapters.llm.capabilities import profile_of
-from adapters.llm.hints import StatedLimits
-from adapters.llm.openai_protocol import OpenAIProtocolLanguageModel
-from adapters.llm.opening import open_bare_model
-from domain.extraction.calls import CallFailed, FailureKind
-from ports.language_model import Answer, Budget, Finish, LanguageModel, Message, Prompt
+from adapters.llm.connections import open_bare_model
+from adapters.llm.openai_compatible import OpenAICompatibleLanguageModel
+from adapters.llm.throttle import StatedRateLimits
+from domain.extraction.calls import FailureKind, ModelCallFailed
+from ports.language_models import Answer, Budget, Finish, LanguageModel, Message, Prompt
 from tests.vllm.server import ANSWER_TIMEOUT_S, CONTEXT_TOKENS, KEY, MODEL, VllmServer, body
 
 pytestmark = pytest.mark.vllm
@@ -68,7 +68,7 @@ async def opened(
     vllm: VllmServer, *, model: str = MODEL, key: str = KEY
 ) -> AsyncIterator[LanguageModel]:
     config = vllm.config(model=model, key=key)
-    async with open_bare_model(config, ANSWER_TIMEOUT_S, 4, StatedLimits()) as language_model:
+    async with open_bare_model(config, ANSWER_TIMEOUT_S, 4, StatedRateLimits()) as language_model:
         yield language_model
 
 
@@ -77,8 +77,8 @@ async def opened_with(vllm: VllmServer, **parameters: Any) -> AsyncIterator[Lang
     """The adapter with sampling parameters of the test's own."""
     profile = replace(profile_of("vllm", MODEL), parameters=parameters)
     async with openai.AsyncOpenAI(base_url=vllm.base_url, api_key=KEY, max_retries=0) as client:
-        yield OpenAIProtocolLanguageModel(
-            client, profile=profile, call_timeout_s=ANSWER_TIMEOUT_S, stated=StatedLimits()
+        yield OpenAICompatibleLanguageModel(
+            client, profile=profile, call_timeout_s=ANSWER_TIMEOUT_S, stated=StatedRateLimits()
         )
 
 
@@ -172,7 +172,7 @@ async def test_a_cut_answer_says_so(vllm: VllmServer) -> None:
 async def test_a_refusal_is_told_by_its_class(
     vllm: VllmServer, asking: Prompt, model: str, key: str, kind: FailureKind
 ) -> None:
-    with pytest.raises(CallFailed) as caught:
+    with pytest.raises(ModelCallFailed) as caught:
         await asked(vllm, asking, model=model, key=key)
     assert caught.value.failure.kind is kind
     (attempt,) = caught.value.attempts

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from domain.extraction.wire import AnswerStyle
-from ports.language_model import ModelProfile
+from ports.language_models import AnswerStyle, ModelProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

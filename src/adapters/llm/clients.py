@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ports.language_model import ModelProfile
+from ports.language_models import ModelProfile
 
 if TYPE_CHECKING:
     from google import genai
@@ -35,6 +36,18 @@ class ModelConfig:
     api_key: str | None = None
     name: str | None = None
     profile: ModelProfile | None = None
+
+
+def lane_of(config: ModelConfig) -> str:
+    """Provider, model and a digest of where and with which key."""
+    place = f"{config.base_url} {config.api_key}".encode()
+    return f"{config.provider}:{config.model}:{hashlib.sha256(place).hexdigest()[:12]}"
+
+
+def provider_of(lane: str) -> tuple[str, str]:
+    """The provider and the model that a lane belongs to."""
+    provider, _, rest = lane.partition(":")
+    return provider, rest.rpartition(":")[0]
 
 
 async def load_sdk(provider: str) -> None:

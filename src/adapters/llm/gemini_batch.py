@@ -13,19 +13,21 @@ from typing import Any, Final
 from google import genai
 from google.genai import types
 
-from adapters.llm.batch_lines import fitting, outcomes_of, written
-from adapters.llm.errors import failure
-from adapters.llm.gemini_wire import hint_s, kind_of, kind_of_reply, read_completion
-from adapters.llm.replies import ModelCall, Reply, members, name_of, reply_to, word
-from domain.extraction.calls import CallFailed, Failure, FailureKind
-from ports.batch_language_model import (
+from adapters.llm.batch_files import fitting, outcomes_of, written
+from adapters.llm.failures import failure
+from adapters.llm.gemini import hint_s, kind_of, kind_of_reply, read_completion
+from adapters.llm.replies import ModelCall, RawResponse, members, name_of, reply_to, word
+from domain.extraction.calls import ExtractionFailure, FailureKind, ModelCallFailed
+from ports.language_models import (
+    Answer,
     BatchId,
     BatchLanguageModel,
     BatchOutcome,
     BatchRequest,
     BatchStatus,
+    ModelProfile,
+    Prompt,
 )
-from ports.language_model import Answer, ModelProfile, Prompt
 
 _log = logging.getLogger(__name__)
 
@@ -137,7 +139,7 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
         batch = await self._batch(batch_id)
         if batch is None:
             detail = "gemini does not know the batch."
-            unknown = Failure(kind=FailureKind.SERVER_ERROR, detail=detail)
+            unknown = ExtractionFailure(kind=FailureKind.SERVER_ERROR, detail=detail)
             return BatchStatus(ended=True, failure=unknown)
         state = _state(batch)
         if not state:
@@ -147,7 +149,7 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
         if state not in _UNDONE:
             return BatchStatus(ended=True)
         kind, detail = _UNDONE[state]
-        return BatchStatus(ended=True, failure=Failure(kind=kind, detail=detail))
+        return BatchStatus(ended=True, failure=ExtractionFailure(kind=kind, detail=detail))
 
     async def outcomes(self, batch_id: BatchId) -> AsyncIterator[BatchOutcome]:
         """See the port."""
@@ -198,7 +200,7 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
         """The name of a file or a batch that stands in `member`.
 
         Raises:
-            CallFailed: it is none.
+            ModelCallFailed: it is none.
         """
         name = name_of(members(document).get(member))
         if not name:
@@ -207,11 +209,11 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
 
     async def _asked(
         self, call: Awaitable[object], *, timeout_s: float, but: int | None = None
-    ) -> Reply:
+    ) -> RawResponse:
         """The reply to `call`, when it is good or has the status `but`.
 
         Raises:
-            CallFailed: it is neither.
+            ModelCallFailed: it is neither.
         """
         provider = self._profile.provider
         reply = await reply_to(provider, call, timeout_s=timeout_s)
@@ -219,10 +221,10 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
             return reply
         kind = kind_of_reply(reply)
         _log.info("gemini answered %s about a batch (%s)", reply.status, kind)
-        raise CallFailed(failure(provider, kind, retry_after_s=hint_s(reply)))
+        raise ModelCallFailed(failure(provider, kind, retry_after_s=hint_s(reply)))
 
-    def _failed(self, kind: FailureKind) -> CallFailed:
-        return CallFailed(failure(self._profile.provider, kind))
+    def _failed(self, kind: FailureKind) -> ModelCallFailed:
+        return ModelCallFailed(failure(self._profile.provider, kind))
 
     def _line(self, request: BatchRequest) -> bytes:
         line = {"key": request.custom_id, "request": _body(request.prompt, self._profile)}
@@ -233,7 +235,7 @@ def _answer(call: ModelCall, row: Mapping[str, Any]) -> Answer:
     """The answer in one line.
 
     Raises:
-        CallFailed: there is none.
+        ModelCallFailed: there is none.
     """
     error = row.get("error")
     if not isinstance(error, Mapping):

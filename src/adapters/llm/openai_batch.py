@@ -12,19 +12,20 @@ from typing import Any, Final
 
 import openai
 
-from adapters.llm.batch_lines import fitting, outcomes_of, written
-from adapters.llm.errors import failure, retry_after_s
-from adapters.llm.openai_wire import kind_of, kind_of_reply, read_completion, request_body
-from adapters.llm.replies import ModelCall, Reply, elements, members, name_of, reply_to, word
-from domain.extraction.calls import CallFailed, Failure, FailureKind
-from ports.batch_language_model import (
+from adapters.llm.batch_files import fitting, outcomes_of, written
+from adapters.llm.failures import failure, retry_after_s
+from adapters.llm.openai_compatible import kind_of, kind_of_reply, read_completion, request_body
+from adapters.llm.replies import ModelCall, RawResponse, elements, members, name_of, reply_to, word
+from domain.extraction.calls import ExtractionFailure, FailureKind, ModelCallFailed
+from ports.language_models import (
+    Answer,
     BatchId,
     BatchLanguageModel,
     BatchOutcome,
     BatchRequest,
     BatchStatus,
+    ModelProfile,
 )
-from ports.language_model import Answer, ModelProfile
 
 _log = logging.getLogger(__name__)
 
@@ -183,7 +184,7 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
         """The id of a file or a batch that stands in `member`.
 
         Raises:
-            CallFailed: it is none.
+            ModelCallFailed: it is none.
         """
         name = name_of(members(document).get(member))
         if not name:
@@ -196,11 +197,11 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
         *,
         timeout_s: float,
         but: frozenset[int] = frozenset(),
-    ) -> Reply:
+    ) -> RawResponse:
         """The reply to `call`, when it is good or has a status of `but`.
 
         Raises:
-            CallFailed: it is neither.
+            ModelCallFailed: it is neither.
         """
         provider = self._profile.provider
         reply = await reply_to(provider, call, timeout_s=timeout_s)
@@ -209,10 +210,10 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
         kind = kind_of_reply(reply)
         _log.info("%s answered %s about a batch (%s)", provider, reply.status, kind)
         hint_s = retry_after_s(reply.headers, now_s=time.time())
-        raise CallFailed(failure(provider, kind, retry_after_s=hint_s))
+        raise ModelCallFailed(failure(provider, kind, retry_after_s=hint_s))
 
-    def _failed(self, kind: FailureKind) -> CallFailed:
-        return CallFailed(failure(self._profile.provider, kind))
+    def _failed(self, kind: FailureKind) -> ModelCallFailed:
+        return ModelCallFailed(failure(self._profile.provider, kind))
 
     def _line(self, request: BatchRequest) -> bytes:
         line = {
@@ -228,7 +229,7 @@ def _answer(call: ModelCall, row: Mapping[str, Any]) -> Answer | None:
     """The answer in one line; None when the batch ended before it.
 
     Raises:
-        CallFailed: there is none.
+        ModelCallFailed: there is none.
     """
     if word(members(row.get("error")).get("code")) in _UNDONE:
         return None
@@ -242,18 +243,20 @@ def _answer(call: ModelCall, row: Mapping[str, Any]) -> Answer | None:
     raise call.failed(kind_of(code, members(body).get("error"), json.dumps(body)))
 
 
-def _failure(detail: str, kind: FailureKind = FailureKind.SERVER_ERROR) -> Failure:
-    return Failure(kind=kind, detail=detail.format("openai"))
+def _failure(detail: str, kind: FailureKind = FailureKind.SERVER_ERROR) -> ExtractionFailure:
+    return ExtractionFailure(kind=kind, detail=detail.format("openai"))
 
 
-def _rejection(batch_id: BatchId, batch: Mapping[str, Any]) -> Failure:
+def _rejection(batch_id: BatchId, batch: Mapping[str, Any]) -> ExtractionFailure:
     """Why a batch was never begun."""
     reasons = elements(members(batch.get("errors")).get("data"))
     codes = {word(members(each).get("code")) for each in reasons}
     if codes & _BUSY:
         # Tokens that wait in other batches count; they get fewer by themselves.
         detail = "openai has no room for another batch now: too many tokens wait already."
-        return Failure(kind=FailureKind.RATE_LIMITED, detail=detail, retry_after_s=_BUSY_WAIT_S)
+        return ExtractionFailure(
+            kind=FailureKind.RATE_LIMITED, detail=detail, retry_after_s=_BUSY_WAIT_S
+        )
     if "model_not_found" in codes:
         return failure("openai", FailureKind.UNKNOWN_MODEL)
     _log.error("openai refused batch %s: %s", batch_id, sorted(codes))

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import httpx2
 
-from adapters.llm.errors import failure, unforeseen
-from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
+from adapters.llm.failures import failure, unforeseen
+from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, ModelCallFailed, Usage
 from domain.strict_json import NotStrictJson, read_json
-from ports.language_model import Answer, Finish, ModelProfile
+from ports.language_models import Answer, Finish, ModelProfile
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ _LONGEST_NAME: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class RawResponse:
     """One HTTP response.
 
     Attributes:
@@ -89,7 +89,7 @@ HOOKS: Final[Mapping[str, list[Callable[..., Awaitable[None]]]]] = {
 """For the HTTP client of each SDK; `reply_to` sees nothing without them."""
 
 
-async def reply_to(provider: str, call: Awaitable[object], *, timeout_s: float) -> Reply:
+async def reply_to(provider: str, call: Awaitable[object], *, timeout_s: float) -> RawResponse:
     """What the provider sends back to the last request of an SDK's `call`.
 
     Args:
@@ -99,7 +99,7 @@ async def reply_to(provider: str, call: Awaitable[object], *, timeout_s: float) 
         timeout_s: longest wait, in seconds. An SDK's own timeout restarts with every byte.
 
     Raises:
-        CallFailed: no response that can be read; without attempts.
+        ModelCallFailed: no response that can be read; without attempts.
     """
     wire = _Wire()
     token = _wire.set(wire)
@@ -119,12 +119,12 @@ async def reply_to(provider: str, call: Awaitable[object], *, timeout_s: float) 
             if response.is_error:
                 body = b""  # the status says enough
             else:
-                raise CallFailed(_without_reply(provider, problem)) from problem
-        return Reply(status=response.status_code, headers=response.headers, body=body)
-    raise CallFailed(_without_reply(provider, problem)) from problem
+                raise ModelCallFailed(_without_reply(provider, problem)) from problem
+        return RawResponse(status=response.status_code, headers=response.headers, body=body)
+    raise ModelCallFailed(_without_reply(provider, problem)) from problem
 
 
-def _without_reply(provider: str, problem: Exception | None) -> Failure:
+def _without_reply(provider: str, problem: Exception | None) -> ExtractionFailure:
     causes = list(_causes(problem))
     if any(isinstance(each, TimeoutError | httpx2.TimeoutException) for each in causes):
         return failure(provider, FailureKind.TIMEOUT)
@@ -142,7 +142,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
+class ParsedResponse:
     """What a dialect reads in a response.
 
     Attributes:
@@ -169,19 +169,21 @@ class ModelCall:
         self._batched = batched
         self._started = time.perf_counter()
 
-    async def reply(self, call: Awaitable[object], *, timeout_s: float) -> Reply:
+    async def reply(self, call: Awaitable[object], *, timeout_s: float) -> RawResponse:
         """As `reply_to`, with this call as the attempt of a failure."""
         try:
             return await reply_to(self._profile.provider, call, timeout_s=timeout_s)
-        except CallFailed as error:
+        except ModelCallFailed as error:
             failed = error.failure
-            raise CallFailed(failed, (self._attempt(failed.kind, Usage()),)) from error.__cause__
+            raise ModelCallFailed(
+                failed, (self._attempt(failed.kind, Usage()),)
+            ) from error.__cause__
 
-    def answer(self, completion: Completion) -> Answer:
+    def answer(self, completion: ParsedResponse) -> Answer:
         """The answer in `completion`.
 
         Raises:
-            CallFailed: there is none.
+            ModelCallFailed: there is none.
         """
         if completion.text is None:
             _log.warning("%s sent a response that holds no completion", self._profile.provider)
@@ -191,15 +193,15 @@ class ModelCall:
 
     def failed(
         self, kind: FailureKind, usage: Usage | None = None, *, hint_s: float | None = None
-    ) -> CallFailed:
+    ) -> ModelCallFailed:
         """This call as a failure of `kind`; `hint_s` is the wait that the provider names."""
         failed = failure(self._profile.provider, kind, retry_after_s=hint_s)
-        return CallFailed(failed, (self._attempt(kind, usage or Usage()),))
+        return ModelCallFailed(failed, (self._attempt(kind, usage or Usage()),))
 
-    def broken(self, error: Exception) -> CallFailed:
+    def broken(self, error: Exception) -> ModelCallFailed:
         """This call as the failure that an exception of no known kind is."""
         failed = unforeseen(self._profile.provider, error)
-        return CallFailed(failed, (self._attempt(failed.kind, Usage()),))
+        return ModelCallFailed(failed, (self._attempt(failed.kind, Usage()),))
 
     def _attempt(self, outcome: FailureKind | None, usage: Usage) -> Attempt:
         return Attempt(

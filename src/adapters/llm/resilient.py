@@ -11,11 +11,10 @@ from dataclasses import replace
 from typing import Final
 
 from adapters.llm.concurrency import AdaptiveLimit
-from adapters.llm.errors import failure, unforeseen
-from adapters.llm.hints import StatedLimits
-from adapters.llm.pacing import GLANCE_S, PROBE_S, Obstacle, Pacer
-from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind
-from ports.language_model import Answer, Budget, LanguageModel, Message, ModelProfile, Prompt
+from adapters.llm.failures import failure, unforeseen
+from adapters.llm.throttle import GLANCE_S, PROBE_S, BlockedBy, ProviderThrottle, StatedRateLimits
+from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, ModelCallFailed
+from ports.language_models import Answer, Budget, LanguageModel, Message, ModelProfile, Prompt
 
 _log = logging.getLogger(__name__)
 
@@ -33,9 +32,9 @@ _SOONEST_S: Final = 1.0
 _MARGIN_S: Final = 0.05
 """A call ends so long before its budget, so that it is known how: reported, counted, on record."""
 _OBSTACLES: Final = {
-    Obstacle.RATE: FailureKind.RATE_LIMITED,
-    Obstacle.CIRCUIT: FailureKind.CIRCUIT_OPEN,
-    Obstacle.QUOTA: FailureKind.QUOTA_EXHAUSTED,
+    BlockedBy.RATE: FailureKind.RATE_LIMITED,
+    BlockedBy.CIRCUIT: FailureKind.CIRCUIT_OPEN,
+    BlockedBy.QUOTA: FailureKind.QUOTA_EXHAUSTED,
 }
 
 PROBE: Final = Prompt(
@@ -59,16 +58,16 @@ PROBE: Final = Prompt(
 class ResilientLanguageModel(LanguageModel):
     """Another model, called when its lane allows and again when its failure is worth it.
 
-    What follows from a failure is said by `domain.extraction.calls.REACTIONS`, nowhere else. A rate
+    What follows from a failure is said by `FAILURE_POLICIES`, nowhere else. A rate
     limit charges no try: it waits at the gate that all share, as long as the budget allows.
 
     Where a budget leaves probes to others, one task asks a broken provider for the smallest
-    completion whenever the pacer lets a probe out, until one is answered; `aclose` ends it.
+    completion whenever the throttle lets a probe out, until one is answered; `aclose` ends it.
 
     Args:
         inner: makes one call, without retries of its own.
         lane: what the provider limits as one.
-        pacer: knows when a call may go out.
+        throttle: knows when a call may go out.
         limit: how many run at once in this process.
         stated: what the provider last said about its limits.
         now: a clock that never goes back, in seconds.
@@ -81,16 +80,16 @@ class ResilientLanguageModel(LanguageModel):
         inner: LanguageModel,
         *,
         lane: str,
-        pacer: Pacer,
+        throttle: ProviderThrottle,
         limit: AdaptiveLimit,
-        stated: StatedLimits,
+        stated: StatedRateLimits,
         now: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._inner = inner
         self._lane = lane
-        self._pacer = pacer
+        self._throttle = throttle
         self._limit = limit
         self._stated = stated
         self._now = now
@@ -105,17 +104,19 @@ class ResilientLanguageModel(LanguageModel):
 
     async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
         """See the port."""
-        course = _Course(self._now() + budget.timeout_s, budget.wait_s, probes=budget.probes)
+        progress = _CallProgress(
+            self._now() + budget.timeout_s, budget.wait_s, probes=budget.probes
+        )
         try:
             # Above every wait inside: no slot, gate or socket can outlast the budget.
             async with asyncio.timeout(budget.timeout_s):
                 while True:
-                    answer = await self._once(prompt, course)
+                    answer = await self._once(prompt, progress)
                     if answer is not None:
                         return answer
         except TimeoutError as error:
-            late = course.last or self._failure(FailureKind.TIMEOUT)
-            raise CallFailed(late, tuple(course.attempts)) from error
+            late = progress.last or self._failure(FailureKind.TIMEOUT)
+            raise ModelCallFailed(late, tuple(progress.attempts)) from error
 
     async def aclose(self) -> None:
         """End the probing."""
@@ -129,64 +130,64 @@ class ResilientLanguageModel(LanguageModel):
             self._probing = asyncio.create_task(self._probe())
 
     async def _probe(self) -> None:
-        while (state := await self._pacer.state(self._lane)).circuit_open:
+        while (state := await self._throttle.state(self._lane)).circuit_open:
             due_s = max(state.circuit_s, state.gate_s, _SHORTEST_WAIT_S)
             await self._sleep(min(due_s, _LOOK_S))  # somebody may open it by hand
             try:
                 await self.complete(PROBE, Budget(timeout_s=PROBE_S - 1, wait_s=0))
-            except CallFailed as error:
+            except ModelCallFailed as error:
                 _log.info("probing %s: %s", self._lane, error.failure.kind)
                 await self._sleep(GLANCE_S)
 
-    async def _once(self, prompt: Prompt, course: _Course) -> Answer | None:
+    async def _once(self, prompt: Prompt, progress: _CallProgress) -> Answer | None:
         """One call; None when it failed and another try is worth it.
 
         Raises:
-            CallFailed: no other try is worth it.
+            ModelCallFailed: no other try is worth it.
         """
         asked_at = self._now()
         async with self._limit.slot():
-            await self._turn(prompt, course)
+            await self._turn(prompt, progress)
             waited = self._now() - asked_at
-            left = course.deadline - self._now()
+            left = progress.deadline - self._now()
             left -= min(_MARGIN_S, left / 10)
             try:
-                answer = await self._called(prompt, max(left, 0.001), course)
-            except CallFailed as error:
-                course.note(error, waited)
+                answer = await self._called(prompt, max(left, 0.001), progress)
+            except ModelCallFailed as error:
+                progress.note(error, waited)
                 await self._learn()
-                wait_s = await self._after(error.failure, prompt, course)
+                wait_s = await self._after(error.failure, prompt, progress)
             else:
                 self._limit.speed_up()
                 await self._learn()
                 used = sum(attempt.usage.total_tokens for attempt in answer.attempts)
                 unplanned = used - prompt.estimated_tokens if used else 0
-                await self._pacer.answered(self._lane, unplanned_tokens=unplanned)
+                await self._throttle.answered(self._lane, unplanned_tokens=unplanned)
                 return replace(
-                    answer, attempts=(*course.attempts, *_waited(answer.attempts, waited))
+                    answer, attempts=(*progress.attempts, *_waited(answer.attempts, waited))
                 )
-        await self._wait(wait_s, course, course.last)
+        await self._wait(wait_s, progress, progress.last)
         return None
 
-    async def _called(self, prompt: Prompt, timeout_s: float, course: _Course) -> Answer:
+    async def _called(self, prompt: Prompt, timeout_s: float, progress: _CallProgress) -> Answer:
         """One call, of which nothing is lost that may have been paid.
 
         Raises:
-            CallFailed: whatever was raised, with its attempt.
+            ModelCallFailed: whatever was raised, with its attempt.
         """
         started = self._now()
         try:
             return await self._inner.complete(prompt, Budget(timeout_s=timeout_s, wait_s=0))
-        except CallFailed:
+        except ModelCallFailed:
             raise
         except asyncio.CancelledError:
             # The budget may have ended just before the call's own time: its caller hears of it.
-            course.attempts.append(self._attempt(FailureKind.TIMEOUT, self._now() - started))
+            progress.attempts.append(self._attempt(FailureKind.TIMEOUT, self._now() - started))
             raise
         except Exception as error:
             failed = unforeseen(self.profile.provider, error)
             attempt = self._attempt(failed.kind, self._now() - started)
-            raise CallFailed(failed, (attempt,)) from error
+            raise ModelCallFailed(failed, (attempt,)) from error
 
     def _attempt(self, outcome: FailureKind, latency_s: float) -> Attempt:
         return Attempt(
@@ -199,139 +200,147 @@ class ResilientLanguageModel(LanguageModel):
     async def _learn(self) -> None:
         news = self._stated.news()
         if news is not None:
-            await self._pacer.learn(self._lane, news)
+            await self._throttle.learn(self._lane, news)
 
-    async def _turn(self, prompt: Prompt, course: _Course) -> None:
+    async def _turn(self, prompt: Prompt, progress: _CallProgress) -> None:
         """Wait until the lane lets this call out.
 
         Raises:
-            CallFailed: that is further away than the budget allows.
+            ModelCallFailed: that is further away than the budget allows.
         """
         while True:
-            turn = await self._pacer.turn(
+            turn = await self._throttle.acquire(
                 self._lane,
                 tokens=prompt.estimated_tokens,
-                patience_s=course.patience_s,
-                probes=course.probes,
+                max_wait_s=progress.max_wait_s,
+                probes=progress.probes,
             )
             if turn.granted:
-                if turn.wait_s <= 0 or await self._until_turn(turn.wait_s, course):
+                if turn.wait_s <= 0 or await self._until_turn(turn.wait_s, progress):
                     return
                 continue  # the gate moved meanwhile: queue again behind it
-            if turn.obstacle is Obstacle.CIRCUIT and not course.probes:
+            if turn.obstacle is BlockedBy.CIRCUIT and not progress.probes:
                 self._probe_meanwhile()
             wait_s = max(turn.wait_s, _SHORTEST_WAIT_S)
             blocked = self._failure(
                 _OBSTACLES[turn.obstacle], retry_after_s=max(wait_s, _SOONEST_S)
             )
-            self._check(wait_s, course, blocked)
-            await self._rest(min(wait_s, _LOOK_S), course)
+            self._check(wait_s, progress, blocked)
+            await self._rest(min(wait_s, _LOOK_S), progress)
 
-    async def _until_turn(self, seconds: float, course: _Course) -> bool:
+    async def _until_turn(self, seconds: float, progress: _CallProgress) -> bool:
         """Wait for a reserved turn; False when it does not hold any more.
 
         Raises:
-            CallFailed: the budget does not allow it.
+            ModelCallFailed: the budget does not allow it.
         """
-        self._check(seconds, course, course.last)
+        self._check(seconds, progress, progress.last)
         turn_at = self._now() + self._with_jitter(seconds)
         shut_until = self._now()
         if seconds > _LOOK_S:
-            shut_until += await self._pacer.shut_s(self._lane)
+            shut_until += await self._throttle.closed_s(self._lane)
         while True:
-            await self._rest(min(turn_at - self._now(), _LOOK_S), course, jitter=False)
-            shut_s = await self._pacer.shut_s(self._lane)
+            await self._rest(min(turn_at - self._now(), _LOOK_S), progress, jitter=False)
+            closed_s = await self._throttle.closed_s(self._lane)
             if turn_at <= self._now():
-                return shut_s <= 0  # else somebody was told to wait meanwhile
-            if shut_s <= 0 and shut_until - self._now() > _SOONEST_S:
+                return closed_s <= 0  # else somebody was told to wait meanwhile
+            if closed_s <= 0 and shut_until - self._now() > _SOONEST_S:
                 return False  # somebody opened it by hand
 
-    async def _after(self, failed: Failure, prompt: Prompt, course: _Course) -> float:
+    async def _after(
+        self, failed: ExtractionFailure, prompt: Prompt, progress: _CallProgress
+    ) -> float:
         """Report a failure; returns the wait before the next try, in seconds.
 
         Raises:
-            CallFailed: there is no next try.
+            ModelCallFailed: there is no next try.
         """
-        reaction = failed.reaction
-        if reaction.slows:
+        policy = failed.policy
+        if policy.reduces_concurrency:
             self._limit.slow_down()
         if failed.kind is FailureKind.RATE_LIMITED:
-            shut_s = await self._pacer.limited(self._lane, hint_s=failed.retry_after_s)
-            course.last = replace(failed, retry_after_s=max(shut_s, failed.retry_after_s or 0))
+            closed_s = await self._throttle.limited(self._lane, hint_s=failed.retry_after_s)
+            progress.last = replace(failed, retry_after_s=max(closed_s, failed.retry_after_s or 0))
             return 0.0  # the gate knows
-        if reaction.trips:
-            await self._pacer.failed(self._lane)
-            if not course.probes:
+        if policy.trips_breaker:
+            await self._throttle.failed(self._lane)
+            if not progress.probes:
                 self._probe_meanwhile()
         else:
-            await self._pacer.answered(self._lane, unplanned_tokens=-prompt.estimated_tokens)
+            await self._throttle.answered(self._lane, unplanned_tokens=-prompt.estimated_tokens)
         if failed.kind is FailureKind.QUOTA_EXHAUSTED:
-            lasts_s = await self._pacer.exhausted(self._lane, hint_s=failed.retry_after_s)
+            lasts_s = await self._throttle.exhausted(self._lane, hint_s=failed.retry_after_s)
             failed = replace(failed, retry_after_s=lasts_s)
-        course.tries[failed.kind] += 1
-        spent = course.tries.total() >= _MOST_TRIES
-        if spent or course.tries[failed.kind] >= reaction.tries:
-            raise CallFailed(failed, tuple(course.attempts))
-        backoff = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** (course.tries.total() - 1))
-        if not course.probes:  # somebody waits for the answer: all tries fit into the patience
-            backoff = min(backoff, course.patience_s / 2)
+        progress.tries[failed.kind] += 1
+        spent = progress.tries.total() >= _MOST_TRIES
+        if spent or progress.tries[failed.kind] >= policy.tries:
+            raise ModelCallFailed(failed, tuple(progress.attempts))
+        backoff = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** (progress.tries.total() - 1))
+        if not progress.probes:  # somebody waits for the answer: all tries fit into the patience
+            backoff = min(backoff, progress.max_wait_s / 2)
         return max(failed.retry_after_s or 0.0, backoff * self._chance())
 
-    def _check(self, seconds: float, course: _Course, because: Failure | None) -> None:
+    def _check(
+        self, seconds: float, progress: _CallProgress, because: ExtractionFailure | None
+    ) -> None:
         """See that the budget allows a wait.
 
         Raises:
-            CallFailed: it does not.
+            ModelCallFailed: it does not.
         """
-        if seconds > course.patience_s or self._now() + seconds > course.deadline:
+        if seconds > progress.max_wait_s or self._now() + seconds > progress.deadline:
             reason = because or self._failure(FailureKind.TIMEOUT)
-            raise CallFailed(reason, tuple(course.attempts))
+            raise ModelCallFailed(reason, tuple(progress.attempts))
 
-    async def _wait(self, seconds: float, course: _Course, because: Failure | None) -> None:
+    async def _wait(
+        self, seconds: float, progress: _CallProgress, because: ExtractionFailure | None
+    ) -> None:
         """Wait before another try.
 
         Raises:
-            CallFailed: the budget does not allow it.
+            ModelCallFailed: the budget does not allow it.
         """
         if seconds > 0:
-            self._check(seconds, course, because)
-            await self._rest(seconds, course)
+            self._check(seconds, progress, because)
+            await self._rest(seconds, progress)
 
-    async def _rest(self, seconds: float, course: _Course, *, jitter: bool = True) -> None:
+    async def _rest(self, seconds: float, progress: _CallProgress, *, jitter: bool = True) -> None:
         before = self._now()
         await self._sleep(self._with_jitter(seconds) if jitter else seconds)
         # Never below 0: the jitter may overdraw it, and a turn that is free now needs no patience.
-        course.patience_s = max(0.0, course.patience_s - (self._now() - before))
+        progress.max_wait_s = max(0.0, progress.max_wait_s - (self._now() - before))
 
     def _with_jitter(self, seconds: float) -> float:
         """A little longer: whoever waits for the same should not come at once."""
         return seconds + min(_LONGEST_JITTER_S, seconds * _JITTER) * self._chance()
 
-    def _failure(self, kind: FailureKind, *, retry_after_s: float | None = None) -> Failure:
+    def _failure(
+        self, kind: FailureKind, *, retry_after_s: float | None = None
+    ) -> ExtractionFailure:
         return failure(self._inner.profile.provider, kind, retry_after_s=retry_after_s)
 
 
-class _Course:
+class _CallProgress:
     """What happened to one prompt so far.
 
     Attributes:
         deadline: on the model's clock, in seconds.
-        patience_s: what may still be waited, in seconds.
+        max_wait_s: what may still be waited, in seconds.
         probes: as in its budget.
         attempts: the calls made.
         tries: failures that count, by kind.
         last: the latest failure.
     """
 
-    def __init__(self, deadline: float, patience_s: float, *, probes: bool) -> None:
+    def __init__(self, deadline: float, max_wait_s: float, *, probes: bool) -> None:
         self.deadline = deadline
-        self.patience_s = patience_s
+        self.max_wait_s = max_wait_s
         self.probes = probes
         self.attempts: list[Attempt] = []
         self.tries: Counter[FailureKind] = Counter()
-        self.last: Failure | None = None
+        self.last: ExtractionFailure | None = None
 
-    def note(self, error: CallFailed, waited_s: float) -> None:
+    def note(self, error: ModelCallFailed, waited_s: float) -> None:
         """Remember a failed call."""
         self.attempts.extend(_waited(error.attempts, waited_s))
         self.last = error.failure

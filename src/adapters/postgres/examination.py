@@ -13,12 +13,12 @@ from adapters.postgres.migrations import MigrationError, faults, status
 from adapters.postgres.pool import CANNOT_CONNECT, PoolOptions, connect_arguments
 from adapters.postgres.urls import read_database_url
 from domain.errors import AppError
-from ports.examination import Examination, Finding
+from ports.health import CheckResult, HealthCheck
 
 _OLDEST: Final = 150_000
 
 
-class PostgresExamination(Examination):
+class PostgresHealthCheck(HealthCheck):
     """Reached, of a supported version, in UTC, writable, migrated, its tables as they must be.
 
     Args:
@@ -30,22 +30,22 @@ class PostgresExamination(Examination):
         self._url = url
         self._options = options
 
-    async def findings(self) -> Sequence[Finding]:
+    async def results(self) -> Sequence[CheckResult]:
         """See the port."""
         try:
             connection = await asyncpg.connect(**connect_arguments(self._url, self._options))
         except CANNOT_CONNECT as error:
             why = str(error) or type(error).__name__
-            return [_finding("database", bad=f"cannot be reached: {why}. Look at DATABASE_URL.")]
+            return [_result("database", bad=f"cannot be reached: {why}. Look at DATABASE_URL.")]
         try:
             return [*await self._server(connection), *await self._tables()]
         except (AppError, *CONNECTION_FAULTS) as error:
-            return [_finding("database", bad=f"was lost while it was examined: {error}")]
+            return [_result("database", bad=f"was lost while it was examined: {error}")]
         finally:
             with suppress(*CONNECTION_FAULTS):
                 await connection.close(timeout=self._options.acquire_timeout_s)
 
-    async def _server(self, connection: asyncpg.Connection) -> Sequence[Finding]:
+    async def _server(self, connection: asyncpg.Connection) -> Sequence[CheckResult]:
         row = await connection.fetchrow(
             """
             SELECT current_setting('server_version') AS version,
@@ -60,38 +60,36 @@ class PostgresExamination(Examination):
         told = f"; of DATABASE_URL without effect: {dropped}" if dropped else ""
         old = f"PostgreSQL {version}: 15 or newer is needed"
         return [
-            _finding(
-                "database", f"PostgreSQL {version}{told}", bad=row["number"] < _OLDEST and old
-            ),
-            _finding(
+            _result("database", f"PostgreSQL {version}{told}", bad=row["number"] < _OLDEST and old),
+            _result(
                 "database time zone",
                 zone,
                 bad=zone not in {"UTC", "Etc/UTC"}
                 and f"sessions run in {zone}: let the role or the pooler set TimeZone to UTC",
             ),
-            _finding(
+            _result(
                 "database writes",
                 "accepted",
                 bad=row["read_only"] and "refused: DATABASE_URL names a read-only server",
             ),
         ]
 
-    async def _tables(self) -> Sequence[Finding]:
+    async def _tables(self) -> Sequence[CheckResult]:
         try:
             migrations, named = await status(self._url), await faults(self._url)
         except MigrationError as error:
-            return [_finding("migrations", bad=str(error))]
+            return [_result("migrations", bad=str(error))]
         pending = [each.name for each in migrations if each.applied_at is None]
         return [
-            _finding(
+            _result(
                 "migrations",
                 f"all {len(migrations)} applied",
                 bad=pending and f"pending: {', '.join(pending)}; run `storekeeper db migrate`",
             ),
-            *(_finding("tables", bad=fault) for fault in named),
-            *([] if named else [_finding("tables", "as this version needs them")]),
+            *(_result("tables", bad=fault) for fault in named),
+            *([] if named else [_result("tables", "as this version needs them")]),
         ]
 
 
-def _finding(subject: str, good: str = "", *, bad: str | bool | list[str] = False) -> Finding:
-    return Finding(subject=subject, good=not bad, detail=str(bad) if bad else good)
+def _result(subject: str, good: str = "", *, bad: str | bool | list[str] = False) -> CheckResult:
+    return CheckResult(subject=subject, good=not bad, detail=str(bad) if bad else good)

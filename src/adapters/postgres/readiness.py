@@ -9,7 +9,7 @@ from typing import Final
 from adapters.postgres.migrations import migration_files
 from adapters.postgres.pool import Database
 from domain.errors import AppError
-from ports.readiness import Check
+from ports.health import ReadinessCheck
 
 _log = logging.getLogger(__name__)
 _TIMEOUT_S: Final = 2.0
@@ -19,7 +19,7 @@ _WORDS: Final = {
 }
 
 
-class PostgresCheck(Check):
+class PostgresReadiness(ReadinessCheck):
     """Answers, and is migrated to this version."""
 
     def __init__(self, database: Database) -> None:

@@ -9,8 +9,8 @@ from asyncpg.transaction import Transaction
 
 from adapters.postgres.comparison import PostgresComparisonRepository
 from adapters.postgres.errors import translated
-from adapters.postgres.extraction_jobs import PostgresExtractionJobIntake
-from adapters.postgres.extractions import PostgresExtractionRepository
+from adapters.postgres.extraction.jobs import PostgresExtractionJobWriter
+from adapters.postgres.extraction.results import PostgresExtractionRepository
 from adapters.postgres.idempotency import PostgresIdempotencyStore
 from adapters.postgres.insights.search_clicks import PostgresSearchClickWriter
 from adapters.postgres.pool import Connection, Database, roll_back
@@ -43,9 +43,9 @@ class PostgresUnitOfWork(UnitOfWork):
         return PostgresSearchClickWriter(self._connection)
 
     @property
-    def extraction_jobs(self) -> PostgresExtractionJobIntake:
+    def extraction_jobs(self) -> PostgresExtractionJobWriter:
         """New extraction jobs, inside this transaction."""
-        return PostgresExtractionJobIntake(self._connection)
+        return PostgresExtractionJobWriter(self._connection)
 
     @property
     def comparisons(self) -> PostgresComparisonRepository:

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterable, AsyncIterator
 from datetime import datetime
 from typing import Any, Final
 
+from domain.extraction.jobs.items import ItemResult
+from domain.extraction.jobs.result_rows import cells_of, columns_of
 from domain.extraction.schema import Schema
-from domain.jobs.items import ItemResult
-from domain.jobs.rows import cells_of, columns_of
 from domain.text import inert_cell
 from ports.reports import ResultFormat
 

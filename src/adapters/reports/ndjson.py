@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
+from domain.extraction.jobs.items import ItemResult
+from domain.extraction.jobs.result_rows import record_of
 from domain.extraction.schema import Schema
-from domain.jobs.items import ItemResult
-from domain.jobs.rows import record_of
 from ports.reports import ResultFormat
 
 _PIECE_BYTES: Final = 65_536

@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from domain.errors import InvalidInput
+from domain.extraction.jobs.items import ItemResult
+from domain.extraction.jobs.result_rows import CellType, ResultColumn, cells_of, columns_of
 from domain.extraction.schema import Schema
-from domain.jobs.items import ItemResult
-from domain.jobs.rows import Column, Kind, cells_of, columns_of
 from ports.reports import ResultFormat
 
 _GROUP_ROWS: Final = 5_000
@@ -94,19 +94,19 @@ class Sink(io.RawIOBase):
         return piece
 
 
-def _type(pa: Any, column: Column) -> Any:
+def _type(pa: Any, column: ResultColumn) -> Any:
     plain = {
-        Kind.TEXT: pa.string(),
-        Kind.INTEGER: pa.int64(),
-        Kind.NUMBER: pa.float64(),
-        Kind.BOOLEAN: pa.bool_(),
-        Kind.DATE: pa.date32(),
-        Kind.INSTANT: pa.timestamp("us", tz="UTC"),
+        CellType.TEXT: pa.string(),
+        CellType.INTEGER: pa.int64(),
+        CellType.NUMBER: pa.float64(),
+        CellType.BOOLEAN: pa.bool_(),
+        CellType.DATE: pa.date32(),
+        CellType.INSTANT: pa.timestamp("us", tz="UTC"),
     }[column.kind]
     return pa.list_(plain) if column.many else plain
 
 
-def _batch(pa: Any, shape: Any, columns: Sequence[Column], rows: Sequence[list[Any]]) -> Any:
+def _batch(pa: Any, shape: Any, columns: Sequence[ResultColumn], rows: Sequence[list[Any]]) -> Any:
     arrays = [
         pa.array([_typed(row[place], column) for row in rows], type=shape.field(place).type)
         for place, column in enumerate(columns)
@@ -114,11 +114,11 @@ def _batch(pa: Any, shape: Any, columns: Sequence[Column], rows: Sequence[list[A
     return pa.RecordBatch.from_arrays(arrays, schema=shape)
 
 
-def _typed(cell: Any, column: Column) -> Any:
+def _typed(cell: Any, column: ResultColumn) -> Any:
     if isinstance(cell, list):
         return [_typed(each, column) for each in cell]
     if cell is None:
         return None
-    if column.kind is Kind.DATE:
+    if column.kind is CellType.DATE:
         return date.fromisoformat(cell)
-    return float(cell) if column.kind is Kind.NUMBER else cell
+    return float(cell) if column.kind is CellType.NUMBER else cell

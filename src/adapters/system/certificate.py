@@ -11,12 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from ports.clock import Clock
-from ports.examination import Examination, Finding
+from ports.health import CheckResult, HealthCheck
 
 _SOON: Final = timedelta(days=14)
 
 
-class CertificateExamination(Examination):
+class CertificateHealthCheck(HealthCheck):
     """Readable, belongs to its key, not about to end.
 
     Args:
@@ -30,23 +30,23 @@ class CertificateExamination(Examination):
         self._key_file = key_file
         self._clock = clock
 
-    async def findings(self) -> Sequence[Finding]:
+    async def results(self) -> Sequence[CheckResult]:
         """See the port."""
         try:
             certificate = x509.load_pem_x509_certificates(self._cert_file.read_bytes())[0]
             key = serialization.load_pem_private_key(self._key_file.read_bytes(), None)
         except (OSError, ValueError, TypeError) as error:
-            return [_finding(good=False, detail=f"TLS_CERT_FILE or TLS_KEY_FILE: {error}")]
+            return [_result(good=False, detail=f"TLS_CERT_FILE or TLS_KEY_FILE: {error}")]
         if key.public_key() != certificate.public_key():
             detail = f"{self._key_file} is not the key of {self._cert_file}"
-            return [_finding(good=False, detail=detail)]
+            return [_result(good=False, detail=detail)]
         ends = certificate.not_valid_after_utc
         left = ends - self._clock.now()
         good = left > _SOON
         remedy = "" if good else ": put a new one in its place, then send SIGHUP to `serve`"
         detail = f"{'valid until' if left > timedelta() else 'ended on'} {ends:%Y-%m-%d}{remedy}"
-        return [_finding(good=good, detail=detail)]
+        return [_result(good=good, detail=detail)]
 
 
-def _finding(*, good: bool, detail: str) -> Finding:
-    return Finding(subject="certificate", good=good, detail=detail)
+def _result(*, good: bool, detail: str) -> CheckResult:
+    return CheckResult(subject="certificate", good=good, detail=detail)

@@ -17,10 +17,10 @@ from domain.comparison.model import Contestant, LabelledText
 from domain.comparison.results import ContestantAnswer
 from domain.comparison.runner import Extractor
 from domain.errors import InvalidInput, Violation
-from domain.extraction.calls import Failure
-from domain.extraction.model import Evidence, Status
+from domain.extraction.calls import ExtractionFailure
+from domain.extraction.model import Evidence, ExtractionStatus
+from domain.extraction.number_words import ENGLISH
 from domain.extraction.schema import FieldType, Schema, Value
-from domain.extraction.words import ENGLISH
 
 _ORDER: Final = (FieldType.STRING, FieldType.STRING, FieldType.INTEGER)
 _VERSION: Final = "regex-1"
@@ -148,7 +148,7 @@ class RegexExtractor(Extractor):
 
     async def extract(
         self, text: LabelledText, repeat: int
-    ) -> tuple[ContestantAnswer, Failure | None]:
+    ) -> tuple[ContestantAnswer, ExtractionFailure | None]:
         """See the protocol."""
         started = self._now()
         fields, evidence = read_order(text.text, self._names)
@@ -157,7 +157,7 @@ class RegexExtractor(Extractor):
             contestant=self.contestant.name,
             text_id=text.id,
             repeat=repeat,
-            status=Status.VALID,
+            status=ExtractionStatus.VALID,
             fields=fields,
             evidence=evidence,
             attempts=0,

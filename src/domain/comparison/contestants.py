@@ -15,8 +15,7 @@ from domain.comparison.model import Contestant
 from domain.errors import InvalidInput, Violation
 from domain.extraction.prompting import prompt_hash
 from domain.extraction.schema import Schema
-from domain.extraction.wire import AnswerStyle
-from ports.language_model import ModelProfile
+from ports.language_models import AnswerStyle, ModelProfile
 
 BASELINE: Final = "regex"
 """The contestant that asks no model."""

@@ -35,16 +35,16 @@ from domain.comparison.results import (
 )
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.extraction.calls import FailureKind
-from domain.extraction.model import Status
+from domain.extraction.jobs.items import ENDED, Document, ItemResult
+from domain.extraction.jobs.model import ExtractionJob, JobCommand, JobSpec, NewJob
+from domain.extraction.jobs.service import ExtractionJobService
+from domain.extraction.model import ExtractionStatus
 from domain.extraction.schema import Schema
 from domain.extraction.service import ExtractionService
-from domain.jobs.items import ENDED, Document, ItemResult
-from domain.jobs.model import Assignment, ExtractionJob, JobDraft, Order
-from domain.jobs.service import ExtractionJobService
 from ports.comparison import ComparisonRepository, Statistics
+from ports.extraction import ExtractionSchemaRepository
 from ports.extraction_jobs import ExtractionJobRepository
-from ports.extraction_schemas import ExtractionSchemaRepository
-from ports.language_model import LanguageModel
+from ports.language_models import LanguageModel
 from ports.unit_of_work import UnitOfWork
 
 MOST_ANSWERS: Final = 50_000
@@ -165,13 +165,13 @@ class ComparisonJobService:
             for contestant in spec.contestants:
                 if contestant.provider == BASELINE:
                     continue
-                assignment = Assignment(
+                job_spec = JobSpec(
                     schema=spec.schema.name,
                     schema_version=spec.schema.version,
                     providers=(contestant.provider,),
                     reuse=False,  # a known answer says nothing about the next one
                 )
-                job = await unit.extraction_jobs.add(JobDraft(assignment=assignment), documents())
+                job = await unit.extraction_jobs.add(NewJob(spec=job_spec), documents())
                 jobs.append(job)
                 links.append(
                     ComparisonJob(contestant=contestant.name, repeat=repeat, job_id=job.id)
@@ -225,7 +225,7 @@ class ComparisonJobService:
         await self._comparisons.remove(comparison_id)
         for job in comparison.jobs:
             with suppress(Conflict):  # it has come to its end
-                await self._job_service.order(job.job_id, Order.CANCEL)
+                await self._job_service.apply(job.job_id, JobCommand.CANCEL)
 
     def _violations(self, providers: Sequence[str], schema: Schema) -> list[Violation]:
         known = [*self._models, BASELINE]
@@ -299,7 +299,7 @@ class ComparisonJobService:
                 contestant=contestant.name,
                 text_id=text.id,
                 repeat=repeat,
-                status=Status.FAILED,
+                status=ExtractionStatus.FAILED,
                 fields={field.name: None for field in schema.fields},
                 failure=kind,
                 attempts=item.attempts,

@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, NewType
 
+from domain.extraction.jobs.model import ExtractionJob, JobId, JobStatus
 from domain.extraction.schema import Schema, Value
-from domain.jobs.model import ExtractionJob, JobId, JobStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

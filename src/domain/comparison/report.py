@@ -23,7 +23,7 @@ from domain.comparison.figures import (
 )
 from domain.comparison.model import Contestant
 from domain.comparison.results import Provenance
-from domain.extraction.model import Flag
+from domain.extraction.model import ExtractionWarning
 from domain.extraction.schema import Value
 
 
@@ -182,7 +182,7 @@ class JudgedAnswer:
     failure: str | None
     perfect: bool | None
     cells: tuple[JudgedValue, ...]
-    warnings: tuple[Flag, ...]
+    warnings: tuple[ExtractionWarning, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

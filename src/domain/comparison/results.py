@@ -13,9 +13,8 @@ from typing import Final
 from domain.comparison.contestants import OWN_MACHINES
 from domain.comparison.model import AnswerKey, ComparisonSpec, Contestant
 from domain.errors import InvalidInput
-from domain.extraction.calls import Attempt, FailureKind, Usage
-from domain.extraction.model import Evidence, ExtractionResult, Flag, Status
-from domain.extraction.prices import PriceTable
+from domain.extraction.calls import Attempt, FailureKind, PriceTable, Usage
+from domain.extraction.model import Evidence, ExtractionResult, ExtractionStatus, ExtractionWarning
 from domain.extraction.schema import Value
 
 _SHOWN: Final = 3
@@ -52,10 +51,10 @@ class ContestantAnswer:
     contestant: str
     text_id: str
     repeat: int = 0
-    status: Status
+    status: ExtractionStatus
     fields: Mapping[str, Value]
     evidence: tuple[Evidence, ...] = ()
-    warnings: tuple[Flag, ...] = ()
+    warnings: tuple[ExtractionWarning, ...] = ()
     failure: FailureKind | None = None
     attempts: int = 1
     reasks: int = 0
@@ -77,7 +76,7 @@ class ContestantAnswer:
     @property
     def has_record(self) -> bool:
         """Whether there is a record to judge."""
-        return self.status in {Status.VALID, Status.PARTIAL}
+        return self.status in {ExtractionStatus.VALID, ExtractionStatus.PARTIAL}
 
 
 def answer_of(
@@ -102,7 +101,7 @@ def answer_of(
     answered = [attempt for attempt in result.attempts if attempt.outcome is None]
     batched = [replace(attempt, batched=True) for attempt in result.attempts]
     failed = len(answered) < len(result.attempts)
-    has_record = result.status in {Status.VALID, Status.PARTIAL}
+    has_record = result.status in {ExtractionStatus.VALID, ExtractionStatus.PARTIAL}
     used = answered[-windows:] if has_record else []
     # No attempt tells of the pauses between tries: they are what is left of the time.
     waited_s = sum(attempt.wait_s for attempt in result.attempts)

@@ -19,7 +19,7 @@ from domain.comparison.results import (
     resumed,
 )
 from domain.errors import Conflict
-from domain.extraction.calls import Failure, JobEffect
+from domain.extraction.calls import ExtractionFailure, JobEffect
 from domain.extraction.schema import Schema
 from domain.extraction.service import ExtractionService
 from ports.comparison import ComparisonLog
@@ -40,7 +40,7 @@ class Extractor(Protocol):
     @abstractmethod
     async def extract(
         self, text: LabelledText, repeat: int
-    ) -> tuple[ContestantAnswer, Failure | None]:
+    ) -> tuple[ContestantAnswer, ExtractionFailure | None]:
         """What it makes of a text, and why there is no record if there is none."""
         ...
 
@@ -70,7 +70,7 @@ class ModelExtractor(Extractor):
 
     async def extract(
         self, text: LabelledText, repeat: int
-    ) -> tuple[ContestantAnswer, Failure | None]:
+    ) -> tuple[ContestantAnswer, ExtractionFailure | None]:
         """See the protocol."""
         name = self.contestant.name
         result = await self._service.extract(
@@ -97,7 +97,7 @@ class Interruption:
     """
 
     contestant: str | None = None
-    failure: Failure | None = None
+    failure: ExtractionFailure | None = None
 
 
 class ComparisonRunner:
@@ -219,12 +219,12 @@ class _Breaker:
 
     keep: Callable[[ContestantAnswer], None]
     doubted: bool
-    failure: Failure | None = None
-    withheld: list[tuple[ContestantAnswer, Failure]] = field(default_factory=list)
+    failure: ExtractionFailure | None = None
+    withheld: list[tuple[ContestantAnswer, ExtractionFailure]] = field(default_factory=list)
 
-    def note(self, answer: ContestantAnswer, failure: Failure | None) -> None:
+    def note(self, answer: ContestantAnswer, failure: ExtractionFailure | None) -> None:
         """Keep an answer, unless it says more of the provider than of the text."""
-        effect = JobEffect.FAIL_ITEM if failure is None else failure.reaction.job
+        effect = JobEffect.FAIL_ITEM if failure is None else failure.policy.job
         if failure is None or effect is JobEffect.FAIL_ITEM:
             self.doubted = False
             if self.failure is None:

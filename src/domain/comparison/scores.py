@@ -26,7 +26,7 @@ from domain.comparison.judgements import Observation, is_null
 from domain.comparison.model import Contestant
 from domain.comparison.results import ContestantAnswer
 from domain.extraction.calls import FailureKind
-from domain.extraction.model import FlagKind
+from domain.extraction.model import WarningKind
 from domain.extraction.schema import Field, Schema
 from domain.statistics import percentile
 from ports.comparison import Ratio, Statistics
@@ -46,7 +46,7 @@ def funnel(schema: Schema, observations: Sequence[Observation]) -> tuple[FunnelS
         each
         for each in parsed
         if each.answer.failure is not FailureKind.SCHEMA_VIOLATION
-        and not _flagged(each, FlagKind.INVALID_VALUE)
+        and not _flagged(each, WarningKind.INVALID_VALUE)
     ]
     grounded = [each for each in valid if _is_grounded(schema, each)]
     steps = {"sent": observations, "parsed": parsed, "valid": valid, "grounded": grounded}
@@ -65,12 +65,12 @@ def _part(some: Iterable[Observation], every: Iterable[Observation]) -> Rate:
     return rate_of((each.cluster, each.text.id in ids) for each in every)
 
 
-def _flagged(observation: Observation, kind: FlagKind) -> bool:
+def _flagged(observation: Observation, kind: WarningKind) -> bool:
     return any(flag.kind is kind for flag in observation.answer.warnings)
 
 
 def _is_grounded(schema: Schema, observation: Observation) -> bool:
-    if not observation.answer.has_record or _flagged(observation, FlagKind.UNGROUNDED):
+    if not observation.answer.has_record or _flagged(observation, WarningKind.UNGROUNDED):
         return False
     cells = zip(schema.fields, observation.judged.cells, strict=True)
     return all(cell.spans or is_null(field, cell.value) for field, cell in cells)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from domain.comparison.model import LabelledText
+from domain.extraction.jobs.items import Document
+from domain.extraction.jobs.service import check_document
 from domain.extraction.schema import Schema, Value
-from domain.jobs.items import Document
-from domain.jobs.service import check_document
 from domain.text import closest
 
 PLAIN: Final = ("language", "template", "split", "twin")

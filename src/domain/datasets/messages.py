@@ -19,7 +19,7 @@ from domain.datasets.noise import marked_up, misspelt, scanned
 from domain.datasets.strata import Cell, Split, Stratum, schedule
 from domain.datasets.wordings.attacks import Attack
 from domain.datasets.wordings.pools import POOLS, Pool
-from domain.extraction.builtin import DEFAULT, ORDER_MESSAGE
+from domain.extraction.schema import DEFAULT, ORDER_MESSAGE
 from domain.samples.calendar import seeded
 
 SCHEMAS: Final = {schema.name: schema for schema in (DEFAULT, ORDER_MESSAGE)}

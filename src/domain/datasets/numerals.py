@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from domain.extraction.words import CJK_DIGITS, CJK_TENS
+from domain.extraction.number_words import CJK_DIGITS, CJK_TENS
 
 _DIGITS: Final = {
     value: sign for sign, value in CJK_DIGITS.items() if sign in "零一二三四五六七八九"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -57,50 +58,52 @@ class JobEffect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reaction:
+class FailurePolicy:
     """What follows from a failure.
 
     Attributes:
         tries: calls that may end this way before the failure stands (1 is no retry). A rate limit
             is not counted: it waits at the gate until the deadline.
-        trips: whether it counts against the provider's circuit breaker.
-        slows: whether fewer calls may run at once afterwards.
+        trips_breaker: whether it counts against the provider's circuit breaker.
+        reduces_concurrency: whether fewer calls may run at once afterwards.
         falls_back: whether the next provider of a chain may be asked.
         job: what it means for a job.
     """
 
     tries: int = 1
-    trips: bool = False
-    slows: bool = False
+    trips_breaker: bool = False
+    reduces_concurrency: bool = False
     falls_back: bool = True
     job: JobEffect = JobEffect.FAIL_ITEM
 
 
-REACTIONS: Final[Mapping[FailureKind, Reaction]] = {
-    FailureKind.AUTH: Reaction(job=JobEffect.STOP),
-    FailureKind.UNKNOWN_MODEL: Reaction(job=JobEffect.STOP),
-    FailureKind.BAD_REQUEST: Reaction(job=JobEffect.STOP),
-    FailureKind.QUOTA_EXHAUSTED: Reaction(job=JobEffect.PAUSE),
-    FailureKind.RATE_LIMITED: Reaction(slows=True, job=JobEffect.RETRY_ITEM),
-    FailureKind.OVERLOADED: Reaction(tries=4, trips=True, slows=True, job=JobEffect.RETRY_ITEM),
-    FailureKind.SERVER_ERROR: Reaction(tries=3, trips=True, job=JobEffect.RETRY_ITEM),
+FAILURE_POLICIES: Final[Mapping[FailureKind, FailurePolicy]] = {
+    FailureKind.AUTH: FailurePolicy(job=JobEffect.STOP),
+    FailureKind.UNKNOWN_MODEL: FailurePolicy(job=JobEffect.STOP),
+    FailureKind.BAD_REQUEST: FailurePolicy(job=JobEffect.STOP),
+    FailureKind.QUOTA_EXHAUSTED: FailurePolicy(job=JobEffect.PAUSE),
+    FailureKind.RATE_LIMITED: FailurePolicy(reduces_concurrency=True, job=JobEffect.RETRY_ITEM),
+    FailureKind.OVERLOADED: FailurePolicy(
+        tries=4, trips_breaker=True, reduces_concurrency=True, job=JobEffect.RETRY_ITEM
+    ),
+    FailureKind.SERVER_ERROR: FailurePolicy(tries=3, trips_breaker=True, job=JobEffect.RETRY_ITEM),
     # Each may have been billed although no answer came: fewer tries.
-    FailureKind.TIMEOUT: Reaction(tries=2, trips=True, job=JobEffect.RETRY_ITEM),
-    FailureKind.CONNECTION: Reaction(tries=4, trips=True, job=JobEffect.RETRY_ITEM),
-    FailureKind.CIRCUIT_OPEN: Reaction(job=JobEffect.RETRY_ITEM),
-    FailureKind.BAD_RESPONSE: Reaction(tries=2, trips=True),
-    FailureKind.TOO_LONG: Reaction(),
-    FailureKind.REFUSED: Reaction(),
-    FailureKind.TRUNCATED: Reaction(),
-    FailureKind.WHITESPACE_LOOP: Reaction(),
-    FailureKind.INVALID_JSON: Reaction(),
-    FailureKind.SCHEMA_VIOLATION: Reaction(),
-    FailureKind.UNGROUNDED: Reaction(),
+    FailureKind.TIMEOUT: FailurePolicy(tries=2, trips_breaker=True, job=JobEffect.RETRY_ITEM),
+    FailureKind.CONNECTION: FailurePolicy(tries=4, trips_breaker=True, job=JobEffect.RETRY_ITEM),
+    FailureKind.CIRCUIT_OPEN: FailurePolicy(job=JobEffect.RETRY_ITEM),
+    FailureKind.BAD_RESPONSE: FailurePolicy(tries=2, trips_breaker=True),
+    FailureKind.TOO_LONG: FailurePolicy(),
+    FailureKind.REFUSED: FailurePolicy(),
+    FailureKind.TRUNCATED: FailurePolicy(),
+    FailureKind.WHITESPACE_LOOP: FailurePolicy(),
+    FailureKind.INVALID_JSON: FailurePolicy(),
+    FailureKind.SCHEMA_VIOLATION: FailurePolicy(),
+    FailureKind.UNGROUNDED: FailurePolicy(),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class ExtractionFailure:
     """One failure, in words that may be shown: never a provider's own text.
 
     Attributes:
@@ -114,9 +117,9 @@ class Failure:
     retry_after_s: float | None = None
 
     @property
-    def reaction(self) -> Reaction:
+    def policy(self) -> FailurePolicy:
         """What follows from it."""
-        return REACTIONS[self.kind]
+        return FAILURE_POLICIES[self.kind]
 
     def as_error(self) -> AppError:
         """This failure as the error that a caller who waits for the answer gets."""
@@ -191,7 +194,7 @@ class Attempt:
     batched: bool = False
 
 
-class CallFailed(DependencyError):
+class ModelCallFailed(DependencyError):
     """A language model gave no usable answer.
 
     Attributes:
@@ -201,7 +204,74 @@ class CallFailed(DependencyError):
 
     code = "provider_call_failed"
 
-    def __init__(self, failure: Failure, attempts: tuple[Attempt, ...] = ()) -> None:
+    def __init__(self, failure: ExtractionFailure, attempts: tuple[Attempt, ...] = ()) -> None:
         super().__init__(failure.detail)
         self.failure = failure
         self.attempts = attempts
+
+
+_MILLION: Final = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """US dollars for a million tokens.
+
+    Attributes:
+        input: tokens sent.
+        cached: tokens sent that the provider had cached.
+        output: tokens made.
+    """
+
+    input: Decimal
+    cached: Decimal
+    output: Decimal
+
+    def of(self, usage: Usage) -> Decimal:
+        """The price of `usage`, in US dollars."""
+        fresh = usage.input_tokens - usage.cached_tokens
+        total = (
+            self.input * fresh
+            + self.cached * usage.cached_tokens
+            + self.output * usage.output_tokens
+        )
+        return total / _MILLION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTable:
+    """List prices by provider and model.
+
+    Attributes:
+        prices: `(provider, model)` to price. A model that ends in `*` stands for all names that
+            begin so; the longest that fits counts.
+        batch: by provider, what part of the price counts in a batch.
+    """
+
+    prices: Mapping[tuple[str, str], Price]
+    batch: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def price(self, provider: str, model: str) -> Price | None:
+        """The price of a model; None when the table does not name it."""
+        exact = self.prices.get((provider, model))
+        if exact is not None:
+            return exact
+        fitting = [
+            name
+            for owner, name in self.prices
+            if owner == provider and name.endswith("*") and model.startswith(name[:-1])
+        ]
+        return self.prices[provider, max(fitting, key=len)] if fitting else None
+
+    def cost(self, attempts: Iterable[Attempt]) -> Decimal | None:
+        """The price of all `attempts`, in US dollars; None when one has no known price."""
+        total = Decimal(0)
+        for attempt in attempts:
+            if not attempt.usage.total_tokens:
+                continue
+            price = self.price(attempt.provider, attempt.model)
+            part = self.batch.get(attempt.provider) if attempt.batched else Decimal(1)
+            if price is None or part is None:
+                return None
+            total += price.of(attempt.usage) * part
+        return total

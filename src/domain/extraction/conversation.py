@@ -6,20 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, JobEffect
+from domain.extraction.answers import CheckedAnswer, check_answer, loops
+from domain.extraction.calls import (
+    Attempt,
+    ExtractionFailure,
+    FailureKind,
+    JobEffect,
+    ModelCallFailed,
+)
 from domain.extraction.matching import Span
-from domain.extraction.parsing import loops
 from domain.extraction.prompting import build_prompt, correction_of
-from domain.extraction.reading import Reading, read_answer
 from domain.extraction.schema import Schema
-from ports.language_model import Answer, Budget, Finish, LanguageModel, Prompt
-from ports.record_validator import RecordValidator
+from ports.extraction import RecordValidator
+from ports.language_models import Answer, Budget, Finish, LanguageModel, Prompt
 
 _REASK_TOKENS: Final = 12_000
 
 
 @dataclass(slots=True, kw_only=True)
-class Course:
+class TextProgress:
     """What happened so far to one text.
 
     Attributes:
@@ -36,7 +41,7 @@ class Course:
     probes: bool = True
     attempts: list[Attempt] = field(default_factory=list)
     reask_tokens: int = 0
-    given: dict[str, Answer | CallFailed] = field(default_factory=dict)
+    given: dict[str, Answer | ModelCallFailed] = field(default_factory=dict)
 
 
 class Conversation:
@@ -64,19 +69,19 @@ class Conversation:
         model: LanguageModel,
         schema: Schema,
         text: str,
-        course: Course,
+        progress: TextProgress,
         dictated: Sequence[Span],
-    ) -> Reading:
+    ) -> CheckedAnswer:
         """Ask until every field holds or asking again is not worth it.
 
         A value out of one of the `dictated` passages is asked for again, since another one may
         stand elsewhere; where none does, it holds.
 
         Raises:
-            CallFailed: no answer, or one that was refused or cut twice.
+            ModelCallFailed: no answer, or one that was refused or cut twice.
         """
         profile = model.profile
-        best = said = Reading(unreadable="no answer yet")
+        best = said = CheckedAnswer(unreadable="no answer yet")
         correction: tuple[str, str] | None = None
         room, asked_again = 1, 0
         while True:
@@ -84,18 +89,18 @@ class Conversation:
                 schema, text, profile, new_mark=self._new_mark, correction=correction, room=room
             )
             if asked_again:
-                course.reask_tokens += prompt.estimated_tokens
-                if course.reask_tokens > _REASK_TOKENS:
+                progress.reask_tokens += prompt.estimated_tokens
+                if progress.reask_tokens > _REASK_TOKENS:
                     return best.better(said)
             try:
-                answer = await self._answer(model, prompt, text, course)
-            except CallFailed as error:
-                course.attempts.extend(error.attempts)
+                answer = await self._answer(model, prompt, text, progress)
+            except ModelCallFailed as error:
+                progress.attempts.extend(error.attempts)
                 raise
-            course.attempts.extend(answer.attempts)
+            progress.attempts.extend(answer.attempts)
             if answer.finish is Finish.REFUSED:
-                raise CallFailed(_REFUSED)
-            reading = read_answer(
+                raise ModelCallFailed(_REFUSED)
+            reading = check_answer(
                 answer.text,
                 schema,
                 profile.style,
@@ -106,13 +111,13 @@ class Conversation:
             if reading.unreadable is not None and answer.finish is Finish.TRUNCATED:
                 looping = loops(answer.text)
                 if room > 1:
-                    raise CallFailed(_LOOPED if looping else _CUT)
+                    raise ModelCallFailed(_LOOPED if looping else _CUT)
                 room = 2
                 correction = (answer.text[:200].rstrip(), _COMPACT) if looping else correction
                 continue
             best = reading if best.unreadable is not None else best.better(reading)
             if dictated:
-                every = read_answer(answer.text, schema, profile.style, text, self._validator)
+                every = check_answer(answer.text, schema, profile.style, text, self._validator)
                 said = every if said.unreadable is not None else said.better(every)
             if best.complete or asked_again >= profile.reasks:
                 return best.better(said)
@@ -120,37 +125,39 @@ class Conversation:
             correction = (_shortened(answer), correction_of(reading.faults()))
 
     async def _answer(
-        self, model: LanguageModel, prompt: Prompt, text: str, course: Course
+        self, model: LanguageModel, prompt: Prompt, text: str, progress: TextProgress
     ) -> Answer:
         """What was said already, or what is said now.
 
         Raises:
-            CallFailed: neither.
+            ModelCallFailed: neither.
         """
-        given = course.given.pop(text, None)
+        given = progress.given.pop(text, None)
         if isinstance(given, Answer):
             return given
         if given is not None:
-            if given.failure.reaction.job is not JobEffect.RETRY_ITEM:
+            if given.failure.policy.job is not JobEffect.RETRY_ITEM:
                 raise given
-            course.attempts.extend(given.attempts)
-        return await model.complete(prompt, self._budget(course))
+            progress.attempts.extend(given.attempts)
+        return await model.complete(prompt, self._budget(progress))
 
-    def _budget(self, course: Course) -> Budget:
-        left = course.deadline - self._monotonic()
+    def _budget(self, progress: TextProgress) -> Budget:
+        left = progress.deadline - self._monotonic()
         if left <= 0:
-            raise CallFailed(_LATE)
-        return Budget(timeout_s=left, wait_s=min(left, course.wait_s), probes=course.probes)
+            raise ModelCallFailed(_LATE)
+        return Budget(timeout_s=left, wait_s=min(left, progress.wait_s), probes=progress.probes)
 
 
-_REFUSED: Final = Failure(kind=FailureKind.REFUSED, detail="The model declined to read this text.")
-_CUT: Final = Failure(
+_REFUSED: Final = ExtractionFailure(
+    kind=FailureKind.REFUSED, detail="The model declined to read this text."
+)
+_CUT: Final = ExtractionFailure(
     kind=FailureKind.TRUNCATED, detail="The model's answer was cut at its length limit twice."
 )
-_LOOPED: Final = Failure(
+_LOOPED: Final = ExtractionFailure(
     kind=FailureKind.WHITESPACE_LOOP, detail="The model repeated itself until the length limit."
 )
-_LATE: Final = Failure(
+_LATE: Final = ExtractionFailure(
     kind=FailureKind.TIMEOUT, detail="The time for this text ran out before an answer came."
 )
 _COMPACT: Final = "That answer ran into the length limit. Answer with compact JSON on one line."

@@ -12,13 +12,13 @@ from datetime import date
 from functools import lru_cache
 from typing import Final
 
-from domain.extraction.matching import Span, folded, locate, locate_all, view
+from domain.extraction.matching import Span, folded, locate, locate_all, normalized
 from domain.extraction.model import Evidence
+from domain.extraction.number_words import MONTHS
 from domain.extraction.numbers import numbers_in
 from domain.extraction.numerals import in_numerals
 from domain.extraction.schema import Field, FieldType, Scalar, Schema, Value
 from domain.extraction.suspicion import counterfeits, embedded_instructions
-from domain.extraction.words import MONTHS
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _JUDGED: Final = frozenset({FieldType.BOOLEAN, FieldType.ENUM})
@@ -228,7 +228,7 @@ def _states_date(value: Scalar, passage: str) -> bool:
 
 def _is_date(wanted: date, passage: str) -> bool:
     """Whether day, month and year are named by different words or numbers of the passage."""
-    read = view(passage).text
+    read = normalized(passage).text
     numbers = Counter(map(int, re.findall(r"(?<!\d)\d{1,4}(?!\d)", read)))
     numbers.update(int(value) for numeral in in_numerals(read) for value in numeral.values)
     named = any(MONTHS.get(word.casefold()) == wanted.month for word in _WORD.findall(read))
@@ -247,7 +247,7 @@ _DATE_PASSAGE: Final = re.compile(
 
 @lru_cache(maxsize=16)
 def _date_passages(text: str) -> Sequence[Span]:
-    read = view(text)
+    read = normalized(text)
     return [read.span(*match.span()) for match in _DATE_PASSAGE.finditer(read.text)]
 
 

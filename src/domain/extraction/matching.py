@@ -36,7 +36,7 @@ class Span:
     end: int
 
 
-class Reading(Enum):
+class Strictness(Enum):
     """How much of a spelling counts.
 
     LITERAL: composed (NFC), without characters of no width, digits of any script as 0 to 9.
@@ -50,7 +50,7 @@ class Reading(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class NormalizedText:
     """A text as it is read, with the way back.
 
     Attributes:
@@ -69,21 +69,21 @@ class View:
 
 
 @lru_cache(maxsize=24)
-def view(text: str, reading: Reading = Reading.LITERAL) -> View:
+def normalized(text: str, reading: Strictness = Strictness.LITERAL) -> NormalizedText:
     """`text` without the differences that `reading` ignores."""
-    read = _characters(text, _composed if reading is Reading.LITERAL else _folded)
-    if reading is Reading.LITERAL:
+    read = _characters(text, _composed if reading is Strictness.LITERAL else _folded)
+    if reading is Strictness.LITERAL:
         return read
-    return _spaced(read, words_only=reading is Reading.WORDS)
+    return _spaced(read, words_only=reading is Strictness.WORDS)
 
 
-def _characters(text: str, read: Callable[[str], str]) -> View:
+def _characters(text: str, read: Callable[[str], str]) -> NormalizedText:
     used = {character: read(character) for character in set(text)}
     if all(
         len(other) == 1 and not _extends(character) and not _has_no_width(character)
         for character, other in used.items()
     ):  # nearly all texts, at a tenth of the time
-        return View(
+        return NormalizedText(
             text.translate({ord(character): other for character, other in used.items()}),
             range(len(text)),
             range(1, len(text) + 1),
@@ -100,7 +100,7 @@ def _characters(text: str, read: Callable[[str], str]) -> View:
         parts.append(part)
         starts.extend([start] * len(part))
         ends.extend([end] * len(part))
-    return View("".join(parts), starts, ends)
+    return NormalizedText("".join(parts), starts, ends)
 
 
 def _clusters(text: str) -> Iterator[tuple[str, int, int]]:
@@ -162,7 +162,7 @@ def _folded(cluster: str) -> str:
     return read.translate(_SAME)
 
 
-def _spaced(read: View, *, words_only: bool) -> View:
+def _spaced(read: NormalizedText, *, words_only: bool) -> NormalizedText:
     """White space, or all that is no word, as single spaces."""
     parts: list[str] = []
     starts, ends = array("L"), array("L")
@@ -186,12 +186,12 @@ def _spaced(read: View, *, words_only: bool) -> View:
             elif not parts or parts[-1] != " ":
                 keep(" ", index, index + 1)
     keep(read.text[at:], at, len(read.text))
-    return View("".join(parts), starts, ends)
+    return NormalizedText("".join(parts), starts, ends)
 
 
 def folded(text: str) -> str:
     """`text` as words only, without case, for comparing values."""
-    return view(text, Reading.WORDS).text.strip()
+    return normalized(text, Strictness.WORDS).text.strip()
 
 
 def locate(text: str, words: str) -> Span | None:
@@ -213,11 +213,11 @@ def locate_all(text: str, words: str, *, widened: bool = False) -> Iterator[Span
     """
     found = False
     for whole in (True, False) if widened else (True,):
-        for reading in Reading:
-            needle = view(words, reading).text.strip()
+        for reading in Strictness:
+            needle = normalized(words, reading).text.strip()
             if not needle:
                 break
-            haystack = view(text, reading)
+            haystack = normalized(text, reading)
             for start, end in _occurrences(haystack.text, needle, whole=whole):
                 found = True
                 yield haystack.span(start, end)

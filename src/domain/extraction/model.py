@@ -11,13 +11,13 @@ from enum import StrEnum
 from typing import NewType
 from uuid import UUID
 
-from domain.extraction.calls import Attempt, Failure, FailureKind, Usage
+from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, Usage
 from domain.extraction.schema import Value
 
 ExtractionId = NewType("ExtractionId", UUID)
 
 
-class Status(StrEnum):
+class ExtractionStatus(StrEnum):
     """How an extraction ended.
 
     VALID: every field holds its rules and its evidence, or is null because the text is silent.
@@ -31,7 +31,7 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-class FlagKind(StrEnum):
+class WarningKind(StrEnum):
     """What a reader of a result should know.
 
     EMBEDDED_INSTRUCTION: the text speaks to the model. CONTRADICTION: the text states a second,
@@ -46,7 +46,7 @@ class FlagKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
+class ExtractionWarning:
     """One thing to know.
 
     Attributes:
@@ -57,13 +57,13 @@ class Flag:
         end: offset behind the last character.
     """
 
-    kind: FlagKind
+    kind: WarningKind
     detail: str
     field: str | None = None
     start: int | None = None
     end: int | None = None
 
-    def shifted(self, offset: int) -> Flag:
+    def shifted(self, offset: int) -> ExtractionWarning:
         """The same flag of a part that begins at `offset` of the whole text."""
         if self.start is None or self.end is None:
             return self
@@ -110,13 +110,13 @@ class ExtractionResult:
             waited for this result; None when no provider is to be waited for. Not stored.
     """
 
-    status: Status
+    status: ExtractionStatus
     schema: str
     schema_version: int
     fields: Mapping[str, Value]
     evidence: tuple[Evidence, ...]
-    warnings: tuple[Flag, ...]
-    failure: Failure | None
+    warnings: tuple[ExtractionWarning, ...]
+    failure: ExtractionFailure | None
     provider: str
     model: str
     attempts: tuple[Attempt, ...]

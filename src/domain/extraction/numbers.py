@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Final
 
 from domain.extraction.amounts import SEPARATORS, SPACES, amounts
-from domain.extraction.matching import runs_on, view
+from domain.extraction.matching import normalized, runs_on
+from domain.extraction.number_words import MONTHS
 from domain.extraction.numerals import Numeral, Token, in_numerals, in_words
-from domain.extraction.words import MONTHS
 
 _DASHES: Final = "\\-‐‑–"
 _TOKEN: Final = re.compile(
@@ -88,7 +88,7 @@ def numbers_in(text: str) -> tuple[Number, ...]:
 
     Whatever stands within another one, a date, a time, a telephone or a code is left out.
     """
-    read = view(text)
+    read = normalized(text)
     tokens: list[Token] = []
     found: list[tuple[int, int, Sequence[Numeral]]] = [*_no_numbers(read.text)]
     for whole, numerals in _in_digits(read.text, tokens):

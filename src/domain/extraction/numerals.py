@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from domain.extraction.amounts import MOST_DIGITS, Exact, amounts
-from domain.extraction.words import (
+from domain.extraction.number_words import (
     CJK_DIGITS,
     CJK_FORMAL,
     CJK_SCALES,

@@ -5,16 +5,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+from uuid import UUID
 
-from domain.errors import InvalidInput, Violation
-from domain.extraction.calls import Attempt, CallFailed, Failure, FailureKind, Usage
-from domain.extraction.chunking import estimate_tokens, windows
-from domain.extraction.conversation import Conversation, Course
+from domain.errors import InvalidInput, NotFound, Violation
+from domain.extraction.answers import CheckedAnswer, failure_of, flags_of, merged
+from domain.extraction.calls import (
+    Attempt,
+    ExtractionFailure,
+    FailureKind,
+    ModelCallFailed,
+    PriceTable,
+    Usage,
+)
+from domain.extraction.conversation import Conversation, TextProgress
 from domain.extraction.matching import Span
-from domain.extraction.model import ExtractionResult, Flag, Status
-from domain.extraction.prices import PriceTable
+from domain.extraction.model import (
+    Extraction,
+    ExtractionId,
+    ExtractionResult,
+    ExtractionStatus,
+    ExtractionWarning,
+)
 from domain.extraction.prompting import build_prompt, prompt_hash, text_budget
-from domain.extraction.reading import Reading, failure_of, flags_of, merged
 from domain.extraction.schema import Schema, relaxed
 from domain.extraction.suspicion import (
     commands,
@@ -22,15 +34,17 @@ from domain.extraction.suspicion import (
     embedded_instructions,
     instruction_flags,
 )
-from ports.language_model import Answer, LanguageModel, Prompt
-from ports.record_validator import RecordValidator
+from domain.extraction.windows import estimate_tokens, windows
+from ports.clock import Clock
+from ports.extraction import ExtractionSchemaRepository, RecordValidator
+from ports.language_models import Answer, LanguageModel, Prompt
 
 _log = logging.getLogger(__name__)
 
 MAX_TEXT_CHARACTERS: Final = 200_000
 _SMALLEST_WINDOW_TOKENS: Final = 64
 _IMPATIENT_S: Final = 1.0
-_UNREADABLE: Final = Failure(
+_UNREADABLE: Final = ExtractionFailure(
     kind=FailureKind.INVALID_JSON,
     detail="The model's answer could not be read; the log has the details.",
 )
@@ -120,8 +134,8 @@ class ExtractionService:
         *,
         chain: Sequence[str],
         deadline_s: float,
-        patience_s: float | None = None,
-        given: Mapping[str, Answer | CallFailed] | None = None,
+        max_wait_s: float | None = None,
+        given: Mapping[str, Answer | ModelCallFailed] | None = None,
     ) -> ExtractionResult:
         """Read one text. Failures of providers and models end in the result, not in an error.
 
@@ -131,39 +145,39 @@ class ExtractionService:
             chain: providers in the order in which they are asked, each configured, at least one.
             deadline_s: longest time until there is a result, in seconds (> 0). Each provider may
                 use as much of what is left as those after it.
-            patience_s: of it, waiting for providers that are shut or fail, shared by those of the
+            max_wait_s: of it, waiting for providers that are shut or fail, shared by those of the
                 chain: somebody waits for the answer, so what is known to be down is told and not
                 tried. None: the last provider is waited for as long as there is time.
             given: what the first of them said already to its `first_prompts`.
         """
         started = self._monotonic()
         ends = started + deadline_s
-        course = Course(
+        progress = TextProgress(
             deadline=ends,
-            wait_s=deadline_s if patience_s is None else patience_s / len(chain),
-            probes=patience_s is None,
+            wait_s=deadline_s if max_wait_s is None else max_wait_s / len(chain),
+            probes=max_wait_s is None,
             given=dict(given or {}),
         )
         dictated = commands(text)
         given_up: list[tuple[str, FailureKind]] = []
-        reading: Reading | None = None
-        flags: list[Flag] = []
-        failure: Failure | None = None
+        reading: CheckedAnswer | None = None
+        flags: list[ExtractionWarning] = []
+        failure: ExtractionFailure | None = None
         waits: list[float] = []
         waiting = list(chain)
         while True:
             provider = waiting.pop(0)
-            if patience_s is None:
-                course.wait_s = _IMPATIENT_S if waiting else deadline_s
+            if max_wait_s is None:
+                progress.wait_s = _IMPATIENT_S if waiting else deadline_s
             # One that hangs leaves their share of the time to those behind it.
             now = self._monotonic()
-            course.deadline = now + (ends - now) / (len(waiting) + 1)
+            progress.deadline = now + (ends - now) / (len(waiting) + 1)
             try:
-                reading, flags = await self._read(text, schema, provider, course, dictated)
-            except CallFailed as error:
+                reading, flags = await self._read(text, schema, provider, progress, dictated)
+            except ModelCallFailed as error:
                 reading, failure = None, error.failure
             except Exception:
-                if not course.attempts:
+                if not progress.attempts:
                     raise  # nobody was asked, and nothing paid
                 _log.exception("what %s answered cannot be read", provider)
                 reading, failure = None, _UNREADABLE
@@ -175,14 +189,14 @@ class ExtractionService:
             if (
                 failure is None
                 or not waiting
-                or not failure.reaction.falls_back
+                or not failure.policy.falls_back
                 or (failure.kind is FailureKind.REFUSED and refusals)  # one other model, not more
             ):
                 break
             given_up.append((provider, failure.kind))
-            course.given.clear()
+            progress.given.clear()
         profile = self._models[provider].profile
-        usable = reading if reading is not None and failure is None else Reading()
+        usable = reading if reading is not None and failure is None else CheckedAnswer()
         found = [
             *instruction_flags(embedded_instructions(text), usable.evidence),
             *(flags if failure is None else ()),
@@ -201,21 +215,21 @@ class ExtractionService:
             failure=failure,
             provider=provider,
             model=profile.model,
-            attempts=tuple(course.attempts),
+            attempts=tuple(progress.attempts),
             fallbacks=tuple(given_up),
             prompt_hash=prompt_hash(schema, profile),
             latency_s=self._monotonic() - started,
-            cost_usd=self.prices.cost(course.attempts),
+            cost_usd=self.prices.cost(progress.attempts),
             retry_after_s=None if failure is None else min(waits, default=None),
         )
 
     async def _read(
-        self, text: str, schema: Schema, name: str, course: Course, dictated: Sequence[Span]
-    ) -> tuple[Reading, list[Flag]]:
+        self, text: str, schema: Schema, name: str, progress: TextProgress, dictated: Sequence[Span]
+    ) -> tuple[CheckedAnswer, list[ExtractionWarning]]:
         """Read the whole text, in windows when it is too long for the model.
 
         Raises:
-            CallFailed: one window has no answer.
+            ModelCallFailed: one window has no answer.
         """
         model = self._models[name]
         budget = text_budget(schema, model.profile)
@@ -230,11 +244,11 @@ class ExtractionService:
                         for s in dictated
                     ]
                     piece = text[window.start : window.end]
-                    reading = await self._conversation.read(model, asked, piece, course, inner)
+                    reading = await self._conversation.read(model, asked, piece, progress, inner)
                     readings.append(reading.shifted(window.start))
                     rivals = contradictions(schema, reading.evidence, piece)
                     flags += [flag.shifted(window.start) for flag in rivals]
-            except CallFailed as error:
+            except ModelCallFailed as error:
                 # The estimate was wrong, or the answer is as long as the text: smaller pieces,
                 # never the same again.
                 too_big = error.failure.kind in {FailureKind.TOO_LONG, FailureKind.TRUNCATED}
@@ -268,7 +282,79 @@ def check_text(text: str, pointer: str = "/text") -> list[Violation]:
     return []
 
 
-def _status(reading: Reading, failure: Failure | None) -> Status:
+def _status(reading: CheckedAnswer, failure: ExtractionFailure | None) -> ExtractionStatus:
     if failure is not None:
-        return Status.REFUSED if failure.kind is FailureKind.REFUSED else Status.FAILED
-    return Status.VALID if reading.complete and not reading.unquoted else Status.PARTIAL
+        return (
+            ExtractionStatus.REFUSED
+            if failure.kind is FailureKind.REFUSED
+            else ExtractionStatus.FAILED
+        )
+    return (
+        ExtractionStatus.VALID
+        if reading.complete and not reading.unquoted
+        else ExtractionStatus.PARTIAL
+    )
+
+
+_PATIENCE_S: Final = 0.75
+"""What a caller waits for providers that are shut or fail: it is answered within a second."""
+
+
+class SingleExtraction:
+    """Reads one text by a named schema; whoever is known to be down is not waited for.
+
+    Args:
+        service: reads it.
+        schemas: knows the schemas.
+        clock: says when.
+        new_id: makes identities.
+        deadline_s: longest time that a caller waits, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: ExtractionService,
+        schemas: ExtractionSchemaRepository,
+        clock: Clock,
+        new_id: Callable[[], UUID],
+        deadline_s: float,
+    ) -> None:
+        self._service = service
+        self._schemas = schemas
+        self._clock = clock
+        self._new_id = new_id
+        self.deadline_s = deadline_s
+
+    async def read(self, text: str, *, schema: str, provider: str | None) -> Extraction:
+        """Read `text`; nothing is stored yet, whatever the result.
+
+        Args:
+            text: what a customer wrote.
+            schema: name of a schema; its newest version is used.
+            provider: a provider's name or a chain such as `openai,local`; None for the configured.
+
+        Raises:
+            InvalidInput: text, schema or provider cannot be used; names each.
+        """
+        violations = check_text(text)
+        chain: tuple[str, ...] = ()
+        try:
+            chain = self._service.chain_for(provider)
+        except InvalidInput as error:
+            violations.extend(error.violations)
+        try:
+            found = await self._schemas.get(schema)
+        except NotFound as error:
+            violations.append(Violation(pointer="/schema", detail=str(error)))
+        if violations:
+            raise InvalidInput.of(violations)
+        result = await self._service.extract(
+            text, found, chain=chain, deadline_s=self.deadline_s, max_wait_s=_PATIENCE_S
+        )
+        return Extraction(
+            id=ExtractionId(self._new_id()),
+            text=text,
+            result=result,
+            created_at=self._clock.now(),
+        )

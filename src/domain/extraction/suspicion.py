@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from domain.extraction.matching import Span, folded, view
-from domain.extraction.model import Evidence, Flag, FlagKind
+from domain.extraction.matching import Span, folded, normalized
+from domain.extraction.model import Evidence, ExtractionWarning, WarningKind
 from domain.extraction.numbers import numbers_in
 from domain.extraction.schema import Field, Schema
 
@@ -83,7 +83,7 @@ def commands(text: str) -> list[Span]:
     return [
         span
         for span in embedded_instructions(text)
-        if _DICTATED.search(view(text[span.start : span.end]).text)
+        if _DICTATED.search(normalized(text[span.start : span.end]).text)
     ]
 
 
@@ -95,7 +95,7 @@ def counterfeits(text: str) -> list[Span]:
 @lru_cache(maxsize=32)
 def _sentences(text: str, *signs: re.Pattern[str]) -> list[Span]:
     """The sentences in which one of `signs` stands, in order and apart from each other."""
-    read = view(text)
+    read = normalized(text)
     found = sorted(match.span() for sign in signs for match in sign.finditer(read.text))
     starts = [0, *(match.end() for match in _SENTENCE_START.finditer(read.text))] if found else []
     spans: list[tuple[int, int]] = []
@@ -111,11 +111,13 @@ def _sentences(text: str, *signs: re.Pattern[str]) -> list[Span]:
     return [read.span(start, end) for start, end in spans]
 
 
-def instruction_flags(spans: Sequence[Span], evidence: Sequence[Evidence]) -> list[Flag]:
+def instruction_flags(
+    spans: Sequence[Span], evidence: Sequence[Evidence]
+) -> list[ExtractionWarning]:
     """A flag for each passage that may instruct the reader, and for each value out of one."""
     flags = [
-        Flag(
-            kind=FlagKind.EMBEDDED_INSTRUCTION,
+        ExtractionWarning(
+            kind=WarningKind.EMBEDDED_INSTRUCTION,
             detail="The text may address the reader's software; nothing was obeyed.",
             start=span.start,
             end=span.end,
@@ -123,8 +125,8 @@ def instruction_flags(spans: Sequence[Span], evidence: Sequence[Evidence]) -> li
         for span in spans
     ]
     return flags + [
-        Flag(
-            kind=FlagKind.EMBEDDED_INSTRUCTION,
+        ExtractionWarning(
+            kind=WarningKind.EMBEDDED_INSTRUCTION,
             field=item.field,
             detail="The value stands only in words that may address the reader's software.",
             start=item.start,
@@ -135,7 +137,9 @@ def instruction_flags(spans: Sequence[Span], evidence: Sequence[Evidence]) -> li
     ]
 
 
-def contradictions(schema: Schema, evidence: Sequence[Evidence], text: str) -> list[Flag]:
+def contradictions(
+    schema: Schema, evidence: Sequence[Evidence], text: str
+) -> list[ExtractionWarning]:
     """Places that state another value for a field than its evidence does.
 
     Two shapes are recognised: the same label with another value (`qty: 5` ... `qty: 7`), and the
@@ -143,7 +147,7 @@ def contradictions(schema: Schema, evidence: Sequence[Evidence], text: str) -> l
     that number back (`not 7 mugs`).
     """
     fields = {field.name: field for field in schema.fields if not field.many}
-    flags: list[Flag] = []
+    flags: list[ExtractionWarning] = []
     for item in evidence:
         field = fields.get(item.field)
         if field is None:
@@ -151,8 +155,8 @@ def contradictions(schema: Schema, evidence: Sequence[Evidence], text: str) -> l
         other = next(_rivals(field, item, text), None)
         if other is not None:
             flags.append(
-                Flag(
-                    kind=FlagKind.CONTRADICTION,
+                ExtractionWarning(
+                    kind=WarningKind.CONTRADICTION,
                     field=item.field,
                     detail="The text also states another value.",
                     start=other.start,

@@ -6,23 +6,23 @@ from collections.abc import Sequence
 
 from domain.errors import AppError
 from domain.insights.refresher import InsightRefresher
-from ports.examination import Examination, Finding
+from ports.health import CheckResult, HealthCheck
 
 
-class InsightExamination(Examination):
+class InsightHealthCheck(HealthCheck):
     """Runs succeed, and lately."""
 
     def __init__(self, refresher: InsightRefresher) -> None:
         self._refresher = refresher
 
-    async def findings(self) -> Sequence[Finding]:
+    async def results(self) -> Sequence[CheckResult]:
         """See the port."""
         try:
             state = await self._refresher.state()
         except AppError as error:
-            return [Finding(subject="search insights", good=False, detail=f"unknown: {error}")]
+            return [CheckResult(subject="search insights", good=False, detail=f"unknown: {error}")]
         due = f"{state.pending_days} days pending, next run at {state.next_run_at:%Y-%m-%d %H:%M}Z"
         remedy = "Look at the worker's log, or run `storekeeper insights catch-up`."
         problem = state.problem
         detail = due if problem is None else f"{problem} {remedy}"
-        return [Finding(subject="search insights", good=problem is None, detail=detail)]
+        return [CheckResult(subject="search insights", good=problem is None, detail=detail)]

@@ -23,8 +23,7 @@ from domain.comparison.results import (
 )
 from domain.comparison.runner import ComparisonRunner, Extractor, Interruption
 from domain.errors import InvalidInput, Violation
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.schema import Schema
+from domain.extraction.schema import ORDER_MESSAGE, Schema
 from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.extraction_schemas import find_schema
 from entrypoints.cli.options import FiniteRange

@@ -13,7 +13,7 @@ from domain.comparison.model import LabelledText
 from domain.comparison.report_builder import dataset_hash
 from domain.datasets.messages import SCHEMAS, messages
 from domain.datasets.strata import Split
-from domain.extraction.builtin import ORDER_MESSAGE
+from domain.extraction.schema import ORDER_MESSAGE
 from entrypoints.cli.running import or_exit
 from entrypoints.labelled_texts import FORMATS, format_of, write_labelled_texts
 

@@ -11,9 +11,9 @@ import click
 
 from entrypoints.cli.environment import read_settings, remedied
 from entrypoints.cli.running import or_exit
-from entrypoints.container.services import Look, examinations, open_container
+from entrypoints.container.services import TimedHealthCheck, health_checks, open_container
 from entrypoints.settings import Settings, SettingsError
-from ports.examination import Finding
+from ports.health import CheckResult
 
 
 @click.command("doctor")
@@ -31,40 +31,42 @@ def command(*, state_dir: Path | None) -> None:
         settings = read_settings(Settings, state_dir)
     except SettingsError as error:
         for line in remedied(error).splitlines():
-            _report(Finding(subject="settings", good=False, detail=line))
+            _report(CheckResult(subject="settings", good=False, detail=line))
         click.echo("The rest was not checked.")
         sys.exit(1)
-    _report(Finding(subject="settings", good=True, detail="complete"))
-    failures = or_exit("doctor", lambda: _examine(settings))
+    _report(CheckResult(subject="settings", good=True, detail="complete"))
+    failures = or_exit("doctor", lambda: _check(settings))
     click.echo("Everything is well." if not failures else f"{failures} to mend.")
     sys.exit(1 if failures else 0)
 
 
-async def _examine(settings: Settings) -> int:
-    """Look at everything at once, and report in order; returns how many findings are not good."""
+async def _check(settings: Settings) -> int:
+    """Look at everything at once, and report in order; returns how many results are not good."""
     failures = 0
     async with open_container(settings) as container:
-        looks = [asyncio.create_task(_findings(look)) for look in examinations(settings, container)]
-        for under_way in looks:
-            for finding in await under_way:
-                _report(finding)
-                failures += not finding.good
+        checks = [
+            asyncio.create_task(_results(check)) for check in health_checks(settings, container)
+        ]
+        for under_way in checks:
+            for result in await under_way:
+                _report(result)
+                failures += not result.good
     return failures
 
 
-async def _findings(look: Look) -> Sequence[Finding]:
+async def _results(check: TimedHealthCheck) -> Sequence[CheckResult]:
     """What is found, or that nothing was in time: no part is waited for without end."""
     try:
-        async with asyncio.timeout(look.longest_s):
-            return await look.examination.findings()
+        async with asyncio.timeout(check.longest_s):
+            return await check.health_check.results()
     except TimeoutError:
         detail = (
-            f"gave no answer within {look.longest_s:.0f} s. Look at its address in the settings,"
+            f"gave no answer within {check.longest_s:.0f} s. Look at its address in the settings,"
             " and at what stands between, such as a firewall."
         )
-        return [Finding(subject=look.subject, good=False, detail=detail)]
+        return [CheckResult(subject=check.subject, good=False, detail=detail)]
 
 
-def _report(finding: Finding) -> None:
-    mark = "ok  " if finding.good else "FAIL"
-    click.echo(f"{mark}  {finding.subject}: {finding.detail}")
+def _report(result: CheckResult) -> None:
+    mark = "ok  " if result.good else "FAIL"
+    click.echo(f"{mark}  {result.subject}: {result.detail}")

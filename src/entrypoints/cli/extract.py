@@ -16,8 +16,15 @@ import click
 from rich.console import Console
 
 from domain.errors import Conflict, InvalidInput, Violation
-from domain.jobs.items import Document
-from domain.jobs.model import Caps, ExtractionJob, JobId, JobStatus, Mode, Order
+from domain.extraction.jobs.items import Document
+from domain.extraction.jobs.model import (
+    ExtractionJob,
+    JobCaps,
+    JobCommand,
+    JobId,
+    JobStatus,
+    ProviderMode,
+)
 from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson, read_number
 from entrypoints.cli.extract_input import FORMS, ID_COLUMN, Source, open_sources
@@ -47,8 +54,8 @@ class ExtractOptions:
     schema: str
     provider: str | None
     reuse: bool
-    mode: Mode
-    caps: Caps
+    mode: ProviderMode
+    caps: JobCaps
     resume: JobId | None
     here: bool
     detach: bool
@@ -126,8 +133,8 @@ def command(
         schema=schema,
         provider=provider,
         reuse=not no_reuse,
-        mode=Mode.BATCH if batch else Mode.DIRECT,
-        caps=Caps(max_cost_usd=_dollars(max_cost), max_tokens=max_tokens),
+        mode=ProviderMode.BATCH if batch else ProviderMode.DIRECT,
+        caps=JobCaps(max_cost_usd=_dollars(max_cost), max_tokens=max_tokens),
         resume=None if resume is None else JobId(resume),
         here=here,
         detach=detach,
@@ -227,9 +234,9 @@ async def _resumed(container: Container, options: ExtractOptions) -> ExtractionJ
     job: ExtractionJob = await container.extraction_jobs().get(options.resume)
     if job.status not in {JobStatus.PAUSED, JobStatus.FAILED}:
         return job
-    capped = options.caps if options.caps != Caps() else None
-    resumed: ExtractionJob = await container.extraction_job_service().order(
-        job.id, Order.RESUME, capped
+    capped = options.caps if options.caps != JobCaps() else None
+    resumed: ExtractionJob = await container.extraction_job_service().apply(
+        job.id, JobCommand.RESUME, capped
     )
     return resumed
 
@@ -242,8 +249,8 @@ async def _working(container: Container, here: bool) -> AsyncIterator[None]:
         return
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(container.extraction_runner().run(stop))
-        group.create_task(container.batch_runner().run(stop))
+        group.create_task(container.extraction_worker().run(stop))
+        group.create_task(container.batch_worker().run(stop))
         try:
             yield
         finally:
@@ -279,7 +286,9 @@ async def _followed(
 
 async def _paused(container: Container, job: ExtractionJob) -> ExtractionJob:
     try:
-        paused: ExtractionJob = await container.extraction_job_service().order(job.id, Order.PAUSE)
+        paused: ExtractionJob = await container.extraction_job_service().apply(
+            job.id, JobCommand.PAUSE
+        )
     except Conflict:  # it came to its end meanwhile
         paused = await container.extraction_jobs().get(job.id)
     return paused
@@ -288,7 +297,7 @@ async def _paused(container: Container, job: ExtractionJob) -> ExtractionJob:
 async def _write(
     container: Container, job: ExtractionJob, form: ResultFormat, out: Path | None
 ) -> None:
-    assignment = job.assignment
+    assignment = job.spec
     schema = await container.extraction_schemas().get(assignment.schema, assignment.schema_version)
     pieces = form.encode(container.extraction_job_service().all_results(job.id), schema)
     if out is None:

@@ -10,8 +10,8 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Final
 
 from domain.errors import InvalidInput, Violation
-from domain.jobs.items import Document
-from domain.jobs.service import check_document
+from domain.extraction.jobs.items import Document
+from domain.extraction.jobs.service import check_document
 from entrypoints.cli.options import delimiter_of, inner_suffix, keep, pipe_name
 from entrypoints.container.commands import (
     CsvTable,

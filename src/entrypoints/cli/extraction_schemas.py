@@ -15,10 +15,9 @@ import click
 import yaml
 
 from domain.errors import InvalidInput, Violation
-from domain.extraction.builtin import BUILT_IN
 from domain.extraction.definition import definition_of, schema_from
-from domain.extraction.registry import is_built_in
-from domain.extraction.schema import Schema
+from domain.extraction.schema import BUILT_IN, Schema
+from domain.extraction.schema_service import is_built_in
 from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson, read_json
 from entrypoints.cli.environment import settings_or_exit

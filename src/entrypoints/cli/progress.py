@@ -16,7 +16,7 @@ from rich.text import Text
 
 from domain.comparison.model import ComparisonSpec
 from domain.comparison.results import ComparisonResults, ContestantAnswer
-from domain.jobs.model import ExtractionJob
+from domain.extraction.jobs.model import ExtractionJob
 
 
 class ProgressBars:

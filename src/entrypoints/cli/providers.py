@@ -12,7 +12,7 @@ from domain.errors import InvalidInput, Violation
 from entrypoints.cli.running import over_container
 from entrypoints.container.services import Container
 from entrypoints.settings import WorkerSettings
-from ports.provider_gates import ProviderGate
+from ports.language_models import ProviderGate
 
 
 @click.group("providers")

@@ -8,7 +8,7 @@ from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.running import over_container
 from entrypoints.logs import configure_logging
 from entrypoints.settings import WorkerSettings
-from entrypoints.worker.running import run_worker
+from entrypoints.worker.process import run_worker
 
 
 @click.command("worker")

@@ -24,7 +24,7 @@ from adapters.postgres.migrations import faults as table_faults
 from adapters.postgres.migrations import status as migration_status
 from adapters.system.clock import SystemClock
 from domain.errors import Unavailable
-from domain.extraction.builtin import BUILT_IN
+from domain.extraction.schema import BUILT_IN
 from domain.samples.service import SampleService
 
 __all__ = [

@@ -14,9 +14,9 @@ from typing import Final
 from adapters.charts.vega import open_chart_renderer
 from adapters.files.comparison_log import FileComparisonLog, read_results
 from adapters.llm.clients import load_sdk
-from adapters.llm.opening import ModelConfig, open_language_models, profile_of
-from adapters.llm.records import PydanticRecordValidator
-from adapters.llm.simulation import is_simulation
+from adapters.llm.connections import ModelConfig, open_language_models, profile_of
+from adapters.llm.health import is_simulation
+from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.reports.comparison.data import CsvComparison, JsonComparison
 from adapters.reports.comparison.page import HtmlComparison
 from adapters.reports.comparison.text import MarkdownComparison
@@ -38,7 +38,7 @@ from entrypoints.container.models import document_deadline_s, model_configs
 from entrypoints.prices import read_prices
 from entrypoints.settings import ModelSettings, Provider
 from ports.comparison import ComparisonWriter
-from ports.language_model import LanguageModel
+from ports.language_models import LanguageModel
 from ports.reports import ChartRenderer
 
 __all__ = [

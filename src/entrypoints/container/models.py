@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pydantic import SecretStr
 
 from adapters.llm.clients import ModelConfig, load_sdk
-from adapters.llm.simulation import is_simulation
+from adapters.llm.health import is_simulation
 from entrypoints.settings import ModelSettings, Provider
 
 

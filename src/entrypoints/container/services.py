@@ -23,24 +23,34 @@ from arq.connections import ArqRedis
 from dependency_injector import containers, providers
 from redis.asyncio import ConnectionPool
 
-from adapters.arq.examination import QueueExamination
-from adapters.arq.readiness import QueueCheck
-from adapters.arq.serialization import decode_job, encode_job
-from adapters.arq.wakeup import ArqJobWakeup
+from adapters.arq.queue import (
+    ArqWorkerWakeup,
+    QueueHealthCheck,
+    QueueReadiness,
+    decode_job,
+    encode_job,
+)
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
-from adapters.llm.examination import LanguageModelExamination
-from adapters.llm.gates import ValkeyProviderGates
-from adapters.llm.hints import StatedLimits
-from adapters.llm.opening import open_bare_model, open_language_models
-from adapters.llm.opening_batches import OpenBatchModel, open_batch_models
-from adapters.llm.records import PydanticRecordValidator
+from adapters.llm.connections import (
+    OpenBatchModel,
+    open_bare_model,
+    open_batch_models,
+    open_language_models,
+)
+from adapters.llm.health import LanguageModelHealthCheck
+from adapters.llm.record_validator import PydanticRecordValidator
+from adapters.llm.throttle import StatedRateLimits
+from adapters.llm.valkey_throttle import ValkeyProviderGates
 from adapters.postgres.comparison import PostgresComparisonRepository
-from adapters.postgres.examination import PostgresExamination
-from adapters.postgres.extraction_jobs import PostgresExtractionJobRepository
-from adapters.postgres.extraction_queue import PostgresExtractionQueue
-from adapters.postgres.extraction_schemas import PostgresExtractionSchemaRepository
-from adapters.postgres.extractions import PostgresExtractionRepository
+from adapters.postgres.examination import PostgresHealthCheck
+from adapters.postgres.extraction.batches import PostgresProviderBatches
+from adapters.postgres.extraction.jobs import PostgresExtractionJobRepository
+from adapters.postgres.extraction.queue import PostgresExtractionCache, PostgresExtractionQueue
+from adapters.postgres.extraction.results import (
+    PostgresExtractionRepository,
+    PostgresExtractionSchemaRepository,
+)
 from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
 from adapters.postgres.insights.search_clicks import (
     PostgresClickImportRepository,
@@ -52,10 +62,8 @@ from adapters.postgres.insights.search_insights import (
     PostgresSearchAnalyser,
     PostgresSearchInsightRepository,
 )
-from adapters.postgres.known_extractions import PostgresKnownExtractions
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.provider_batches import PostgresProviderBatches
-from adapters.postgres.readiness import PostgresCheck
+from adapters.postgres.readiness import PostgresReadiness
 from adapters.postgres.records.orders import PostgresOrderRepository
 from adapters.postgres.records.users import PostgresUserRepository
 from adapters.postgres.samples import PostgresSampleSink
@@ -65,27 +73,24 @@ from adapters.reports.csv_table import CsvFormat
 from adapters.reports.ndjson import NdjsonFormat
 from adapters.reports.parquet import ParquetFormat
 from adapters.statistics.scipy_statistics import ScipyStatistics
-from adapters.system.certificate import CertificateExamination
+from adapters.system.certificate import CertificateHealthCheck
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from domain.comparison.jobs import ComparisonJobService
-from domain.extraction.registry import SchemaRegistry
-from domain.extraction.service import ExtractionService
-from domain.extraction.single import SingleExtraction
+from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
+from domain.extraction.jobs.batch_worker import BatchWorker
+from domain.extraction.jobs.reader import DocumentExtractor
+from domain.extraction.jobs.service import ExtractionJobService
+from domain.extraction.jobs.settlement import RetryPolicy
+from domain.extraction.jobs.worker import ExtractionWorker, WorkerOptions
+from domain.extraction.schema_service import SchemaService
+from domain.extraction.service import ExtractionService, SingleExtraction
 from domain.insights.click_import import ClickImportService
-from domain.insights.examination import InsightExamination
+from domain.insights.examination import InsightHealthCheck
 from domain.insights.refresher import InsightRefresher
 from domain.insights.retention import ClickRetentionService
 from domain.insights.scheduled_runs import Schedule
 from domain.insights.service import InsightService
-from domain.jobs.batch_desk import BatchDesk
-from domain.jobs.batch_pace import BatchPace
-from domain.jobs.batch_runner import BatchRunner
-from domain.jobs.reading import DocumentReader
-from domain.jobs.runner import ExtractionRunner
-from domain.jobs.service import ExtractionJobService
-from domain.jobs.settling import Patience
-from domain.jobs.shift import Pace
 from domain.records.service import OrderService, UserService
 from domain.samples.service import SampleService
 from entrypoints.container.comparison import comparison_writers
@@ -98,10 +103,17 @@ from entrypoints.settings import (
     StoreSettings,
     WorkerSettings,
 )
-from ports.examination import Examination
-from ports.language_model import LanguageModel
+from ports.health import HealthCheck
+from ports.language_models import LanguageModel
 
-__all__ = ["Container", "Look", "daily_at", "end_with_parent", "examinations", "open_container"]
+__all__ = [
+    "Container",
+    "TimedHealthCheck",
+    "daily_at",
+    "end_with_parent",
+    "health_checks",
+    "open_container",
+]
 
 
 _ASKED_FOR_S: Final = 60.0  # a model on a busy machine takes half of it
@@ -112,9 +124,9 @@ def daily_at(setting: str) -> Schedule:
     return Schedule(at=time_of_day.fromisoformat(setting))
 
 
-def batch_pace(settings: WorkerSettings) -> BatchPace:
+def batch_options(settings: WorkerSettings) -> BatchOptions:
     """How batches are made and looked after."""
-    return BatchPace(
+    return BatchOptions(
         documents=settings.llm_batch_size,
         poll_s=settings.llm_batch_poll_s,
         lease_s=2 * settings.job_lease_s,
@@ -193,7 +205,7 @@ class Container(containers.DeclarativeContainer):
     extractions = providers.Singleton(PostgresExtractionRepository, database)
     extraction_schemas = providers.Singleton(PostgresExtractionSchemaRepository, database)
     schema_registry = providers.Singleton(
-        SchemaRegistry, schemas=extraction_schemas, validator=record_validator, models=models
+        SchemaService, schemas=extraction_schemas, validator=record_validator, models=models
     )
     extraction_service = providers.Singleton(
         ExtractionService,
@@ -221,7 +233,7 @@ class Container(containers.DeclarativeContainer):
         open_unit=open_unit,
         schemas=extraction_schemas,
         extraction=extraction_service,
-        wakeup=providers.Singleton(ArqJobWakeup, redis),
+        wakeup=providers.Singleton(ArqWorkerWakeup, redis),
         batch_providers=batch_models,
     )
     result_formats = providers.Dict(
@@ -245,56 +257,56 @@ class Container(containers.DeclarativeContainer):
         program=providers.Object(version("storekeeper")),
     )
     comparison_writers = providers.Singleton(comparison_writers, chart_renderer)
-    patience = providers.Singleton(Patience)
-    known_extractions = providers.Singleton(PostgresKnownExtractions, database)
+    retry_policy = providers.Singleton(RetryPolicy)
+    extraction_cache = providers.Singleton(PostgresExtractionCache, database)
     document_reader = providers.Singleton(
-        DocumentReader,
+        DocumentExtractor,
         extraction=extraction_service,
         schemas=extraction_schemas,
         clock=clock,
         new_id=providers.Object(uuid4),
         chance=providers.Object(random.random),
-        patience=patience,
+        retry_policy=retry_policy,
         deadline_s=providers.Singleton(document_deadline_s, settings.provided.llm_timeout_s),
     )
-    extraction_runner = providers.Singleton(
-        ExtractionRunner,
+    extraction_worker = providers.Singleton(
+        ExtractionWorker,
         queue=extraction_queue,
-        known=known_extractions,
+        cache=extraction_cache,
         reader=document_reader,
         new_id=providers.Object(uuid4),
         host=providers.Singleton(socket.gethostname),
-        pace=providers.Singleton(
-            Pace,
+        options=providers.Singleton(
+            WorkerOptions,
             concurrency=settings.provided.llm_concurrency,
             lease_s=settings.provided.job_lease_s,
         ),
     )
 
     provider_batches = providers.Singleton(PostgresProviderBatches, database)
-    batch_pace = providers.Singleton(batch_pace, settings)
-    batch_runner = providers.Singleton(
-        BatchRunner,
+    batch_options = providers.Singleton(batch_options, settings)
+    batch_worker = providers.Singleton(
+        BatchWorker,
         batches=provider_batches,
-        desk=providers.Singleton(
-            BatchDesk,
+        processor=providers.Singleton(
+            BatchProcessor,
             batches=provider_batches,
             queue=extraction_queue,
-            known=known_extractions,
+            cache=extraction_cache,
             extraction=extraction_service,
             reader=document_reader,
             models=batch_models,
-            patience=patience,
+            retry_policy=retry_policy,
             chance=providers.Object(random.random),
-            pace=batch_pace,
+            options=batch_options,
         ),
         new_id=providers.Object(uuid4),
-        pace=batch_pace,
+        options=batch_options,
     )
 
     checks = providers.Dict(
-        database=providers.Singleton(PostgresCheck, database),
-        queue=providers.Singleton(QueueCheck, redis),
+        database=providers.Singleton(PostgresReadiness, database),
+        queue=providers.Singleton(QueueReadiness, redis),
     )
 
 
@@ -309,36 +321,36 @@ def pool_options(settings: DatabaseSettings) -> PoolOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class TimedHealthCheck:
     """A close look at one part, with the time that it may take."""
 
     subject: str
-    examination: Examination
+    health_check: HealthCheck
     longest_s: float = 10.0
 
 
-def examinations(settings: Settings, container: Container) -> Sequence[Look]:
+def health_checks(settings: Settings, container: Container) -> Sequence[TimedHealthCheck]:
     """A close look at each part that the settings name."""
     url = settings.database_url.get_secret_value()
     found = [
-        Look(
+        TimedHealthCheck(
             subject="database",
-            examination=PostgresExamination(url, pool_options(settings)),
+            health_check=PostgresHealthCheck(url, pool_options(settings)),
         ),
-        Look(subject="queue", examination=QueueExamination(container.redis())),
-        Look(
+        TimedHealthCheck(subject="queue", health_check=QueueHealthCheck(container.redis())),
+        TimedHealthCheck(
             subject="search insights",
-            examination=InsightExamination(container.insight_refresher()),
+            health_check=InsightHealthCheck(container.insight_refresher()),
         ),
     ]
     for config in model_configs(settings):
         if config.provider in settings.llm_provider:
             # One call, outside of what callers share: the answer is this moment's.
-            opened = open_bare_model(config, _ASKED_FOR_S, 1, StatedLimits())
+            opened = open_bare_model(config, _ASKED_FOR_S, 1, StatedRateLimits())
             found.append(
-                Look(
+                TimedHealthCheck(
                     subject=f"provider {config.provider}",
-                    examination=LanguageModelExamination(
+                    health_check=LanguageModelHealthCheck(
                         config.provider, opened, base_url=config.base_url
                     ),
                     longest_s=_ASKED_FOR_S + 15,
@@ -347,9 +359,9 @@ def examinations(settings: Settings, container: Container) -> Sequence[Look]:
     if settings.tls_cert_file and settings.tls_key_file:
         pair = settings.tls_cert_file, settings.tls_key_file
         found.append(
-            Look(
+            TimedHealthCheck(
                 subject="certificate",
-                examination=CertificateExamination(*pair, container.clock()),
+                health_check=CertificateHealthCheck(*pair, container.clock()),
             )
         )
     return found

@@ -13,7 +13,7 @@ from domain.errors import AppError
 from domain.insights.refresher import InsightRefresher
 from entrypoints.http.protocol.answers import JsonAnswer, Moment, json_response
 from entrypoints.http.protocol.operations import get
-from ports.readiness import Check
+from ports.health import ReadinessCheck
 
 _TIMEOUT_S: Final = 2.0
 
@@ -88,7 +88,7 @@ async def live() -> JsonAnswer[Live]:
     },
 )
 async def ready(
-    checks: NamedDependency[SkipValidation[dict[str, Check]]],
+    checks: NamedDependency[SkipValidation[dict[str, ReadinessCheck]]],
     insight_refresher: NamedDependency[SkipValidation[InsightRefresher]],
 ) -> JsonAnswer[Ready]:
     """Database and queue answer; how complete the insights are.

@@ -1,14 +1,26 @@
-"""What the queue runs: each job is one line to one use case."""
+"""The queue's jobs: each is one line to one use case; and when the clock runs which.
+
+arq does not make up for a run that it missed, gives a job that its worker took along into death
+up to `timeout` + 10 s before another worker may have it, and runs a cron job once only, failed or
+not. So nothing relies on a run: each finds what was left undone, and `watch_insights` looks
+for that at every start and every hour.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC
 from functools import wraps
 from typing import Any, Final
+from uuid import uuid4
 
 from arq import Retry
+from arq.constants import default_queue_name, health_check_key_suffix
+from arq.cron import cron
+from arq.worker import Worker, func
 
 from domain.errors import StatementTimedOut, Unavailable
+from entrypoints.container.services import Container
 
 Context = dict[str, Any]
 Job = Callable[..., Awaitable[None]]
@@ -51,5 +63,58 @@ async def purge_answers(ctx: Context) -> None:
 
 async def wake_extraction(ctx: Context) -> None:
     """Let this process look for documents of extraction jobs now."""
-    ctx["extraction_runner"].wake()
-    ctx["batch_runner"].wake()
+    ctx["extraction_worker"].wake()
+    ctx["batch_worker"].wake()
+
+
+_JOB_TIMEOUT_S: Final = 600
+GRACE_S: Final = 5
+"""How long jobs under way may go on when the worker stops."""
+
+
+def build_worker(container: Container, *, handle_signals: bool = True) -> Worker:
+    """A worker over the container's queue; needs a running event loop.
+
+    With `handle_signals`, SIGINT and SIGTERM end it: it takes no new job, and leaves a job that
+    does not finish within 5 s to the next worker.
+    """
+    redis = container.redis()
+    nightly = container.insight_schedule().at
+    return Worker(
+        functions=[func(wake_extraction, keep_result=0)],
+        cron_jobs=[
+            cron(
+                refresh_insights,  # type: ignore[arg-type]  # arq types ctx by its own alias
+                hour=nightly.hour,
+                minute=nightly.minute,
+                unique=True,  # one of the workers runs it
+                max_tries=MAX_TRIES,
+                timeout=_JOB_TIMEOUT_S,
+            ),
+            cron(
+                purge_answers,  # type: ignore[arg-type]  # as above
+                minute=40,
+                run_at_startup=True,
+                unique=True,
+                max_tries=MAX_TRIES,
+                timeout=_JOB_TIMEOUT_S,
+            ),
+        ],
+        redis_pool=redis,
+        job_serializer=redis.job_serializer,
+        job_deserializer=redis.job_deserializer,
+        ctx={
+            "open_unit": container.open_unit(),
+            "insight_refresher": container.insight_refresher(),
+            "extraction_worker": container.extraction_worker(),
+            "batch_worker": container.batch_worker(),
+        },
+        timezone=UTC,
+        max_tries=MAX_TRIES,
+        job_timeout=_JOB_TIMEOUT_S,
+        job_completion_wait=GRACE_S,
+        health_check_interval=30,
+        # A key of its own: one that all share is deleted by the first worker that stops.
+        health_check_key=f"{default_queue_name}{health_check_key_suffix}:{uuid4().hex}",
+        handle_signals=handle_signals,
+    )

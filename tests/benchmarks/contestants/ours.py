@@ -10,10 +10,10 @@ from typing import cast
 
 from redis.asyncio import Redis
 
-from adapters.llm.opening import ModelConfig, open_language_models
-from adapters.llm.records import PydanticRecordValidator
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.prices import PriceTable
+from adapters.llm.connections import ModelConfig, open_language_models
+from adapters.llm.record_validator import PydanticRecordValidator
+from domain.extraction.calls import PriceTable
+from domain.extraction.schema import ORDER_MESSAGE
 from domain.extraction.service import ExtractionService
 from tests.benchmarks.contestants.run import Read, Record
 from tests.benchmarks.task import Task
@@ -35,7 +35,7 @@ class NoRecord(Exception):
 
 @asynccontextmanager
 async def reading(task: Task) -> AsyncIterator[Read]:
-    """Reads with `ExtractionService`; its own retries by kind of failure (`REACTIONS`)."""
+    """Reads with `ExtractionService`; its own retries by kind of failure (`FAILURE_POLICIES`)."""
     config = ModelConfig(
         provider=task.provider, model=task.model, base_url=task.base_url, api_key="sk-bench"
     )

@@ -21,7 +21,7 @@ from adapters.reports.comparison.charts import (
     cost_per_1000,
 )
 from domain.comparison.report import Case, ComparisonReport
-from domain.extraction.model import Flag
+from domain.extraction.model import ExtractionWarning
 from ports.comparison import ComparisonWriter
 from ports.reports import Chart, ChartRenderer
 
@@ -140,7 +140,7 @@ def _case(case: Case) -> dict[str, Any]:
     }
 
 
-def _said(flag: Flag) -> str:
+def _said(flag: ExtractionWarning) -> str:
     return flag.detail if flag.field is None else f"{flag.field}: {flag.detail}"
 
 

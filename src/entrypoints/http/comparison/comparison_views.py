@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.comparison.model import Comparison, ComparisonStatus, status_of
-from domain.jobs.items import MAX_DOCUMENT_ID
-from domain.jobs.model import ExtractionJob, JobStatus
+from domain.extraction.jobs.items import MAX_DOCUMENT_ID
+from domain.extraction.jobs.model import ExtractionJob, JobStatus
 from entrypoints.http.extraction.extractions import SchemaName, Text
 from entrypoints.http.protocol.answers import Id, shown
 from entrypoints.http.protocol.pages import Page

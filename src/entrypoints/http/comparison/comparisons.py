@@ -23,8 +23,7 @@ from domain.errors import (
     NotFound,
     Violation,
 )
-from domain.extraction.builtin import ORDER_MESSAGE
-from domain.extraction.schema import Schema
+from domain.extraction.schema import ORDER_MESSAGE, Schema
 from domain.text import storable_problem
 from entrypoints.http.comparison.comparison_views import (
     ComparisonBody,
@@ -47,7 +46,7 @@ from entrypoints.http.protocol.parameters import (
 )
 from entrypoints.http.protocol.preconditions import refuse_if_known
 from ports.comparison import ComparisonRepository, ComparisonWriter
-from ports.extraction_schemas import ExtractionSchemaRepository
+from ports.extraction import ExtractionSchemaRepository
 from ports.unit_of_work import UnitOfWork
 
 _MOST_VIOLATIONS: Final = 100

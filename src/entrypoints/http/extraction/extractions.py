@@ -24,14 +24,13 @@ from domain.errors import (
     Unavailable,
 )
 from domain.extraction.model import Extraction, ExtractionId, FlagKind, Status
-from domain.extraction.service import MAX_TEXT_CHARACTERS
-from domain.extraction.single import SingleExtraction
+from domain.extraction.service import MAX_TEXT_CHARACTERS, SingleExtraction
 from entrypoints.http.protocol.answers import JsonAnswer, json_response, shown
 from entrypoints.http.protocol.disconnection import ClientLeft, while_connected
 from entrypoints.http.protocol.idempotency import answer_of, fingerprint, replayed
 from entrypoints.http.protocol.operations import get, post
 from entrypoints.http.protocol.parameters import Body, IdempotentWork, InPath
-from ports.extractions import ExtractionRepository
+from ports.extraction import ExtractionRepository
 
 _CLIENT_CLOSED: Final = 499  # nobody reads it but the access log
 

@@ -18,9 +18,9 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import InvalidInput, Violation
-from domain.jobs.items import MAX_DOCUMENT_ID, Document
-from domain.jobs.model import Caps, Mode
-from domain.jobs.service import check_document
+from domain.extraction.jobs.items import MAX_DOCUMENT_ID, Document
+from domain.extraction.jobs.model import Caps, Mode
+from domain.extraction.jobs.service import check_document
 from entrypoints.document_lines import check_lines, documents_of
 from entrypoints.http.extraction.extractions import ProviderChain, SchemaName, Text
 from entrypoints.http.protocol.bodies import (

@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct
 
-from domain.jobs.items import ItemResult, ItemState
-from domain.jobs.model import Caps, ExtractionJob, JobStatus, Mode
-from domain.jobs.rows import record_of
+from domain.extraction.jobs.items import ItemResult, ItemState
+from domain.extraction.jobs.model import Caps, ExtractionJob, JobStatus, Mode
+from domain.extraction.jobs.result_rows import record_of
 from entrypoints.http.extraction.extractions import EvidenceView, UsageView, WarningView
 from entrypoints.http.protocol.answers import Id, shown
 from entrypoints.http.protocol.pages import ListQuery, Page
@@ -187,7 +187,7 @@ def job_view(job: ExtractionJob) -> JobView:
     return shown(
         JobView,
         job,
-        job.assignment,
+        job.spec,
         job.caps,
         job.spending,
         rate_per_s=None if job.rate_per_s is None else round(job.rate_per_s, 3),

@@ -12,8 +12,8 @@ from litestar.params import SkipValidation
 from litestar.response import Stream
 
 from domain.errors import Conflict, InvalidInput, Violation
-from domain.jobs.model import JobId, Order
-from domain.jobs.service import ExtractionJobService
+from domain.extraction.jobs.model import JobCommand, JobId
+from domain.extraction.jobs.service import ExtractionJobService
 from entrypoints.http.extraction.job_bodies import JobToMake
 from entrypoints.http.extraction.job_views import (
     CapsBody,
@@ -36,8 +36,8 @@ from entrypoints.http.protocol.parameters import (
     WritesExistence,
 )
 from entrypoints.http.protocol.preconditions import refuse_if_known
+from ports.extraction import ExtractionSchemaRepository
 from ports.extraction_jobs import ExtractionJobRepository
-from ports.extraction_schemas import ExtractionSchemaRepository
 from ports.reports import ResultFormat
 from ports.unit_of_work import UnitOfWork
 
@@ -120,8 +120,8 @@ class ExtractionJobController(Controller):
         _refuse_paging(request)
         form = by_media[wanted]
         form.check()
-        assignment = (await extraction_jobs.get(job_id)).assignment
-        schema = await extraction_schemas.get(assignment.schema, assignment.schema_version)
+        spec = (await extraction_jobs.get(job_id)).spec
+        schema = await extraction_schemas.get(spec.schema, spec.schema_version)
         results = extraction_job_service.all_results(job_id, page.query.status)
         return Stream(
             form.encode(results, schema),
@@ -139,7 +139,7 @@ class ExtractionJobController(Controller):
         self, job_id: JobIdInPath, extraction_job_service: Service
     ) -> JsonAnswer[JobView]:
         """Pause a job: what is under way comes to its end, nothing more is begun."""
-        return json_response(job_view(await extraction_job_service.order(job_id, Order.PAUSE)))
+        return json_response(job_view(await extraction_job_service.apply(job_id, JobCommand.PAUSE)))
 
     @post("/{job_id:str}/resume", status=200, errors=[Conflict])
     async def resume_extraction_job(
@@ -148,7 +148,7 @@ class ExtractionJobController(Controller):
         """Resume a job that was paused or failed, with other caps if you like."""
         asked = None if caps is None else caps.caps()
         return json_response(
-            job_view(await extraction_job_service.order(job_id, Order.RESUME, asked))
+            job_view(await extraction_job_service.apply(job_id, JobCommand.RESUME, asked))
         )
 
     @delete(
@@ -167,7 +167,7 @@ class ExtractionJobController(Controller):
         """Cancel a job: what is under way is given up, what is done stays."""
         fetch = partial(extraction_jobs.get, job_id)
         await refuse_if_known(conditions, f"The extraction job {job_id}", fetch)
-        job = await extraction_job_service.order(job_id, Order.CANCEL)
+        job = await extraction_job_service.apply(job_id, JobCommand.CANCEL)
         return json_response(job_view(job), status=202)
 
 

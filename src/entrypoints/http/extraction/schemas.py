@@ -14,7 +14,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from domain.errors import Conflict, InvalidInput, NotFound, SchemaInUse
 from domain.extraction.definition import definition_of, schema_from
-from domain.extraction.registry import SchemaRegistry, is_built_in
 from domain.extraction.schema import (
     MAX_CHOICES,
     MAX_EXAMPLES,
@@ -26,6 +25,7 @@ from domain.extraction.schema import (
     FieldType,
     Schema,
 )
+from domain.extraction.schema_service import SchemaService, is_built_in
 from entrypoints.http.protocol.answers import JsonAnswer, json_response
 from entrypoints.http.protocol.bodies import read_json
 from entrypoints.http.protocol.operations import delete, get, put
@@ -37,7 +37,7 @@ from entrypoints.http.protocol.parameters import (
 )
 from entrypoints.http.protocol.preconditions import refuse_if_known
 from entrypoints.http.protocol.problems import MalformedRequest, UnsupportedMediaType
-from ports.extraction_schemas import ExtractionSchemaRepository
+from ports.extraction import ExtractionSchemaRepository
 
 Name = Annotated[str, Meta(pattern=f"^{NAME.pattern}$", examples=["complaint"])]
 Words = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)]
@@ -153,7 +153,7 @@ KnownName: TypeAlias = Annotated[str, InPath(_known, Name)]
 NewName: TypeAlias = Annotated[str, _NewName(str, Name)]
 Definition: TypeAlias = Annotated[Any, _DefinitionInBody()]
 Schemas = NamedDependency[SkipValidation[ExtractionSchemaRepository]]
-Registry = NamedDependency[SkipValidation[SchemaRegistry]]
+Registry = NamedDependency[SkipValidation[SchemaService]]
 
 
 class ExtractionSchemaController(Controller):

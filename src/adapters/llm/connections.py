@@ -1,0 +1,221 @@
+"""Opens the configured models and closes them again; no client is made before its first use."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Final, TypeAlias
+
+from redis.asyncio import Redis
+
+from adapters.llm.capabilities import profile_of
+from adapters.llm.clients import ModelConfig, gemini_client, lane_of, openai_client
+from adapters.llm.concurrency import AdaptiveLimit
+from adapters.llm.resilient import ResilientLanguageModel
+from adapters.llm.throttle import LocalThrottle, StatedRateLimits
+from adapters.llm.valkey_throttle import SharedThrottle, ValkeyThrottle
+from ports.language_models import (
+    Answer,
+    BatchLanguageModel,
+    Budget,
+    LanguageModel,
+    ModelProfile,
+    Prompt,
+)
+
+__all__ = ["ModelConfig", "open_bare_model", "open_language_models", "profile_of"]
+
+
+@asynccontextmanager
+async def open_language_models(
+    configs: Sequence[ModelConfig],
+    *,
+    call_timeout_s: float,
+    concurrency: int,
+    valkey: Redis | None = None,
+) -> AsyncIterator[Mapping[str, LanguageModel]]:
+    """The models by name, for as long as the block runs; none is connected before use.
+
+    Args:
+        configs: one for each provider that may be asked, or for each way of asking it.
+        call_timeout_s: longest wait for one answer, in seconds (> 0).
+        concurrency: calls in flight to one provider, at most.
+        valkey: where all processes share what providers allow; None keeps it to this process.
+    """
+    local = LocalThrottle()
+    throttle = local if valkey is None else SharedThrottle(ValkeyThrottle(valkey), local)
+    async with AsyncExitStack() as stack:
+        models: dict[str, ResilientLanguageModel] = {}
+        for config in configs:
+            stated = StatedRateLimits()
+            models[config.name or config.provider] = ResilientLanguageModel(
+                OnDemandLanguageModel(
+                    _profile(config),
+                    partial(_entered, stack, config, call_timeout_s, concurrency, stated),
+                ),
+                lane=lane_of(config),
+                throttle=throttle,
+                limit=AdaptiveLimit(concurrency, alone_first=True),
+                stated=stated,
+                now=time.monotonic,
+            )
+        try:
+            yield models
+        finally:
+            for model in models.values():
+                await model.aclose()
+
+
+def open_bare_model(
+    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedRateLimits
+) -> AbstractAsyncContextManager[LanguageModel]:
+    """One model that makes one call an answer: unpaced, never tried again."""
+    opened = _open_gemini if config.provider == "gemini" else _open_openai_protocol
+    return opened(config, call_timeout_s, concurrency, stated)
+
+
+async def _entered(
+    stack: AsyncExitStack,
+    config: ModelConfig,
+    call_timeout_s: float,
+    concurrency: int,
+    stated: StatedRateLimits,
+) -> LanguageModel:
+    """A bare model that `stack` closes."""
+    bare = open_bare_model(config, call_timeout_s, concurrency, stated)
+    return await stack.enter_async_context(bare)
+
+
+def _profile(config: ModelConfig) -> ModelProfile:
+    return config.profile or profile_of(config.provider, config.model)
+
+
+@asynccontextmanager
+async def _open_openai_protocol(
+    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedRateLimits
+) -> AsyncIterator[LanguageModel]:
+    async with openai_client(config, call_timeout_s, concurrency) as client:
+        from adapters.llm.openai_compatible import OpenAICompatibleLanguageModel  # noqa: PLC0415
+
+        yield OpenAICompatibleLanguageModel(
+            client,
+            profile=_profile(config),
+            call_timeout_s=call_timeout_s,
+            stated=stated,
+        )
+
+
+@asynccontextmanager
+async def _open_gemini(
+    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedRateLimits
+) -> AsyncIterator[LanguageModel]:
+    async with gemini_client(config, call_timeout_s, concurrency) as client:
+        from adapters.llm.gemini import GeminiLanguageModel  # noqa: PLC0415
+
+        yield GeminiLanguageModel(
+            client,
+            profile=_profile(config),
+            call_timeout_s=call_timeout_s,
+            stated=stated,
+        )
+
+
+class OnDemandLanguageModel(LanguageModel):
+    """Opens another model at the first call: each SDK takes a second to import.
+
+    Args:
+        profile: what the other model's profile will be.
+        open_: makes it; called once, and again only if it failed.
+    """
+
+    def __init__(
+        self, profile: ModelProfile, open_: Callable[[], Awaitable[LanguageModel]]
+    ) -> None:
+        self._profile = profile
+        self._open = open_
+        self._opening = asyncio.Lock()
+        self._inner: LanguageModel | None = None
+
+    @property
+    def profile(self) -> ModelProfile:
+        """See the port."""
+        return self._profile
+
+    async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+        """See the port."""
+        if self._inner is None:
+            async with self._opening:
+                if self._inner is None:
+                    self._inner = await self._open()
+        return await self._inner.complete(prompt, budget)
+
+
+OpenBatchModel: TypeAlias = Callable[[], Awaitable[BatchLanguageModel]]
+
+_CONNECTIONS: Final = 4
+
+
+@asynccontextmanager
+async def open_batch_models(
+    configs: Sequence[ModelConfig], *, call_timeout_s: float
+) -> AsyncIterator[Mapping[str, OpenBatchModel]]:
+    """Openers by provider name, for those providers that take batches; each opens once.
+
+    Args:
+        configs: one for each provider that may be asked.
+        call_timeout_s: longest wait for one answer about a batch, in seconds (> 0).
+    """
+    async with AsyncExitStack() as stack:
+        yield {
+            config.provider: _once(stack, config, call_timeout_s)
+            for config in configs
+            if config.provider in _OPENED
+        }
+
+
+@asynccontextmanager
+async def _open_openai_batches(
+    config: ModelConfig, call_timeout_s: float
+) -> AsyncIterator[BatchLanguageModel]:
+    async with openai_client(config, call_timeout_s, _CONNECTIONS) as client:
+        from adapters.llm.openai_batch import OpenAIBatchLanguageModel  # noqa: PLC0415
+
+        yield OpenAIBatchLanguageModel(
+            client,
+            profile=profile_of(config.provider, config.model),
+            call_timeout_s=call_timeout_s,
+        )
+
+
+@asynccontextmanager
+async def _open_gemini_batches(
+    config: ModelConfig, call_timeout_s: float
+) -> AsyncIterator[BatchLanguageModel]:
+    async with gemini_client(config, call_timeout_s, _CONNECTIONS) as client:
+        from adapters.llm.gemini_batch import GeminiBatchLanguageModel  # noqa: PLC0415
+
+        yield GeminiBatchLanguageModel(
+            client,
+            profile=profile_of(config.provider, config.model),
+            call_timeout_s=call_timeout_s,
+        )
+
+
+_OPENED: Final = {"openai": _open_openai_batches, "gemini": _open_gemini_batches}
+
+
+def _once(stack: AsyncExitStack, config: ModelConfig, call_timeout_s: float) -> OpenBatchModel:
+    opening = asyncio.Lock()
+    opened: list[BatchLanguageModel] = []
+
+    async def open_() -> BatchLanguageModel:
+        async with opening:
+            if not opened:
+                context = _OPENED[config.provider](config, call_timeout_s)
+                opened.append(await stack.enter_async_context(context))
+        return opened[0]
+
+    return open_

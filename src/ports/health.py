@@ -1,0 +1,43 @@
+"""How the parts of the service are: ready to work; looked at closely for who has to mend them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class ReadinessCheck(Protocol):
+    """One part: the database, the queue."""
+
+    @abstractmethod
+    async def problem(self) -> str | None:
+        """What is wrong, in a few words that leak nothing of the inside; None when it is ready.
+
+        Takes at most 2 s and never raises.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """One thing that was looked at.
+
+    Attributes:
+        subject: what it is, in a word or two, such as `database version`.
+        good: whether it is as it should be.
+        detail: what was found; if that is not good, what to do too. Holds no secret.
+    """
+
+    subject: str
+    good: bool
+    detail: str
+
+
+class HealthCheck(Protocol):
+    """One part: the database, the queue, a model, a certificate."""
+
+    @abstractmethod
+    async def results(self) -> Sequence[CheckResult]:
+        """Look; at least one result. What is wrong is a result, never an error."""
