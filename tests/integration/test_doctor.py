@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from adapters.arq.queue import HEALTH_KEY, QueueHealthCheck
 from adapters.embedded.installation import free_port
-from adapters.postgres.examination import PostgresHealthCheck
+from adapters.postgres.health import PostgresHealthCheck
 from adapters.postgres.pool import PoolOptions
 from ports.health import CheckResult
 from tests.integration.stack import run_command

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from adapters.embedded.installation import free_port
-from adapters.postgres.examination import PostgresHealthCheck
+from adapters.postgres.health import PostgresHealthCheck
 from adapters.postgres.migrations import MigrationError, faults, migrate
 from adapters.postgres.pool import PoolOptions
 from tests.integration.answers import created, refusal, sound_api

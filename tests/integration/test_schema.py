@@ -21,8 +21,8 @@ from adapters.postgres.migrations import (
     status,
 )
 from adapters.postgres.queries import SQL_DIR
+from adapters.postgres.records.statements import orders, users
 from adapters.postgres.schema import HISTORY, tables
-from adapters.postgres.statements import orders, users
 from tests.contracts.idempotency import IdempotencyContract
 from tests.contracts.orders import OrdersContract
 from tests.contracts.records import Records

@@ -43,7 +43,6 @@ from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.llm.throttle import StatedRateLimits
 from adapters.llm.valkey_throttle import ValkeyProviderGates
 from adapters.postgres.comparison import PostgresComparisonRepository
-from adapters.postgres.examination import PostgresHealthCheck
 from adapters.postgres.extraction.batches import PostgresProviderBatches
 from adapters.postgres.extraction.jobs import PostgresExtractionJobRepository
 from adapters.postgres.extraction.queue import PostgresExtractionCache, PostgresExtractionQueue
@@ -51,6 +50,7 @@ from adapters.postgres.extraction.results import (
     PostgresExtractionRepository,
     PostgresExtractionSchemaRepository,
 )
+from adapters.postgres.health import PostgresHealthCheck, PostgresReadiness
 from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
 from adapters.postgres.insights.search_clicks import (
     PostgresClickImportRepository,
@@ -63,7 +63,6 @@ from adapters.postgres.insights.search_insights import (
     PostgresSearchInsightRepository,
 )
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.postgres.readiness import PostgresReadiness
 from adapters.postgres.records.orders import PostgresOrderRepository
 from adapters.postgres.records.users import PostgresUserRepository
 from adapters.postgres.samples import PostgresSampleSink

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -96,14 +96,15 @@ Phase: TypeAlias = Literal[
 ]
 ENDS: frozenset[Phase] = frozenset({"completed", "failed", "expired", "cancelled"})
 
-LineT = TypeVar("LineT")
-ResultT = TypeVar("ResultT")
+Line: TypeAlias = dict[str, Any]
+Result: TypeAlias = tuple[int, Any]
+"""Status and body of the answer to a line."""
 
 _TICK_S = 0.02
 _LINES_AT_ONCE = 50
 
 
-class BatchRun(Generic[LineT, ResultT]):
+class BatchRun:
     """Answers `lines` one after the other while its phases pass.
 
     Args:
@@ -121,8 +122,8 @@ class BatchRun(Generic[LineT, ResultT]):
     def __init__(
         self,
         plan: Batches,
-        lines: Sequence[LineT],
-        answer: Callable[[LineT], ResultT],
+        lines: Sequence[Line],
+        answer: Callable[[Line], Result],
         *,
         valid: bool = True,
     ) -> None:
@@ -131,7 +132,7 @@ class BatchRun(Generic[LineT, ResultT]):
         self._valid = valid and plan.outcome != "failed"
         self._cancelled = asyncio.Event()
         self.lines = lines
-        self.results: list[ResultT] = []
+        self.results: list[Result] = []
         self.phase: Phase = "validating"
         self.since: dict[Phase, float] = {"validating": time.time()}
         self._task: asyncio.Task[None] | None = None

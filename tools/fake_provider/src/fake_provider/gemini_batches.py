@@ -45,7 +45,7 @@ class _Batch(msgspec.Struct, kw_only=True):
     model: str
     display_name: str
     from_file: bool
-    run: BatchRun[dict[str, Any], tuple[int, Any]]
+    run: BatchRun
     responses_file: str = ""
 
 

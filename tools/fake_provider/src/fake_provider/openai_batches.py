@@ -40,7 +40,7 @@ class _Batch(msgspec.Struct, kw_only=True):
     input_file_id: str
     metadata: dict[str, str] | None
     created_at: int
-    run: BatchRun[dict[str, Any], tuple[int, Any]]
+    run: BatchRun
     errors: list[dict[str, Any]]
     output_file_id: str | None = None
     error_file_id: str | None = None
