@@ -20,6 +20,7 @@ from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.postgres.migrations import migrate
 from tests.integration.answers import check_sound, created, refusal, sound_api
 from tests.integration.api import serving, settings_for
+from tests.integration.owners_database import execute
 
 ANN = {"name": "Ann", "email": "ann@example.com"}
 ORDER = {"user_id": 1, "product_name": "oak chair", "quantity": 1}
@@ -43,11 +44,6 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
         yield connection
     finally:
         await connection.close()
-
-
-async def execute(url: str, statement: str) -> None:
-    async with connected(url) as connection:
-        await connection.execute(statement)
 
 
 async def send(

@@ -16,6 +16,7 @@ from adapters.embedded.postgres import client_programs
 from adapters.postgres.contents import DumpError, read_contents
 from adapters.postgres.dumps import Programs, dump, restore
 from adapters.postgres.migrations import migration_files
+from tests.integration.owners_database import execute
 from tests.integration.stack import COMMAND, environment, run_command
 
 PROGRAMS = Programs(folders=[client_programs()])
@@ -75,14 +76,6 @@ async def contents(url: str) -> Mapping[str, Any]:
         found[kind] = await connection.fetch(sql)
     await connection.close()
     return found
-
-
-async def execute(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
 
 
 async def test_what_is_dumped_destroyed_and_restored_is_the_same_to_the_last_row(

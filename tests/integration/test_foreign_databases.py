@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import asyncpg
 import httpx2
 import pytest
 
@@ -20,41 +19,12 @@ from adapters.postgres.migrations import MigrationError, faults, migrate
 from adapters.postgres.pool import PoolOptions
 from tests.integration.answers import created, refusal, sound_api
 from tests.integration.api import settings_for
+from tests.integration.owners_database import OWNERS_TABLES, ask, execute
 from tests.integration.stack import run_command
 
 ANN = {"name": "Ann", "email": "ann@example.com"}
 ORDER = {"user_id": 1, "product_name": "oak chair", "quantity": 1}
 CLICK = {"search_query": "lamp", "clicks": 1, "impressions": 2, "search_date": "2026-11-20"}
-TABLES = """
-CREATE TABLE users (
-    id SERIAL PRIMARY KEY,
-    name VARCHAR(255) NOT NULL,
-    email VARCHAR(255) UNIQUE NOT NULL,
-    created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
-);
-CREATE TABLE orders (
-    id SERIAL PRIMARY KEY,
-    user_id INT REFERENCES users(id),
-    product_name VARCHAR(255) NOT NULL,
-    quantity INT CHECK (quantity > 0),
-    order_date TIMESTAMP DEFAULT CURRENT_TIMESTAMP
-);
-CREATE TABLE search_clicks (
-    search_id SERIAL PRIMARY KEY,
-    search_query VARCHAR(255),
-    clicks INT DEFAULT 0,
-    impressions INT DEFAULT 0,
-    click_through_rate FLOAT,
-    search_date DATE DEFAULT CURRENT_DATE
-);
-CREATE TABLE search_insights (
-    id SERIAL PRIMARY KEY,
-    insight_date DATE,
-    average_ctr FLOAT,
-    top_queries JSONB,
-    low_performance_queries JSONB
-);
-"""
 # NULL, infinity, and what Python's calendar or JSON's numbers cannot hold.
 ROWS = r"""
 INSERT INTO users (id, name, email, created_at) VALUES
@@ -81,23 +51,6 @@ INSERT INTO search_insights
     ('2026-11-19', -5, '[[]]', 'true'),
     ('2026-11-18', 1e308, ('[' || repeat('9', 400) || ']')::jsonb, '[]');
 """
-
-
-async def execute(url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-async def ask(url: str, question: str) -> Any:
-    connection = await asyncpg.connect(url)
-    try:
-        return await connection.fetchval(question)
-    finally:
-        await connection.close()
 
 
 @pytest.fixture
@@ -290,7 +243,7 @@ async def test_a_taken_address_does_not_move_the_ids(
 async def test_what_a_table_lacks_is_named_with_the_remedy(
     empty_database_url: str, change: str, named: str, tmp_path: Path
 ) -> None:
-    await execute(empty_database_url, TABLES, change)
+    await execute(empty_database_url, OWNERS_TABLES, change)
     told = run_command("db", "migrate", cwd=tmp_path, DATABASE_URL=empty_database_url)
     assert told.returncode == 1
     assert named in told.stderr
@@ -307,7 +260,7 @@ async def test_what_a_table_lacks_is_named_with_the_remedy(
 async def test_a_column_that_a_migration_wants_is_named_with_its_table(
     empty_database_url: str,
 ) -> None:
-    await execute(empty_database_url, TABLES, "ALTER TABLE search_clicks DROP search_date")
+    await execute(empty_database_url, OWNERS_TABLES, "ALTER TABLE search_clicks DROP search_date")
     with pytest.raises(MigrationError, match=r"(?s)undone.*search_clicks\.search_date is missing"):
         await migrate(empty_database_url)
 

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from itertools import count
 from typing import Any
 
-import asyncpg
 import httpx2
 import pytest
 
 from tests.integration.answers import created, refusal, sound_api
 from tests.integration.api import settings_for
+from tests.integration.owners_database import ask
 
 _numbers = count(1)
 
@@ -33,14 +33,6 @@ def key() -> str:
 
 def a_body() -> dict[str, str]:
     return {"name": "Ann", "email": f"ann.{next(_numbers)}@example.com"}
-
-
-async def ask(url: str, query: str, *args: object) -> Any:
-    connection = await asyncpg.connect(url)
-    try:
-        return await connection.fetchval(query, *args)
-    finally:
-        await connection.close()
 
 
 async def test_a_retry_gets_the_first_answer_again(api: httpx2.AsyncClient, key: str) -> None:

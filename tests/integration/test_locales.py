@@ -15,9 +15,9 @@ from adapters.postgres.pool import PoolOptions, open_database
 from domain.errors import EmailTaken
 from domain.insights.model import normalised_query
 from domain.records.users import UserDraft, mailbox
+from tests.integration.owners_database import OWNERS_TABLES, ask, execute
 from tests.integration.records import records_in
 from tests.integration.servers import debian_postgres
-from tests.integration.test_schema import OWNERS_TABLES, ask, execute
 
 LOCALES = {
     "Turkish": "LOCALE_PROVIDER libc LOCALE 'tr_TR.UTF-8'",

@@ -16,7 +16,7 @@ from adapters.postgres.migrations import MigrationError, migrate, status
 from domain.records.users import mailbox
 from tests.integration.answers import created, refusal, sound_api
 from tests.integration.api import settings_for
-from tests.integration.test_schema import OWNERS_TABLES, execute
+from tests.integration.owners_database import OWNERS_TABLES, execute
 
 SPELLINGS = {
     "the domain in Punycode": [

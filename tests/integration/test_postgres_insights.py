@@ -8,7 +8,6 @@ import unicodedata
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
-import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -30,6 +29,7 @@ from tests.contracts.insights import (
 )
 from tests.fakes.insights import searches_in_memory
 from tests.integration.insights import emptied, searches_in
+from tests.integration.owners_database import OWNERS_TABLES, execute
 
 
 @pytest.fixture
@@ -243,22 +243,7 @@ async def test_a_day_is_found_by_index_and_not_by_reading_the_whole_log(
     assert "Seq Scan on search_clicks" not in text
 
 
-_LITERAL_TABLES = """
-CREATE TABLE search_clicks (
-    search_id SERIAL PRIMARY KEY,
-    search_query VARCHAR(255),
-    clicks INT DEFAULT 0,
-    impressions INT DEFAULT 0,
-    click_through_rate FLOAT,
-    search_date DATE DEFAULT CURRENT_DATE
-);
-CREATE TABLE search_insights (
-    id SERIAL PRIMARY KEY,
-    insight_date DATE,
-    average_ctr FLOAT,
-    top_queries JSONB,
-    low_performance_queries JSONB
-);
+_OWNERS_CLICKS = """
 INSERT INTO search_clicks (search_query, clicks, impressions, search_date)
 VALUES (' Lamp', 1, 4, '2026-11-20'), ('LAMP', 1, 4, '2026-11-20'), (NULL, NULL, NULL, NULL);
 """
@@ -267,13 +252,13 @@ VALUES (' Lamp', 1, 4, '2026-11-20'), ('LAMP', 1, 4, '2026-11-20'), (NULL, NULL,
 async def test_tables_that_their_owner_made_and_filled_are_taken_over(
     empty_database_url: str,
 ) -> None:
-    connection = await asyncpg.connect(empty_database_url)
-    await connection.execute(_LITERAL_TABLES)
-    await connection.execute(
+    await execute(
+        empty_database_url,
+        OWNERS_TABLES,
+        _OWNERS_CLICKS,
         "INSERT INTO search_insights (insight_date, average_ctr)"
-        " VALUES ('2026-11-19', 0.5), (NULL, 1), (NULL, 2)"
+        " VALUES ('2026-11-19', 0.5), (NULL, 1), (NULL, 2)",
     )
-    await connection.close()
     await migrate(empty_database_url)
     async with open_database(empty_database_url, PoolOptions()) as database:
         searches = searches_in(database)
@@ -291,14 +276,13 @@ async def test_tables_that_their_owner_made_and_filled_are_taken_over(
 async def test_two_insights_for_one_day_stop_the_migration_with_a_remedy(
     empty_database_url: str,
 ) -> None:
-    connection = await asyncpg.connect(empty_database_url)
-    await connection.execute(_LITERAL_TABLES)
-    await connection.execute(
-        "INSERT INTO search_insights (insight_date) VALUES ('2026-11-19'), ('2026-11-19')"
+    await execute(
+        empty_database_url,
+        OWNERS_TABLES,
+        "INSERT INTO search_insights (insight_date) VALUES ('2026-11-19'), ('2026-11-19')",
     )
     with pytest.raises(MigrationError, match="several rows for one insight_date") as refusal:
         await migrate(empty_database_url)
     assert "Keep one row for each day" in str(refusal.value)
-    await connection.execute("DELETE FROM search_insights WHERE id = 1")
+    await execute(empty_database_url, "DELETE FROM search_insights WHERE id = 1")
     assert "0005_search_insights" in await migrate(empty_database_url)
-    await connection.close()

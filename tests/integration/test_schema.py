@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import pytest
 from sqlalchemy import Table
 
@@ -29,42 +28,12 @@ from tests.contracts.records import Records
 from tests.contracts.unit_of_work import UnitOfWorkContract
 from tests.contracts.users import UsersContract
 from tests.integration.catalog import catalog_of
+from tests.integration.owners_database import OWNERS_TABLES, ask, execute
 from tests.integration.records import emptied, records_in
 from tests.integration.servers import debian_postgres
 
 NAMES = [migration.name for migration in migration_files()]
 
-# To the letter what the owner of the shop runs; the constraints have no names of their own.
-OWNERS_TABLES = """
-CREATE TABLE users (
-    id SERIAL PRIMARY KEY,
-    name VARCHAR(255) NOT NULL,
-    email VARCHAR(255) UNIQUE NOT NULL,
-    created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
-);
-CREATE TABLE orders (
-    id SERIAL PRIMARY KEY,
-    user_id INT REFERENCES users(id),
-    product_name VARCHAR(255) NOT NULL,
-    quantity INT CHECK (quantity > 0),
-    order_date TIMESTAMP DEFAULT CURRENT_TIMESTAMP
-);
-CREATE TABLE search_clicks (
-    search_id SERIAL PRIMARY KEY,
-    search_query VARCHAR(255),
-    clicks INT DEFAULT 0,
-    impressions INT DEFAULT 0,
-    click_through_rate FLOAT,
-    search_date DATE DEFAULT CURRENT_DATE
-);
-CREATE TABLE search_insights (
-    id SERIAL PRIMARY KEY,
-    insight_date DATE,
-    average_ctr FLOAT,
-    top_queries JSONB,
-    low_performance_queries JSONB
-);
-"""
 OWNERS_ROWS = """
 INSERT INTO users (name, email) VALUES ('Ann', 'Ann@example.com'), ('Bo', 'bo@example.com');
 INSERT INTO orders (user_id, product_name, quantity, order_date)
@@ -72,23 +41,6 @@ VALUES (1, 'oak chair', 2, '2026-01-01 12:00'), (NULL, 'stool', NULL, NULL);
 INSERT INTO search_clicks (search_query, clicks, impressions) VALUES ('Wool  Blanket', 1, 2);
 INSERT INTO search_insights (insight_date) VALUES ('2026-01-01'), (NULL), (NULL);
 """
-
-
-async def execute(url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-async def ask(url: str, query: str) -> object:
-    connection = await asyncpg.connect(url)
-    try:
-        return await connection.fetchval(query)
-    finally:
-        await connection.close()
 
 
 async def test_migrations_from_empty_make_what_schema_sql_says(

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
+from adapters.system.insight_health import InsightHealthCheck
 from domain.errors import DatabaseBusy, DatabaseUnavailable, InvalidInput, NotFound
-from domain.insights.examination import InsightHealthCheck
 from domain.insights.model import FIRST_DAY, LAST_DAY, Rules, SearchClick, StoredInsight
 from domain.insights.refresher import CATCH_UP, NIGHTLY, InsightRefresher
 from domain.insights.scheduled_runs import (

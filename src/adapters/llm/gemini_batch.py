@@ -6,18 +6,17 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 from google import genai
 from google.genai import types
 
-from adapters.llm.batch_files import fitting, outcomes_of, written
-from adapters.llm.failures import failure
+from adapters.llm.batch_files import BatchApi, fitting, outcomes_of, written
 from adapters.llm.gemini import hint_s, kind_of, kind_of_reply, read_completion
-from adapters.llm.replies import ModelCall, RawResponse, members, name_of, reply_to, word
-from domain.extraction.calls import ExtractionFailure, FailureKind, ModelCallFailed
+from adapters.llm.replies import ModelCall, members, word
+from domain.extraction.calls import ExtractionFailure, FailureKind
 from ports.language_models import (
     Answer,
     BatchId,
@@ -67,6 +66,11 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
     ) -> None:
         self._client = client
         self._profile = profile
+        self._api = BatchApi(
+            profile.provider,
+            kind_of=kind_of_reply,
+            hint_s=hint_s,
+        )
         self._call_timeout_s = call_timeout_s
         self._transfer_timeout_s = transfer_timeout_s
 
@@ -77,7 +81,7 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
     async def submit(self, token: str, requests: Sequence[BatchRequest]) -> BatchId:
         """See the port."""
         content = await asyncio.to_thread(written, map(self._line, requests))
-        sent = await self._asked(
+        sent = await self._api.ask(
             self._client.aio.files.upload(
                 file=io.BytesIO(content),
                 config=types.UploadFileConfig(
@@ -88,30 +92,26 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
             ),
             timeout_s=self._transfer_timeout_s,
         )
-        batch = await self._asked(
+        batch = await self._api.ask(
             self._client.aio.batches.create(
                 model=self._profile.model,
-                src=self._named(members(sent.document()).get("file")),
+                src=self._api.name_in(members(sent.document()).get("file"), "name"),
                 config=types.CreateBatchJobConfig(
                     display_name=token, http_options=_within(self._call_timeout_s)
                 ),
             ),
             timeout_s=self._call_timeout_s,
         )
-        return BatchId(self._named(batch.document()))
+        return BatchId(self._api.name_in(batch.document(), "name"))
 
     async def find(self, token: str) -> BatchId | None:
         """See the port; goes through the list, because it cannot be searched."""
-        try:
-            async with asyncio.timeout(self._transfer_timeout_s):
-                return await self._found(token)
-        except TimeoutError as error:
-            raise self._failed(FailureKind.TIMEOUT) from error
+        return await self._api.search(self._found(token), timeout_s=self._transfer_timeout_s)
 
     async def _found(self, token: str) -> BatchId | None:
         page_token: str | None = None
         while True:
-            page = await self._asked(
+            page = await self._api.ask(
                 self._client.aio.batches.list(
                     config=types.ListBatchJobsConfig(
                         page_size=100,
@@ -124,15 +124,15 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
             listed = page.document()
             batches = members(listed).get("operations", [])  # left out when there are none
             if not isinstance(listed, Mapping) or not isinstance(batches, list):
-                raise self._failed(FailureKind.BAD_RESPONSE)
+                raise self._api.failed(FailureKind.BAD_RESPONSE)
             for batch in batches:
                 if members(members(batch).get("metadata")).get("displayName") == token:
-                    return BatchId(self._named(batch))
+                    return BatchId(self._api.name_in(batch, "name"))
             before, page_token = page_token, listed.get("nextPageToken") or None
             if page_token is None:
                 return None
             if not isinstance(page_token, str) or page_token == before:
-                raise self._failed(FailureKind.BAD_RESPONSE)
+                raise self._api.failed(FailureKind.BAD_RESPONSE)
 
     async def status(self, batch_id: BatchId) -> BatchStatus:
         """See the port."""
@@ -143,7 +143,7 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
             return BatchStatus(ended=True, failure=unknown)
         state = _state(batch)
         if not state:
-            raise self._failed(FailureKind.BAD_RESPONSE)
+            raise self._api.failed(FailureKind.BAD_RESPONSE)
         if state not in _ENDED:
             return BatchStatus(ended=False)
         if state not in _UNDONE:
@@ -157,9 +157,9 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
         output = members(metadata.get("output"))
         if output.get("responsesFile") is None:
             return
-        content = await self._asked(
+        content = await self._api.ask(
             self._client.aio.files.download(
-                file=self._named(output, "responsesFile"),
+                file=self._api.name_in(output, "responsesFile"),
                 config=types.DownloadFileConfig(http_options=_within(self._transfer_timeout_s)),
             ),
             timeout_s=self._transfer_timeout_s,
@@ -172,7 +172,7 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
         batch = await self._batch(batch_id)
         if batch is None or batch.get("done") is True:
             return
-        await self._asked(
+        await self._api.ask(
             self._client.aio.batches.cancel(
                 name=batch_id,
                 config=types.CancelBatchJobConfig(http_options=_within(self._call_timeout_s)),
@@ -182,49 +182,19 @@ class GeminiBatchLanguageModel(BatchLanguageModel):
 
     async def _batch(self, batch_id: BatchId) -> Mapping[str, Any] | None:
         """The batch's operation; None when the provider does not know it."""
-        reply = await self._asked(
+        reply = await self._api.ask(
             self._client.aio.batches.get(
                 name=batch_id,
                 config=types.GetBatchJobConfig(http_options=_within(self._call_timeout_s)),
             ),
             timeout_s=self._call_timeout_s,
-            but=HTTPStatus.NOT_FOUND,
+            but={HTTPStatus.NOT_FOUND},
         )
         if not reply.good:
             return None
         document = reply.document()
-        self._named(document)
+        self._api.name_in(document, "name")
         return members(document)
-
-    def _named(self, document: Any, member: str = "name") -> str:
-        """The name of a file or a batch that stands in `member`.
-
-        Raises:
-            ModelCallFailed: it is none.
-        """
-        name = name_of(members(document).get(member))
-        if not name:
-            raise self._failed(FailureKind.BAD_RESPONSE)
-        return name
-
-    async def _asked(
-        self, call: Awaitable[object], *, timeout_s: float, but: int | None = None
-    ) -> RawResponse:
-        """The reply to `call`, when it is good or has the status `but`.
-
-        Raises:
-            ModelCallFailed: it is neither.
-        """
-        provider = self._profile.provider
-        reply = await reply_to(provider, call, timeout_s=timeout_s)
-        if reply.good or reply.status == but:
-            return reply
-        kind = kind_of_reply(reply)
-        _log.info("gemini answered %s about a batch (%s)", reply.status, kind)
-        raise ModelCallFailed(failure(provider, kind, retry_after_s=hint_s(reply)))
-
-    def _failed(self, kind: FailureKind) -> ModelCallFailed:
-        return ModelCallFailed(failure(self._profile.provider, kind))
 
     def _line(self, request: BatchRequest) -> bytes:
         line = {"key": request.custom_id, "request": _body(request.prompt, self._profile)}

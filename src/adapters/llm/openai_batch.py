@@ -6,17 +6,17 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import openai
 
-from adapters.llm.batch_files import fitting, outcomes_of, written
+from adapters.llm.batch_files import BatchApi, fitting, outcomes_of, written
 from adapters.llm.failures import failure, retry_after_s
 from adapters.llm.openai_compatible import kind_of, kind_of_reply, read_completion, request_body
-from adapters.llm.replies import ModelCall, RawResponse, elements, members, name_of, reply_to, word
-from domain.extraction.calls import ExtractionFailure, FailureKind, ModelCallFailed
+from adapters.llm.replies import ModelCall, elements, members, word
+from domain.extraction.calls import ExtractionFailure, FailureKind
 from ports.language_models import (
     Answer,
     BatchId,
@@ -58,6 +58,11 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
             raise ValueError("the client must not retry: give it max_retries=0")
         self._client = client
         self._profile = profile
+        self._api = BatchApi(
+            profile.provider,
+            kind_of=kind_of_reply,
+            hint_s=lambda reply: retry_after_s(reply.headers, now_s=time.time()),
+        )
         self._call_timeout_s = call_timeout_s
         self._transfer_timeout_s = transfer_timeout_s
 
@@ -68,7 +73,7 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
     async def submit(self, token: str, requests: Sequence[BatchRequest]) -> BatchId:
         """See the port."""
         content = await asyncio.to_thread(written, map(self._line, requests))
-        sent = await self._asked(
+        sent = await self._api.ask(
             self._client.files.with_raw_response.create(
                 file=(f"{token}.jsonl", content),
                 purpose="batch",
@@ -76,9 +81,9 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
             ),
             timeout_s=self._transfer_timeout_s,
         )
-        batch = await self._asked(
+        batch = await self._api.ask(
             self._client.batches.with_raw_response.create(
-                input_file_id=self._named(sent.document()),
+                input_file_id=self._api.name_in(sent.document(), "id"),
                 endpoint=_ENDPOINT,
                 completion_window="24h",
                 metadata={_TOKEN: token},
@@ -86,20 +91,16 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
             ),
             timeout_s=self._call_timeout_s,
         )
-        return BatchId(self._named(batch.document()))
+        return BatchId(self._api.name_in(batch.document(), "id"))
 
     async def find(self, token: str) -> BatchId | None:
         """See the port; goes through the list, because it cannot be searched."""
-        try:
-            async with asyncio.timeout(self._transfer_timeout_s):
-                return await self._found(token)
-        except TimeoutError as error:
-            raise self._failed(FailureKind.TIMEOUT) from error
+        return await self._api.search(self._found(token), timeout_s=self._transfer_timeout_s)
 
     async def _found(self, token: str) -> BatchId | None:
         last: str | openai.Omit = openai.omit
         while True:
-            page = await self._asked(
+            page = await self._api.ask(
                 self._client.batches.with_raw_response.list(
                     after=last, limit=100, timeout=self._call_timeout_s
                 ),
@@ -109,15 +110,15 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
             batches = listed.get("data")
             more = listed.get("has_more", False)
             if not isinstance(batches, list) or not isinstance(more, bool):
-                raise self._failed(FailureKind.BAD_RESPONSE)
+                raise self._api.failed(FailureKind.BAD_RESPONSE)
             for batch in batches:
                 if members(members(batch).get("metadata")).get(_TOKEN) == token:
-                    return BatchId(self._named(batch))
+                    return BatchId(self._api.name_in(batch, "id"))
             if not batches or not more:
                 return None
-            before, last = last, self._named(batches[-1])
+            before, last = last, self._api.name_in(batches[-1], "id")
             if last == before:
-                raise self._failed(FailureKind.BAD_RESPONSE)
+                raise self._api.failed(FailureKind.BAD_RESPONSE)
 
     async def status(self, batch_id: BatchId) -> BatchStatus:
         """See the port."""
@@ -136,7 +137,7 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
             case "failed":
                 return BatchStatus(ended=True, failure=_rejection(batch_id, batch))
             case "":
-                raise self._failed(FailureKind.BAD_RESPONSE)
+                raise self._api.failed(FailureKind.BAD_RESPONSE)
             case _:
                 return BatchStatus(ended=False)
 
@@ -146,9 +147,9 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
         for member in ("output_file_id", "error_file_id"):
             if batch is None or batch.get(member) is None:
                 continue
-            file = await self._asked(
+            file = await self._api.ask(
                 self._client.files.with_raw_response.content(
-                    self._named(batch, member), timeout=self._transfer_timeout_s
+                    self._api.name_in(batch, member), timeout=self._transfer_timeout_s
                 ),
                 timeout_s=self._transfer_timeout_s,
             )
@@ -159,7 +160,7 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
     async def cancel(self, batch_id: BatchId) -> None:
         """See the port."""
         ended = frozenset({HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND})
-        reply = await self._asked(
+        reply = await self._api.ask(
             self._client.batches.with_raw_response.cancel(batch_id, timeout=self._call_timeout_s),
             timeout_s=self._call_timeout_s,
             but=ended,
@@ -169,51 +170,16 @@ class OpenAIBatchLanguageModel(BatchLanguageModel):
 
     async def _batch(self, batch_id: BatchId) -> Mapping[str, Any] | None:
         """The batch; None when the provider does not know it."""
-        reply = await self._asked(
+        reply = await self._api.ask(
             self._client.batches.with_raw_response.retrieve(batch_id, timeout=self._call_timeout_s),
             timeout_s=self._call_timeout_s,
-            but=frozenset({HTTPStatus.NOT_FOUND}),
+            but={HTTPStatus.NOT_FOUND},
         )
         if not reply.good:
             return None
         document = reply.document()
-        self._named(document)
+        self._api.name_in(document, "id")
         return members(document)
-
-    def _named(self, document: Any, member: str = "id") -> str:
-        """The id of a file or a batch that stands in `member`.
-
-        Raises:
-            ModelCallFailed: it is none.
-        """
-        name = name_of(members(document).get(member))
-        if not name:
-            raise self._failed(FailureKind.BAD_RESPONSE)
-        return name
-
-    async def _asked(
-        self,
-        call: Awaitable[object],
-        *,
-        timeout_s: float,
-        but: frozenset[int] = frozenset(),
-    ) -> RawResponse:
-        """The reply to `call`, when it is good or has a status of `but`.
-
-        Raises:
-            ModelCallFailed: it is neither.
-        """
-        provider = self._profile.provider
-        reply = await reply_to(provider, call, timeout_s=timeout_s)
-        if reply.good or reply.status in but:
-            return reply
-        kind = kind_of_reply(reply)
-        _log.info("%s answered %s about a batch (%s)", provider, reply.status, kind)
-        hint_s = retry_after_s(reply.headers, now_s=time.time())
-        raise ModelCallFailed(failure(provider, kind, retry_after_s=hint_s))
-
-    def _failed(self, kind: FailureKind) -> ModelCallFailed:
-        return ModelCallFailed(failure(self._profile.provider, kind))
 
     def _line(self, request: BatchRequest) -> bytes:
         line = {

@@ -75,6 +75,7 @@ from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.certificate import CertificateHealthCheck
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
+from adapters.system.insight_health import InsightHealthCheck
 from domain.comparison.jobs import ComparisonJobService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
 from domain.extraction.jobs.batch_worker import BatchWorker
@@ -85,7 +86,6 @@ from domain.extraction.jobs.worker import ExtractionWorker, WorkerOptions
 from domain.extraction.schema_service import SchemaService
 from domain.extraction.service import ExtractionService, SingleExtraction
 from domain.insights.click_import import ClickImportService
-from domain.insights.examination import InsightHealthCheck
 from domain.insights.refresher import InsightRefresher
 from domain.insights.retention import ClickRetentionService
 from domain.insights.scheduled_runs import Schedule

@@ -8,12 +8,9 @@ from functools import cache
 
 import asyncpg
 from sqlalchemy import (
-    ARRAY,
     DateTime,
     Integer,
     String,
-    all_,
-    any_,
     bindparam,
     delete,
     func,
@@ -25,7 +22,7 @@ from sqlalchemy import (
 
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
-from adapters.postgres.records.statements import Statement, orders
+from adapters.postgres.records.statements import Statement, as_versions_allow, orders, version_args
 from domain.errors import AppError, InvalidInput, NotFound, PreconditionFailed, UnknownUser
 from domain.records.orders import (
     ORDER_DATE_IS_FIXED,
@@ -38,14 +35,8 @@ from domain.records.orders import (
 )
 from ports.records import OrderRepository
 
-_VERSIONS = bindparam("versions", type_=ARRAY(Integer))
-_NOT_VERSIONS = bindparam("not_versions", type_=ARRAY(Integer))
 _DATE = bindparam("order_date", type_=DateTime)
-_THIS = (
-    orders.c.id == bindparam("order_id"),
-    or_(_VERSIONS.is_(None), orders.c.version == any_(_VERSIONS)),
-    orders.c.version != all_(_NOT_VERSIONS),
-)
+_THIS = (orders.c.id == bindparam("order_id"), *as_versions_allow(orders))
 _INSERT = Statement(
     insert(orders)
     .values(
@@ -111,8 +102,7 @@ class PostgresOrderRepository(OrderRepository):
             new_product=changes.product_name,
             new_quantity=changes.quantity,
             order_date=_naive_utc(changes.order_date),
-            versions=None if if_version is None else list(if_version),
-            not_versions=list(unless_version),
+            **version_args(if_version, unless_version),
         )
         with on_constraint(_USER_CONSTRAINT):
             row = await self._executor.fetchrow(_UPDATE.sql, *arguments)
@@ -130,8 +120,7 @@ class PostgresOrderRepository(OrderRepository):
         """See the port."""
         arguments = _DELETE.args(
             order_id=order_id,
-            versions=None if if_version is None else list(if_version),
-            not_versions=list(unless_version),
+            **version_args(if_version, unless_version),
         )
         if await self._executor.fetchval(_DELETE.sql, *arguments) is None:
             raise await self._why_not(order_id, if_version, unless_version)

@@ -5,9 +5,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
-from sqlalchemy import Column, DateTime, Integer, MetaData, String, Table
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    DateTime,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    all_,
+    any_,
+    bindparam,
+    or_,
+)
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
 
@@ -33,6 +47,28 @@ orders = Table(
     Column("order_date", DateTime),
     Column("version", Integer),
 )
+
+_VERSIONS = bindparam("versions", type_=ARRAY(Integer))
+_NOT_VERSIONS = bindparam("not_versions", type_=ARRAY(Integer))
+
+
+def as_versions_allow(table: Table) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The conditions of a write: what `version_args` says of the row's version."""
+    return (
+        or_(_VERSIONS.is_(None), table.c.version == any_(_VERSIONS)),
+        table.c.version != all_(_NOT_VERSIONS),
+    )
+
+
+def version_args(
+    if_version: Set[int] | None, unless_version: Set[int]
+) -> dict[str, list[int] | None]:
+    """The arguments of `as_versions_allow`."""
+    return {
+        "versions": None if if_version is None else list(if_version),
+        "not_versions": list(unless_version),
+    }
+
 
 # Numbered dollars, as asyncpg itself speaks.
 _DIALECT = asyncpg_dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]

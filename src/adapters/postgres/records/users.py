@@ -7,35 +7,16 @@ from datetime import UTC
 from functools import cache
 
 import asyncpg
-from sqlalchemy import (
-    ARRAY,
-    Integer,
-    String,
-    all_,
-    any_,
-    bindparam,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import String, bindparam, delete, func, insert, select, update
 
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
-from adapters.postgres.records.statements import Statement, users
+from adapters.postgres.records.statements import Statement, as_versions_allow, users, version_args
 from domain.errors import EmailTaken, NotFound, PreconditionFailed, UserHasOrders
 from domain.records.users import User, UserChanges, UserDraft, UserId
 from ports.records import UserRepository
 
-_VERSIONS = bindparam("versions", type_=ARRAY(Integer))
-_NOT_VERSIONS = bindparam("not_versions", type_=ARRAY(Integer))
-_THIS = (
-    users.c.id == bindparam("user_id"),
-    or_(_VERSIONS.is_(None), users.c.version == any_(_VERSIONS)),
-    users.c.version != all_(_NOT_VERSIONS),
-)
+_THIS = (users.c.id == bindparam("user_id"), *as_versions_allow(users))
 _INSERT = Statement(
     insert(users).values(name=bindparam("name"), email=bindparam("email")).returning(users)
 )
@@ -87,8 +68,7 @@ class PostgresUserRepository(UserRepository):
             user_id=user_id,
             new_name=changes.name,
             new_email=changes.email,
-            versions=None if if_version is None else list(if_version),
-            not_versions=list(unless_version),
+            **version_args(if_version, unless_version),
         )
         with on_constraint(_EMAIL_CONSTRAINTS):
             row = await self._executor.fetchrow(_UPDATE.sql, *arguments)
@@ -106,8 +86,7 @@ class PostgresUserRepository(UserRepository):
         """See the port."""
         arguments = _DELETE.args(
             user_id=user_id,
-            versions=None if if_version is None else list(if_version),
-            not_versions=list(unless_version),
+            **version_args(if_version, unless_version),
         )
         with on_constraint({"orders_user_id_fkey": _has_orders}):
             gone = await self._executor.fetchval(_DELETE.sql, *arguments)
