@@ -23,10 +23,10 @@ up: install ## start everything on this machine: make up ARGS="--port 9443"
 	@exec $(BIN)/storekeeper up $(ARGS)
 
 demo: install ## walk all three jobs against a stack of its own; samples go to out/
-	@exec $(BIN)/storekeeper demo $(ARGS)
+	@exec $(BIN)/python -m demo walk $(ARGS)
 
 compare-sample: install ## compare the embedded model with regular expressions; the report goes to out/comparison/
-	@exec $(BIN)/python -m entrypoints.demo.comparison $(ARGS)
+	@exec $(BIN)/python -m demo compare-sample $(ARGS)
 
 test: dev ## run the tests, with coverage gates: make test ARGS="-k users"
 	@./scripts/test.sh $(ARGS)
