@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.llm.throttle import BLIND_WAIT_S, LocalThrottle, ProviderThrottle, RateLimits
-from tests.contracts.pacing import PacerContract
+from tests.contracts.throttle import PacerContract
 
 
 class TestLocalPacer(PacerContract):
