@@ -13,8 +13,9 @@ from typing import Final
 
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.files.comparison_log import FileComparisonLog, read_results
-from adapters.llm.clients import load_sdk
-from adapters.llm.connections import ModelConfig, open_language_models, profile_of
+from adapters.llm.capabilities import profile_of
+from adapters.llm.clients import ModelConfig, load_sdk
+from adapters.llm.connections import open_language_models
 from adapters.llm.health import is_simulation
 from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.reports.comparison.data import CsvComparison, JsonComparison

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from adapters.embedded.installation import free_port
 from adapters.llm.throttle import LocalThrottle, ProviderThrottle, RateLimits
 from adapters.llm.valkey_throttle import SharedThrottle, ValkeyThrottle
-from tests.contracts.pacing import PacerContract
+from tests.contracts.throttle import PacerContract
 
 
 class TestValkeyPacer(PacerContract):

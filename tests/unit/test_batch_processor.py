@@ -64,7 +64,7 @@ PRICES = PriceTable(
     prices={("scripted", "*"): Price(input=Decimal(1), cached=Decimal(1), output=Decimal(1))},
     batch={"scripted": Decimal("0.5")},
 )
-PACE = BatchOptions(documents=10, poll_s=30, lease_s=60, unsure_s=120, retry_s=60, concurrency=4)
+OPTIONS = BatchOptions(documents=10, poll_s=30, lease_s=60, unsure_s=120, retry_s=60, concurrency=4)
 TOKENS_A_CALL = 110  # as the scripted models count
 
 
@@ -95,7 +95,7 @@ class Bench:
     clock: StandingClock = field(default_factory=StandingClock)
     said: dict[int, str | Finish | FailureKind] = field(default_factory=dict)
     profile: ModelProfile = QUOTING
-    options: BatchOptions = PACE
+    options: BatchOptions = OPTIONS
     tables: RecordTables = field(init=False)
     store: JobStore = field(init=False)
     batches: MemoryProviderBatches = field(init=False)
@@ -119,13 +119,13 @@ class Bench:
         self.batches = MemoryProviderBatches(self.tables)
         self.provider = ScriptedBatchLanguageModel(say=self._say)
         self.direct = ScriptedLanguageModel(otherwise=answer, profile=self.profile)
-        self.processor = self.a_desk()
+        self.processor = self.a_processor()
 
     def _say(self, prompt: Prompt) -> str | Finish | FailureKind:
         number = int(text_in(prompt).split()[0].removeprefix("Ann"))
         return self.said.get(number) or answer(prompt)
 
-    def a_desk(
+    def a_processor(
         self,
         *,
         queue: ExtractionQueue | None = None,
@@ -282,7 +282,7 @@ async def test_a_refused_text_goes_to_the_next_of_the_chain(bench: Bench) -> Non
     other = ScriptedLanguageModel(otherwise=answer, profile=replace(QUOTING, provider="other"))
     spec = replace(ASSIGNMENT, providers=("scripted", "other"))
     job_id = await bench.job(3, spec=spec)
-    await bench.look(bench.a_desk(others={"other": other}))
+    await bench.look(bench.a_processor(others={"other": other}))
     assert (await bench.seen(job_id)).counts.valid == 3
     result = (await bench.results(job_id))[1].extraction
     assert result is not None
@@ -335,7 +335,7 @@ async def test_a_batch_whose_id_died_with_its_process_is_found_and_not_made_agai
     job_id = await bench.job(3)
     dying = Dying(say=bench.provider.say, batches=bench.provider.batches)
     with pytest.raises(RuntimeError, match="killed"):
-        await bench.a_desk(provider=dying).advance(await bench.opened())
+        await bench.a_processor(provider=dying).advance(await bench.opened())
     bench.clock.advance(timedelta(seconds=61))
     await bench.look()
     assert len(bench.provider.batches) == 1
@@ -392,9 +392,9 @@ async def test_a_death_among_the_settlements_repeats_no_question(
 ) -> None:
     job_id = await bench.job(5)
     batch = await bench.opened()
-    assert await bench.processor.advance(batch) == PACE.poll_s
+    assert await bench.processor.advance(batch) == OPTIONS.poll_s
     [taken] = await _taken_after(bench, seconds=61)
-    dying = bench.a_desk(queue=FailingQueue(bench.tables, survived))
+    dying = bench.a_processor(queue=FailingQueue(bench.tables, survived))
     with pytest.raises(BaseExceptionGroup) as died:
         await dying.advance(taken)
     assert died.group_contains(Killed)
@@ -551,7 +551,7 @@ async def test_a_refused_submission_stops_the_job_and_gives_the_documents_back(
     bench: Bench, kind: FailureKind, status: JobStatus
 ) -> None:
     job_id = await bench.job(3)
-    await bench.look(bench.a_desk(provider=Refusing(kind=kind, say=answer)))
+    await bench.look(bench.a_processor(provider=Refusing(kind=kind, say=answer)))
     job = await bench.seen(job_id)
     assert job.status is status
     assert job.reason is not None
@@ -564,7 +564,7 @@ async def test_a_refused_submission_stops_the_job_and_gives_the_documents_back(
 
 async def test_a_rate_limited_submission_is_tried_after_the_wait(bench: Bench) -> None:
     job_id = await bench.job(3)
-    limited = bench.a_desk(provider=Refusing(kind=FailureKind.RATE_LIMITED, say=answer))
+    limited = bench.a_processor(provider=Refusing(kind=FailureKind.RATE_LIMITED, say=answer))
     assert await limited.advance(await bench.opened()) == 77
     bench.clock.advance(timedelta(seconds=61))
     await bench.look()
@@ -592,7 +592,7 @@ async def test_answers_to_another_prompt_wait_until_it_is_configured_again(bench
         ScriptedLanguageModel(otherwise=answer, profile=replace(QUOTING, model="another")),
     )
     [taken] = await _taken_after(bench, seconds=61)
-    assert await bench.a_desk().advance(taken) == PACE.retry_s
+    assert await bench.a_processor().advance(taken) == OPTIONS.retry_s
     assert (await bench.seen(job_id)).counts.running == 3
     bench.direct = right
     bench.clock.advance(timedelta(seconds=61))
@@ -604,7 +604,7 @@ async def test_a_job_whose_provider_has_no_batches_here_fails_with_the_remedy(
     bench: Bench,
 ) -> None:
     job_id = await bench.job(3)
-    await bench.look(bench.a_desk(batched=False))
+    await bench.look(bench.a_processor(batched=False))
     job = await bench.seen(job_id)
     assert job.status is JobStatus.FAILED
     assert job.reason is not None
@@ -618,7 +618,7 @@ async def test_a_batch_at_the_provider_outlives_a_worker_that_cannot_ask_there(
     job_id = await bench.job(3)
     await bench.look(turns=1)
     [taken] = await _taken_after(bench, seconds=61)
-    assert await bench.a_desk(batched=False).advance(taken) == PACE.retry_s
+    assert await bench.a_processor(batched=False).advance(taken) == OPTIONS.retry_s
     bench.clock.advance(timedelta(seconds=61))
     await bench.look()
     assert (await bench.seen(job_id)).counts.valid == 3
@@ -655,7 +655,7 @@ async def test_a_text_that_fills_more_than_a_batch_is_asked_in_part_and_then_dir
     filler = "".join(f"On day {day} the shop was full of people. " for day in range(160))
     bench.provider.say = lambda _: _nothing()
     bench.direct = ScriptedLanguageModel(otherwise=lambda _: _nothing(), profile=bench.profile)
-    bench.processor = bench.a_desk()
+    bench.processor = bench.a_processor()
     short = f"{a_text(1)}."
     job = await bench.store.job([filler, short], ASSIGNMENT)
     await bench.look()
@@ -663,3 +663,45 @@ async def test_a_text_that_fills_more_than_a_batch_is_asked_in_part_and_then_dir
     assert sizes == [2, 1]
     assert bench.direct.prompts
     assert (await bench.seen(job.id)).counts.done == 2
+
+
+class Untaken(MemoryExtractionQueue):
+    """A defect: it takes no settlement that goes back to the queue."""
+
+    async def settle(
+        self, worker: WorkerId, settlements: Sequence[Settlement]
+    ) -> Mapping[JobId, JobStatus]:
+        if any(each.extraction is None for each in settlements):
+            raise RuntimeError("no settlement is taken")
+        return await MemoryExtractionQueue.settle(self, worker, settlements)
+
+
+def asked_again_in_vain() -> Bench:
+    """Of three texts one fails in passing, and fails again when it is asked directly."""
+    bench = Bench()
+    bench.said[1] = FailureKind.SERVER_ERROR
+    bench.direct._otherwise = lambda _: FailureKind.RATE_LIMITED
+    return bench
+
+
+async def test_a_text_that_fails_in_passing_twice_goes_back_and_the_others_are_done() -> None:
+    bench = asked_again_in_vain()
+    job_id = await bench.job(3)
+    batch = await bench.opened()
+    assert await bench.processor.advance(batch) == OPTIONS.poll_s
+    [taken] = await _taken_after(bench, seconds=61)
+    await bench.processor.advance(taken)
+    counts = (await bench.seen(job_id)).counts
+    assert (counts.valid, counts.pending) == (2, 1)
+    assert len(bench.direct.prompts) == 1
+
+
+async def test_a_settlement_without_a_result_that_is_not_taken_is_a_defect_to_be_seen() -> None:
+    bench = asked_again_in_vain()
+    await bench.job(3)
+    batch = await bench.opened()
+    assert await bench.processor.advance(batch) == OPTIONS.poll_s
+    [taken] = await _taken_after(bench, seconds=61)
+    with pytest.raises(BaseExceptionGroup) as failed:
+        await bench.a_processor(queue=Untaken(bench.tables)).advance(taken)
+    assert failed.group_contains(RuntimeError, match="no settlement is taken")

@@ -14,7 +14,7 @@ from domain.extraction.jobs.model import JobId, JobStatus, WorkerId
 from ports.extraction_jobs import ClaimedBatch, ProviderBatches
 from tests.fakes.provider_batches import MemoryProviderBatches
 from tests.fakes.tables import RecordTables
-from tests.unit.test_batch_desk import Bench
+from tests.unit.test_batch_processor import Bench
 
 
 @asynccontextmanager
