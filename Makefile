@@ -8,7 +8,7 @@ export PYTHON
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help install dev up demo compare-sample test test-vllm check fmt lock bench clean
+.PHONY: help install dev up demo compare-sample test test-vllm check architecture fmt lock bench clean
 
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ check: dev ## formatting, lint, types, import contracts
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+architecture: dev ## draw the rooms and arrows of docs/explanation/architecture.md anew
+	@exec $(BIN)/python scripts/architecture.py
 
 fmt: dev ## format, and mend what lint can mend
 	$(BIN)/ruff format

@@ -17,7 +17,7 @@ from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import Schema
 from domain.strict_json import NotStrictJson
 from entrypoints.container.commands import CsvTable, TextFile, UnreadableRow, unpack_text_file
-from entrypoints.documents import LONGEST_LINE, read_line
+from entrypoints.document_lines import LONGEST_LINE, read_line
 
 FORMATS: Final = ("ndjson", "csv")
 _MOST_VIOLATIONS: Final = 100

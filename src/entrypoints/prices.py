@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.calls import Price, PriceTable
-from entrypoints.yaml_documents import read_yaml
+from entrypoints.strict_yaml import read_yaml
 
 SHIPPED: Final = Path(__file__).with_name("prices.yaml")
 _PARTS: Final = ("input", "cached", "output")

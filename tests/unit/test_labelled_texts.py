@@ -15,7 +15,7 @@ from domain.comparison.model import LabelledText
 from domain.comparison.report_builder import dataset_hash
 from domain.errors import InvalidInput
 from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema, Value
-from entrypoints.documents import check_lines
+from entrypoints.document_lines import check_lines
 from entrypoints.labelled_texts import (
     FORMATS,
     format_of,

@@ -20,6 +20,11 @@ MAX_NUMBER: Final = 2**53
 """Beyond it, readers of JSON in other languages lose digits."""
 MAX_FIELDS: Final = 60
 MAX_CHOICES: Final = 200
+MAX_ITEMS: Final = 100
+"""Of a list."""
+MAX_VALUES: Final = 10
+"""Examples of a field's values."""
+MAX_EXAMPLES: Final = 20
 MAX_TEXT_LENGTH: Final = 2_000
 
 
@@ -91,12 +96,12 @@ class Field:
             yield Violation(pointer=f"{pointer}/minimum", detail="must not exceed maximum")
         if not 1 <= self.max_length <= MAX_TEXT_LENGTH:
             yield Violation(pointer=f"{pointer}/max_length", detail=f"must be 1..{MAX_TEXT_LENGTH}")
-        if not 1 <= self.max_items <= 100:
-            yield Violation(pointer=f"{pointer}/max_items", detail="must be 1..100")
+        if not 1 <= self.max_items <= MAX_ITEMS:
+            yield Violation(pointer=f"{pointer}/max_items", detail=f"must be 1..{MAX_ITEMS}")
         if self.type is FieldType.ENUM:
             yield from self._choice_violations(f"{pointer}/choices")
-        if len(self.examples) > 10:
-            yield Violation(pointer=f"{pointer}/examples", detail="must be at most 10")
+        if len(self.examples) > MAX_VALUES:
+            yield Violation(pointer=f"{pointer}/examples", detail=f"must be at most {MAX_VALUES}")
 
     def _misplaced(self, pointer: str) -> Iterator[Violation]:
         """Limits that this type cannot have."""
@@ -188,8 +193,8 @@ class Schema:
         return found
 
     def _example_violations(self) -> Iterator[Violation]:
-        if len(self.examples) > 20:
-            yield Violation(pointer="/examples", detail="must be at most 20")
+        if len(self.examples) > MAX_EXAMPLES:
+            yield Violation(pointer="/examples", detail=f"must be at most {MAX_EXAMPLES}")
         names = {field.name for field in self.fields}
         for index, example in enumerate(self.examples):
             if not 1 <= len(example.text) <= MAX_TEXT_LENGTH:

@@ -20,7 +20,7 @@ from entrypoints.container.commands import (
     open_text_file,
     unpack_text_file,
 )
-from entrypoints.documents import LONGEST_LINE, check_lines, documents_of
+from entrypoints.document_lines import LONGEST_LINE, check_lines, documents_of
 
 FORMS: Final = ("text", "lines", "ndjson", "csv")
 ID_COLUMN: Final = "id"

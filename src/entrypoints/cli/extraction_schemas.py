@@ -24,7 +24,7 @@ from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.running import over_container
 from entrypoints.container.services import Container, open_container
 from entrypoints.settings import DatabaseSettings, SchemaSettings
-from entrypoints.yaml_documents import read_yaml
+from entrypoints.strict_yaml import read_yaml
 
 _ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
 

@@ -21,8 +21,7 @@ from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.running import over_container
 from entrypoints.container.commands import insight_procedures
 from entrypoints.container.services import Container
-from entrypoints.http.insights.insight_views import insight_view
-from entrypoints.http.insights.live_views import overview_view
+from entrypoints.http.insights.insight_views import insight_view, overview_view
 from entrypoints.settings import InsightSettings
 
 _DAY = click.DateTime(["%Y-%m-%d"])

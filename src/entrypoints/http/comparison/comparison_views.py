@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from domain.comparison.model import Comparison, status_of
+from domain.comparison.model import Comparison, ComparisonStatus, status_of
 from domain.extraction.jobs.items import MAX_DOCUMENT_ID
-from domain.extraction.jobs.model import ExtractionJob
-from entrypoints.http.extraction.job_bodies import SchemaName, Text
-from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit
+from domain.extraction.jobs.model import ExtractionJob, JobStatus
+from entrypoints.http.extraction.extractions import SchemaName, Text
+from entrypoints.http.protocol.answers import Id, shown
+from entrypoints.http.protocol.pages import Page
 
 MAX_TEXTS: Final = 10_000
 _Label = Annotated[str, Meta(max_length=255)]
@@ -48,6 +49,18 @@ class LabelledTextBody(Struct, forbid_unknown_fields=True):
 
 class ComparisonBody(Struct, forbid_unknown_fields=True):
     """What is compared: the same texts for each provider, with or without gold."""
+
+    EXAMPLE: ClassVar = {
+        "providers": ["openai", "regex"],
+        "schema": "order_message",
+        "texts": [
+            {
+                "id": "mail-1",
+                "text": "Maria Lopez here, 24 oat milk cartons please",
+                "gold": {"customer": "Maria Lopez", "product": "oat milk cartons", "quantity": 24},
+            }
+        ],
+    }
 
     providers: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=40)]],
@@ -85,7 +98,7 @@ class ComparisonJobView(Struct):
     contestant: str
     repeat: int
     job: str
-    status: Literal["running", "paused", "failed", "cancelled", "completed"]
+    status: JobStatus
     done: int
     total: int
 
@@ -107,8 +120,49 @@ class ComparisonView(Struct):
     text is answered by all.
     """
 
+    EXAMPLE: ClassVar = {
+        "id": 3,
+        "status": "running",
+        "dataset": "texts",
+        "schema": "order_message",
+        "schema_version": 1,
+        "texts": 300,
+        "repeats": 1,
+        "seed": 7,
+        "contestants": [
+            {
+                "name": "openai",
+                "provider": "openai",
+                "model": "gpt-5.4-mini",
+                "prompt_hash": "5f2a5c3e8d1b7a90",
+                "simulated": False,
+            },
+            {
+                "name": "regex",
+                "provider": "regex",
+                "model": "regular expressions",
+                "prompt_hash": "regex-1",
+                "simulated": False,
+            },
+        ],
+        "jobs": [
+            {
+                "contestant": "openai",
+                "repeat": 0,
+                "job": "/extraction-jobs/7",
+                "status": "running",
+                "done": 120,
+                "total": 300,
+            }
+        ],
+        "answers": 300,
+        "answered": 120,
+        "created_at": "2026-11-26T09:30:00Z",
+        "report": "/comparisons/3/report",
+    }
+
     id: Id
-    status: Literal["running", "stopped", "cancelled", "completed"]
+    status: ComparisonStatus
     dataset: str
     schema: str
     schema_version: int
@@ -123,18 +177,8 @@ class ComparisonView(Struct):
     report: str
 
 
-class ComparisonPage(Struct):
+class ComparisonPage(Page[ComparisonView]):
     """One page, newest first."""
-
-    items: list[ComparisonView]
-    next: str | None
-
-
-class ComparisonListQuery(Struct, forbid_unknown_fields=True):
-    """Position of the list."""
-
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
 
 
 class ReportQuery(Struct, forbid_unknown_fields=True):
@@ -149,86 +193,18 @@ class ReportQuery(Struct, forbid_unknown_fields=True):
     ) = None
 
 
-BODY: Final = {
-    "providers": ["openai", "regex"],
-    "schema": "order_message",
-    "texts": [
-        {
-            "id": "mail-1",
-            "text": "Maria Lopez here, 24 oat milk cartons please",
-            "gold": {"customer": "Maria Lopez", "product": "oat milk cartons", "quantity": 24},
-        }
-    ],
-}
-COMPARISON: Final = {
-    "id": 3,
-    "status": "running",
-    "dataset": "texts",
-    "schema": "order_message",
-    "schema_version": 1,
-    "texts": 300,
-    "repeats": 1,
-    "seed": 7,
-    "contestants": [
-        {
-            "name": "openai",
-            "provider": "openai",
-            "model": "gpt-5.4-mini",
-            "prompt_hash": "5f2a5c3e8d1b7a90",
-            "simulated": False,
-        },
-        {
-            "name": "regex",
-            "provider": "regex",
-            "model": "regular expressions",
-            "prompt_hash": "regex-1",
-            "simulated": False,
-        },
-    ],
-    "jobs": [
-        {
-            "contestant": "openai",
-            "repeat": 0,
-            "job": "/extraction-jobs/7",
-            "status": "running",
-            "done": 120,
-            "total": 300,
-        }
-    ],
-    "answers": 300,
-    "answered": 120,
-    "created_at": "2026-11-26T09:30:00Z",
-    "report": "/comparisons/3/report",
-}
-
-
 def comparison_view(comparison: Comparison, jobs: Sequence[ExtractionJob]) -> ComparisonView:
     """A comparison and its jobs, in their order, as JSON shows them."""
-    return ComparisonView(
-        id=comparison.id,
-        status=status_of(jobs).value,
-        dataset=comparison.dataset,
-        schema=comparison.schema,
-        schema_version=comparison.schema_version,
-        texts=comparison.texts,
-        repeats=comparison.repeats,
-        seed=comparison.seed,
-        contestants=[
-            ContestantView(
-                name=each.name,
-                provider=each.provider,
-                model=each.model,
-                prompt_hash=each.prompt_hash,
-                simulated=each.simulated,
-            )
-            for each in comparison.contestants
-        ],
+    return shown(
+        ComparisonView,
+        comparison,
+        status=status_of(jobs),
         jobs=[
             ComparisonJobView(
                 contestant=link.contestant,
                 repeat=link.repeat,
                 job=f"/extraction-jobs/{job.id}",
-                status=job.status.value,
+                status=job.status,
                 done=job.counts.done,
                 total=job.counts.total,
             )
@@ -236,6 +212,5 @@ def comparison_view(comparison: Comparison, jobs: Sequence[ExtractionJob]) -> Co
         ],
         answers=sum(job.counts.total for job in jobs),
         answered=sum(job.counts.done for job in jobs),
-        created_at=comparison.created_at,
         report=f"/comparisons/{comparison.id}/report",
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Annotated, Any, Final, TypeAlias
 
-from litestar import Controller, Request, Response, delete, get, post
+import msgspec
+from litestar import Controller, Request, Response
 from litestar.di import NamedDependency
-from litestar.params import FromPath, SkipValidation
+from litestar.params import SkipValidation
 from msgspec import UNSET
 
 from domain.comparison.datasets.labels import BadLine, faults_between
@@ -17,35 +19,35 @@ from domain.comparison.model import ComparisonId, LabelledText
 from domain.errors import (
     ChartFailed,
     Conflict,
-    IdempotencyKeyReused,
     InvalidInput,
     NotFound,
-    PreconditionFailed,
-    RequestInProgress,
     Violation,
 )
 from domain.extraction.schema import ORDER_MESSAGE, Schema
 from domain.text import storable_problem
 from entrypoints.http.comparison.comparison_views import (
-    BODY,
-    COMPARISON,
     ComparisonBody,
-    ComparisonListQuery,
     ComparisonPage,
     ComparisonView,
     ReportQuery,
     comparison_view,
 )
-from entrypoints.http.protocol.answers import Id, json_response, page_response, path_id
-from entrypoints.http.protocol.bodies import JSON, read_json, read_object, read_query
-from entrypoints.http.protocol.idempotency import idempotency_key, once
-from entrypoints.http.protocol.openapi import contract
-from entrypoints.http.protocol.operations import DATABASE_ERRORS
-from entrypoints.http.protocol.pages import Cursors, read_page
-from entrypoints.http.protocol.preconditions import existence
+from entrypoints.http.protocol.answers import Id, JsonAnswer, json_response, path_id
+from entrypoints.http.protocol.bodies import JSON
+from entrypoints.http.protocol.operations import delete, get, post
+from entrypoints.http.protocol.pages import ListQuery
+from entrypoints.http.protocol.parameters import (
+    Body,
+    IdempotentWork,
+    InPath,
+    PageOf,
+    Query,
+    WritesExistence,
+)
+from entrypoints.http.protocol.preconditions import refuse_if_known
 from ports.comparison import ComparisonRepository, ComparisonWriter
 from ports.extraction import ExtractionSchemaRepository
-from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from ports.unit_of_work import UnitOfWork
 
 _MOST_VIOLATIONS: Final = 100
 _FORMS: Final = {"html": ".html", "json": ".json", "csv": ".csv", "markdown": ".md"}
@@ -60,151 +62,94 @@ _POLICY: Final = (
     " form-action 'none'; frame-ancestors 'none'"
 )
 
+ComparisonIdInPath: TypeAlias = Annotated[
+    ComparisonId, InPath(partial(path_id, what="comparison"), Id)
+]
 Jobs = NamedDependency[SkipValidation[ComparisonJobService]]
 Store = NamedDependency[SkipValidation[ComparisonRepository]]
 Schemas = NamedDependency[SkipValidation[ExtractionSchemaRepository]]
 Writers = NamedDependency[SkipValidation[Mapping[str, ComparisonWriter]]]
-Units = NamedDependency[SkipValidation[UnitOfWorkFactory]]
-Sealer = NamedDependency[SkipValidation[Cursors]]
 
 
 class ComparisonController(Controller):
     """The same texts for several providers, read by workers and judged."""
 
     path = "/comparisons"
+    tags = ("comparison",)
 
-    @post(
-        opt=contract(
-            summary="Have the same texts read by several providers",
-            tag="comparison",
-            status=202,
-            returns=ComparisonView,
-            example=COMPARISON,
-            body=ComparisonBody,
-            body_example=BODY,
-            errors=(RequestInProgress, IdempotencyKeyReused, *DATABASE_ERRORS),
-            request_headers=("Idempotency-Key",),
-            response_headers=("Location", "Idempotency-Replayed"),
-        )
-    )
+    @post(status=202, headers=["Location"])
     async def create_comparison(
         self,
-        request: Request[Any, Any, Any],
+        once: IdempotentWork,
+        body: Body[ComparisonBody],
         comparison_jobs: Jobs,
         extraction_schemas: Schemas,
-        open_unit: Units,
-    ) -> Response[bytes]:
-        """Take one."""
-        key = idempotency_key(request)
-        raw = await read_json(request)
-        body = read_object(raw, ComparisonBody)
-        if unstorable := _unstorable(raw):
+    ) -> JsonAnswer[ComparisonView]:
+        """Have the same texts read by several providers."""
+        texts = [msgspec.structs.asdict(each) for each in body.texts]
+        if unstorable := _unstorable({"dataset": body.dataset, "texts": texts}):
             raise InvalidInput.of(unstorable)
         schema = await _schema(body, extraction_schemas)
         machine = body.machine_usd_per_hour
         spec = await comparison_jobs.prepare(
             dataset=body.dataset,
             schema=schema,
-            texts=_texts(raw["texts"], schema),
+            texts=_texts(texts, schema),
             providers=body.providers,
             repeats=body.repeat,
             seed=body.seed,
             machine_usd_per_hour=None if machine is UNSET else machine,
         )
 
-        async def take(unit: UnitOfWork) -> Response[bytes]:
+        async def take(unit: UnitOfWork) -> JsonAnswer[ComparisonView]:
             comparison, jobs = await comparison_jobs.create(unit, spec)
-            return json_response(
-                comparison_view(comparison, jobs),
-                status=202,
-                headers={"Location": f"/comparisons/{comparison.id}"},
-            )
+            location = {"Location": f"/comparisons/{comparison.id}"}
+            return json_response(comparison_view(comparison, jobs), status=202, headers=location)
 
-        if key is not None:
-            response = await once(request, key, open_unit, take)
-        else:
-            async with open_unit() as unit:
-                response = await take(unit)
-                await unit.commit()
+        response = await once.do(take)
         await comparison_jobs.announce()
         return response
 
-    @get(
-        opt=contract(
-            summary="List comparisons, newest first",
-            tag="comparison",
-            returns=ComparisonPage,
-            example={"items": [COMPARISON], "next": None},
-            query=ComparisonListQuery,
-            errors=DATABASE_ERRORS,
-            response_headers=("Link",),
-        )
-    )
+    @get()
     async def list_comparisons(
-        self,
-        request: Request[Any, Any, Any],
-        comparisons: Store,
-        comparison_jobs: Jobs,
-        cursors: Sealer,
-    ) -> Response[bytes]:
-        """One page."""
-        query, filters, before = read_page(request, ComparisonListQuery, cursors, self.path)
-        found = await comparisons.page(
-            limit=query.limit + 1, before=None if before is None else ComparisonId(before)
-        )
-        items = [
-            comparison_view(each, await comparison_jobs.jobs_of(each))
-            for each in found[: query.limit]
-        ]
-        more = len(found) > query.limit
-        return page_response(
-            items,
-            cursors.next_path(self.path, filters, items[-1].id, query.limit) if more else None,
+        self, page: PageOf[ListQuery], comparisons: Store, comparison_jobs: Jobs
+    ) -> JsonAnswer[ComparisonPage]:
+        """List comparisons, newest first."""
+        found = await comparisons.page(limit=page.read_limit, before=page.before(ComparisonId))
+        jobs = {each.id: await comparison_jobs.jobs_of(each) for each in page.shown(found)}
+        return page.answer(
+            ComparisonPage,
+            found,
+            lambda each: comparison_view(each, jobs[each.id]),
+            lambda each: each.id,
         )
 
-    @get(
-        "/{comparison_id:str}",
-        opt=contract(
-            summary="See how a comparison stands",
-            tag="comparison",
-            returns=ComparisonView,
-            example=COMPARISON,
-            path={"comparison_id": Id},
-            errors=(NotFound, *DATABASE_ERRORS),
-        ),
-    )
+    @get("/{comparison_id:str}")
     async def get_comparison(
-        self, comparison_id: FromPath[str], comparisons: Store, comparison_jobs: Jobs
-    ) -> Response[bytes]:
-        """Fetch one."""
-        comparison = await comparisons.get(_id(comparison_id))
+        self, comparison_id: ComparisonIdInPath, comparisons: Store, comparison_jobs: Jobs
+    ) -> JsonAnswer[ComparisonView]:
+        """See how a comparison stands."""
+        comparison = await comparisons.get(comparison_id)
         jobs = await comparison_jobs.jobs_of(comparison)
         return json_response(comparison_view(comparison, jobs))
 
     @get(
         "/{comparison_id:str}/report",
-        opt=contract(
-            summary="Read the report of what is answered so far: a page, JSON, CSV or Markdown",
-            tag="comparison",
-            returns=dict[str, Any],
-            example={"format": "storekeeper-comparison-report/1"},
-            more_media=_EXAMPLES,
-            path={"comparison_id": Id},
-            query=ReportQuery,
-            errors=(NotFound, Conflict, ChartFailed, *DATABASE_ERRORS),
-        ),
+        errors=[Conflict, ChartFailed],
+        returns=dict[str, Any],
+        example={"format": "storekeeper-comparison-report/1"},
+        more_media=_EXAMPLES,
     )
     async def get_comparison_report(
         self,
         request: Request[Any, Any, Any],
-        comparison_id: FromPath[str],
+        comparison_id: ComparisonIdInPath,
+        query: Query[ReportQuery],
         comparison_jobs: Jobs,
         comparison_writers: Writers,
     ) -> Response[bytes]:
-        """Judge and write."""
-        identity = _id(comparison_id)
-        query = read_query(request, ReportQuery)
-        report = await comparison_jobs.report(identity)
+        """Read the report of what is answered so far: a page, JSON, CSV or Markdown."""
+        report = await comparison_jobs.report(comparison_id)
         by_media = {writer.media_type: writer for writer in comparison_writers.values()}
         wanted = request.accept.best_match([JSON, *by_media], default=JSON)
         writer = comparison_writers[_FORMS[query.format]] if query.format else by_media[wanted]
@@ -212,30 +157,18 @@ class ComparisonController(Controller):
         headers = {"Vary": "Accept", "Content-Security-Policy": _POLICY}
         return Response(content, media_type=writer.media_type, headers=headers)
 
-    @delete(
-        "/{comparison_id:str}",
-        opt=contract(
-            summary="Remove a comparison; what is not asked yet is cancelled, its jobs stay",
-            tag="comparison",
-            status=204,
-            path={"comparison_id": Id},
-            errors=(NotFound, PreconditionFailed, *DATABASE_ERRORS),
-            request_headers=("If-Match", "If-None-Match"),
-        ),
-    )
+    @delete("/{comparison_id:str}")
     async def delete_comparison(
         self,
-        request: Request[Any, Any, Any],
-        comparison_id: FromPath[str],
+        comparison_id: ComparisonIdInPath,
+        conditions: WritesExistence,
         comparisons: Store,
         comparison_jobs: Jobs,
     ) -> None:
-        """Remove one."""
-        identity = _id(comparison_id)
-        if existence(request)["only_new"]:
-            await comparisons.get(identity)
-            raise PreconditionFailed(f"The comparison {identity} exists.")
-        await comparison_jobs.remove(identity)
+        """Remove a comparison; what is not asked yet is cancelled, its jobs stay."""
+        fetch = partial(comparisons.get, comparison_id)
+        await refuse_if_known(conditions, f"The comparison {comparison_id}", fetch)
+        await comparison_jobs.remove(comparison_id)
 
 
 async def _schema(body: ComparisonBody, schemas: ExtractionSchemaRepository) -> Schema:
@@ -293,7 +226,3 @@ def _texts(raw: Sequence[Mapping[str, Any]], schema: Schema) -> Sequence[Labelle
             ]
         )
     return [text for _, text in found]
-
-
-def _id(raw: str) -> ComparisonId:
-    return ComparisonId(path_id(raw, "comparison"))

@@ -25,7 +25,7 @@ from entrypoints.http.dashboard.exports import (
 from entrypoints.http.dashboard.links import PageLinks
 from entrypoints.http.dashboard.pages import overview_page, query_page
 from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, on_dashboard_error, page
-from entrypoints.http.insights.live_views import MAX_KEY, LiveQuery, rules_of
+from entrypoints.http.insights.insight_views import MAX_KEY, LiveQuery
 from entrypoints.http.protocol import operations
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import query_pairs, read_query
@@ -101,7 +101,7 @@ class DashboardController(Controller):
         """All queries of a period."""
         query = read_query(request, DashboardQuery)
         period = period_of(query, insight_service)
-        found = await insight_service.overview(period, rules_of(query))
+        found = await insight_service.overview(period, query.rules())
         links = PageLinks(given=dict(query_pairs(request)), period=period)
         current = found.current
         pictures = {}
@@ -172,7 +172,7 @@ class DashboardController(Controller):
     ) -> Response[bytes]:
         """Save what the dashboard shows."""
         period = period_of(query, insight_service)
-        found = await insight_service.overview(period, rules_of(query))
+        found = await insight_service.overview(period, query.rules())
         if name in exports.TABLES:
             table = exports.TABLES[name](found)
             return exports.csv_file(table, name.removesuffix(".csv"), period)

@@ -15,8 +15,7 @@ from msgspec import Struct, convert
 from domain.insights.model import LowPerformer, Period, QueryHistory, TopQuery
 from domain.insights.overview import Overview, RankChange
 from domain.text import inert_cell
-from entrypoints.http.insights.live_views import (
-    ANALYSIS_EXAMPLE,
+from entrypoints.http.insights.insight_views import (
     AnalysisView,
     analysis_view,
     overview_view,
@@ -110,8 +109,8 @@ def _ranked(
 
 
 DASHBOARD_EXAMPLE: Final = {
-    "current": ANALYSIS_EXAMPLE,
-    "previous": {**ANALYSIS_EXAMPLE, "from": "2026-11-20", "to": "2026-11-20"},
+    "current": AnalysisView.EXAMPLE,
+    "previous": {**AnalysisView.EXAMPLE, "from": "2026-11-20", "to": "2026-11-20"},
     "freshness": {"pending_days": ["2026-11-21"], "computed_at": "2026-11-21T00:20:00Z"},
 }
 

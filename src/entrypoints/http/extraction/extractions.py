@@ -2,77 +2,188 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 from uuid import UUID
 
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response
 from litestar.di import NamedDependency
-from litestar.params import FromPath, SkipValidation
+from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import (
     BadAnswer,
-    IdempotencyKeyReused,
     NotFound,
     ProviderMisconfigured,
     ProviderQuotaExhausted,
     ProviderRateLimited,
     ProviderState,
     ProviderUnavailable,
-    RequestInProgress,
     TextRefused,
     Unavailable,
 )
-from domain.extraction.model import Extraction, ExtractionId
+from domain.extraction.model import Extraction, ExtractionId, ExtractionStatus, WarningKind
 from domain.extraction.service import MAX_TEXT_CHARACTERS, SingleExtraction
-from entrypoints.http.extraction.extraction_views import (
-    EXAMPLE,
-    ExtractionView,
-    Identity,
-    extraction_view,
-)
-from entrypoints.http.protocol.answers import json_response
-from entrypoints.http.protocol.bodies import read_body
+from entrypoints.http.protocol.answers import JsonAnswer, json_response, shown
 from entrypoints.http.protocol.disconnection import ClientLeft, while_connected
-from entrypoints.http.protocol.idempotency import answer_of, fingerprint, idempotency_key, replayed
-from entrypoints.http.protocol.openapi import contract
-from entrypoints.http.protocol.operations import DATABASE_ERRORS
+from entrypoints.http.protocol.idempotency import answer_of, fingerprint, replayed
+from entrypoints.http.protocol.operations import get, post
+from entrypoints.http.protocol.parameters import Body, IdempotentWork, InPath
 from ports.extraction import ExtractionRepository
-from ports.unit_of_work import UnitOfWorkFactory
 
 _CLIENT_CLOSED: Final = 499  # nobody reads it but the access log
+
+
+Text = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_TEXT_CHARACTERS,
+        description="What a customer wrote, not blank",
+        examples=["Hi, Maria Lopez here. Could we get 24 oat milk cartons by friday?"],
+    ),
+]
+SchemaName = Annotated[
+    str, Meta(min_length=1, max_length=63, description="Name of a schema; `default` if not given")
+]
+ProviderChain = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        description="openai, gemini, vllm or local; a list falls back in order: `openai,local`."
+        " Must be configured",
+    ),
+]
 
 
 class ExtractionBody(Struct, forbid_unknown_fields=True):
     """A text to read."""
 
-    text: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=MAX_TEXT_CHARACTERS,
-            description="What a customer wrote, not blank",
-            examples=["Hi, Maria Lopez here. Could we get 24 oat milk cartons by friday?"],
-        ),
-    ]
-    schema: (
-        Annotated[str, Meta(min_length=1, max_length=63, description="Name of a schema")]
-        | UnsetType
-    ) = UNSET
-    provider: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=100,
-                description="openai, gemini, vllm or local; a list falls back in order:"
-                " `openai,local`. Must be configured",
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    EXAMPLE: ClassVar = {
+        "text": "Hi, Maria Lopez here. Could we get   24 oat milk cartons by friday?"
+    }
+
+    text: Text
+    schema: SchemaName | UnsetType = UNSET
+    provider: ProviderChain | UnsetType = UNSET
+
+
+Identity = Annotated[UUID, Meta(examples=["7f0c1d52-6f0e-4f43-9a4b-2f3f2a1f9c11"])]
+
+
+class UsageView(Struct):
+    """Tokens of all calls, failed ones included."""
+
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+
+
+class EvidenceView(Struct):
+    """Where a value stands: offsets into `text` in code points, `end` behind the last."""
+
+    field: str
+    quote: str
+    start: int
+    end: int
+
+
+class WarningView(Struct):
+    """What a reader should know."""
+
+    kind: WarningKind
+    field: str | None
+    detail: str
+    start: int | None
+    end: int | None
+
+
+class AttemptView(Struct):
+    """One call to a provider; `outcome` is null when an answer came."""
+
+    provider: str
+    model: str
+    outcome: str | None
+    input_tokens: int
+    output_tokens: int
+    wait_ms: int
+    latency_ms: int
+
+
+class FallbackView(Struct):
+    """A provider that was given up, and why."""
+
+    provider: str
+    reason: str
+
+
+class FailureView(Struct):
+    """Why there is no record."""
+
+    kind: str
+    detail: str
+
+
+class ExtractionView(Struct):
+    """What became of a text."""
+
+    EXAMPLE: ClassVar = {
+        "id": "7f0c1d52-6f0e-4f43-9a4b-2f3f2a1f9c11",
+        "status": "valid",
+        "schema": "default",
+        "schema_version": 1,
+        "fields": {"field_1": "Maria Lopez", "field_2": "oat milk cartons", "field_3": 24},
+        "evidence": [
+            {"field": "field_1", "quote": "Maria Lopez", "start": 4, "end": 15},
+            {"field": "field_2", "quote": "oat milk cartons", "start": 40, "end": 56},
+            {"field": "field_3", "quote": "24", "start": 37, "end": 39},
+        ],
+        "warnings": [],
+        "failure": None,
+        "provider": "local",
+        "model": "smollm2-135m",
+        "attempts": 1,
+        "attempt_log": [
+            {
+                "provider": "local",
+                "model": "smollm2-135m",
+                "outcome": None,
+                "input_tokens": 268,
+                "output_tokens": 27,
+                "wait_ms": 0,
+                "latency_ms": 612,
+            }
+        ],
+        "fallbacks": [],
+        "usage": {"input_tokens": 268, "cached_tokens": 0, "output_tokens": 27},
+        "cost_usd": 0.0,
+        "latency_ms": 613,
+        "prompt_hash": "5f2a5c3e8d1b7a90",
+        "text": "Hi, Maria Lopez here. Could we get   24 oat milk cartons by friday?",
+        "created_at": "2026-11-22T09:30:00Z",
+    }
+
+    id: Identity
+    status: ExtractionStatus
+    schema: str
+    schema_version: int
+    fields: dict[str, Any]
+    evidence: list[EvidenceView]
+    warnings: list[WarningView]
+    failure: FailureView | None
+    provider: str
+    model: str
+    attempts: int
+    attempt_log: list[AttemptView]
+    fallbacks: list[FallbackView]
+    usage: UsageView
+    cost_usd: float | None
+    latency_ms: int
+    prompt_hash: str
+    text: str
+    created_at: datetime
 
 
 _PROVIDER_ERRORS: Final = (
@@ -84,51 +195,47 @@ _PROVIDER_ERRORS: Final = (
     BadAnswer,
 )
 
+
+def _id(raw: str) -> ExtractionId:
+    try:
+        identity = UUID(raw)
+    except ValueError:
+        identity = None
+    if identity is None or str(identity) != raw.lower():
+        raise NotFound("There is no extraction with this id.")
+    return ExtractionId(identity)
+
+
+ExtractionIdInPath: TypeAlias = Annotated[ExtractionId, InPath(_id, Identity)]
 Single = NamedDependency[SkipValidation[SingleExtraction]]
 Extractions = NamedDependency[SkipValidation[ExtractionRepository]]
-Units = NamedDependency[SkipValidation[UnitOfWorkFactory]]
 
 
 class ExtractionController(Controller):
     """Texts that became records."""
 
     path = "/extractions"
+    tags = ("extraction",)
 
-    @post(
-        opt=contract(
-            summary="Read a text into a record, now",
-            tag="extraction",
-            returns=ExtractionView,
-            example=EXAMPLE,
-            body=ExtractionBody,
-            body_example={"text": EXAMPLE["text"]},
-            errors=(
-                *_PROVIDER_ERRORS,
-                RequestInProgress,
-                IdempotencyKeyReused,
-                *DATABASE_ERRORS,
-            ),
-            request_headers=("Idempotency-Key",),
-            response_headers=("Idempotency-Replayed",),
-        ),
-        status_code=200,
-    )
+    @post(status=200, errors=_PROVIDER_ERRORS)
     async def extract(
         self,
-        request: Request[Any, Any, Any],
+        once: IdempotentWork,
+        body: Body[ExtractionBody],
         single_extraction: Single,
         extractions: Extractions,
-        open_unit: Units,
-    ) -> Response[bytes]:
-        """Read one text; what a model failed at is stored too, and answered as a problem."""
-        key = idempotency_key(request)
-        body = await read_body(request, ExtractionBody)
+    ) -> JsonAnswer[ExtractionView] | Response[bytes]:
+        """Read a text into a record, now.
+
+        What a model failed at is stored too, and answered as a problem.
+        """
         read = partial(
             single_extraction.read,
             body.text,
             schema="default" if body.schema is UNSET else body.schema,
             provider=None if body.provider is UNSET else body.provider,
         )
+        request, key, open_unit = once.request, once.key, once.open_unit
         if key is None:
             try:
                 extraction = await while_connected(request, read())
@@ -162,35 +269,15 @@ class ExtractionController(Controller):
                     await unit.commit()
         return _answer(extraction)
 
-    @get(
-        "/{extraction_id:str}",
-        opt=contract(
-            summary="Fetch a stored extraction",
-            tag="extraction",
-            returns=ExtractionView,
-            example=EXAMPLE,
-            path={"extraction_id": Identity},
-            errors=(NotFound, *DATABASE_ERRORS),
-        ),
-    )
+    @get("/{extraction_id:str}")
     async def get_extraction(
-        self, extraction_id: FromPath[str], extractions: Extractions
-    ) -> Response[bytes]:
-        """Fetch one."""
-        return json_response(extraction_view(await extractions.get(_id(extraction_id))))
+        self, extraction_id: ExtractionIdInPath, extractions: Extractions
+    ) -> JsonAnswer[ExtractionView]:
+        """Fetch a stored extraction."""
+        return json_response(extraction_view(await extractions.get(extraction_id)))
 
 
-def _id(raw: str) -> ExtractionId:
-    try:
-        identity = UUID(raw)
-    except ValueError:
-        identity = None
-    if identity is None or str(identity) != raw.lower():
-        raise NotFound("There is no extraction with this id.")
-    return ExtractionId(identity)
-
-
-def _answer(extraction: Extraction) -> Response[bytes]:
+def _answer(extraction: Extraction) -> JsonAnswer[ExtractionView]:
     """The stored result.
 
     Raises:
@@ -210,3 +297,26 @@ def _answer(extraction: Extraction) -> Response[bytes]:
                 error.retry_after_s = result.retry_after_s
         raise error
     return json_response(extraction_view(extraction))
+
+
+def extraction_view(extraction: Extraction) -> ExtractionView:
+    """A result as JSON shows it."""
+    result = extraction.result
+    return shown(
+        ExtractionView,
+        extraction,
+        result,
+        attempts=len(result.attempts),
+        attempt_log=[
+            shown(
+                AttemptView,
+                each,
+                each.usage,
+                wait_ms=round(each.wait_s * 1000),
+                latency_ms=round(each.latency_s * 1000),
+            )
+            for each in result.attempts
+        ],
+        fallbacks=[FallbackView(provider=name, reason=kind) for name, kind in result.fallbacks],
+        latency_ms=round(result.latency_s * 1000),
+    )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from tempfile import SpooledTemporaryFile
-from typing import IO, Annotated, Any, Final, Literal
+from typing import IO, Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 from litestar import Request
 from litestar.exceptions import ClientException, InternalServerException
@@ -20,53 +21,36 @@ from domain.errors import InvalidInput, Violation
 from domain.extraction.jobs.items import MAX_DOCUMENT_ID, Document
 from domain.extraction.jobs.model import JobCaps, ProviderMode
 from domain.extraction.jobs.service import check_document
-from domain.extraction.service import MAX_TEXT_CHARACTERS
-from entrypoints.documents import check_lines, documents_of
+from entrypoints.document_lines import check_lines, documents_of
+from entrypoints.http.extraction.extractions import ProviderChain, SchemaName, Text
 from entrypoints.http.protocol.bodies import (
     JSON,
-    check_encoding,
-    content_type,
+    NDJSON,
+    check_media_type,
     object_violations,
     parse_json,
     query_pairs,
     read_object,
     read_query,
 )
-from entrypoints.http.protocol.problems import UnsupportedMediaType
+from entrypoints.http.protocol.parameters import DocumentedBody, RequestPart
+from entrypoints.http.protocol.problems import MalformedRequest, UnsupportedMediaType
 
-NDJSON: Final = "application/x-ndjson"
 MAX_JSON_BYTES: Final = 16_777_216
 MAX_JSON_DOCUMENTS: Final = 10_000
+_LINES: Final = (
+    '{"id": "mail-1", "text": "Maria Lopez here, 24 oat milk cartons please"}\n'
+    '"We need nine oak chairs. Nina Hall"\n'
+)
 _IN_MEMORY_BYTES: Final = 1_048_576
 
-Text = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=MAX_TEXT_CHARACTERS,
-        description="What a customer wrote, not blank",
-        examples=["Hi, Maria Lopez here. Could we get 24 oat milk cartons by friday?"],
-    ),
-]
-SchemaName = Annotated[
-    str, Meta(min_length=1, max_length=63, description="Name of a schema; `default` if not given")
-]
-ProviderChain = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=100,
-        description="openai, gemini, vllm or local; a list falls back in order: `openai,local`."
-        " Must be configured",
-    ),
-]
 MaxTokens = Annotated[
     int,
     Meta(ge=1, le=2**62, description="The job pauses once it used so many tokens"),
 ]
 _COST: Final = "The job pauses once it used so many US dollars by the price table"
 JobMode = Annotated[
-    Literal["direct", "batch"],
+    ProviderMode,
     Meta(
         description="`batch`: the first provider is asked by its batch API, at its batch price and"
         " within 24 hours; openai and gemini have one"
@@ -82,26 +66,24 @@ class DocumentBody(Struct, forbid_unknown_fields=True):
     id: Annotated[str, Meta(min_length=1, max_length=MAX_DOCUMENT_ID)] | UnsetType = UNSET
 
 
-class _Shape(Struct, forbid_unknown_fields=True):
-    """A `DocumentBody` without its bounds: `check_document` holds those."""
-
-    text: str
-    id: str | UnsetType = UNSET
-
-
 class JobOptions(Struct, forbid_unknown_fields=True):
     """How the texts are read."""
 
     schema: SchemaName | UnsetType = UNSET
     provider: ProviderChain | UnsetType = UNSET
     reuse: Annotated[bool, Meta(description=_REUSE)] = True
-    mode: JobMode = "direct"
+    mode: JobMode = ProviderMode.DIRECT
     max_cost_usd: Annotated[float, Meta(gt=0, le=1e9, description=_COST)] | UnsetType = UNSET
     max_tokens: MaxTokens | UnsetType = UNSET
 
 
 class JobBody(JobOptions, forbid_unknown_fields=True):
     """A job to make: `texts` or `documents`, at most 10,000; send more as lines (NDJSON)."""
+
+    EXAMPLE: ClassVar = {
+        "texts": ["Maria Lopez here, 24 oat milk cartons please"],
+        "max_cost_usd": 5,
+    }
 
     texts: Annotated[list[Text], Meta(min_length=1, max_length=MAX_JSON_DOCUMENTS)] | UnsetType = (
         UNSET
@@ -114,14 +96,14 @@ class JobBody(JobOptions, forbid_unknown_fields=True):
 class JobQuery(Struct, forbid_unknown_fields=True):
     """The options when the body is NDJSON; with a JSON body they stand in it."""
 
-    schema: SchemaName | None = None
-    provider: ProviderChain | None = None
+    schema: SchemaName | UnsetType = UNSET
+    provider: ProviderChain | UnsetType = UNSET
     reuse: Annotated[Literal["true", "false"], Meta(description=_REUSE)] = "true"
-    mode: JobMode = "direct"
+    mode: JobMode = ProviderMode.DIRECT
     max_cost_usd: (
-        Annotated[str, Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,9})?$", description=_COST)] | None
-    ) = None
-    max_tokens: MaxTokens | None = None
+        Annotated[str, Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,9})?$", description=_COST)] | UnsetType
+    ) = UNSET
+    max_tokens: MaxTokens | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,10 +142,7 @@ async def read_job(request: Request[Any, Any, Any]) -> AsyncIterator[JobRequest]
         InvalidInput: names every bad member, or the bad lines.
         RequestEntityTooLarge: beyond the limit of the form.
     """
-    kind, _ = content_type(request)
-    if kind not in {JSON, NDJSON}:
-        raise UnsupportedMediaType(f"Send the body as {JSON} or {NDJSON}.")
-    check_encoding(request)
+    kind = check_media_type(request, (JSON, NDJSON))
     with SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as file:
         query = request.scope["query_string"]
         head = f"{request.method} {request.scope['path']} {kind}\n".encode() + query + b"\n"
@@ -173,18 +152,30 @@ async def read_job(request: Request[Any, Any, Any]) -> AsyncIterator[JobRequest]
         else:
             options = read_query(request, JobQuery)
             await asyncio.to_thread(check_lines, file)
-            yield JobRequest(
-                schema=options.schema or "default",
-                provider=options.provider,
-                reuse=options.reuse == "true",
-                mode=ProviderMode(options.mode),
-                caps=JobCaps(
-                    max_cost_usd=Decimal(options.max_cost_usd) if options.max_cost_usd else None,
-                    max_tokens=options.max_tokens,
-                ),
-                documents=lambda: _stream(documents_of(file)),
-                digest=digest,
+            cost = None if options.max_cost_usd is UNSET else Decimal(options.max_cost_usd)
+            yield _asked(
+                options, options.reuse == "true", cost, partial(documents_of, file), digest
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _JobInBody(RequestPart):
+    errors = (MalformedRequest, UnsupportedMediaType, InvalidInput)
+
+    async def read(self, request: Request[Any, Any, Any], given: Mapping[str, Any]) -> Any:  # noqa: ARG002
+        """The job, which is read once the handler enters it."""
+        return read_job(request)
+
+    def query_struct(self) -> type[Struct]:
+        """The options beside lines."""
+        return JobQuery
+
+    def body(self) -> DocumentedBody:
+        """JSON, or lines of it."""
+        return DocumentedBody(kind=JobBody, texts={NDJSON: _LINES})
+
+
+JobToMake: TypeAlias = Annotated[AbstractAsyncContextManager[JobRequest], _JobInBody()]
 
 
 async def _spool(
@@ -225,23 +216,33 @@ def _from_json(request: Request[Any, Any, Any], file: IO[bytes], digest: bytes) 
         raise InvalidInput.of(violations)
     options = read_object(raw, JobOptions)
     cost = options.max_cost_usd
+    dollars = None if cost is UNSET else round(Decimal(str(cost)), 9)
+    return _asked(options, options.reuse, dollars, lambda: documents, digest)
+
+
+def _asked(
+    options: JobOptions | JobQuery,
+    reuse: bool,
+    max_cost_usd: Decimal | None,
+    documents: Callable[[], Iterable[Document]],
+    digest: bytes,
+) -> JobRequest:
+    async def stream() -> AsyncIterator[Document]:
+        for document in documents():
+            yield document
+
     return JobRequest(
         schema="default" if options.schema is UNSET else options.schema,
         provider=None if options.provider is UNSET else options.provider,
-        reuse=options.reuse,
-        mode=ProviderMode(options.mode),
+        reuse=reuse,
+        mode=options.mode,
         caps=JobCaps(
-            max_cost_usd=None if cost is UNSET else round(Decimal(str(cost)), 9),
+            max_cost_usd=max_cost_usd,
             max_tokens=None if options.max_tokens is UNSET else options.max_tokens,
         ),
-        documents=lambda: _stream(documents),
+        documents=stream,
         digest=digest,
     )
-
-
-async def _stream(documents: Iterable[Document]) -> AsyncIterator[Document]:
-    for document in documents:
-        yield document
 
 
 def _documents(name: str, raw: Any, violations: list[Violation]) -> list[Document]:
@@ -254,12 +255,18 @@ def _documents(name: str, raw: Any, violations: list[Violation]) -> list[Documen
     for place, each in enumerate(raw):
         at = f"/{name}/{place}"
         member = {"text": each} if name == "texts" else each
-        found = object_violations(member, _Shape, at=at)
+        found = object_violations(member, DocumentBody, _document_violations, at)
         if not found:
-            document = Document(text=member["text"], id=member.get("id"))
-            found = check_document(document, at)
-            documents.append(document)
+            documents.append(Document(text=member["text"], id=member.get("id")))
         if name == "texts":
             found = [Violation(pointer=at, detail=violation.detail) for violation in found]
         violations += found
     return documents
+
+
+def _document_violations(members: Mapping[str, Any]) -> list[Violation]:
+    if "text" not in members:
+        return []
+    name = members.get("id")
+    document = Document(text=members["text"], id=name if isinstance(name, str) else None)
+    return check_document(document, "")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct
 
-from domain.extraction.jobs.model import ExtractionJob
-from entrypoints.http.extraction.extraction_views import EvidenceView, UsageView, WarningView
-from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Id, Limit
+from domain.extraction.jobs.items import ItemResult, ItemState
+from domain.extraction.jobs.model import ExtractionJob, JobCaps, JobStatus, ProviderMode
+from domain.extraction.jobs.result_rows import record_of
+from entrypoints.http.extraction.extractions import EvidenceView, UsageView, WarningView
+from entrypoints.http.protocol.answers import Id, shown
+from entrypoints.http.protocol.pages import ListQuery, Page
 
 Seconds = Annotated[float, Meta(ge=0)]
-State = Literal["pending", "running", "valid", "partial", "refused", "failed", "cancelled"]
 
 
 class ReasonView(Struct):
@@ -42,14 +45,48 @@ class JobView(Struct):
     until `waits_until` a provider asked for a pause.
     """
 
+    EXAMPLE: ClassVar = {
+        "id": 7,
+        "status": "running",
+        "reason": None,
+        "schema": "default",
+        "schema_version": 1,
+        "providers": ["openai"],
+        "reuse": True,
+        "mode": "direct",
+        "max_cost_usd": 5.0,
+        "max_tokens": None,
+        "counts": {
+            "total": 1000,
+            "pending": 574,
+            "running": 16,
+            "valid": 402,
+            "partial": 5,
+            "refused": 1,
+            "failed": 2,
+            "cancelled": 0,
+        },
+        "reused": 12,
+        "calls": 405,
+        "usage": {"input_tokens": 214_650, "cached_tokens": 0, "output_tokens": 28_755},
+        "cost_usd": 0.0942,
+        "unpriced_calls": 0,
+        "rate_per_s": 8.2,
+        "eta_s": 72.0,
+        "waits_until": None,
+        "created_at": "2026-11-22T09:30:00Z",
+        "finished_at": None,
+        "results": "/extraction-jobs/7/results",
+    }
+
     id: Id
-    status: Literal["running", "paused", "failed", "cancelled", "completed"]
+    status: JobStatus
     reason: ReasonView | None
     schema: str
     schema_version: int
     providers: list[str]
     reuse: bool
-    mode: Literal["direct", "batch"]
+    mode: ProviderMode
     max_cost_usd: float | None
     max_tokens: int | None
     counts: CountsView
@@ -66,33 +103,56 @@ class JobView(Struct):
     results: str
 
 
-class JobPage(Struct):
+class JobPage(Page[JobView]):
     """One page, newest first."""
-
-    items: list[JobView]
-    next: str | None
-
-
-class JobListQuery(Struct, forbid_unknown_fields=True):
-    """Position of the list."""
-
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
 
 
 class CapsBody(Struct, forbid_unknown_fields=True):
     """New caps for a job that goes on."""
 
+    EXAMPLE: ClassVar = {"max_cost_usd": 10}
+
     max_cost_usd: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     max_tokens: Annotated[int, Meta(ge=1, le=2**62)] | None = None
+
+    def caps(self) -> JobCaps:
+        """What the job may use."""
+        cost = self.max_cost_usd
+        return JobCaps(
+            max_cost_usd=None if cost is None else round(Decimal(str(cost)), 9),
+            max_tokens=self.max_tokens,
+        )
 
 
 class ItemView(Struct):
     """One document with what became of it; what `reused` answered costs nothing again."""
 
+    EXAMPLE: ClassVar = {
+        "position": 1,
+        "id": "mail-1",
+        "status": "valid",
+        "reason": None,
+        "failed_attempts": 0,
+        "reused": False,
+        "finished_at": "2026-11-22T09:30:04Z",
+        "extraction_id": "7f0c1d52-6f0e-4f43-9a4b-2f3f2a1f9c11",
+        "schema": "default",
+        "schema_version": 1,
+        "fields": {"field_1": "Maria Lopez", "field_2": "oat milk cartons", "field_3": 24},
+        "provider": "openai",
+        "model": "gpt-5.4-mini",
+        "prompt_hash": "5f2a5c3e8d1b7a90",
+        "calls": 1,
+        "usage": {"input_tokens": 530, "cached_tokens": 0, "output_tokens": 71},
+        "cost_usd": 0.000233,
+        "latency_ms": 813,
+        "evidence": [{"field": "field_1", "quote": "Maria Lopez", "start": 4, "end": 15}],
+        "warnings": [],
+    }
+
     position: Annotated[int, Meta(ge=1, description="Place in the job")]
     id: Annotated[str | None, Meta(description="Your own name for it")]
-    status: State
+    status: ItemState
     reason: ReasonView | None
     failed_attempts: int
     reused: bool
@@ -112,118 +172,30 @@ class ItemView(Struct):
     warnings: list[WarningView]
 
 
-class ItemPage(Struct):
+class ItemPage(Page[ItemView]):
     """One page, in the order of the documents."""
 
-    items: list[ItemView]
-    next: str | None
 
-
-class ItemListQuery(Struct, forbid_unknown_fields=True):
+class ItemListQuery(ListQuery, forbid_unknown_fields=True):
     """Filter and position of the list."""
 
-    status: Annotated[State, Meta(description="Only documents that stand so")] | None = None
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
-
-
-JOB: Final = {
-    "id": 7,
-    "status": "running",
-    "reason": None,
-    "schema": "default",
-    "schema_version": 1,
-    "providers": ["openai"],
-    "reuse": True,
-    "mode": "direct",
-    "max_cost_usd": 5.0,
-    "max_tokens": None,
-    "counts": {
-        "total": 1000,
-        "pending": 574,
-        "running": 16,
-        "valid": 402,
-        "partial": 5,
-        "refused": 1,
-        "failed": 2,
-        "cancelled": 0,
-    },
-    "reused": 12,
-    "calls": 405,
-    "usage": {"input_tokens": 214_650, "cached_tokens": 0, "output_tokens": 28_755},
-    "cost_usd": 0.0942,
-    "unpriced_calls": 0,
-    "rate_per_s": 8.2,
-    "eta_s": 72.0,
-    "waits_until": None,
-    "created_at": "2026-11-22T09:30:00Z",
-    "finished_at": None,
-    "results": "/extraction-jobs/7/results",
-}
-ITEM: Final = {
-    "position": 1,
-    "id": "mail-1",
-    "status": "valid",
-    "reason": None,
-    "failed_attempts": 0,
-    "reused": False,
-    "finished_at": "2026-11-22T09:30:04Z",
-    "extraction_id": "7f0c1d52-6f0e-4f43-9a4b-2f3f2a1f9c11",
-    "schema": "default",
-    "schema_version": 1,
-    "fields": {"field_1": "Maria Lopez", "field_2": "oat milk cartons", "field_3": 24},
-    "provider": "openai",
-    "model": "gpt-5.4-mini",
-    "prompt_hash": "5f2a5c3e8d1b7a90",
-    "calls": 1,
-    "usage": {"input_tokens": 530, "cached_tokens": 0, "output_tokens": 71},
-    "cost_usd": 0.000233,
-    "latency_ms": 813,
-    "evidence": [{"field": "field_1", "quote": "Maria Lopez", "start": 4, "end": 15}],
-    "warnings": [],
-}
+    status: Annotated[ItemState, Meta(description="Only documents that stand so")] | None = None
 
 
 def job_view(job: ExtractionJob) -> JobView:
     """A job as JSON shows it."""
-    counts, spending, usage = job.counts, job.spending, job.spending.usage
-    cap = job.caps.max_cost_usd
-    return JobView(
-        id=job.id,
-        status=job.status.value,
-        reason=None
-        if job.reason is None
-        else ReasonView(code=job.reason.code, detail=job.reason.detail),
-        schema=job.spec.schema,
-        schema_version=job.spec.schema_version,
-        providers=list(job.spec.providers),
-        reuse=job.spec.reuse,
-        mode=job.spec.mode.value,
-        max_cost_usd=None if cap is None else float(cap),
-        max_tokens=job.caps.max_tokens,
-        counts=CountsView(
-            total=counts.total,
-            pending=counts.pending,
-            running=counts.running,
-            valid=counts.valid,
-            partial=counts.partial,
-            refused=counts.refused,
-            failed=counts.failed,
-            cancelled=counts.cancelled,
-        ),
-        reused=job.reused,
-        calls=spending.calls,
-        usage=UsageView(
-            input_tokens=usage.input_tokens,
-            cached_tokens=usage.cached_tokens,
-            output_tokens=usage.output_tokens,
-        ),
-        cost_usd=float(spending.cost_usd),
-        unpriced_calls=spending.unpriced_calls,
+    return shown(
+        JobView,
+        job,
+        job.spec,
+        job.caps,
+        job.spending,
         rate_per_s=None if job.rate_per_s is None else round(job.rate_per_s, 3),
         eta_s=None if job.eta_s is None else round(job.eta_s, 1),
-        waits_until=job.waits_until,
-        created_at=job.created_at,
-        finished_at=job.finished_at,
         results=f"/extraction-jobs/{job.id}/results",
     )
+
+
+def item_view(result: ItemResult) -> ItemView:
+    """A document with what became of it as JSON shows it."""
+    return shown(ItemView, record_of(result))

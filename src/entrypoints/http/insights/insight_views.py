@@ -1,38 +1,35 @@
-"""What the stored days of `/search-insights` take and give, as JSON."""
+"""What `/search-insights` takes and gives, as JSON: the stored days, and analyses of any period."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final, Literal
 
-from msgspec import Meta, Struct, field
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from domain.insights.model import DEFINITION_VERSION, StoredInsight
-from entrypoints.http.protocol.answers import DEFAULT_LIMIT, Cursor, Limit
+from domain.insights.model import (
+    DEFINITION_VERSION,
+    RULE_BOUNDS,
+    Analysis,
+    QueryHistory,
+    RankBy,
+    Rules,
+    StoredInsight,
+)
+from domain.insights.overview import Change, Overview
+from entrypoints.http.protocol.answers import shown
+from entrypoints.http.protocol.pages import ListQuery, Page
+
+MAX_KEY: Final = 4590
+"""No key is longer: 255 characters, each of which stands for 18 at most."""
 
 Day = Annotated[date, Meta(description="UTC day", examples=["2026-11-21"])]
-
-TOP_EXAMPLE: Final = {
-    "rank": 1,
-    "query": "wool blanket",
-    "clicks": 412,
-    "impressions": 1000,
-    "ctr": 0.412,
-    "ctr_low": 0.3818,
-    "ctr_high": 0.4428,
-}
-LOW_EXAMPLE: Final = {
-    "rank": 1,
-    "query": "gift card",
-    "clicks": 3,
-    "impressions": 900,
-    "ctr": 0.0033,
-    "ctr_low": 0.0011,
-    "ctr_high": 0.0098,
-    "lost_clicks": 222.0,
-}
-COUNTS_EXAMPLE: Final = {
+FirstDay = Annotated[date, Meta(description="First day; 28 days if not given")]
+LastDay = Annotated[date, Meta(description="Last day; yesterday if not given")]
+_RULES: Final = Rules()
+_COUNTS: Final = {
     "clicks": 2500,
     "impressions": 10000,
     "average_ctr": 0.24,
@@ -41,25 +38,92 @@ COUNTS_EXAMPLE: Final = {
     "blank_rows": 2,
     "anomalies": 1,
 }
-DAY_EXAMPLE: Final = {
-    **COUNTS_EXAMPLE,
+_DAY: Final = {
+    **_COUNTS,
     "distinct_queries": 180,
     "impossible_rows": 1,
     "contradicting_rows": 0,
 }
-INSIGHT_EXAMPLE: Final = {
-    "insight_date": "2026-11-21",
-    **DAY_EXAMPLE,
-    "top_queries": [TOP_EXAMPLE],
-    "low_performance_queries": [LOW_EXAMPLE],
-    "definition_version": DEFINITION_VERSION,
-    "computed_at": "2026-11-22T00:20:00Z",
-    "problems": [],
-}
+
+
+def _rule(name: str, meaning: str) -> Meta:
+    """The bounds of a rule, and what it is if it is not given."""
+    least, most = next((low, high) for each, low, high in RULE_BOUNDS if each == name)
+    usual = getattr(_RULES, name)
+    return Meta(ge=least, le=most, description=f"{meaning}; {usual} if not given")
+
+
+class LiveQuery(Struct, forbid_unknown_fields=True):
+    """Period and rules of an analysis."""
+
+    first: FirstDay | None = field(name="from", default=None)
+    last: LastDay | None = field(name="to", default=None)
+    top: Annotated[int, _rule("top", "Best queries")] = _RULES.top
+    min_impressions: Annotated[int, _rule("min_impressions", "Fewest of a ranked query")] = (
+        _RULES.min_impressions
+    )
+    rank_by: Annotated[
+        RankBy,
+        Meta(description="`ctr`, the plain rate, if not given; `ctr_low`, its lower bound"),
+    ] = _RULES.rank_by
+    low_min_impressions: Annotated[
+        int, _rule("low_min_impressions", "Fewest of a low performer")
+    ] = _RULES.low_min_impressions
+    low_percentile: Annotated[
+        float, _rule("low_percentile", "Low performers are shown as often as that share")
+    ] = _RULES.low_percentile
+    low_ctr_ratio: Annotated[
+        float, _rule("low_ctr_ratio", "Their rate is below that share of the period's")
+    ] = _RULES.low_ctr_ratio
+    low_limit: Annotated[int, _rule("low_limit", "Low performers")] = _RULES.low_limit
+
+    def rules(self) -> Rules:
+        """The rules that it asks for."""
+        return msgspec.convert(self, Rules, from_attributes=True)
+
+
+class ComparedQuery(LiveQuery, forbid_unknown_fields=True, kw_only=True):
+    """The same, with what to compare the period with."""
+
+    compare: (
+        Annotated[
+            Literal["previous"],
+            Meta(description="`previous`: the period of the same length before; adds `trend`"),
+        ]
+        | None
+    ) = None
+
+
+class HistoryQuery(Struct, forbid_unknown_fields=True, kw_only=True):
+    """One query and a period."""
+
+    query: Annotated[
+        str,
+        Meta(min_length=1, max_length=MAX_KEY, description="In any spelling", examples=["rug"]),
+    ]
+    first: FirstDay | None = field(name="from", default=None)
+    last: LastDay | None = field(name="to", default=None)
+
+
+class InsightQuery(ListQuery, forbid_unknown_fields=True):
+    """Days and position of the list."""
+
+    first: Annotated[date, Meta(description="First day")] | None = field(name="from", default=None)
+    last: Annotated[date, Meta(description="Last day")] | None = field(name="to", default=None)
 
 
 class TopQueryView(Struct):
     """One of the best queries, with the 95 % interval of its rate."""
+
+    EXAMPLE: ClassVar = {
+        "rank": 1,
+        "query": "wool blanket",
+        "clicks": 412,
+        "impressions": 1000,
+        "ctr": 0.412,
+        "ctr_low": 0.3818,
+        "ctr_high": 0.4428,
+    }
 
     rank: int
     query: str
@@ -72,6 +136,17 @@ class TopQueryView(Struct):
 
 class LowPerformerView(TopQueryView):
     """A query shown often and clicked too rarely."""
+
+    EXAMPLE: ClassVar = {
+        "rank": 1,
+        "query": "gift card",
+        "clicks": 3,
+        "impressions": 900,
+        "ctr": 0.0033,
+        "ctr_low": 0.0011,
+        "ctr_high": 0.0098,
+        "lost_clicks": 222.0,
+    }
 
     lost_clicks: float
 
@@ -89,6 +164,16 @@ class InsightView(Struct):
     A row that another program wrote has null for what it does not hold. A list that it stored in
     another shape is null too, and `problems` says where it differs; compute the day to replace it.
     """
+
+    EXAMPLE: ClassVar = {
+        "insight_date": "2026-11-21",
+        **_DAY,
+        "top_queries": [TopQueryView.EXAMPLE],
+        "low_performance_queries": [LowPerformerView.EXAMPLE],
+        "definition_version": DEFINITION_VERSION,
+        "computed_at": "2026-11-22T00:20:00Z",
+        "problems": [],
+    }
 
     insight_date: Day
     average_ctr: float | None
@@ -108,44 +193,147 @@ class InsightView(Struct):
     problems: list[ProblemView]
 
 
-class InsightPage(Struct):
+class InsightPage(Page[InsightView]):
     """One page, newest day first."""
 
-    items: list[InsightView]
-    next: str | None
+
+class DayView(Struct):
+    """One day; rates are null without impressions."""
+
+    day: Day = field(name="date")
+    clicks: int
+    impressions: int
+    average_ctr: float | None
+    overall_ctr: float | None
+    source_rows: int
+    distinct_queries: int
+    blank_rows: int
+    anomalies: int
+    impossible_rows: int
+    contradicting_rows: int
 
 
-class InsightQuery(Struct, forbid_unknown_fields=True):
-    """Days and position of the list."""
+class RulesView(Struct):
+    """The rules that the analysis went by."""
 
-    first: Annotated[date, Meta(description="First day")] | None = field(name="from", default=None)
-    last: Annotated[date, Meta(description="Last day")] | None = field(name="to", default=None)
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor | None = None
+    top: int
+    min_impressions: int
+    rank_by: RankBy
+    low_min_impressions: int
+    low_percentile: float
+    low_ctr_ratio: float
+    low_limit: int
+
+
+class RankChangeView(Struct):
+    """What a query did in a list since the period before; a rank is null where it was not in it."""
+
+    query: str
+    change: Change
+    rank: int | None
+    previous_rank: int | None
+
+
+class TrendView(Struct):
+    """What changed in the two lists since the period before, whose figures stand here too."""
+
+    first: Day = field(name="from")
+    last: Day = field(name="to")
+    clicks: int
+    impressions: int
+    average_ctr: float | None
+    overall_ctr: float | None
+    top_queries: list[RankChangeView]
+    low_performance_queries: list[RankChangeView]
+
+
+class AnalysisView(Struct):
+    """The three analyses of a period; with a trend where it is asked for."""
+
+    EXAMPLE: ClassVar = {
+        "from": "2026-11-21",
+        "to": "2026-11-21",
+        **_COUNTS,
+        "undated_rows": 0,
+        "rules": asdict(_RULES),
+        "days": [{"date": "2026-11-21", **_DAY}],
+        "top_queries": [TopQueryView.EXAMPLE],
+        "low_performance_queries": [LowPerformerView.EXAMPLE],
+    }
+
+    first: Day = field(name="from")
+    last: Day = field(name="to")
+    clicks: int
+    impressions: int
+    average_ctr: float | None
+    overall_ctr: float | None
+    source_rows: int
+    blank_rows: int
+    anomalies: int
+    undated_rows: int
+    rules: RulesView
+    days: list[DayView]
+    top_queries: list[TopQueryView]
+    low_performance_queries: list[LowPerformerView]
+    trend: TrendView | UnsetType = UNSET
+
+
+class QueryDayView(Struct):
+    """One query on one day; rates are null without impressions."""
+
+    day: Day = field(name="date")
+    searches: int
+    clicks: int
+    impressions: int
+    ctr: float | None
+    ctr_low: float | None
+    ctr_high: float | None
+
+
+class QueryHistoryView(Struct):
+    """One query through a period."""
+
+    EXAMPLE: ClassVar = {
+        "query": "wool blanket",
+        "from": "2026-11-21",
+        "to": "2026-11-21",
+        "days": [
+            {
+                "date": "2026-11-21",
+                "searches": 40,
+                "clicks": 412,
+                "impressions": 1000,
+                "ctr": 0.412,
+                "ctr_low": 0.3818,
+                "ctr_high": 0.4428,
+            }
+        ],
+    }
+
+    query: str
+    first: Day = field(name="from")
+    last: Day = field(name="to")
+    days: list[QueryDayView]
 
 
 def insight_view(insight: StoredInsight) -> InsightView:
     """As JSON."""
-    top, low = insight.top_queries, insight.low_performance_queries
-    return InsightView(
-        insight_date=insight.insight_date,
-        average_ctr=insight.average_ctr,
-        overall_ctr=insight.overall_ctr,
-        clicks=insight.clicks,
-        impressions=insight.impressions,
-        source_rows=insight.source_rows,
-        distinct_queries=insight.distinct_queries,
-        blank_rows=insight.blank_rows,
-        anomalies=insight.anomalies,
-        impossible_rows=insight.impossible_rows,
-        contradicting_rows=insight.contradicting_rows,
-        top_queries=None if top is None else [TopQueryView(**asdict(each)) for each in top],
-        low_performance_queries=None
-        if low is None
-        else [LowPerformerView(**asdict(each)) for each in low],
-        definition_version=insight.definition_version,
-        computed_at=insight.computed_at,
-        problems=[
-            ProblemView(pointer=each.pointer, detail=each.detail) for each in insight.problems
-        ],
-    )
+    return shown(InsightView, insight)
+
+
+def analysis_view(found: Analysis) -> AnalysisView:
+    """As JSON."""
+    return shown(AnalysisView, found, found.period)
+
+
+def overview_view(found: Overview) -> AnalysisView:
+    """As JSON: the current period, with the trend."""
+    before = found.previous
+    view = analysis_view(found.current)
+    view.trend = shown(TrendView, found.rank_changes, before, before.period)
+    return view
+
+
+def history_view(found: QueryHistory) -> QueryHistoryView:
+    """As JSON."""
+    return shown(QueryHistoryView, found, found.period)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Generic, TypeVar
+from types import SimpleNamespace
+from typing import Annotated, Any, Final, Generic, TypeVar, cast
 
 import msgspec
 from litestar import Response
@@ -65,6 +66,28 @@ def utc(value: datetime | msgspec.UnsetType | None) -> datetime | None:
 
 class JsonAnswer(Response[bytes], Generic[T]):
     """An answer whose body is `T` as JSON; the document reads it from the handler's signature."""
+
+
+def shown(kind: type[T], *sources: object, **members: object) -> T:
+    """What `kind` documents, filled in: nothing more is shown, and nothing less.
+
+    Args:
+        kind: a struct, or a list of one.
+        sources: each member is the attribute of its name of the first of them that has it, those of
+            their own members in turn.
+        members: what no source has, or has otherwise.
+    """
+    source = sources[0]
+    if members or len(sources) > 1:
+        names = [field.name for field in msgspec.structs.fields(cast(type[msgspec.Struct], kind))]
+        found = {
+            name: getattr(each, name)
+            for each in reversed(sources)
+            for name in names
+            if hasattr(each, name)
+        }
+        source = SimpleNamespace(**{**found, **members})
+    return msgspec.convert(source, kind, from_attributes=True)
 
 
 def json_response(

@@ -25,6 +25,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 Rules = Callable[[Mapping[str, object]], Sequence[Violation]]
 
 JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
 MERGE_PATCH: Final = "application/merge-patch+json"
 
 _PATH: Final = re.compile(r" - at `\$(.*)`$")
@@ -101,24 +102,24 @@ async def read_json(request: Request[Any, Any, Any], media_types: Sequence[str] 
             is compressed.
         MalformedRequest: see `parse_json`.
     """
-    kind, _ = content_type(request)
-    if kind not in media_types:
-        raise UnsupportedMediaType(f"Send the body as {' or '.join(media_types)}.")
-    check_encoding(request)
+    check_media_type(request, media_types)
     return parse_json(await request.body())
 
 
-def check_encoding(request: Request[Any, Any, Any]) -> None:
-    """Refuse a body that is not plain UTF-8 by its headers.
+def check_media_type(request: Request[Any, Any, Any], media_types: Sequence[str]) -> str:
+    """The media type of a body that is one of these, in plain UTF-8, by its headers.
 
     Raises:
-        UnsupportedMediaType: another charset, or compressed.
+        UnsupportedMediaType: another type, another charset, or compressed.
     """
-    _, parameters = content_type(request)
+    kind, parameters = content_type(request)
+    if kind not in media_types:
+        raise UnsupportedMediaType(f"Send the body as {' or '.join(media_types)}.")
     if parameters.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType("Send the body in UTF-8.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
+    return kind
 
 
 def content_type(request: Request[Any, Any, Any]) -> tuple[str, Mapping[str, str]]:

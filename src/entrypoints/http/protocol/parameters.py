@@ -119,7 +119,7 @@ class InPath(RequestPart):
 
     parse: Callable[[str], Any]
     schema: Any
-    errors = (NotFound,)
+    errors: ClassVar[Sequence[type[AppError]]] = (NotFound,)
 
     async def read(self, request: Asked, given: Mapping[str, Any]) -> Any:  # noqa: ARG002
         """See `RequestPart`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypedDict, TypeVar
 
@@ -72,6 +72,20 @@ def existence(request: Request[Any, Any, Any]) -> ExistenceConditions:
         "only_known": allowed is not None,
         "only_new": allowed not in {None, "*"} or not _is_list(excluded or ""),
     }
+
+
+async def refuse_if_known(
+    conditions: ExistenceConditions, what: str, fetch: Callable[[], Awaitable[object]]
+) -> None:
+    """Hold a write to something that has no ETag to its conditions.
+
+    Raises:
+        PreconditionFailed: it must not be there, and `fetch` finds it.
+        NotFound: what `fetch` raises.
+    """
+    if conditions["only_new"]:
+        await fetch()
+        raise PreconditionFailed(f"{what} exists.")
 
 
 def not_modified(request: Request[Any, Any, Any], version: int) -> bool:

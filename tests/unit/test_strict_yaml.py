@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInput
-from entrypoints.yaml_documents import read_yaml
+from entrypoints.strict_yaml import read_yaml
 
 documents = st.recursive(
     st.none()
