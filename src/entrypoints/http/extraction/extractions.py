@@ -23,7 +23,7 @@ from domain.errors import (
     TextRefused,
     Unavailable,
 )
-from domain.extraction.model import Extraction, ExtractionId, FlagKind, Status
+from domain.extraction.model import Extraction, ExtractionId, ExtractionStatus, WarningKind
 from domain.extraction.service import MAX_TEXT_CHARACTERS, SingleExtraction
 from entrypoints.http.protocol.answers import JsonAnswer, json_response, shown
 from entrypoints.http.protocol.disconnection import ClientLeft, while_connected
@@ -93,7 +93,7 @@ class EvidenceView(Struct):
 class WarningView(Struct):
     """What a reader should know."""
 
-    kind: FlagKind
+    kind: WarningKind
     field: str | None
     detail: str
     start: int | None
@@ -166,7 +166,7 @@ class ExtractionView(Struct):
     }
 
     id: Identity
-    status: Status
+    status: ExtractionStatus
     schema: str
     schema_version: int
     fields: dict[str, Any]

@@ -19,7 +19,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.jobs.items import MAX_DOCUMENT_ID, Document
-from domain.extraction.jobs.model import Caps, Mode
+from domain.extraction.jobs.model import JobCaps, ProviderMode
 from domain.extraction.jobs.service import check_document
 from entrypoints.document_lines import check_lines, documents_of
 from entrypoints.http.extraction.extractions import ProviderChain, SchemaName, Text
@@ -50,7 +50,7 @@ MaxTokens = Annotated[
 ]
 _COST: Final = "The job pauses once it used so many US dollars by the price table"
 JobMode = Annotated[
-    Mode,
+    ProviderMode,
     Meta(
         description="`batch`: the first provider is asked by its batch API, at its batch price and"
         " within 24 hours; openai and gemini have one"
@@ -72,7 +72,7 @@ class JobOptions(Struct, forbid_unknown_fields=True):
     schema: SchemaName | UnsetType = UNSET
     provider: ProviderChain | UnsetType = UNSET
     reuse: Annotated[bool, Meta(description=_REUSE)] = True
-    mode: JobMode = Mode.DIRECT
+    mode: JobMode = ProviderMode.DIRECT
     max_cost_usd: Annotated[float, Meta(gt=0, le=1e9, description=_COST)] | UnsetType = UNSET
     max_tokens: MaxTokens | UnsetType = UNSET
 
@@ -99,7 +99,7 @@ class JobQuery(Struct, forbid_unknown_fields=True):
     schema: SchemaName | UnsetType = UNSET
     provider: ProviderChain | UnsetType = UNSET
     reuse: Annotated[Literal["true", "false"], Meta(description=_REUSE)] = "true"
-    mode: JobMode = Mode.DIRECT
+    mode: JobMode = ProviderMode.DIRECT
     max_cost_usd: (
         Annotated[str, Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,9})?$", description=_COST)] | UnsetType
     ) = UNSET
@@ -123,8 +123,8 @@ class JobRequest:
     schema: str
     provider: str | None
     reuse: bool
-    mode: Mode
-    caps: Caps
+    mode: ProviderMode
+    caps: JobCaps
     documents: Callable[[], AsyncIterator[Document]]
     digest: bytes
 
@@ -236,7 +236,7 @@ def _asked(
         provider=None if options.provider is UNSET else options.provider,
         reuse=reuse,
         mode=options.mode,
-        caps=Caps(
+        caps=JobCaps(
             max_cost_usd=max_cost_usd,
             max_tokens=None if options.max_tokens is UNSET else options.max_tokens,
         ),

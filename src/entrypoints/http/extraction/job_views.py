@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta, Struct
 
 from domain.extraction.jobs.items import ItemResult, ItemState
-from domain.extraction.jobs.model import Caps, ExtractionJob, JobStatus, Mode
+from domain.extraction.jobs.model import ExtractionJob, JobCaps, JobStatus, ProviderMode
 from domain.extraction.jobs.result_rows import record_of
 from entrypoints.http.extraction.extractions import EvidenceView, UsageView, WarningView
 from entrypoints.http.protocol.answers import Id, shown
@@ -86,7 +86,7 @@ class JobView(Struct):
     schema_version: int
     providers: list[str]
     reuse: bool
-    mode: Mode
+    mode: ProviderMode
     max_cost_usd: float | None
     max_tokens: int | None
     counts: CountsView
@@ -115,10 +115,10 @@ class CapsBody(Struct, forbid_unknown_fields=True):
     max_cost_usd: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     max_tokens: Annotated[int, Meta(ge=1, le=2**62)] | None = None
 
-    def caps(self) -> Caps:
+    def caps(self) -> JobCaps:
         """What the job may use."""
         cost = self.max_cost_usd
-        return Caps(
+        return JobCaps(
             max_cost_usd=None if cost is None else round(Decimal(str(cost)), 9),
             max_tokens=self.max_tokens,
         )
