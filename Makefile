@@ -8,7 +8,7 @@ export PYTHON
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help install dev up demo compare-sample test test-vllm check fmt lock bench clean
+.PHONY: help install dev up demo compare-sample test test-vllm check architecture fmt lock bench clean
 
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -23,10 +23,10 @@ up: install ## start everything on this machine: make up ARGS="--port 9443"
 	@exec $(BIN)/storekeeper up $(ARGS)
 
 demo: install ## walk all three jobs against a stack of its own; samples go to out/
-	@exec $(BIN)/storekeeper demo $(ARGS)
+	@exec $(BIN)/python -m demo walk $(ARGS)
 
 compare-sample: install ## compare the embedded model with regular expressions; the report goes to out/comparison/
-	@exec $(BIN)/python -m entrypoints.demo.comparison $(ARGS)
+	@exec $(BIN)/python -m demo compare-sample $(ARGS)
 
 test: dev ## run the tests, with coverage gates: make test ARGS="-k users"
 	@./scripts/test.sh $(ARGS)
@@ -40,6 +40,9 @@ check: dev ## formatting, lint, types, import contracts
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+architecture: dev ## draw the rooms and arrows of docs/explanation/architecture.md anew
+	@exec $(BIN)/python scripts/architecture.py
 
 fmt: dev ## format, and mend what lint can mend
 	$(BIN)/ruff format

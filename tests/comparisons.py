@@ -21,10 +21,10 @@ from domain.comparison.results import (
     Provenance,
     answers_by_key,
 )
-from domain.datasets.messages import messages
 from domain.extraction.calls import FailureKind, Usage
 from domain.extraction.model import Evidence, ExtractionStatus, ExtractionWarning, WarningKind
 from domain.extraction.schema import DEFAULT, Field, FieldType, Schema, Value
+from labelled_messages.messages import messages
 
 FIELDS = ("field_1", "field_2", "field_3")
 _SCRIPT = "document.title='owned'"

@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
+from domain.comparison.datasets.labels import BadLine, faults_between
+from domain.comparison.datasets.lines import line_of, text_of
+from domain.comparison.datasets.table import Heading, cells_of, columns_of
 from domain.comparison.model import LabelledText
-from domain.datasets.labels import BadLine, faults_between
-from domain.datasets.lines import line_of, text_of
-from domain.datasets.table import Heading, cells_of, columns_of
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import Schema
 from domain.strict_json import NotStrictJson

@@ -147,7 +147,11 @@ class Resampling(Protocol):
 
 
 class Statistics(Protocol):
-    """Exact tests and the bootstrap."""
+    """Exact tests and the bootstrap.
+
+    Raises (each method):
+        Unavailable: a library is not installed; says how to get it.
+    """
 
     @abstractmethod
     def mcnemar(self, only_first: int, only_second: int) -> float:

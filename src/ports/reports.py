@@ -76,5 +76,6 @@ class ChartRenderer(Protocol):
 
         Raises:
             ChartFailed: the specification is wrong, or its drawing takes too long.
+            Unavailable: the library that draws is not installed; says how to get it.
         """
         ...

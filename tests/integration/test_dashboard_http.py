@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -249,6 +250,16 @@ async def test_a_chart_that_cannot_be_drawn_leaves_the_page_and_says_so(
     answer = await client.get(f"/dashboard?{VIEW}")
     assert answer.status_code == 200
     assert "This chart could not be drawn" in answer.text
+    assert "gift card" in answer.text
+
+
+async def test_without_the_extra_for_charts_the_page_says_how_to_get_it(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    answer = await client.get(f"/dashboard?{VIEW}")
+    assert answer.status_code == 200
+    assert "pip install &#39;storekeeper[charts]&#39;. The table has the figures." in answer.text
     assert "gift card" in answer.text
 
 

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from adapters.llm.connections import ModelConfig, open_bare_model
+from adapters.llm.clients import ModelConfig
+from adapters.llm.connections import open_bare_model
 from adapters.llm.throttle import RateLimits, StatedRateLimits
 from domain.extraction.calls import FailureKind, ModelCallFailed, Usage
 from domain.extraction.prompting import build_prompt

@@ -13,7 +13,8 @@ from functools import partial
 import pytest
 from redis.asyncio import Redis
 
-from adapters.llm.connections import ModelConfig, open_language_models
+from adapters.llm.clients import ModelConfig
+from adapters.llm.connections import open_language_models
 from adapters.llm.record_validator import PydanticRecordValidator
 from domain.extraction.calls import FailureKind
 from domain.extraction.model import ExtractionResult, ExtractionStatus

@@ -16,7 +16,7 @@ from adapters.postgres.pool import Database
 from adapters.postgres.samples import PostgresSampleSink
 from domain.errors import EmailTaken
 from domain.records.users import UserDraft
-from domain.samples.service import SampleService
+from entrypoints.up.sample_data.loading import SampleService
 from tests.contracts.samples import SIZE, AppendableSamplesContract, SamplePlace, ignored
 from tests.integration.insights import emptied
 from tests.integration.records import records_in
@@ -134,10 +134,10 @@ async def test_a_filled_database_is_refused_and_appended_to_when_asked(
 
 async def test_files_need_no_database(tmp_path: Path) -> None:
     folder = tmp_path / "samples"
-    arguments = ("sample-data", *SMALL, "--texts", "5", "--out", str(folder))
+    arguments = ("sample-data", *SMALL, "--out", str(folder))
     code, _, _ = await command("postgresql://nobody@127.0.0.1:1/none", *arguments)
     assert code == 0
-    assert len(list(folder.iterdir())) == 4
+    assert len(list(folder.iterdir())) == 3
     code, _, err = await command("postgresql://nobody@127.0.0.1:1/none", *arguments)
     assert code == 1
     assert "users.csv" in err
@@ -146,7 +146,6 @@ async def test_files_need_no_database(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("sample-data", "--texts", "5"), 2, "name a folder with --out"),
         (("sample-data", "--append", "--out", "x"), 2, "--append is for a database"),
         (("sample-data", "--users", "0", "--out", "{folder}"), 1, "users must be at least 1"),
         (("insights", "run", "--date", "tomorrow"), 2, "does not match"),

@@ -10,10 +10,10 @@ from domain.comparison.baseline import read_order
 from domain.comparison.judgements import judge
 from domain.comparison.model import LabelledText
 from domain.comparison.results import ContestantAnswer
-from domain.datasets.messages import messages
-from domain.datasets.strata import Split, Stratum
 from domain.extraction.model import ExtractionStatus
 from domain.extraction.schema import ORDER_MESSAGE, Value
+from labelled_messages.messages import messages
+from labelled_messages.strata import Split, Stratum
 
 NAMES = ("customer", "product", "quantity")
 

@@ -319,7 +319,7 @@ def test_a_period_without_rows_says_so_and_how_to_send_some() -> None:
 
 def test_a_period_in_which_nothing_is_listed_says_why() -> None:
     found = overview([row("rare", 1, 2)])
-    charts = {"daily": [("wide", None)]}
+    charts = {"daily": [("wide", None, "why")]}
     names = overview_page(found, links(), PERIOD)
     html = str(page("overview.html", {**names, "links": links(), "charts": charts}).content)
     assert "No query was shown 20 times." in html
@@ -344,6 +344,6 @@ def test_a_query_without_figures_says_why(impressions: int | None, said: str) ->
     found = asyncio.run(MemorySearchAnalyser(rows).history("rug", PERIOD))
     here = links(query="rug")
     names = query_page(found, here, PERIOD)
-    charts = {"history": [("wide", None)]}
+    charts = {"history": [("wide", None, "why")]}
     html = str(page("query.html", {**names, "links": here, "charts": charts}).content)
     assert said in html

@@ -18,8 +18,8 @@ from ports.extraction_jobs import ClaimedBatch
 from tests.fakes.extraction_jobs import MemoryExtractionQueue
 from tests.fakes.provider_batches import MemoryProviderBatches
 from tests.fakes.tables import RecordTables
-from tests.unit.test_batch_desk import PACE, Bench
-from tests.unit.test_extraction_runner import CountingModel, Shop, shop
+from tests.unit.test_batch_processor import OPTIONS, Bench
+from tests.unit.test_extraction_worker import CountingModel, Shop, shop
 
 __all__ = ["shop"]
 
@@ -132,7 +132,7 @@ class OddBatches(MemoryProviderBatches):
 
 
 async def run_until_seen(bench: Bench, processor: OddDesk, batches: OddBatches, count: int) -> None:
-    options = replace(PACE, documents=1, lease_s=0.03, poll_s=0.01)
+    options = replace(OPTIONS, documents=1, lease_s=0.03, poll_s=0.01)
     runner = BatchWorker(batches=batches, processor=processor, new_id=uuid4, options=options)
     stop = asyncio.Event()
     task = asyncio.create_task(runner.run(stop))
@@ -168,7 +168,7 @@ async def test_a_runner_of_batches_ends_with_the_defect_that_broke_its_looking()
     bench = Bench()
     batches = OddBatches(bench.tables)
     batches.broken = True
-    runner = BatchWorker(batches=batches, processor=OddDesk(None), new_id=uuid4, options=PACE)
+    runner = BatchWorker(batches=batches, processor=OddDesk(None), new_id=uuid4, options=OPTIONS)
     with pytest.raises(ZeroDivisionError):
         await asyncio.wait_for(runner.run(asyncio.Event()), 10)
 
@@ -177,7 +177,7 @@ async def test_a_stopped_runner_leaves_a_batch_that_does_not_end_to_the_next() -
     bench = Bench()
     await bench.job(1)
     processor = OddDesk(None)
-    options = replace(PACE, lease_s=0.03, poll_s=0.01)
+    options = replace(OPTIONS, lease_s=0.03, poll_s=0.01)
     runner = BatchWorker(batches=bench.batches, processor=processor, new_id=uuid4, options=options)
     stop = asyncio.Event()
     task = asyncio.create_task(runner.run(stop))

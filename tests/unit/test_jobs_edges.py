@@ -27,7 +27,7 @@ from ports.language_models import Prompt
 from tests.fakes.extraction_jobs import MemoryExtractionQueue
 from tests.fakes.language_models import ScriptedLanguageModel
 from tests.fakes.tables import RecordTables
-from tests.unit.test_batch_desk import ASSIGNMENT, Bench, Refusing, answer
+from tests.unit.test_batch_processor import ASSIGNMENT, Bench, Refusing, answer
 
 
 class FaultyQueue(MemoryExtractionQueue):
@@ -138,7 +138,7 @@ async def test_a_writer_ends_when_nothing_can_be_stored(
 
 async def test_a_submission_of_unknown_end_is_tried_again_later(bench: Bench) -> None:
     await bench.job(3)
-    away = bench.a_desk(provider=Refusing(kind=FailureKind.SERVER_ERROR, say=answer))
+    away = bench.a_processor(provider=Refusing(kind=FailureKind.SERVER_ERROR, say=answer))
     assert await away.advance(await bench.opened()) == 77
     [row] = bench.tables.batches.values()
     assert row.unsure_since is not None
@@ -147,7 +147,7 @@ async def test_a_submission_of_unknown_end_is_tried_again_later(bench: Bench) ->
 async def test_a_batched_result_that_cannot_be_stored_fails_alone(bench: Bench) -> None:
     job_id = await bench.job(1)
     queue = FaultyQueue(bench.tables, UnicodeError(), results=True)
-    await bench.look(bench.a_desk(queue=queue))
+    await bench.look(bench.a_processor(queue=queue))
     [result] = await bench.results(job_id)
     assert result.state is ItemState.FAILED
     assert result.reason is not None
@@ -178,7 +178,7 @@ async def test_a_batched_text_that_breaks_the_reader_keeps_the_call_that_was_pai
     bench.said[0] = "no record"
     bench.direct = ScriptedLanguageModel(otherwise=broken)
     queue = None if stored else FaultyQueue(bench.tables, UnicodeError())
-    processor = bench.a_desk(queue=queue)
+    processor = bench.a_processor(queue=queue)
     job_id = await bench.job(1)
     await processor.advance(await bench.opened())
     bench.clock.advance(timedelta(seconds=61))

@@ -8,16 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.comparison.model import LabelledText
 from domain.comparison.report_builder import dataset_hash
-from domain.datasets.messages import messages
 from domain.errors import InvalidInput
-from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Field, FieldType, Schema, Value
-from entrypoints.cli.dataset import command
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema, Value
 from entrypoints.document_lines import check_lines
 from entrypoints.labelled_texts import (
     FORMATS,
@@ -25,6 +22,7 @@ from entrypoints.labelled_texts import (
     read_labelled_texts,
     write_labelled_texts,
 )
+from labelled_messages.messages import messages
 
 KINDS: Mapping[str, Field] = {
     field.name: field
@@ -331,42 +329,3 @@ def test_a_cell_that_is_no_answer_for_its_field_says_what_is(
 def test_the_ending_tells_the_format() -> None:
     endings = ("a.CSV", "a.csv.gz", "a.ndjson", "a.jsonl", "a", "a.csv.x")
     assert [format_of(Path(name)) for name in endings] == ["csv"] * 2 + ["ndjson"] * 4
-
-
-@pytest.mark.parametrize(
-    ("options", "form", "schema"),
-    [
-        ([], "ndjson", ORDER_MESSAGE),
-        (["--schema", "default", "--split", "dev", "--format", "csv"], "csv", DEFAULT),
-    ],
-)
-def test_the_command_writes_a_file_and_says_what_is_in_it(
-    tmp_path: Path, options: list[str], form: str, schema: Schema
-) -> None:
-    out = tmp_path / "texts"
-    arguments = ["messages", "--n", "30", "--seed", "2", "--out", str(out), *options]
-    result = CliRunner().invoke(command, arguments)
-    assert result.exit_code == 0, result.output
-    with out.open("rb") as file:
-        texts = read_labelled_texts(file, schema, form=form)
-    split = "dev" if options else None
-    expected = [
-        text for text in messages(30, seed=2, schema=schema.name) if split in (None, text.split)
-    ]
-    assert texts == expected
-    assert f"{len(texts)} texts, SHA-256 {dataset_hash(texts)}" in result.stdout
-    assert [path.name for path in tmp_path.iterdir()] == ["texts"]
-
-
-def test_the_command_says_where_it_cannot_write(tmp_path: Path) -> None:
-    arguments = ["messages", "--n", "2", "--out", str(tmp_path / "no" / "texts")]
-    result = CliRunner().invoke(command, arguments)
-    assert result.exit_code == 1
-    assert "No such file or directory" in result.stderr
-
-
-def test_the_sample_in_the_docs_is_what_the_command_makes() -> None:
-    sample = Path(__file__).parents[2] / "docs/samples/comparison/messages-sample.ndjson"
-    content = written(list(messages(20, seed=7)), ORDER_MESSAGE, "ndjson")
-    assert sample.read_bytes() == content
-    assert len(content) < 40_000

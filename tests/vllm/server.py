@@ -14,7 +14,7 @@ import httpx2
 
 from adapters.embedded.installation import free_port
 from adapters.embedded.process import ChildProcess, Command
-from adapters.llm.connections import ModelConfig
+from adapters.llm.clients import ModelConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-vllm" / "bin" / "python"

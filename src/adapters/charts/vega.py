@@ -11,11 +11,12 @@ from asyncio.subprocess import PIPE, Process
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import Any, Final
 
 from adapters.charts.drawing import PLACEHOLDER_ORIGIN
 from adapters.charts.theme import stylesheet
-from domain.errors import ChartFailed
+from domain.errors import ChartFailed, Unavailable
 from ports.reports import Chart, ChartRenderer
 
 _DEADLINE_S: Final = 15.0
@@ -41,8 +42,21 @@ class VegaChartRenderer(ChartRenderer):
         """See the port."""
         return stylesheet()
 
+    def check(self) -> None:
+        """Whether charts can be drawn here.
+
+        Raises:
+            Unavailable: the library that draws is not installed; says how to get it.
+        """
+        if find_spec("vl_convert") is None:
+            raise Unavailable(
+                "Charts need a library that is not installed here:"
+                " pip install 'storekeeper[charts]'."
+            )
+
     async def render(self, chart: Chart) -> str:
         """See the port."""
+        self.check()
         asked = {"spec": _storable(chart.spec), "label": _storable(chart.label)}
         line = json.dumps(asked).encode()
         async with self._turn:

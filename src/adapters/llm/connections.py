@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from redis.asyncio import Redis
 
@@ -26,7 +26,7 @@ from ports.language_models import (
     Prompt,
 )
 
-__all__ = ["ModelConfig", "open_bare_model", "open_language_models", "profile_of"]
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -54,7 +54,10 @@ async def open_language_models(
             models[config.name or config.provider] = ResilientLanguageModel(
                 OnDemandLanguageModel(
                     _profile(config),
-                    partial(_entered, stack, config, call_timeout_s, concurrency, stated),
+                    _once(
+                        stack,
+                        partial(open_bare_model, config, call_timeout_s, concurrency, stated),
+                    ),
                 ),
                 lane=lane_of(config),
                 throttle=throttle,
@@ -75,18 +78,6 @@ def open_bare_model(
     """One model that makes one call an answer: unpaced, never tried again."""
     opened = _open_gemini if config.provider == "gemini" else _open_openai_protocol
     return opened(config, call_timeout_s, concurrency, stated)
-
-
-async def _entered(
-    stack: AsyncExitStack,
-    config: ModelConfig,
-    call_timeout_s: float,
-    concurrency: int,
-    stated: StatedRateLimits,
-) -> LanguageModel:
-    """A bare model that `stack` closes."""
-    bare = open_bare_model(config, call_timeout_s, concurrency, stated)
-    return await stack.enter_async_context(bare)
 
 
 def _profile(config: ModelConfig) -> ModelProfile:
@@ -128,16 +119,14 @@ class OnDemandLanguageModel(LanguageModel):
 
     Args:
         profile: what the other model's profile will be.
-        open_: makes it; called once, and again only if it failed.
+        opened: makes it, once.
     """
 
     def __init__(
-        self, profile: ModelProfile, open_: Callable[[], Awaitable[LanguageModel]]
+        self, profile: ModelProfile, opened: Callable[[], Awaitable[LanguageModel]]
     ) -> None:
         self._profile = profile
-        self._open = open_
-        self._opening = asyncio.Lock()
-        self._inner: LanguageModel | None = None
+        self._opened = opened
 
     @property
     def profile(self) -> ModelProfile:
@@ -146,11 +135,7 @@ class OnDemandLanguageModel(LanguageModel):
 
     async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
         """See the port."""
-        if self._inner is None:
-            async with self._opening:
-                if self._inner is None:
-                    self._inner = await self._open()
-        return await self._inner.complete(prompt, budget)
+        return await (await self._opened()).complete(prompt, budget)
 
 
 OpenBatchModel: TypeAlias = Callable[[], Awaitable[BatchLanguageModel]]
@@ -170,7 +155,7 @@ async def open_batch_models(
     """
     async with AsyncExitStack() as stack:
         yield {
-            config.provider: _once(stack, config, call_timeout_s)
+            config.provider: _once(stack, partial(_OPENED[config.provider], config, call_timeout_s))
             for config in configs
             if config.provider in _OPENED
         }
@@ -207,15 +192,18 @@ async def _open_gemini_batches(
 _OPENED: Final = {"openai": _open_openai_batches, "gemini": _open_gemini_batches}
 
 
-def _once(stack: AsyncExitStack, config: ModelConfig, call_timeout_s: float) -> OpenBatchModel:
-    opening = asyncio.Lock()
-    opened: list[BatchLanguageModel] = []
+def _once(
+    stack: AsyncExitStack, context: Callable[[], AbstractAsyncContextManager[T]]
+) -> Callable[[], Awaitable[T]]:
+    """Enters a context at the first call, and again only if that failed; `stack` leaves it."""
+    entering = asyncio.Lock()
+    entered: list[T] = []
 
-    async def open_() -> BatchLanguageModel:
-        async with opening:
-            if not opened:
-                context = _OPENED[config.provider](config, call_timeout_s)
-                opened.append(await stack.enter_async_context(context))
-        return opened[0]
+    async def enter() -> T:
+        if not entered:
+            async with entering:
+                if not entered:
+                    entered.append(await stack.enter_async_context(context()))
+        return entered[0]
 
-    return open_
+    return enter

@@ -1,18 +1,23 @@
-"""Sample data into PostgreSQL, by COPY."""
+"""Sample data into PostgreSQL, by COPY.
+
+Keeps what `SampleSink` of the entrypoint `up` asks for, which an adapter cannot import.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from adapters.postgres.pool import Connection, Database
-from domain.comparison.model import LabelledText
-from domain.samples.model import ClickRow, OrderRow, UserRow
-from ports.sample_sink import SampleSink, SampleWriter
 
 _TABLES: Final = ("users", "orders", "search_clicks")
+_USER_COLUMNS: Final = ("id", "name", "email", "created_at")
+_ORDER_COLUMNS: Final = ("user_id", "product_name", "quantity", "order_date")
+_CLICK_COLUMNS: Final = (
+    *("search_query", "clicks", "impressions", "click_through_rate", "search_date"),
+)
 _COPY_TIMEOUT_S: Final = 24 * 3600.0
 # Ids that other programs gave by hand are skipped too. The lock keeps inserts out until the end.
 _RESERVE: Final = """
@@ -24,26 +29,26 @@ FROM pg_get_serial_sequence('users', 'id') AS sequence
 """
 
 
-class PostgresSampleSink(SampleSink):
+class PostgresSampleSink:
     """The tables of the shop."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def occupied(self) -> Sequence[str]:
-        """Tables that hold rows; see the port."""
+        """Tables that hold rows; see `SampleSink`."""
         return [
             table
             for table in _TABLES
             if await self._database.fetchval(f"SELECT EXISTS (SELECT FROM {table})")  # noqa: S608
         ]
 
-    def open(self) -> AbstractAsyncContextManager[SampleWriter]:
-        """A writer in one transaction; see the port."""
+    def open(self) -> AbstractAsyncContextManager[_CopyWriter]:
+        """A writer in one transaction; see `SampleSink`."""
         return self._open()
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[SampleWriter]:
+    async def _open(self) -> AsyncIterator[_CopyWriter]:
         async with self._database.transaction() as connection:
             await connection.execute("SET LOCAL statement_timeout = 0")
             await connection.execute("SET LOCAL lock_timeout = '10s'")
@@ -53,31 +58,28 @@ class PostgresSampleSink(SampleSink):
                 await connection.execute(f"ANALYZE {table}", timeout=_COPY_TIMEOUT_S)
 
 
-class _CopyWriter(SampleWriter):
+class _CopyWriter:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def reserve_user_ids(self, count: int) -> int:
-        """See the port."""
+        """See `SampleWriter`."""
         await self._connection.execute("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
         return int(await self._connection.fetchval(_RESERVE, count))
 
-    async def write_users(self, rows: Iterable[UserRow]) -> None:
-        """See the port."""
-        plain = ((*row[:3], _naive(row.created_at)) for row in rows)
-        await self._copy("users", UserRow._fields, plain)
+    async def write_users(self, rows: Iterable[tuple[int, str, str, datetime]]) -> None:
+        """See `SampleWriter`."""
+        plain = ((*row[:3], _naive(row[3])) for row in rows)
+        await self._copy("users", _USER_COLUMNS, plain)
 
-    async def write_orders(self, rows: Iterable[OrderRow]) -> None:
-        """See the port."""
-        plain = ((*row[:3], _naive(row.order_date)) for row in rows)
-        await self._copy("orders", OrderRow._fields, plain)
+    async def write_orders(self, rows: Iterable[tuple[int, str, int, datetime]]) -> None:
+        """See `SampleWriter`."""
+        plain = ((*row[:3], _naive(row[3])) for row in rows)
+        await self._copy("orders", _ORDER_COLUMNS, plain)
 
-    async def write_clicks(self, rows: Iterable[ClickRow]) -> None:
-        """See the port."""
-        await self._copy("search_clicks", ClickRow._fields, iter(rows))
-
-    async def write_texts(self, rows: Iterable[LabelledText]) -> None:
-        """Nothing: no table holds messages."""
+    async def write_clicks(self, rows: Iterable[tuple[str, int, int, float | None, date]]) -> None:
+        """See `SampleWriter`."""
+        await self._copy("search_clicks", _CLICK_COLUMNS, iter(rows))
 
     async def _copy(
         self, table: str, columns: Sequence[str], rows: Iterator[tuple[Any, ...]]

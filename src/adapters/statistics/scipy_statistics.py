@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
+from domain.errors import Unavailable
 from ports.comparison import Column, Ratio, Resampling, Statistics
 
 if TYPE_CHECKING:
@@ -20,8 +22,21 @@ _LOWER_TAIL: Final = 0.025
 class ScipyStatistics(Statistics):
     """Exact tests by `scipy.stats`, the bootstrap by matrices."""
 
+    def check(self) -> None:
+        """Whether there are statistics here.
+
+        Raises:
+            Unavailable: the libraries are not installed; says how to get them.
+        """
+        if any(find_spec(name) is None for name in ("scipy", "numpy")):
+            raise Unavailable(
+                "The statistics of a comparison need a library that is not installed here:"
+                " pip install 'storekeeper[statistics]'."
+            )
+
     def mcnemar(self, only_first: int, only_second: int) -> float:
         """See the port."""
+        self.check()
         from scipy import stats  # noqa: PLC0415
 
         discordant = only_first + only_second
@@ -31,6 +46,7 @@ class ScipyStatistics(Statistics):
 
     def upper_bound(self, count: int, total: int) -> float:
         """See the port."""
+        self.check()
         from scipy import stats  # noqa: PLC0415
 
         # `less` bounds from above alone.
@@ -46,6 +62,7 @@ class ScipyStatistics(Statistics):
         seed: int,
     ) -> Resampling:
         """See the port."""
+        self.check()
         import numpy as np  # noqa: PLC0415
         from scipy import stats  # noqa: PLC0415
 

@@ -34,6 +34,7 @@ from entrypoints.comparison.reporting import ReportFiles, write_reports
 from entrypoints.container.comparison import (
     ContestantOptions,
     FileComparisonLog,
+    check_reports,
     now,
     open_extractors,
     read_results,
@@ -207,6 +208,7 @@ def _refuse_what_is_asked_already() -> None:
 
 async def _run(options: CompareOptions) -> int:
     """The exit code."""
+    check_reports(options.files.reports)
     settings = settings_or_exit(ModelSettings)
     schema = await find_schema(options.schema)
     texts = _texts_of(options.dataset, schema)
@@ -264,6 +266,7 @@ async def _replayed(
     file: Path, names: Sequence[str] | None, files: ReportFiles, contestants: ContestantOptions
 ) -> int:
     """The exit code."""
+    check_reports(files.reports)
     results = read_results(file)
     known = [each.name for each in results.spec.contestants]
     unknown = [name for name in (*(names or ()), *contestants.simulated) if name not in known]

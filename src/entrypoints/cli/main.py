@@ -15,7 +15,6 @@ _COMMANDS: Final = {
     "worker": ("entrypoints.cli.worker", "Run the jobs of the queue."),
     "extract": ("entrypoints.cli.extract", "Turn texts into records."),
     "compare": ("entrypoints.cli.compare", "Compare providers on the same texts."),
-    "dataset": ("entrypoints.cli.dataset", "Make texts with right answers, to compare on."),
     "providers": (
         "entrypoints.cli.providers",
         "See what holds calls to providers back, and let them through.",
@@ -31,7 +30,6 @@ _COMMANDS: Final = {
         "entrypoints.cli.db",
         "Migrate the database, see how it stands, back it up, restore it.",
     ),
-    "demo": ("entrypoints.cli.demo", "Walk through all three jobs on a stack of its own."),
     "doctor": ("entrypoints.cli.doctor", "Check everything, and say what to do."),
 }
 """Name to module and summary; the module holds the command as `command`."""

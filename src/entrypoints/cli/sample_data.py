@@ -15,19 +15,17 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from domain.samples.model import SampleSize
-from domain.samples.searches import DAYS
-from domain.samples.service import SampleService
 from entrypoints.cli.running import or_exit, over_container
 from entrypoints.container.commands import sample_files, today
 from entrypoints.container.services import Container
+from entrypoints.up.sample_data.loading import SampleService
+from entrypoints.up.sample_data.rows import DAYS, SampleSize
 
 
 @click.command("sample-data")
 @click.option("--users", default=1_000, show_default=True, help="People.")
 @click.option("--orders", default=5_000, show_default=True, help="Orders, over two years.")
 @click.option("--clicks", default=50_000, show_default=True, help="Rows of searches, over 90 days.")
-@click.option("--texts", default=0, show_default=True, help="Messages with answers; need --out.")
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same rows.")
 @click.option(
     "--until",
@@ -38,14 +36,13 @@ from entrypoints.container.services import Container
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write CSV and NDJSON files into this folder, not into the database.",
+    help="Write CSV files into this folder, not into the database.",
 )
 def command(
     *,
     users: int,
     orders: int,
     clicks: int,
-    texts: int,
     seed: int,
     until: datetime | None,
     append: bool,
@@ -56,8 +53,6 @@ def command(
     Goes into empty tables only, unless --append is given, and all of it or nothing. Then the
     search insights of its days are computed.
     """
-    if texts and out is None:
-        raise click.UsageError("no table holds messages: name a folder with --out for --texts")
     if append and out is not None:
         raise click.UsageError("--append is for a database; --out makes new files")
 
@@ -66,7 +61,6 @@ def command(
             users=users,
             orders=orders,
             clicks=clicks,
-            texts=texts,
             seed=seed,
             until=until.date() if until else today(),
         )
@@ -100,7 +94,6 @@ async def _fill(service: SampleService, size: SampleSize, *, append: bool) -> No
         "users": size.users,
         "orders": size.orders,
         "clicks": size.clicks,
-        "texts": size.texts,
     }
     with Progress(
         TextColumn("{task.description:<7}"),

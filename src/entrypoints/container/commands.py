@@ -12,7 +12,6 @@ from adapters.embedded.postgres import client_programs
 from adapters.files.click_columns import ClickColumns
 from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from adapters.files.csv_rows import CsvTable
-from adapters.files.samples import FileSampleSink
 from adapters.files.text_files import TextFile, UnreadableRow, open_text_file, unpack_text_file
 from adapters.postgres.contents import DatabaseContents, DumpError, read_contents
 from adapters.postgres.dumps import Programs
@@ -25,7 +24,7 @@ from adapters.postgres.migrations import status as migration_status
 from adapters.system.clock import SystemClock
 from domain.errors import Unavailable
 from domain.extraction.schema import BUILT_IN
-from domain.samples.service import SampleService
+from entrypoints.up.sample_data.loading import FileSampleSink, SampleService
 
 __all__ = [
     "ClickColumns",

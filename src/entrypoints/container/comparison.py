@@ -11,10 +11,11 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from adapters.charts.vega import open_chart_renderer
+from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.files.comparison_log import FileComparisonLog, read_results
-from adapters.llm.clients import load_sdk
-from adapters.llm.connections import ModelConfig, open_language_models, profile_of
+from adapters.llm.capabilities import profile_of
+from adapters.llm.clients import ModelConfig, load_sdk
+from adapters.llm.connections import open_language_models
 from adapters.llm.health import is_simulation
 from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.reports.comparison.data import CsvComparison, JsonComparison
@@ -45,6 +46,7 @@ __all__ = [
     "ContestantOptions",
     "FileComparisonLog",
     "ScipyStatistics",
+    "check_reports",
     "comparison_writers",
     "now",
     "open_extractors",
@@ -129,6 +131,20 @@ async def open_extractors(
                 ModelExtractor(service, contestant, schema=schema, deadline_s=deadline_s)
             )
         yield extractors
+
+
+def check_reports(forms: Collection[str]) -> None:
+    """See that a report can be made here, before anything is asked for it.
+
+    Args:
+        forms: the endings of its files.
+
+    Raises:
+        Unavailable: a library is not installed; says how to get it.
+    """
+    ScipyStatistics().check()
+    if ".html" in forms:
+        VegaChartRenderer().check()
 
 
 @asynccontextmanager

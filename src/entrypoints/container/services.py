@@ -91,7 +91,6 @@ from domain.insights.retention import ClickRetentionService
 from domain.insights.scheduled_runs import Schedule
 from domain.insights.service import InsightService
 from domain.records.service import OrderService, UserService
-from domain.samples.service import SampleService
 from entrypoints.container.comparison import comparison_writers
 from entrypoints.container.models import document_deadline_s, model_configs, stand_in_probe
 from entrypoints.prices import read_prices
@@ -102,6 +101,7 @@ from entrypoints.settings import (
     StoreSettings,
     WorkerSettings,
 )
+from entrypoints.up.sample_data.loading import SampleService
 from ports.health import HealthCheck
 from ports.language_models import LanguageModel
 

@@ -10,7 +10,8 @@ from typing import cast
 
 from redis.asyncio import Redis
 
-from adapters.llm.connections import ModelConfig, open_language_models
+from adapters.llm.clients import ModelConfig
+from adapters.llm.connections import open_language_models
 from adapters.llm.record_validator import PydanticRecordValidator
 from domain.extraction.calls import PriceTable
 from domain.extraction.schema import ORDER_MESSAGE

@@ -17,7 +17,7 @@ from typing import Any, Final
 import click
 import numpy as np
 
-from domain.samples.catalogue import PRODUCTS
+from entrypoints.up.sample_data.catalogue import PRODUCTS
 
 COLUMNS: Final = (
     "search_query",

@@ -12,10 +12,10 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET
 
+from domain.comparison.datasets.labels import BadLine, faults_between
+from domain.comparison.datasets.lines import text_of
 from domain.comparison.jobs import ComparisonJobService
 from domain.comparison.model import ComparisonId, LabelledText
-from domain.datasets.labels import BadLine, faults_between
-from domain.datasets.lines import text_of
 from domain.errors import (
     ChartFailed,
     Conflict,

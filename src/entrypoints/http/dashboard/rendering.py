@@ -15,7 +15,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from markupsafe import Markup
 
-from domain.errors import AppError, ChartFailed
+from domain.errors import AppError, ChartFailed, Unavailable
 from entrypoints.http.dashboard import figures
 from entrypoints.http.dashboard.charts import ChartSlot
 from entrypoints.http.protocol.problems import Problem, on_app_error, on_http_error, on_unexpected
@@ -30,8 +30,11 @@ POLICY: Final = (
 )
 MEDIA_TYPES: Final = {"dashboard.css": "text/css", "dashboard.js": "text/javascript"}
 
-DrawnChart = Sequence[tuple[str, Markup | None]]
-"""A chart in each of its places; None where it could not be drawn."""
+DrawnChart = Sequence[tuple[str, Markup | None, str]]
+"""A chart in each of its slots; None where it could not be drawn, and then why."""
+_FAILED: Final = (
+    "This chart could not be drawn; the table has its figures. The server’s log holds the cause."  # noqa: RUF001
+)
 
 
 def page(template: str, names: Mapping[str, Any], *, status: int = 200) -> Response[str]:
@@ -48,15 +51,18 @@ async def drawn(
     renderer: ChartRenderer, chart_for: Callable[[ChartSlot], Chart], slots: Sequence[ChartSlot]
 ) -> DrawnChart:
     """A chart for each slot. One that fails leaves the page as it is, but for a note there."""
-    found: list[tuple[str, Markup | None]] = []
+    found: list[tuple[str, Markup | None, str]] = []
     for slot in slots:
         try:
             svg = await renderer.render(chart_for(slot))
         except ChartFailed as error:
             _log.error("no chart: %s", error, exc_info=error.__cause__)
-            found.append((slot.name, None))
+            found.append((slot.name, None, _FAILED))
+        except Unavailable as error:
+            found.append((slot.name, None, f"{error} The table has the figures."))
         else:
-            found.append((slot.name, Markup(svg)))  # noqa: S704 (the port makes it fit for a page)
+            picture = Markup(svg)  # noqa: S704 (the port makes it fit for a page)
+            found.append((slot.name, picture, ""))
     return found
 
 

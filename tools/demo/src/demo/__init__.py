@@ -1,0 +1,1 @@
+"""Demonstrations over a stack of their own."""

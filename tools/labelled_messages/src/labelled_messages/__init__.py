@@ -1,0 +1,1 @@
+"""Customers' messages with the orders in them, and where each value stands."""
