@@ -13,6 +13,8 @@ fi
 processes=$(getconf _NPROCESSORS_ONLN)
 [ "$processes" -ge 2 ] || processes=2
 [ "$processes" -le 4 ] || processes=4
+# The tests start some hundred processes, and each would compile every module anew.
+unset PYTHONDONTWRITEBYTECODE
 python -m coverage erase
 python -m pytest -n "$processes" --dist loadfile --cov --cov-report=
 missed=0

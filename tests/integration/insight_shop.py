@@ -37,7 +37,7 @@ from tests.contracts.insights import row
 from tests.fakes.insights import MemorySearchInsightRepository
 from tests.integration.insights import write_rows
 
-PATIENCE_S: Final = 60
+PATIENCE_S: Final = 180
 _FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 _WORDS: Final = ("oak chair", "Lamp", "lamp ", "wool blanket", "stool", "vase", "rug")
 

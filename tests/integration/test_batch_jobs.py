@@ -84,7 +84,7 @@ async def working(settings: Settings) -> AsyncIterator[None]:
 async def until(
     api: httpx2.AsyncClient, path: str, fits: Callable[[dict[str, Any]], bool]
 ) -> dict[str, Any]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             job: dict[str, Any] = (await api.get(path)).json()
             if fits(job):
@@ -173,7 +173,7 @@ async def test_a_cancelled_job_cancels_what_is_at_the_provider(
         async with working(settings):
             await until(api, path, lambda job: job["counts"]["running"] == 3)
             token = None
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(180):
                 while token is None:
                     await asyncio.sleep(0.05)
                     token = await container.database().fetchval(
@@ -183,7 +183,7 @@ async def test_a_cancelled_job_cancels_what_is_at_the_provider(
             await until(api, path, lambda job: job["counts"]["cancelled"] == 3)
         batch_id = await model.find(str(token))
         assert batch_id is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(180):
             while not (status := await model.status(batch_id)).ended:
                 await asyncio.sleep(0.05)
     assert status.failure is not None
@@ -314,7 +314,7 @@ async def test_a_worker_killed_at_any_moment_repeats_no_batch_and_loses_nothing(
     path = await created(api, 50)
     async with open_container(settings) as container:
         database = container.database()
-        async with worker_process(settings, fake, log) as process, asyncio.timeout(60):
+        async with worker_process(settings, fake, log) as process, asyncio.timeout(180):
             while not await database.fetchval(MOMENTS[moment]):
                 await asyncio.sleep(0.001)
             process.kill()
@@ -325,7 +325,7 @@ async def test_a_worker_killed_at_any_moment_repeats_no_batch_and_loses_nothing(
                 await exits.enter_async_context(worker_process(settings, fake, log))
             job = await until(api, path, completed)
             # The job is completed with its last item; a worker closes the batches after that.
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(180):
                 while await database.fetchval("SELECT count(closed_at) FROM provider_batches") < 3:
                     await asyncio.sleep(0.05)
         assert 1 <= before <= 3

@@ -95,7 +95,7 @@ async def working(settings: Settings) -> AsyncIterator[None]:
 
 
 async def completed(api: httpx2.AsyncClient, path: str) -> dict[str, Any]:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(300):
         while True:
             found: dict[str, Any] = (await api.get(path)).json()
             if found["status"] == "completed":

@@ -210,7 +210,7 @@ async def test_when_no_connection_is_free_in_time_the_request_is_told_to_come_ag
 
 
 async def until(connection: asyncpg.Connection, condition: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(180):
         while not await connection.fetchval(condition):
             await asyncio.sleep(0.01)
 

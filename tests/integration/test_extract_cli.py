@@ -25,7 +25,7 @@ from fake_provider.testing import FakeInThread, running_fake
 from tests.contracts.extraction_jobs import JobStore
 from tests.integration.extraction_jobs import jobs_database, jobs_in
 
-_PATIENCE_S = 40
+_PATIENCE_S = 180
 
 
 def text_of(number: int) -> str:

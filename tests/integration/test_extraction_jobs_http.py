@@ -89,7 +89,7 @@ async def working(settings: Settings) -> AsyncIterator[None]:
 async def until(
     api: httpx2.AsyncClient, path: str, fits: Callable[[dict[str, Any]], bool]
 ) -> dict[str, Any]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(180):
         while True:
             job: dict[str, Any] = (await api.get(path)).json()
             if fits(job):

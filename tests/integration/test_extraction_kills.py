@@ -35,7 +35,7 @@ from ports.server_process import ServerProcess
 from tests.contracts.extraction_jobs import JobStore
 from tests.integration.extraction_jobs import jobs_in
 
-_PATIENCE_S = 60
+_PATIENCE_S = 180
 _COUNT = 240
 _CONCURRENCY = 8
 _LATENCY_S = 0.1

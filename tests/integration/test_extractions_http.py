@@ -289,7 +289,7 @@ async def test_a_client_that_leaves_ends_the_providers_work(
     fake.script(Fault(kind="ok", delay_s=15))
     with pytest.raises(httpx2.TimeoutException):
         await api.post("/extractions", json={"text": TEXT}, timeout=0.7)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(fake.entries) == before or fake.entries[-1].done_s is None:
             await asyncio.sleep(0.05)
     last = fake.entries[-1]

@@ -19,7 +19,7 @@ import pytest
 from entrypoints.logs import TextFormat
 from tests.integration.api import serving, settings_for
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 _numbers = count(1)
 
 

@@ -24,7 +24,7 @@ from tests.integration.insights import emptied
 # arq closes its connection by redis-py's old name for it.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")
 
-_PATIENCE_S = 30
+_PATIENCE_S = 180
 
 
 @pytest.fixture

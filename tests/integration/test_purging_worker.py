@@ -13,7 +13,7 @@ from tests.integration.api import settings_for
 # arq closes its connection by redis-py's old name for it.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")
 
-_PATIENCE_S = 60
+_PATIENCE_S = 180
 
 
 async def test_the_worker_forgets_answers_that_are_too_old_to_be_replayed_and_no_others(

@@ -49,7 +49,7 @@ async def running(bench: Bench, batches: ProviderBatches | None = None) -> Async
     finally:
         wake.cancel()
         stop.set()
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, 120)
 
 
 async def waking(runner: BatchWorker) -> None:
@@ -59,7 +59,7 @@ async def waking(runner: BatchWorker) -> None:
 
 
 async def until_completed(bench: Bench, job_id: JobId) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while (await bench.seen(job_id)).status is not JobStatus.COMPLETED:
             await asyncio.sleep(0.01)
 
@@ -77,7 +77,7 @@ async def test_what_a_stopped_runner_left_is_brought_to_its_end_by_the_next() ->
     bench = Bench()
     bench.provider.ending = None
     job_id = await bench.job(30)
-    async with running(bench), asyncio.timeout(20):
+    async with running(bench), asyncio.timeout(120):
         while len(bench.provider.batches) < 3:
             await asyncio.sleep(0.01)
     assert (await bench.seen(job_id)).counts.running == 30

@@ -161,7 +161,7 @@ class Shop:
     async def until_job(
         self, job_id: JobId, fits: Callable[[ExtractionJob], bool]
     ) -> ExtractionJob:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while not fits(job := await self.store.jobs.get(job_id)):
                 await asyncio.sleep(0.002)
         return job

@@ -60,7 +60,7 @@ class AwayQueue(MemoryExtractionQueue):
         await MemoryExtractionQueue.retire(self, worker)
 
     async def until_asked(self, question: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while question not in self.asked:
                 await asyncio.sleep(0.002)
 
@@ -136,7 +136,7 @@ async def run_until_seen(bench: Bench, processor: OddDesk, batches: OddBatches, 
     runner = BatchWorker(batches=batches, processor=processor, new_id=uuid4, options=options)
     stop = asyncio.Event()
     task = asyncio.create_task(runner.run(stop))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while len(processor.seen) < count or (processor.fault is None and batches.renewals < 2):
             await asyncio.sleep(0.002)
         await asyncio.sleep(0.02)
@@ -183,6 +183,6 @@ async def test_a_stopped_runner_leaves_a_batch_that_does_not_end_to_the_next() -
     task = asyncio.create_task(runner.run(stop))
     await asyncio.sleep(0.1)
     stop.set()
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, 120)
     [batch_id] = processor.seen
     assert not bench.tables.batches[batch_id].closed

@@ -5,11 +5,9 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Struct
 
 from domain.errors import InvalidInput
-from entrypoints.http.protocol.answers import Cursor, Limit
-from entrypoints.http.protocol.pages import Cursors, read_page
+from entrypoints.http.protocol.pages import Cursors, ListQuery, read_page
 from tests.unit.http_requests import a_request
 
 CURSORS = Cursors(b"a secret of the tests")
@@ -18,10 +16,8 @@ filters = st.dictionaries(texts, st.none() | texts | st.integers(), max_size=3)
 positions = st.integers(-(2**63), 2**63)
 
 
-class Query(Struct, forbid_unknown_fields=True):
+class Query(ListQuery, forbid_unknown_fields=True):
     colour: str | None = None
-    limit: Limit = 50
-    cursor: Cursor | None = None
 
 
 def cursor_of(path: str) -> str:
@@ -97,10 +93,11 @@ def test_a_filter_that_is_not_given_is_none() -> None:
 def test_a_page_is_read_with_its_filters_and_its_position() -> None:
     cursor = made(colour="red")
     request = a_request(query=f"colour=red&limit=9&cursor={cursor}")
-    query, given_filters, position = read_page(request, Query, CURSORS, "/users")
-    assert query == Query(colour="red", limit=9, cursor=cursor)
-    assert (given_filters, position) == ({"colour": "red"}, 7)
-    assert read_page(a_request(), Query, CURSORS, "/users") == (Query(), {}, None)
+    page = read_page(request, Query, CURSORS)
+    assert page.query == Query(colour="red", limit=9, cursor=cursor)
+    assert (page.path, page.filters, page.position) == ("/users", {"colour": "red"}, 7)
+    first = read_page(a_request(), Query, CURSORS)
+    assert (first.query, first.filters, first.position) == (Query(), {}, None)
 
 
 @pytest.mark.parametrize(
@@ -120,5 +117,5 @@ def test_a_forged_cursor_is_named_beside_the_other_bad_parameters(
     query: str, names: list[str]
 ) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        read_page(a_request(query=query), Query, CURSORS, "/users")
+        read_page(a_request(query=query), Query, CURSORS)
     assert [each.pointer for each in refusal.value.violations] == names

@@ -349,7 +349,7 @@ async def test_a_defect_does_not_end_the_probing(caplog: pytest.LogCaptureFixtur
     for _ in range(FAILURES_TO_OPEN // 4):
         with pytest.raises(ModelCallFailed):
             await bench.model.complete(PROMPT, SOMEBODY_WAITS)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while "probing lane: bad_response" not in caplog.text:  # the script is at its end
             await asyncio.sleep(0)
     bench.model._inner = ScriptedLanguageModel(["ready"])

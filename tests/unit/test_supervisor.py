@@ -34,7 +34,7 @@ class Watched:
         await asyncio.sleep(0)
 
     async def until(self, server: MemoryServerProcess, starts: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while server.starts < starts or server.pid is None:
                 await asyncio.sleep(0)
 

@@ -16,7 +16,7 @@ from domain.insights.scheduled_runs import RefreshReport, RunOutcome, ScheduledR
 from entrypoints.worker.process import watch_insights
 
 DOWN = DatabaseUnavailable("The database cannot be reached.", retry_after_s=5)
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 def report(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Annotated, Any, Final, Generic, TypeVar, cast
+from typing import Annotated, Final, Generic, TypeVar, cast
 
 import msgspec
 from litestar import Response
@@ -100,9 +100,3 @@ def json_response(
         headers=dict(headers or {}),
         media_type="application/json",
     )
-
-
-def page_response(items: Sequence[Any], next_path: str | None) -> JsonAnswer[Any]:
-    """One page of a list, and the way to the next."""
-    headers = {} if next_path is None else {"Link": f'<{next_path}>; rel="next"'}
-    return json_response({"items": items, "next": next_path}, headers=headers)

@@ -45,6 +45,8 @@ class Once:
     ) -> A:
         """Do `work` in a transaction; with a key, keep its answer there or replay the kept one.
 
+        A transaction that collided with others is then done again, 3 times in all.
+
         Args:
             work: all of it, in the transaction.
             alone: the same without one, for a request without a key: where a single statement is
@@ -55,14 +57,20 @@ class Once:
             RequestInProgress, IdempotencyKeyReused: see `IdempotencyStore.claim`.
             AppError: what `work` raises; nothing is kept then, and the key can be used again.
         """
-        if self.key is not None:
-            return await once(self.request, self.key, self.open_unit, work, digest=digest)
-        if alone is not None:
+        if self.key is None and alone is not None:
             return await alone()
-        async with self.open_unit() as unit:
-            response = await work(unit)
-            await unit.commit()
-        return response
+        if self.key is None:
+            async with self.open_unit() as unit:
+                response = await work(unit)
+                await unit.commit()
+            return response
+        digest = await fingerprint(self.request) if digest is None else digest
+        for _ in range(_TRIES - 1):
+            try:
+                return await _once(self.key, digest, self.open_unit, work)
+            except ChangesCollided:
+                continue
+        return await _once(self.key, digest, self.open_unit, work)
 
 
 def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
@@ -82,38 +90,6 @@ async def fingerprint(request: Request[Any, Any, Any]) -> bytes:
     """A digest of method, path and body: what makes two requests the same."""
     head = f"{request.method} {request.scope['path']}\n".encode()
     return hashlib.sha256(head + await request.body()).digest()
-
-
-async def once(
-    request: Request[Any, Any, Any],
-    key: str,
-    open_unit: UnitOfWorkFactory,
-    work: Callable[[UnitOfWork], Awaitable[A]],
-    *,
-    digest: bytes | None = None,
-) -> A:
-    """Do `work` in one transaction with the keeping of its answer, or replay the kept answer.
-
-    A transaction that collided with others is done again, 3 times in all.
-
-    Args:
-        request: the request.
-        key: its idempotency key.
-        open_unit: opens the transaction.
-        work: the rest of it.
-        digest: what makes two requests the same; None for `fingerprint(request)`.
-
-    Raises:
-        RequestInProgress, IdempotencyKeyReused: see `IdempotencyStore.claim`.
-        AppError: what `work` raises; nothing is kept then, and the key can be used again.
-    """
-    digest = await fingerprint(request) if digest is None else digest
-    for _ in range(_TRIES - 1):
-        try:
-            return await _once(key, digest, open_unit, work)
-        except ChangesCollided:
-            continue
-    return await _once(key, digest, open_unit, work)
 
 
 async def _once(

@@ -7,7 +7,6 @@ errors included, each with an example.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, get_args
 
@@ -20,16 +19,14 @@ from domain.errors import AppError, InvalidInput
 from entrypoints.http.protocol.bodies import JSON
 from entrypoints.http.protocol.operations import OPERATION, Operation
 from entrypoints.http.protocol.pages import Page
-from entrypoints.http.protocol.parameters import DocumentedBody, RequestPart
+from entrypoints.http.protocol.parameters import RequestPart
 from entrypoints.http.protocol.problems import (
     DEFECT,
     MEDIA_TYPE,
     TOO_LARGE,
     Kind,
-    MalformedRequest,
     Problem,
     ProblemError,
-    UnsupportedMediaType,
     kind_of,
 )
 
@@ -115,10 +112,10 @@ def _described(handler: HTTPRouteHandler, found: Mapping[int, Any]) -> dict[str,
     operation: dict[str, Any] = {
         "operationId": handler.handler_name,
         "summary": stated.summary,
-        "tags": handler.resolve_tags() or handler.opt["tags"],
+        "tags": handler.resolve_tags(),
         "parameters": list(_parameters(stated.parts, found)),
         "responses": {
-            str(handler.opt.get("status") or handler.status_code): _success(stated, found),
+            str(handler.status_code): _success(stated, found),
             **refusals(stated.errors, has_body=bool(bodies)),
         },
     }
@@ -266,84 +263,3 @@ def _texts(examples: Mapping[str, str]) -> dict[str, Any]:
 def _content(schema: Any, example: Any) -> dict[str, Any]:
     examples = {} if example is None else {"examples": {"typical": {"value": example}}}
     return {"schema": schema, **examples}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Stated(RequestPart):
-    """What the arguments of `contract` say."""
-
-    at: Any = None
-    query: type[msgspec.Struct] | None = None
-    sent: DocumentedBody | None = None
-    names: Sequence[str] = ()
-    unchanged: bool = False
-
-    async def read(self, request: Any, given: Mapping[str, Any]) -> Any:
-        """Never called."""
-
-    @property
-    def request_headers(self) -> Sequence[str]:  # type: ignore[override]
-        """See `RequestPart`."""
-        return self.names
-
-    @property
-    def not_modified(self) -> bool:  # type: ignore[override]
-        """See `RequestPart`."""
-        return self.unchanged
-
-    def path_schema(self) -> Any:
-        """See `RequestPart`."""
-        return self.at
-
-    def query_struct(self) -> type[msgspec.Struct] | None:
-        """See `RequestPart`."""
-        return self.query
-
-    def body(self) -> DocumentedBody | None:
-        """See `RequestPart`."""
-        return self.sent
-
-
-def contract(
-    *,
-    summary: str,
-    tag: str,
-    status: int = 200,
-    body: Any = None,
-    body_required: bool = True,
-    body_types: Sequence[str] = (JSON,),
-    more_bodies: Mapping[str, str] | None = None,
-    query: type[msgspec.Struct] | None = None,
-    path: Mapping[str, Any] | None = None,
-    errors: Sequence[type[AppError]] = (),
-    request_headers: Sequence[str] = (),
-    response_headers: Sequence[str] = (),
-    **documented: Any,
-) -> dict[str, Any]:
-    """`opt` of a handler whose signature does not tell yet; to be replaced by `operations`."""
-    sent = None
-    shaped: list[type[AppError]] = []
-    if body is not None:
-        shaped += [MalformedRequest, UnsupportedMediaType]
-        sent = DocumentedBody(
-            kind=body, required=body_required, media_types=body_types, texts=more_bodies or {}
-        )
-    if body is not None or query is not None or request_headers:
-        shaped.append(InvalidInput)
-    parts = [
-        *(_Stated(name=name, at=kind) for name, kind in (path or {}).items()),
-        _Stated(
-            query=query,
-            sent=sent,
-            names=request_headers,
-            unchanged="If-None-Match" in request_headers and status == 200 and not body,
-        ),
-    ]
-    stated = Operation(
-        summary=summary,
-        parts=parts,
-        errors=(*errors, *shaped),
-        headers=response_headers,
-        **documented,
-    )
-    return {OPERATION: stated, "tags": [tag], "status": status}

@@ -24,9 +24,8 @@ from entrypoints.http.protocol.answers import (
     Limit,
     json_response,
 )
-from entrypoints.http.protocol.bodies import Rules, query_pairs, read_query
+from entrypoints.http.protocol.bodies import query_pairs, read_query
 
-S = TypeVar("S", bound=msgspec.Struct)
 Q = TypeVar("Q", bound="ListQuery")
 R = TypeVar("R")
 V = TypeVar("V")
@@ -104,39 +103,6 @@ def _as_text(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def read_page(
-    request: Request[Any, Any, Any],
-    struct: type[S],
-    cursors: Cursors,
-    path: str,
-    rules: Rules | None = None,
-) -> tuple[S, Mapping[str, str], int | None]:
-    """Read the query of a list at `path`, whose `struct` has `limit` and `cursor`.
-
-    Returns:
-        The query; its filters as they were sent, to go into the next path; the position after
-        which the page begins, None for the first.
-
-    Raises:
-        InvalidInput: names every bad parameter, a cursor that is not of this list too.
-    """
-    filters = dict(query_pairs(request))
-    filters.pop("limit", None)
-    cursor = filters.pop("cursor", None)
-    forged: tuple[Violation, ...] = ()
-    position = None
-    try:
-        position = cursors.position(cursor, path, filters)
-    except InvalidInput as error:
-        forged = error.violations
-
-    def all_rules(members: Mapping[str, object]) -> list[Violation]:
-        found = [] if rules is None else list(rules(members))
-        return [*found, *forged] if "cursor" in members else found
-
-    return read_query(request, struct, all_rules), filters, position
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRequest(Generic[Q]):
     """Which page of a list is asked for.
@@ -193,14 +159,25 @@ class PageRequest(Generic[Q]):
         )
 
 
-def page_request(
-    request: Request[Any, Any, Any], struct: type[Q], cursors: Cursors
-) -> PageRequest[Q]:
+def read_page(request: Request[Any, Any, Any], struct: type[Q], cursors: Cursors) -> PageRequest[Q]:
     """Read the query of the list at the request's path.
 
     Raises:
-        InvalidInput: see `read_page`.
+        InvalidInput: names every bad parameter, a cursor that is not of this list too.
     """
     path = request.scope["path"]
-    query, filters, position = read_page(request, struct, cursors, path)
+    filters = dict(query_pairs(request))
+    filters.pop("limit", None)
+    cursor = filters.pop("cursor", None)
+    forged: tuple[Violation, ...] = ()
+    position = None
+    try:
+        position = cursors.position(cursor, path, filters)
+    except InvalidInput as error:
+        forged = error.violations
+
+    def rules(members: Mapping[str, object]) -> Sequence[Violation]:
+        return forged if "cursor" in members else ()
+
+    query = read_query(request, struct, rules)
     return PageRequest(query=query, position=position, path=path, filters=filters, cursors=cursors)

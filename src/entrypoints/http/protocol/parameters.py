@@ -34,7 +34,7 @@ from domain.errors import (
 )
 from entrypoints.http.protocol.bodies import JSON, MERGE_PATCH, read_body, read_query
 from entrypoints.http.protocol.idempotency import Once, idempotency_key
-from entrypoints.http.protocol.pages import PageRequest, page_request
+from entrypoints.http.protocol.pages import PageRequest, read_page
 from entrypoints.http.protocol.preconditions import (
     ExistenceConditions,
     ReadConditions,
@@ -185,7 +185,7 @@ class ListQueryString(RequestPart):
 
     async def read(self, request: Asked, given: Mapping[str, Any]) -> Any:
         """See `RequestPart`."""
-        return page_request(request, self.query_struct(), given["cursors"])
+        return read_page(request, self.query_struct(), given["cursors"])
 
     def query_struct(self) -> type[msgspec.Struct]:
         """See `RequestPart`."""
