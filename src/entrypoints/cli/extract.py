@@ -18,6 +18,7 @@ from rich.console import Console
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.extraction.jobs.items import Document
 from domain.extraction.jobs.model import (
+    MAX_TOKENS,
     ExtractionJob,
     JobCaps,
     JobCommand,
@@ -83,7 +84,7 @@ class ExtractOptions:
 @click.option("--batch", is_flag=True, help="Ask by the batch API: half the price, up to 24 hours.")
 @click.option("--max-cost", help="Pause the job once it used so many US dollars.")
 @click.option(
-    "--max-tokens", type=click.IntRange(1, 2**62), help="Pause it once it used so many tokens."
+    "--max-tokens", type=click.IntRange(1, MAX_TOKENS), help="Pause it once it used so many tokens."
 )
 @click.option(
     "--resume", type=click.IntRange(1, MAX_INT), help="Go on with this job instead of FILES."

@@ -13,6 +13,9 @@ from uuid import UUID
 from domain.errors import Conflict, Violation
 from domain.extraction.calls import Usage
 
+MAX_COST_USD: Final = 1_000_000_000
+MAX_TOKENS: Final = 2**62
+
 JobId = NewType("JobId", int)
 WorkerId = NewType("WorkerId", UUID)
 
@@ -113,11 +116,11 @@ class JobCaps:
     def violations(self) -> list[Violation]:
         """What is wrong with these caps."""
         found = []
-        if self.max_cost_usd is not None and not 0 < self.max_cost_usd <= 1_000_000_000:
-            detail = "must be more than 0 and at most 1,000,000,000"
+        if self.max_cost_usd is not None and not 0 < self.max_cost_usd <= MAX_COST_USD:
+            detail = f"must be more than 0 and at most {MAX_COST_USD:,}"
             found.append(Violation(pointer="/max_cost_usd", detail=detail))
-        if self.max_tokens is not None and not 1 <= self.max_tokens <= 2**62:
-            found.append(Violation(pointer="/max_tokens", detail=f"must be 1..{2**62}"))
+        if self.max_tokens is not None and not 1 <= self.max_tokens <= MAX_TOKENS:
+            found.append(Violation(pointer="/max_tokens", detail=f"must be 1..{MAX_TOKENS}"))
         return found
 
 

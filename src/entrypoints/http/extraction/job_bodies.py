@@ -19,7 +19,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.jobs.items import MAX_DOCUMENT_ID, Document
-from domain.extraction.jobs.model import JobCaps, ProviderMode
+from domain.extraction.jobs.model import MAX_COST_USD, MAX_TOKENS, JobCaps, ProviderMode
 from domain.extraction.jobs.service import check_document
 from entrypoints.document_lines import check_lines, documents_of
 from entrypoints.http.extraction.extractions import ProviderChain, SchemaName, Text
@@ -46,7 +46,7 @@ _IN_MEMORY_BYTES: Final = 1_048_576
 
 MaxTokens = Annotated[
     int,
-    Meta(ge=1, le=2**62, description="The job pauses once it used so many tokens"),
+    Meta(ge=1, le=MAX_TOKENS, description="The job pauses once it used so many tokens"),
 ]
 _COST: Final = "The job pauses once it used so many US dollars by the price table"
 JobMode = Annotated[
@@ -73,7 +73,9 @@ class JobOptions(Struct, forbid_unknown_fields=True):
     provider: ProviderChain | UnsetType = UNSET
     reuse: Annotated[bool, Meta(description=_REUSE)] = True
     mode: JobMode = ProviderMode.DIRECT
-    max_cost_usd: Annotated[float, Meta(gt=0, le=1e9, description=_COST)] | UnsetType = UNSET
+    max_cost_usd: Annotated[float, Meta(gt=0, le=MAX_COST_USD, description=_COST)] | UnsetType = (
+        UNSET
+    )
     max_tokens: MaxTokens | UnsetType = UNSET
 
 

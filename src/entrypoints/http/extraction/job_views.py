@@ -9,7 +9,14 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta, Struct
 
 from domain.extraction.jobs.items import ItemResult, ItemState
-from domain.extraction.jobs.model import ExtractionJob, JobCaps, JobStatus, ProviderMode
+from domain.extraction.jobs.model import (
+    MAX_COST_USD,
+    MAX_TOKENS,
+    ExtractionJob,
+    JobCaps,
+    JobStatus,
+    ProviderMode,
+)
 from domain.extraction.jobs.result_rows import record_of
 from entrypoints.http.extraction.extractions import EvidenceView, UsageView, WarningView
 from entrypoints.http.protocol.answers import Id, shown
@@ -112,8 +119,8 @@ class CapsBody(Struct, forbid_unknown_fields=True):
 
     EXAMPLE: ClassVar = {"max_cost_usd": 10}
 
-    max_cost_usd: Annotated[float, Meta(gt=0, le=1e9)] | None = None
-    max_tokens: Annotated[int, Meta(ge=1, le=2**62)] | None = None
+    max_cost_usd: Annotated[float, Meta(gt=0, le=MAX_COST_USD)] | None = None
+    max_tokens: Annotated[int, Meta(ge=1, le=MAX_TOKENS)] | None = None
 
     def caps(self) -> JobCaps:
         """What the job may use."""
