@@ -16,7 +16,7 @@ from domain.comparison.model import LabelledText
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import Schema
 from domain.strict_json import NotStrictJson
-from entrypoints.container.commands import CsvTable, TextFile, UnreadableRow, unpack_text_file
+from entrypoints.container.commands import BadRow, CsvTable, LineFile, unpack_text_file
 from entrypoints.document_lines import LONGEST_LINE, read_line
 
 FORMATS: Final = ("ndjson", "csv")
@@ -92,9 +92,9 @@ _Read = tuple[int, LabelledText | str]
 """The number of a line, and its text or what is wrong with it."""
 
 
-def _lines(content: TextFile, schema: Schema) -> Iterator[_Read]:
+def _lines(content: LineFile, schema: Schema) -> Iterator[_Read]:
     for number, line in content.lines():
-        if isinstance(line, UnreadableRow):
+        if isinstance(line, BadRow):
             yield number, line.why
         elif line.strip():
             try:
@@ -103,7 +103,7 @@ def _lines(content: TextFile, schema: Schema) -> Iterator[_Read]:
                 yield number, str(error)
 
 
-def _rows(content: TextFile, schema: Schema) -> Iterator[_Read]:
+def _rows(content: LineFile, schema: Schema) -> Iterator[_Read]:
     try:
         table = CsvTable(content, ",")
         heading = Heading(schema=schema, names=table.heading)
@@ -114,7 +114,7 @@ def _rows(content: TextFile, schema: Schema) -> Iterator[_Read]:
         yield from ((1, each.detail) for each in error.violations)
         return
     for number, row in table.rows():
-        yield number, row.why if isinstance(row, UnreadableRow) else _row(heading, row, number)
+        yield number, row.why if isinstance(row, BadRow) else _row(heading, row, number)
 
 
 def _row(heading: Heading, cells: Sequence[str], number: int) -> LabelledText | str:

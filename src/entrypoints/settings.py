@@ -272,7 +272,7 @@ class LogSettings(Environment):
     log_format: Literal["text", "json"] = Field(default="text", description="Form of a log line")
 
 
-class SchemaSettings(ModelSettings, DatabaseSettings):
+class SchemaCommandSettings(ModelSettings, DatabaseSettings):
     """The settings of commands that hold a record's shape against the configured models."""
 
 

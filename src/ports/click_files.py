@@ -9,8 +9,8 @@ from typing import Protocol
 from domain.insights.click_rows import (
     AcceptedRow,
     ClickImport,
-    FilePosition,
     LoggedRow,
+    ReadPosition,
     RejectedRow,
     RowBlock,
 )
@@ -64,7 +64,7 @@ class ClickSource(Protocol):
         ...
 
     @abstractmethod
-    def blocks(self, start: FilePosition) -> Iterator[RowBlock]:
+    def blocks(self, start: ReadPosition) -> Iterator[RowBlock]:
         """The blocks from `start`, where an earlier block ended.
 
         Raises:

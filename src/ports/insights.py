@@ -17,7 +17,7 @@ from domain.insights.model import (
     SearchClick,
     StoredInsight,
 )
-from domain.insights.scheduled_runs import RunHistory, ScheduledRun
+from domain.insights.run_history import FinishedRun, RunHistory
 
 
 class SearchClickWriter(Protocol):
@@ -174,7 +174,7 @@ class ScheduledRunRepository(Protocol):
     """
 
     @abstractmethod
-    async def record(self, run: ScheduledRun) -> None:
+    async def record(self, run: FinishedRun) -> None:
         """Write down a run that has ended: it becomes the newest of its outcome, and is counted."""
         ...
 

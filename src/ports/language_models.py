@@ -78,7 +78,7 @@ class Answer:
     attempts: tuple[Attempt, ...]
 
 
-class AnswerStyle(StrEnum):
+class AnswerShape(StrEnum):
     """The shape in which a model answers.
 
     QUOTED: each field (each item of a list) is `{"quote": ..., "value": ...}`, the quote first, so
@@ -113,7 +113,7 @@ class ModelProfile:
 
     provider: str
     model: str
-    style: AnswerStyle
+    style: AnswerShape
     bounded: bool
     context_tokens: int
     max_output_tokens: int

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from domain.errors import Conflict
-from domain.insights.click_rows import AcceptedRow, ClickImport, FilePosition
+from domain.insights.click_rows import AcceptedRow, ClickImport, ReadPosition
 from ports.click_files import ClickImportRepository
 from tests.contracts.click_formats import record
 from tests.contracts.contract import Contract
@@ -33,7 +33,7 @@ class ImportStore:
 def moved(before: ClickImport, rows: int, rejected: int = 0) -> ClickImport:
     return replace(
         before,
-        position=FilePosition(
+        position=ReadPosition(
             offset=before.position.offset + 100, line=before.position.line + rows + rejected
         ),
         accepted=before.accepted + rows,
@@ -50,7 +50,7 @@ class ClickImportRepositoryContract(Contract):
     async def test_an_import_is_found_by_the_content_of_its_file(self, store: ImportStore) -> None:
         assert await store.imports.latest(CONTENT) is None
         begun = await store.imports.begin(CONTENT, name="a.csv", options="csv")
-        assert (begun.name, begun.options, begun.position) == ("a.csv", "csv", FilePosition())
+        assert (begun.name, begun.options, begun.position) == ("a.csv", "csv", ReadPosition())
         assert (begun.accepted, begun.rejected, begun.rejects_bytes) == (0, 0, 0)
         assert begun.started_at.tzinfo is not None
         assert begun.finished_at is None

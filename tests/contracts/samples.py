@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 
 from domain.errors import Conflict
-from entrypoints.up.sample_data.loading import SampleService, SampleSink
+from entrypoints.up.sample_data.filling import SampleFiller, SampleSink
 from entrypoints.up.sample_data.rows import SampleSize, orders, search_clicks, users
 from tests.contracts.contract import Contract
 
@@ -47,7 +47,7 @@ class SamplesContract(Contract):
         def progress(kind: str, count: int) -> None:
             told[kind] = told.get(kind, 0) + count
 
-        await SampleService(sink=place.sink).fill(SIZE, append=False, progress=progress)
+        await SampleFiller(sink=place.sink).fill(SIZE, append=False, progress=progress)
         assert await place.counts() == (40, 120, 300)
         assert await place.strangers() == 0
         assert told == {"users": 40, "orders": 120, "clicks": 300}
@@ -55,7 +55,7 @@ class SamplesContract(Contract):
     async def test_a_place_that_holds_rows_is_not_filled_again_and_says_which(
         self, place: SamplePlace
     ) -> None:
-        service = SampleService(sink=place.sink)
+        service = SampleFiller(sink=place.sink)
         assert await place.sink.occupied() == []
         await service.fill(SIZE, append=False, progress=ignored)
         with pytest.raises(Conflict, match=r"users.*orders.*search_clicks.*--append"):
@@ -79,7 +79,7 @@ class SamplesContract(Contract):
 
 class AppendableSamplesContract(SamplesContract):
     async def test_rows_are_added_when_asked_for(self, place: SamplePlace) -> None:
-        service = SampleService(sink=place.sink)
+        service = SampleFiller(sink=place.sink)
         for append in (False, True, True):
             await service.fill(SIZE, append=append, progress=ignored)
         assert await place.counts() == (120, 360, 900)

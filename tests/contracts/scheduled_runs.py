@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.insights.scheduled_runs import RunHistory, RunOutcome, ScheduledRun
+from domain.insights.run_history import FinishedRun, RunHistory, RunOutcome
 from ports.insights import ScheduledRunRepository
 from tests.contracts.contract import Contract
 
 START = datetime(2026, 11, 22, 0, 20, 0, 123456, tzinfo=UTC)
-DONE = ScheduledRun(
+DONE = FinishedRun(
     task="nightly",
     started_at=START,
     finished_at=START + timedelta(seconds=2),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from domain.errors import Conflict, NotFound
-from domain.insights.click_rows import AcceptedRow, ClickImport, FilePosition
+from domain.insights.click_rows import AcceptedRow, ClickImport, ReadPosition
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
@@ -233,7 +233,7 @@ class MemoryClickImportRepository(ClickImportRepository):
             fingerprint=fingerprint,
             name=name,
             options=options,
-            position=FilePosition(),
+            position=ReadPosition(),
             accepted=0,
             rejected=0,
             rejects_bytes=0,

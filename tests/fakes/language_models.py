@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, ModelCallFailed, Usage
 from ports.language_models import (
     Answer,
-    AnswerStyle,
+    AnswerShape,
     BatchId,
     BatchLanguageModel,
     BatchOutcome,
@@ -31,7 +31,7 @@ Said: TypeAlias = str | FailureKind | ExtractionFailure | Finish | tuple[str, Fi
 QUOTING = ModelProfile(
     provider="scripted",
     model="scripted-1",
-    style=AnswerStyle.QUOTED,
+    style=AnswerShape.QUOTED,
     bounded=False,
     context_tokens=8_000,
     max_output_tokens=2_000,

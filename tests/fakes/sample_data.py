@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from entrypoints.up.sample_data.loading import SampleSink, SampleWriter
+from entrypoints.up.sample_data.filling import SampleSink, SampleWriter
 from entrypoints.up.sample_data.rows import ClickRow, OrderRow, UserRow
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from domain.errors import ChartFailed, Unavailable
-from domain.insights.scheduled_runs import RunHistory, RunOutcome, ScheduledRun
+from domain.insights.run_history import FinishedRun, RunHistory, RunOutcome
 from ports.clock import Clock
 from ports.insights import ScheduledRunRepository
 from ports.reports import Chart, ChartRenderer
@@ -95,10 +95,10 @@ class MemoryScheduledRunRepository(ScheduledRunRepository):
     """Newest runs and counts in dictionaries."""
 
     def __init__(self) -> None:
-        self._newest: defaultdict[str, dict[RunOutcome, ScheduledRun]] = defaultdict(dict)
+        self._newest: defaultdict[str, dict[RunOutcome, FinishedRun]] = defaultdict(dict)
         self._counts: defaultdict[str, Counter[RunOutcome]] = defaultdict(Counter)
 
-    async def record(self, run: ScheduledRun) -> None:
+    async def record(self, run: FinishedRun) -> None:
         """Write down a run; see the port."""
         self._newest[run.task][run.outcome] = run
         self._counts[run.task][run.outcome] += 1

@@ -31,7 +31,7 @@ from adapters.postgres.pool import Database, PoolOptions, open_database
 from domain.errors import DependencyError
 from domain.insights.model import Rules, SearchClick, StoredInsight
 from domain.insights.refresher import NIGHTLY
-from domain.insights.scheduled_runs import RunHistory, RunOutcome, ScheduledRun
+from domain.insights.run_history import FinishedRun, RunHistory, RunOutcome
 from ports.server_process import ServerProcess
 from tests.contracts.insights import row
 from tests.fakes.insights import MemorySearchInsightRepository
@@ -183,7 +183,7 @@ class Shop:
 
     async def nightly_done(self, at: datetime) -> None:
         """A nightly run of that instant has succeeded, as far as anybody knows."""
-        run = ScheduledRun(task=NIGHTLY, started_at=at, finished_at=at, outcome=RunOutcome.DONE)
+        run = FinishedRun(task=NIGHTLY, started_at=at, finished_at=at, outcome=RunOutcome.DONE)
         await PostgresScheduledRunRepository(self.database).record(run)
 
     async def until_right(self, days: Sequence[date]) -> None:

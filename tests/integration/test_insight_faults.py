@@ -20,7 +20,7 @@ from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
 from domain.insights.refresher import NIGHTLY
-from domain.insights.scheduled_runs import RunOutcome
+from domain.insights.run_history import RunOutcome
 from tests.integration.insight_shop import (
     PATIENCE_S,
     Shop,

@@ -12,7 +12,7 @@ import pytest
 from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from domain.insights.refresher import CATCH_UP, NIGHTLY
-from domain.insights.scheduled_runs import RunOutcome, ScheduledRun
+from domain.insights.run_history import FinishedRun, RunOutcome
 from tests.contracts.insights import row
 from tests.integration.answers import sound_api
 from tests.integration.api import settings_for
@@ -37,8 +37,8 @@ async def api(
 
 async def record(
     database: Database, task: str, age: timedelta, error: str | None = None
-) -> ScheduledRun:
-    run = ScheduledRun(
+) -> FinishedRun:
+    run = FinishedRun(
         task=task,
         started_at=NOW - age - timedelta(seconds=2),
         finished_at=NOW - age,

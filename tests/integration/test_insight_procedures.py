@@ -19,7 +19,7 @@ from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from domain.insights.model import Rules
 from domain.insights.refresher import CATCH_UP, NIGHTLY
-from domain.insights.scheduled_runs import RunOutcome, ScheduledRun
+from domain.insights.run_history import FinishedRun, RunOutcome
 from entrypoints.cli.insights import command
 from tests.integration.insight_shop import searches_of
 from tests.integration.insights import write_rows
@@ -68,7 +68,7 @@ async def test_a_run_after_a_long_time_stores_the_days_without_searches_too(
     database: Database,
 ) -> None:
     then = datetime.now(UTC) - timedelta(days=9)
-    done = ScheduledRun(task=NIGHTLY, started_at=then, finished_at=then, outcome=RunOutcome.DONE)
+    done = FinishedRun(task=NIGHTLY, started_at=then, finished_at=then, outcome=RunOutcome.DONE)
     await PostgresScheduledRunRepository(database).record(done)
     await database.execute("CALL refresh_search_insights()")
     assert await stored_days(database) == [ago(back) for back in range(9, 0, -1)]

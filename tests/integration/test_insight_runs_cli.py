@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from adapters.embedded.installation import free_port
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from domain.insights.refresher import CATCH_UP, NIGHTLY
-from domain.insights.scheduled_runs import RunOutcome
+from domain.insights.run_history import RunOutcome
 from entrypoints.cli.insights import command
 from tests.contracts.insights import row
 from tests.integration.insights import write_rows

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.files.click_columns import ClickColumns
+from adapters.files.click_columns import ClickColumnNames
 from adapters.files.click_files import ClickFile
 from adapters.postgres.insights.search_clicks import (
     PostgresClickImportRepository,
@@ -21,7 +21,7 @@ from adapters.postgres.insights.search_clicks import (
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.reports.clicks import CsvClickEncoder, NdjsonClickEncoder, ParquetClickEncoder
-from domain.insights.click_rows import AcceptedRow, ClickImport, FilePosition, LoggedRow, check_rows
+from domain.insights.click_rows import AcceptedRow, ClickImport, LoggedRow, ReadPosition, check_rows
 from ports.click_files import ClickEncoder
 from tests.contracts.click_formats import ROWS, record
 from tests.contracts.click_imports import (
@@ -124,8 +124,8 @@ async def test_what_is_exported_is_imported_as_it_was(
     path = tmp_path / "clicks"
     async with aclosing(PostgresSearchClickExport(database).rows()) as blocks:
         path.write_bytes(b"".join([piece async for piece in FORMATS[name].encode(blocks)]))
-    file = ClickFile(path, name="clicks", form=name, columns=ClickColumns(named={}, dated=True))
-    found = [check_rows(block, None) for block in file.blocks(FilePosition())]
+    file = ClickFile(path, name="clicks", form=name, columns=ClickColumnNames(named={}, dated=True))
+    found = [check_rows(block, None) for block in file.blocks(ReadPosition())]
     assert [row for taken, _ in found for row in taken] == rows
     assert [each for _, rejected in found for each in rejected] == []
     assert file.unread == []

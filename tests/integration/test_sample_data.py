@@ -16,7 +16,7 @@ from adapters.postgres.pool import Database
 from adapters.postgres.samples import PostgresSampleSink
 from domain.errors import EmailTaken
 from domain.records.users import UserDraft
-from entrypoints.up.sample_data.loading import SampleService
+from entrypoints.up.sample_data.filling import SampleFiller
 from tests.contracts.samples import SIZE, AppendableSamplesContract, SamplePlace, ignored
 from tests.integration.insights import emptied
 from tests.integration.records import records_in
@@ -52,7 +52,7 @@ class TestPostgresSamples(AppendableSamplesContract):
 
 async def test_users_that_come_later_get_ids_of_their_own(database: Database) -> None:
     await database.execute("INSERT INTO users (id, name, email) VALUES (30, 'By hand', 'b@x.org')")
-    service = SampleService(sink=PostgresSampleSink(database))
+    service = SampleFiller(sink=PostgresSampleSink(database))
     await service.fill(SIZE, append=True, progress=ignored)
     ids = [row["id"] for row in await database.fetch("SELECT id FROM users ORDER BY id")]
     assert ids == list(range(30, 31 + SIZE.users))

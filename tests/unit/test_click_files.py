@@ -18,10 +18,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.files.click_columns import ClickColumns
+from adapters.files.click_columns import ClickColumnNames
 from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from domain.errors import InvalidInput, Violation
-from domain.insights.click_rows import AcceptedRow, FilePosition, RejectedRow, RowBlock, check_rows
+from domain.insights.click_rows import AcceptedRow, ReadPosition, RejectedRow, RowBlock, check_rows
 from domain.strict_json import read_json
 from tests.contracts.click_formats import ROWS, record
 
@@ -43,16 +43,16 @@ def source(
         path,
         name=path.name,
         form=form,
-        columns=ClickColumns(named=named, dated=dated),
+        columns=ClickColumnNames(named=named, dated=dated),
         delimiter=delimiter,
         block_bytes=block_bytes,
     )
 
 
 def read(
-    file: ClickFile, start: FilePosition | None = None, day: date | None = None
+    file: ClickFile, start: ReadPosition | None = None, day: date | None = None
 ) -> tuple[list[AcceptedRow], list[RejectedRow], list[RowBlock]]:
-    blocks = list(file.blocks(start or FilePosition()))
+    blocks = list(file.blocks(start or ReadPosition()))
     found = [check_rows(block, day) for block in blocks]
     return (
         [row for taken, _ in found for row in taken],
@@ -76,7 +76,7 @@ def reasons(rejects: Sequence[RejectedRow]) -> list[tuple[int, str]]:
 
 def refusal(file: ClickFile) -> str:
     with pytest.raises(InvalidInput) as caught:
-        list(file.blocks(FilePosition()))
+        list(file.blocks(ReadPosition()))
     [violation] = caught.value.violations
     assert violation.pointer == file.name
     return violation.detail
@@ -100,7 +100,7 @@ def test_rows_of_csv_are_read_with_quotes_blanks_and_either_end_of_line(path: Pa
     ]
     assert rejects == []
     assert [line for block in blocks for line in block.lines] == [2, 3, 5, 7]
-    assert blocks[-1].end == FilePosition(offset=path.stat().st_size, line=7)
+    assert blocks[-1].end == ReadPosition(offset=path.stat().st_size, line=7)
 
 
 def test_columns_may_be_called_and_ordered_otherwise_and_others_are_named(path: Path) -> None:
@@ -232,7 +232,7 @@ def test_a_line_without_end_is_left_out(tmp_path: Path, form: str) -> None:
     assert [line for line, _ in reasons(rejects)] == [first, first + 2]
     assert all("more than 1048576 bytes" in said for _, said in reasons(rejects))
     assert rejects[0].row == "x" * 4096
-    assert blocks[-1].end == FilePosition(offset=path.stat().st_size, line=first + 2)
+    assert blocks[-1].end == ReadPosition(offset=path.stat().st_size, line=first + 2)
 
 
 def test_rows_of_ndjson_are_read(path: Path) -> None:
@@ -354,7 +354,7 @@ def test_a_long_parquet_file_is_read_from_any_block_on(path: Path) -> None:
     assert ([row[0] for row in taken], rejects) == (names, [])
     assert file.size == blocks[-1].read == count
     for start in (1, 8_192, 8_999, 9_000, 9_001, 19_999, count):
-        rest, _, _ = read(file, FilePosition(offset=start, line=start), DAY)
+        rest, _, _ = read(file, ReadPosition(offset=start, line=start), DAY)
         assert [row[0] for row in rest] == names[start:]
 
 
@@ -630,7 +630,7 @@ def test_what_is_packed_otherwise_is_named(path: Path) -> None:
 
 def test_a_file_that_grows_while_it_is_read_is_refused(path: Path) -> None:
     path.write_text(f"{HEADING}\n" + "lamp,1,2,,2026-11-20\n" * 20)
-    blocks = source(path).blocks(FilePosition())
+    blocks = source(path).blocks(ReadPosition())
     next(blocks)
     with path.open("a") as file:
         file.write("more")

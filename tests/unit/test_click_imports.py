@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.files.click_columns import ClickColumns
+from adapters.files.click_columns import ClickColumnNames
 from adapters.files.click_files import ClickFile, RejectedRowFile
 from domain.errors import Conflict, DatabaseUnavailable, InvalidInput
 from domain.insights.click_import import ClickImportService
@@ -56,7 +56,7 @@ class Desk:
         service: ClickImportService | None = None,
     ) -> ClickImport:
         service = service or self.service
-        columns = ClickColumns(named={}, dated=day is None)
+        columns = ClickColumnNames(named={}, dated=day is None)
         file = ClickFile(
             self.path, name=self.path.name, form="csv", columns=columns, block_bytes=20
         )

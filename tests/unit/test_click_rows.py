@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from domain.insights.click_rows import (
     COLUMNS,
-    FilePosition,
+    ReadPosition,
     RejectedRow,
     RowBlock,
     check_rows,
@@ -36,7 +36,7 @@ def block(rows: Sequence[dict[str, Any]], unreadable: Sequence[RejectedRow] = ()
         columns={name: [row[name] for row in rows] for name in (rows[0] if rows else ())},
         lines=range(10, 10 + len(rows)),
         unreadable=unreadable,
-        end=FilePosition(),
+        end=ReadPosition(),
         read=0,
     )
 

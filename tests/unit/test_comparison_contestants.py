@@ -6,7 +6,7 @@ import pytest
 
 from domain.comparison.contestants import BASELINE, ContestantSpec, read_contestants
 from domain.errors import InvalidInput
-from ports.language_models import AnswerStyle
+from ports.language_models import AnswerShape
 from tests.fakes.language_models import QUOTING
 
 CONFIGURED = ("openai", "local")
@@ -38,7 +38,7 @@ def test_a_variant_has_overrides_and_a_name_of_its_own() -> None:
     assert entry.overrides == {
         "shots": 0,
         "reasks": 2,
-        "style": AnswerStyle.QUOTED,
+        "style": AnswerShape.QUOTED,
         "bounded": False,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.comparison.figures import Estimate, FieldAgreement, PerfectDifference
+from domain.comparison.figures import Estimate, PairAgreement, PerfectDifference
 from domain.comparison.pairs import detectable_difference, texts_needed
 from domain.comparison.report import VerdictKind
 from domain.comparison.verdict import alone, judged, unjudged
@@ -140,8 +140,8 @@ def test_few_wordings_hold_for_texts_like_these_alone() -> None:
     assert " 1 wording," in judged(A, B, figures, wordings=1).sentence
 
 
-def agreed(count: int, total: int) -> FieldAgreement:
-    return FieldAgreement(field=None, agreement=rate(count, total), anls=None, kappa=None)
+def agreed(count: int, total: int) -> PairAgreement:
+    return PairAgreement(field=None, agreement=rate(count, total), anls=None, kappa=None)
 
 
 def test_without_gold_agreement_is_all_that_is_said() -> None:

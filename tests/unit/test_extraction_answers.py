@@ -25,7 +25,7 @@ from domain.extraction.prompting import (
 )
 from domain.extraction.schema import BUILT_IN, ORDER_MESSAGE, Example, Field, FieldType, Schema
 from ports.extraction import MISSING
-from ports.language_models import AnswerStyle, ModelProfile
+from ports.language_models import AnswerShape, ModelProfile
 
 JSON = st.recursive(
     st.none()
@@ -189,9 +189,9 @@ def test_a_definition_reads_back_as_the_schema_that_wrote_it(schema: Schema) -> 
     assert schema_from(schema.name, document) == schema
 
 
-@given(schemas(), st.sampled_from(list(AnswerStyle)), st.booleans())
+@given(schemas(), st.sampled_from(list(AnswerShape)), st.booleans())
 def test_the_wire_shape_keeps_to_what_every_provider_enforces(
-    schema: Schema, style: AnswerStyle, bounded: bool
+    schema: Schema, style: AnswerShape, bounded: bool
 ) -> None:
     allowed = {"type", "properties", "required", "additionalProperties", "items", "enum"}
     if bounded:
@@ -454,7 +454,7 @@ def test_bare_numbers_can_be_held_to_those_of_the_text(
 ) -> None:
     field = replace(Field(name="count", type=FieldType.INTEGER, description="how many"), **changes)
     schema = Schema(name="s", version=1, description="", fields=(field,))
-    shape = wire_schema(schema, AnswerStyle.VALUES, bounded=True, numbers=given)
+    shape = wire_schema(schema, AnswerShape.VALUES, bounded=True, numbers=given)
     assert shape["properties"] == {"count": wanted}
 
 

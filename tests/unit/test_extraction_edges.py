@@ -30,7 +30,7 @@ from domain.extraction.prompting import unservable
 from domain.extraction.schema import Example, Field, FieldType, Schema
 from domain.extraction.suspicion import contradictions
 from ports.extraction import MISSING
-from ports.language_models import AnswerStyle
+from ports.language_models import AnswerShape
 from tests.fakes.language_models import QUOTING
 
 NAME = Field(name="name", type=FieldType.STRING, description="Who writes")
@@ -89,13 +89,13 @@ def test_a_bare_judgement_holds_without_a_passage_and_says_so() -> None:
 
 def read(record: dict[str, Any], schema: Schema, text: str) -> CheckedAnswer:
     return check_answer(
-        json.dumps(record), schema, AnswerStyle.QUOTED, text, PydanticRecordValidator()
+        json.dumps(record), schema, AnswerShape.QUOTED, text, PydanticRecordValidator()
     )
 
 
-@pytest.mark.parametrize("style", list(AnswerStyle))
-def test_a_member_that_the_answer_lacks_is_a_fault_and_never_null(style: AnswerStyle) -> None:
-    given = {"quote": "Ann", "value": "Ann"} if style is AnswerStyle.QUOTED else "Ann"
+@pytest.mark.parametrize("style", list(AnswerShape))
+def test_a_member_that_the_answer_lacks_is_a_fault_and_never_null(style: AnswerShape) -> None:
+    given = {"quote": "Ann", "value": "Ann"} if style is AnswerShape.QUOTED else "Ann"
     schema = schema_of(NAME, COUNT, COLOURS)
     found = check_answer(
         json.dumps({"name": given}), schema, style, "Ann: 3 mugs", PydanticRecordValidator()

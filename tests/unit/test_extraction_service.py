@@ -18,7 +18,7 @@ from domain.extraction.model import ExtractionResult, ExtractionStatus, WarningK
 from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
 from ports.extraction import RecordValidator, Validation
-from ports.language_models import AnswerStyle, Finish, LanguageModel, Prompt
+from ports.language_models import AnswerShape, Finish, LanguageModel, Prompt
 from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
 
 TEXT = "Hi, Maria Lopez here. Could we get 24 oat milk cartons by friday?"
@@ -478,7 +478,7 @@ async def test_each_item_of_a_list_has_its_own_evidence() -> None:
     ]
 
 
-VALUES = replace(QUOTING, style=AnswerStyle.VALUES, shots=2, reasks=1)
+VALUES = replace(QUOTING, style=AnswerShape.VALUES, shots=2, reasks=1)
 
 
 async def test_bare_values_are_looked_up_in_the_text() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.insights.model import TopQuery
-from domain.insights.overview import Change, RankChange, rank_changes
+from domain.insights.overview import RankChange, RankMovement, rank_changes
 
 LISTS = st.lists(st.sampled_from("abcdefgh"), unique=True)
 
@@ -23,11 +23,11 @@ def ranked(queries: list[str]) -> list[TopQuery]:
 def test_each_query_of_either_list_is_told_once() -> None:
     found = rank_changes(ranked(["lamp", "sofa", "rug"]), ranked(["lamp", "bed", "sofa", "chair"]))
     assert found == [
-        RankChange(query="lamp", change=Change.STAYED, rank=1, previous_rank=1),
-        RankChange(query="sofa", change=Change.MOVED, rank=2, previous_rank=3),
-        RankChange(query="rug", change=Change.ENTERED, rank=3, previous_rank=None),
-        RankChange(query="bed", change=Change.LEFT, rank=None, previous_rank=2),
-        RankChange(query="chair", change=Change.LEFT, rank=None, previous_rank=4),
+        RankChange(query="lamp", change=RankMovement.STAYED, rank=1, previous_rank=1),
+        RankChange(query="sofa", change=RankMovement.MOVED, rank=2, previous_rank=3),
+        RankChange(query="rug", change=RankMovement.ENTERED, rank=3, previous_rank=None),
+        RankChange(query="bed", change=RankMovement.LEFT, rank=None, previous_rank=2),
+        RankChange(query="chair", change=RankMovement.LEFT, rank=None, previous_rank=4),
     ]
 
 
@@ -41,5 +41,7 @@ def test_the_changes_lead_from_one_list_to_the_other_and_back(
         each.query: (each.previous_rank, each.rank) for each in back
     }
     assert [each.query for each in there if each.rank is not None] == current
-    assert all((each.rank is None) == (each.change is Change.LEFT) for each in there)
-    assert all((each.previous_rank is None) == (each.change is Change.ENTERED) for each in there)
+    assert all((each.rank is None) == (each.change is RankMovement.LEFT) for each in there)
+    assert all(
+        (each.previous_rank is None) == (each.change is RankMovement.ENTERED) for each in there
+    )

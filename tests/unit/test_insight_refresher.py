@@ -13,14 +13,14 @@ from adapters.system.insight_health import InsightHealthCheck
 from domain.errors import DatabaseBusy, DatabaseUnavailable, InvalidInput, NotFound
 from domain.insights.model import FIRST_DAY, LAST_DAY, Rules, SearchClick, StoredInsight
 from domain.insights.refresher import CATCH_UP, NIGHTLY, InsightRefresher
-from domain.insights.scheduled_runs import (
+from domain.insights.run_history import (
     DayOutcome,
     DayResult,
+    FinishedRun,
     RefreshReport,
     RunHistory,
     RunOutcome,
     Schedule,
-    ScheduledRun,
 )
 from domain.insights.service import InsightService
 from tests.contracts.insights import row
@@ -64,7 +64,7 @@ class FailingRuns(MemoryScheduledRunRepository):
         self.reads = True
         self.writes = True
 
-    async def record(self, run: ScheduledRun) -> None:
+    async def record(self, run: FinishedRun) -> None:
         if not self.writes:
             raise DOWN
         await super().record(run)

@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import InvalidInput
 from domain.insights.model import FIRST_DAY, LAST_DAY, Period, Rules, SearchClick
-from domain.insights.overview import Change
+from domain.insights.overview import RankMovement
 from domain.insights.service import InsightService
 from tests.contracts.insights import row
 from tests.fakes.insights import (
@@ -115,10 +115,10 @@ async def test_an_overview_sets_a_period_beside_the_one_before_it(shop: Shop) ->
     )
     assert (found.current.clicks, found.previous.clicks) == (18, 40)
     assert [(each.query, each.change) for each in found.rank_changes.top_queries] == [
-        ("lamp", Change.MOVED),
-        ("sofa", Change.ENTERED),
-        ("old", Change.LEFT),
-        ("rug", Change.LEFT),
+        ("lamp", RankMovement.MOVED),
+        ("sofa", RankMovement.ENTERED),
+        ("old", RankMovement.LEFT),
+        ("rug", RankMovement.LEFT),
     ]
     assert found.rank_changes.low_performance_queries == []
     assert found.freshness.pending_days == [ago(2)]

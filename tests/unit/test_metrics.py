@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from domain.insights.refresher import CATCH_UP, NIGHTLY
-from domain.insights.scheduled_runs import InsightState, RunHistory, RunOutcome, ScheduledRun
+from domain.insights.run_history import FinishedRun, InsightState, RunHistory, RunOutcome
 from entrypoints.http.metrics import exposition, insight_metrics
 
 START = datetime(2026, 11, 22, 0, 20, tzinfo=UTC)
@@ -20,11 +20,11 @@ def state(**histories: RunHistory) -> InsightState:
     )
 
 
-def run(task: str, outcome: RunOutcome, minute: int) -> ScheduledRun:
+def run(task: str, outcome: RunOutcome, minute: int) -> FinishedRun:
     at = START + timedelta(minutes=minute)
     end = at + timedelta(seconds=1.5)
     error = None if outcome is RunOutcome.DONE else "why"
-    return ScheduledRun(task=task, started_at=at, finished_at=end, outcome=outcome, error=error)
+    return FinishedRun(task=task, started_at=at, finished_at=end, outcome=outcome, error=error)
 
 
 def test_before_the_first_run_there_is_no_time_of_one_and_every_count_is_0() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from domain.errors import Conflict, InvalidInput
 from domain.insights.model import Rules, SearchClick
 from entrypoints.up.sample_data.catalogue import NOT_SOLD, PRODUCTS
-from entrypoints.up.sample_data.loading import FileSampleSink, SampleService
+from entrypoints.up.sample_data.filling import FileSampleSink, SampleFiller
 from entrypoints.up.sample_data.rows import (
     ClickRow,
     SampleSize,
@@ -193,7 +193,7 @@ class TestFileSamples(SamplesContract):
 
 
 async def test_each_kind_of_row_has_a_file(tmp_path: Path) -> None:
-    await SampleService(sink=FileSampleSink(tmp_path)).fill(SIZE, append=False, progress=ignored)
+    await SampleFiller(sink=FileSampleSink(tmp_path)).fill(SIZE, append=False, progress=ignored)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "orders.csv",
         "search_clicks.csv",
@@ -203,13 +203,13 @@ async def test_each_kind_of_row_has_a_file(tmp_path: Path) -> None:
 
 async def test_a_kind_without_rows_has_no_file(tmp_path: Path) -> None:
     only = SampleSize(users=0, orders=0, clicks=5, seed=1, until=UNTIL)
-    await SampleService(sink=FileSampleSink(tmp_path)).fill(only, append=False, progress=ignored)
+    await SampleFiller(sink=FileSampleSink(tmp_path)).fill(only, append=False, progress=ignored)
     assert [path.name for path in tmp_path.iterdir()] == ["search_clicks.csv"]
 
 
 async def test_the_files_in_the_docs_are_what_the_generators_make(tmp_path: Path) -> None:
     shown = SampleSize(users=30, orders=60, clicks=120, seed=1, until=UNTIL)
-    await SampleService(sink=FileSampleSink(tmp_path)).fill(shown, append=False, progress=ignored)
+    await SampleFiller(sink=FileSampleSink(tmp_path)).fill(shown, append=False, progress=ignored)
     docs = Path(__file__).parents[2] / "docs" / "samples"
     for path in tmp_path.iterdir():
         assert path.read_text(encoding="utf-8") == (docs / path.name).read_text(encoding="utf-8")
@@ -218,7 +218,7 @@ async def test_the_files_in_the_docs_are_what_the_generators_make(tmp_path: Path
 async def test_every_thousand_rows_are_told_and_then_the_rest() -> None:
     heard: list[tuple[str, int]] = []
     wanted = SampleSize(seed=1, users=1_001, orders=0, clicks=0, until=UNTIL)
-    await SampleService(sink=MemorySampleSink()).fill(
+    await SampleFiller(sink=MemorySampleSink()).fill(
         wanted, append=False, progress=lambda kind, count: heard.append((kind, count))
     )
     assert heard == [("users", 1_000), ("users", 1), ("orders", 0), ("clicks", 0)]
@@ -227,7 +227,7 @@ async def test_every_thousand_rows_are_told_and_then_the_rest() -> None:
 async def test_a_place_with_rows_is_filled_only_when_told_to_append() -> None:
     sink = MemorySampleSink()
     wanted = SampleSize(seed=1, users=2, orders=0, clicks=0, until=UNTIL)
-    service = SampleService(sink=sink)
+    service = SampleFiller(sink=sink)
     await service.fill(wanted, append=False, progress=ignored)
     with pytest.raises(Conflict, match="already: users"):
         await service.fill(wanted, append=False, progress=ignored)

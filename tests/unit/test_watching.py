@@ -12,7 +12,7 @@ import pytest
 
 from domain.errors import DatabaseUnavailable, DependencyError
 from domain.insights.refresher import InsightRefresher
-from domain.insights.scheduled_runs import RefreshReport, RunOutcome, ScheduledRun
+from domain.insights.run_history import FinishedRun, RefreshReport, RunOutcome
 from entrypoints.worker.process import watch_insights
 
 DOWN = DatabaseUnavailable("The database cannot be reached.", retry_after_s=5)
@@ -23,7 +23,7 @@ def report(
     outage: DependencyError | None = None, outcome: RunOutcome = RunOutcome.DONE
 ) -> RefreshReport:
     now = datetime(2026, 11, 22, tzinfo=UTC)
-    run = ScheduledRun(task="t", started_at=now, finished_at=now, outcome=outcome)
+    run = FinishedRun(task="t", started_at=now, finished_at=now, outcome=outcome)
     return RefreshReport(run=run, days=[], outage=outage)
 
 

@@ -10,7 +10,7 @@ from arq import Retry
 
 from adapters.arq.queue import decode_job, encode_job
 from domain.errors import DatabaseUnavailable, DependencyError, StatementTimedOut
-from domain.insights.scheduled_runs import RefreshReport, RunOutcome, ScheduledRun
+from domain.insights.run_history import FinishedRun, RefreshReport, RunOutcome
 from entrypoints.worker.jobs import MAX_TRIES, patient, refresh_insights
 
 
@@ -26,7 +26,7 @@ class Refreshing:
         if self.failure is not None and not isinstance(self.failure, DependencyError):
             raise self.failure
         now = datetime(2026, 11, 22, tzinfo=UTC)
-        run = ScheduledRun(task="t", started_at=now, finished_at=now, outcome=RunOutcome.DONE)
+        run = FinishedRun(task="t", started_at=now, finished_at=now, outcome=RunOutcome.DONE)
         return RefreshReport(run=run, days=[], outage=self.failure)
 
 

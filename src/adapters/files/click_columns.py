@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from adapters.files.text_files import unfit
+from adapters.files.line_files import unfit
 from domain.insights.click_rows import COLUMNS, REQUIRED
 from domain.text import closest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClickColumns:
+class ClickColumnNames:
     """The names of the columns in a file.
 
     Attributes:

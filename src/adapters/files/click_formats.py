@@ -14,23 +14,23 @@ import msgspec
 
 from adapters.files.click_columns import (
     LONGEST_LINE,
-    ClickColumns,
+    ClickColumnNames,
     Days,
     counts_of_numbers,
     counts_of_texts,
     rates_of_texts,
 )
 from adapters.files.csv_rows import CsvTable
-from adapters.files.text_files import (
+from adapters.files.line_files import (
     BOM,
-    UnreadableRow,
+    BadRow,
     check_to_the_end,
     open_text_file,
     unfit,
     unreadable_row,
 )
 from domain.errors import Violation
-from domain.insights.click_rows import COLUMNS, FilePosition, RejectedRow, RowBlock
+from domain.insights.click_rows import COLUMNS, ReadPosition, RejectedRow, RowBlock
 from domain.strict_json import DEEPEST, MOST_DIGITS, NotStrictJson, read_json
 from domain.text import plain_cell
 
@@ -39,7 +39,7 @@ from domain.text import plain_cell
 class CsvClickReader:
     """A heading names the columns; a blank stands for what is not known."""
 
-    columns: ClickColumns
+    columns: ClickColumnNames
     delimiter: str
     block_bytes: int
 
@@ -60,7 +60,7 @@ class CsvClickReader:
         with open_text_file(path, LONGEST_LINE) as content:
             return self.columns.among(CsvTable(content, self.delimiter).heading)[1]
 
-    def blocks(self, path: Path, start: FilePosition) -> Iterator[RowBlock]:
+    def blocks(self, path: Path, start: ReadPosition) -> Iterator[RowBlock]:
         """See `ports.click_files`."""
         days = Days()
         with open_text_file(path, LONGEST_LINE) as content:
@@ -72,12 +72,12 @@ class CsvClickReader:
                     columns=_csv_columns(block.rows, places, days),
                     lines=block.lines,
                     unreadable=_rejected(block.bad),
-                    end=FilePosition(offset=block.end, line=block.line),
+                    end=ReadPosition(offset=block.end, line=block.line),
                     read=block.read,
                 )
 
 
-def _rejected(bad: Iterable[UnreadableRow]) -> list[RejectedRow]:
+def _rejected(bad: Iterable[BadRow]) -> list[RejectedRow]:
     """What could not be read as rows, as it is told."""
     return [
         RejectedRow(line=each.line, row=each.row, reasons=[Violation(pointer="", detail=each.why)])
@@ -114,7 +114,7 @@ _TOO_LONG: Final = b"0" * (MOST_DIGITS + 1)
 class NdjsonClickReader:
     """An object a line, each read by itself: what one does not have, another may."""
 
-    columns: ClickColumns
+    columns: ClickColumnNames
     block_bytes: int
 
     def __str__(self) -> str:
@@ -133,7 +133,7 @@ class NdjsonClickReader:
         """Members that rows at the beginning of the file have and that are not read."""
         return self._members(path)
 
-    def blocks(self, path: Path, start: FilePosition) -> Iterator[RowBlock]:
+    def blocks(self, path: Path, start: ReadPosition) -> Iterator[RowBlock]:
         """See `ports.click_files`."""
         self._members(path)
         names = {column: self.columns.name(column) for column in COLUMNS}
@@ -150,7 +150,7 @@ class NdjsonClickReader:
                     columns=_json_columns(rows, names, days),
                     lines=lines,
                     unreadable=_rejected(bad),
-                    end=FilePosition(offset=block.end, line=line),
+                    end=ReadPosition(offset=block.end, line=line),
                     read=block.read,
                 )
 
@@ -172,7 +172,7 @@ class NdjsonClickReader:
         raise unfit("is empty")
 
 
-def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], list[UnreadableRow]]:
+def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], list[BadRow]]:
     """The rows of whole lines, the first of which is line `first`; where each begins; the rest."""
     count = data.count(b"\n") + (bool(data) and not data.endswith(b"\n"))
     try:
@@ -181,7 +181,7 @@ def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], lis
         rows = []
     if len(rows) == count and _strict(data, rows):
         return rows, range(first, first + count), []
-    rows, begins, bad = [], [], list[UnreadableRow]()
+    rows, begins, bad = [], [], list[BadRow]()
     for number, line in enumerate(data.split(b"\n"), start=first):
         if not line.strip():
             continue
@@ -244,7 +244,7 @@ _KINDS: Final = {
 class ParquetClickReader:
     """Typed columns; a null stands for what is not known."""
 
-    columns: ClickColumns
+    columns: ClickColumnNames
 
     def __str__(self) -> str:
         """In a line that is the same each time."""
@@ -269,7 +269,7 @@ class ParquetClickReader:
         with _file(path) as file:
             return self.columns.among(file.schema_arrow.names)[1]
 
-    def blocks(self, path: Path, start: FilePosition) -> Iterator[RowBlock]:
+    def blocks(self, path: Path, start: ReadPosition) -> Iterator[RowBlock]:
         """See `ports.click_files`; positions are rows."""
         days = Days()
         with _file(path) as file:
@@ -294,7 +294,7 @@ class ParquetClickReader:
                     columns=columns,
                     lines=range(done - rest.num_rows + 1, done + 1),
                     unreadable=(),
-                    end=FilePosition(offset=done, line=done),
+                    end=ReadPosition(offset=done, line=done),
                     read=done,
                 )
 

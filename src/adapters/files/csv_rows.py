@@ -11,12 +11,12 @@ from itertools import islice
 from operator import itemgetter
 from typing import Final
 
-from adapters.files.text_files import (
+from adapters.files.line_files import (
     BLOCK_BYTES,
     BOM,
+    BadRow,
     LineBlock,
-    TextFile,
-    UnreadableRow,
+    LineFile,
     unfit,
     unreadable_row,
 )
@@ -52,7 +52,7 @@ class CsvBlock:
 
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
-    bad: Sequence[UnreadableRow]
+    bad: Sequence[BadRow]
     end: int
     line: int
     read: int
@@ -64,7 +64,7 @@ class _Parsed:
 
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
-    bad: list[UnreadableRow] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
     count: int
     rest: bytes = b""
 
@@ -86,16 +86,16 @@ class CsvTable:
         InvalidInput: there is no heading, or it is divided by something else.
     """
 
-    def __init__(self, content: TextFile, delimiter: str) -> None:
+    def __init__(self, content: LineFile, delimiter: str) -> None:
         self._content = content
         self._delimiter = delimiter
         self._begin = self._lines = 0
         self.heading: Sequence[str] = self._names(self._first_line())
 
-    def rows(self) -> Iterator[tuple[int, Sequence[str] | UnreadableRow]]:
+    def rows(self) -> Iterator[tuple[int, Sequence[str] | BadRow]]:
         """Each row, or what is none, by the number of the line where it begins."""
         for block in self.blocks():
-            found: list[tuple[int, Sequence[str] | UnreadableRow]] = []
+            found: list[tuple[int, Sequence[str] | BadRow]] = []
             found += zip(block.lines, block.rows, strict=True)
             found += ((each.line, each) for each in block.bad)
             yield from sorted(found, key=itemgetter(0))

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from ports.language_models import AnswerStyle, ModelProfile
+from ports.language_models import AnswerShape, ModelProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """One row: what `ModelProfile` says, without the names."""
 
-    style: AnswerStyle = AnswerStyle.QUOTED
+    style: AnswerShape = AnswerShape.QUOTED
     bounded: bool = False
     context_tokens: int = 128_000
     max_output_tokens: int = 8_000
@@ -60,7 +60,7 @@ _TABLE: Final[tuple[tuple[str, str, Capabilities], ...]] = (
         "*",
         "*[sS]mol[lL][mM]2-135*",
         Capabilities(
-            style=AnswerStyle.VALUES,
+            style=AnswerShape.VALUES,
             bounded=True,
             context_tokens=4_096,
             max_output_tokens=1_024,

@@ -9,7 +9,7 @@ from operator import and_
 from statistics import fmean
 from typing import Final
 
-from domain.comparison.figures import Consistency, FieldAgreement, rate_of
+from domain.comparison.figures import Consistency, PairAgreement, rate_of
 from domain.comparison.judgements import category, same, similarity
 from domain.comparison.results import ContestantAnswer
 from domain.extraction.schema import FieldType, Schema
@@ -60,7 +60,7 @@ def krippendorffs_alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
 
 def agreement(
     schema: Schema, pairs: Sequence[Pair], clusters: Mapping[str, int]
-) -> tuple[FieldAgreement, ...]:
+) -> tuple[PairAgreement, ...]:
     """How far two contestants give the same answers: by field, then the whole record.
 
     Args:
@@ -81,7 +81,7 @@ def agreement(
         if field.type in _ENUMERATED and not field.many:
             named = [(category(field, a), category(field, b)) for a, b in values]
         found.append(
-            FieldAgreement(
+            PairAgreement(
                 field=field.name,
                 agreement=rate_of(zip(places, equal, strict=True), texts=texts),
                 anls=fmean(similarity(field, a, b) for a, b in values) if both else None,
@@ -89,7 +89,7 @@ def agreement(
             )
         )
     found.append(
-        FieldAgreement(
+        PairAgreement(
             field=None,
             agreement=rate_of(zip(places, whole, strict=True), texts=texts),
             anls=fmean(each.anls or 0.0 for each in found) if both else None,

@@ -15,7 +15,7 @@ from domain.comparison.model import Contestant
 from domain.errors import InvalidInput, Violation
 from domain.extraction.prompting import prompt_hash
 from domain.extraction.schema import Schema
-from ports.language_models import AnswerStyle, ModelProfile
+from ports.language_models import AnswerShape, ModelProfile
 
 BASELINE: Final = "regex"
 """The contestant that asks no model."""
@@ -24,7 +24,7 @@ OWN_MACHINES: Final = frozenset({"local", "vllm"})
 MOST_CONTESTANTS: Final = 8
 """More than these cannot be told apart on one page."""
 
-Override: TypeAlias = str | int | float | bool | AnswerStyle
+Override: TypeAlias = str | int | float | bool | AnswerShape
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,39}")
 _NAME_RULE: Final = (
     "must have 1..40 letters, digits, spaces or . _ + - and start with a letter or a digit"
@@ -46,13 +46,13 @@ def _truth(text: str) -> bool | None:
     return {"true": True, "false": False}.get(text)
 
 
-def _style(text: str) -> AnswerStyle | None:
-    return AnswerStyle(text) if text in list(AnswerStyle) else None
+def _style(text: str) -> AnswerShape | None:
+    return AnswerShape(text) if text in list(AnswerShape) else None
 
 
 _OVERRIDES: Final[Mapping[str, tuple[Callable[[str], Override | None], str]]] = {
     "model": (lambda text: text or None, "a model's name"),
-    "style": (_style, " or ".join(AnswerStyle)),
+    "style": (_style, " or ".join(AnswerShape)),
     "shots": (_whole(0), "a whole number >= 0"),
     "reasks": (_whole(0), "a whole number >= 0"),
     "temperature": (_number, "a number such as 0.2"),

@@ -318,7 +318,7 @@ class FieldDifference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FieldAgreement:
+class PairAgreement:
     """How far two contestants give the same answer; needs no gold.
 
     Attributes:

@@ -10,13 +10,13 @@ from domain.comparison.figures import (
     Consistency,
     ErrorKind,
     Estimate,
-    FieldAgreement,
     FieldDifference,
     FieldScore,
     FunnelStage,
     InjectionScore,
     Judgement,
     OperationalFigures,
+    PairAgreement,
     PerfectDifference,
     Rate,
     StratumScore,
@@ -139,7 +139,7 @@ class PairScore:
     second: str
     perfect: PerfectDifference | None
     fields: tuple[FieldDifference, ...]
-    agreement: tuple[FieldAgreement, ...]
+    agreement: tuple[PairAgreement, ...]
     verdict: Verdict
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from domain.comparison.figures import FieldAgreement, PerfectDifference, Rate
+from domain.comparison.figures import PairAgreement, PerfectDifference, Rate
 from domain.comparison.model import Contestant
 from domain.comparison.pairs import SIGNIFICANCE
 from domain.comparison.report import Verdict, VerdictKind
@@ -42,7 +42,7 @@ def alone(
     )
 
 
-def unjudged(first: Contestant, second: Contestant, record: FieldAgreement) -> Verdict:
+def unjudged(first: Contestant, second: Contestant, record: PairAgreement) -> Verdict:
     """Of two contestants without gold, by how far their records agree."""
     rate = record.agreement
     if rate.total:

@@ -14,7 +14,7 @@ from domain.extraction.model import Evidence, ExtractionWarning, WarningKind
 from domain.extraction.schema import Schema, Value
 from domain.strict_json import NotStrictJson, check_depth, read_json_at
 from ports.extraction import MISSING, RecordValidator
-from ports.language_models import AnswerStyle
+from ports.language_models import AnswerShape
 
 _THOUGHT: Final = (
     "(?:seed:)?think(?:ing)?|thoughts?|reasoning|reflection|analysis|scratchpad"  # names of tags
@@ -213,7 +213,7 @@ class CheckedAnswer:
 def check_answer(
     answer: str,
     schema: Schema,
-    style: AnswerStyle,
+    style: AnswerShape,
     text: str,
     validator: RecordValidator,
     *,
@@ -225,7 +225,7 @@ def check_answer(
     except UnreadableAnswer as error:
         return CheckedAnswer(unreadable=str(error))
     quotes: dict[str, list[str | None]] | None = None
-    if style is AnswerStyle.QUOTED:
+    if style is AnswerShape.QUOTED:
         record, quotes = _unquoted(schema, record)
     validation = validator.validate(schema, record)
     grounding = ground(schema, validation.values, quotes, text, forbidden=forbidden)

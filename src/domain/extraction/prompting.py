@@ -18,11 +18,11 @@ from domain.extraction.schema import (
     Value,
 )
 from domain.extraction.windows import estimate_tokens
-from ports.language_models import AnswerStyle, Message, ModelProfile, Prompt
+from ports.language_models import AnswerShape, Message, ModelProfile, Prompt
 
 
 def wire_schema(
-    schema: Schema, style: AnswerStyle, *, bounded: bool, numbers: Sequence[float] | None = None
+    schema: Schema, style: AnswerShape, *, bounded: bool, numbers: Sequence[float] | None = None
 ) -> Mapping[str, object]:
     """The JSON schema of an answer, in the subset that every provider enforces.
 
@@ -38,7 +38,7 @@ def wire_schema(
     """
     properties = {
         field.name: _quoted(field, bounded=bounded)
-        if style is AnswerStyle.QUOTED
+        if style is AnswerShape.QUOTED
         else _value(field, bounded=bounded, numbers=numbers)
         for field in schema.fields
     }
@@ -187,7 +187,7 @@ def build_prompt(
         numbers=_numbers(text) if profile.numbers_from_text else None,
     )
     messages = [Message(role="system", content=_system(schema, profile))]
-    if profile.style is AnswerStyle.VALUES:
+    if profile.style is AnswerShape.VALUES:
         ordered = _ordered(schema, profile.style)
         for example in nearest(schema.examples, text, profile.shots):
             values = example.values()
@@ -259,7 +259,7 @@ def unservable(schema: Schema, profile: ModelProfile) -> str | None:
     return None
 
 
-def answer_tokens(schema: Schema, style: AnswerStyle) -> int:
+def answer_tokens(schema: Schema, style: AnswerShape) -> int:
     """Length at which an answer is cut, in tokens: room for every field, and no novel."""
     return max(96, 32 + sum(_field_tokens(field, style) for field in schema.fields))
 
@@ -278,12 +278,12 @@ def nearest(examples: Sequence[Example], text: str, count: int) -> list[Example]
     return sorted(examples, key=similarity)[-count:] if count else []
 
 
-def _ordered(schema: Schema, style: AnswerStyle) -> Schema:
+def _ordered(schema: Schema, style: AnswerShape) -> Schema:
     """The schema with numbers first for models that answer bare values.
 
     They then get both the number and the name of the thing right more often (measured).
     """
-    if style is AnswerStyle.QUOTED:
+    if style is AnswerShape.QUOTED:
         return schema
     fields = sorted(schema.fields, key=lambda field: not field.type.numeric)
     return Schema(
@@ -301,18 +301,18 @@ def _numbers(text: str) -> Sequence[float] | None:
     return tuple(found) if len(found) <= _MOST_NUMBERS else None
 
 
-def _field_tokens(field: Field, style: AnswerStyle) -> int:
+def _field_tokens(field: Field, style: AnswerShape) -> int:
     value = 12
     if field.type is FieldType.STRING:
         value = field.max_length // 3
     elif field.type is FieldType.ENUM:
         value = max(len(choice) for choice in field.choices) // 2 + 4
-    one = value + (110 if style is AnswerStyle.QUOTED else 0)
+    one = value + (110 if style is AnswerShape.QUOTED else 0)
     return (one * min(field.max_items, 10) if field.many else one) + len(field.name) // 2 + 6
 
 
 def _system(schema: Schema, profile: ModelProfile) -> str:
-    if profile.style is AnswerStyle.VALUES:
+    if profile.style is AnswerShape.VALUES:
         fields = ", ".join(
             f"{field.name} ({field.description})"
             for field in _ordered(schema, profile.style).fields

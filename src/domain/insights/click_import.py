@@ -13,7 +13,7 @@ from domain.errors import Conflict
 from domain.insights.click_rows import (
     AcceptedRow,
     ClickImport,
-    FilePosition,
+    ReadPosition,
     RejectedRow,
     RowBlock,
     check_rows,
@@ -31,7 +31,7 @@ Progress = Callable[[ClickImport, int], None]
 class _Chunk:
     rows: list[AcceptedRow]
     rejects: list[RejectedRow]
-    end: FilePosition
+    end: ReadPosition
     read: int
 
 
@@ -146,7 +146,7 @@ class ClickImportService:
         return await self.imports.finish(current)
 
     def _chunks(
-        self, source: ClickSource, start: FilePosition, day: date | None
+        self, source: ClickSource, start: ReadPosition, day: date | None
     ) -> Iterator[_Chunk]:
         rows: list[AcceptedRow] = []
         rejects: list[RejectedRow] = []

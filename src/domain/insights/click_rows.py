@@ -63,7 +63,7 @@ _DAY: Final = "must be a day such as 2026-11-20"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FilePosition:
+class ReadPosition:
     """How far a file has been read.
 
     Attributes:
@@ -96,7 +96,7 @@ class ClickImport:
     fingerprint: bytes
     name: str
     options: str
-    position: FilePosition
+    position: ReadPosition
     accepted: int
     rejected: int
     rejects_bytes: int
@@ -136,7 +136,7 @@ class RowBlock:
     columns: Mapping[str, Sequence[Any]]
     lines: Sequence[int]
     unreadable: Sequence[RejectedRow]
-    end: FilePosition
+    end: ReadPosition
     read: int
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from domain.insights.model import Analysis, Freshness, TopQuery
 
 
-class Change(StrEnum):
+class RankMovement(StrEnum):
     """What a query did in a list since the period before."""
 
     ENTERED = "entered"
@@ -29,7 +29,7 @@ class RankChange:
     """
 
     query: str
-    change: Change
+    change: RankMovement
     rank: int | None
     previous_rank: int | None
 
@@ -76,14 +76,14 @@ def rank_changes(current: Sequence[TopQuery], previous: Sequence[TopQuery]) -> S
         for each in current
     ]
     gone = [
-        RankChange(query=query, change=Change.LEFT, rank=None, previous_rank=rank)
+        RankChange(query=query, change=RankMovement.LEFT, rank=None, previous_rank=rank)
         for query, rank in before.items()
         if query not in now
     ]
     return [*here, *gone]
 
 
-def _change(rank: int, previous_rank: int | None) -> Change:
+def _change(rank: int, previous_rank: int | None) -> RankMovement:
     if previous_rank is None:
-        return Change.ENTERED
-    return Change.STAYED if rank == previous_rank else Change.MOVED
+        return RankMovement.ENTERED
+    return RankMovement.STAYED if rank == previous_rank else RankMovement.MOVED

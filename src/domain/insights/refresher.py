@@ -14,15 +14,15 @@ from typing import Final
 
 from domain.errors import AppError, DatabaseReadOnly, DatabaseUnavailable, DependencyError
 from domain.insights.model import Rules
-from domain.insights.scheduled_runs import (
+from domain.insights.run_history import (
     DayOutcome,
     DayResult,
+    FinishedRun,
     InsightState,
     RefreshReport,
     RunHistory,
     RunOutcome,
     Schedule,
-    ScheduledRun,
     outcome_of,
 )
 from domain.insights.service import InsightService
@@ -118,7 +118,7 @@ class InsightRefresher:
         # A success of the future is of a clock that has been set back since, and says nothing.
         return done is None or not self.schedule.due_at(now) <= done.started_at <= now
 
-    async def _nightly_success(self) -> ScheduledRun | None:
+    async def _nightly_success(self) -> FinishedRun | None:
         histories = await self.runs.histories()
         return histories.get(NIGHTLY, RunHistory()).newest.get(RunOutcome.DONE)
 
@@ -194,7 +194,7 @@ class InsightRefresher:
         outage: DependencyError | None,
     ) -> RefreshReport:
         outcome, error = outcome_of(days, outage)
-        run = ScheduledRun(
+        run = FinishedRun(
             task=task,
             started_at=started_at,
             finished_at=self.clock.now(),

@@ -23,7 +23,13 @@ from domain.insights.click_rows import COLUMNS, ClickImport, LoggedRow
 from entrypoints.cli.options import STDIN, delimiter_of, inner_suffix, keep, pipe_name
 from entrypoints.cli.process import Stop, interrupted_status
 from entrypoints.cli.running import over_container
-from entrypoints.container.commands import ClickColumns, ClickFile, RejectedRowFile, form_of, today
+from entrypoints.container.commands import (
+    ClickColumnNames,
+    ClickFile,
+    RejectedRowFile,
+    form_of,
+    today,
+)
 from entrypoints.container.services import Container
 from entrypoints.logs import configure_logging
 
@@ -99,7 +105,7 @@ def import_command(
                 path,
                 name=name,
                 form=form or _form_of(path, name),
-                columns=ClickColumns(named=named, dated=on is None),
+                columns=ClickColumnNames(named=named, dated=on is None),
                 delimiter=by,
             )
             return await _import(

@@ -31,7 +31,7 @@ from entrypoints.cli.process import Stop, interrupted_status
 from entrypoints.cli.progress import ComparisonProgress
 from entrypoints.cli.running import or_exit
 from entrypoints.container.comparison import (
-    ContestantOptions,
+    ContestantConditions,
     FileComparisonLog,
     check_reports,
     now,
@@ -57,7 +57,7 @@ class CompareOptions:
     limit: int | None
     seed: int
     repeat: int
-    contestants: ContestantOptions
+    contestants: ContestantConditions
     files: ReportFiles
 
 
@@ -152,7 +152,7 @@ def command(
     interrupted.
     """
     configure_logging("warning", "text")
-    contestants = ContestantOptions(
+    contestants = ContestantConditions(
         concurrency=concurrency, machine_usd_per_hour=machine_usd_per_hour, simulated=simulated
     )
     if replay is not None:
@@ -262,7 +262,7 @@ async def _answered(
 
 
 async def _replayed(
-    file: Path, names: Sequence[str] | None, files: ReportFiles, contestants: ContestantOptions
+    file: Path, names: Sequence[str] | None, files: ReportFiles, contestants: ContestantConditions
 ) -> int:
     """The exit code."""
     check_reports(files.reports)

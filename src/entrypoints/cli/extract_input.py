@@ -14,9 +14,9 @@ from domain.extraction.jobs.items import Document
 from domain.extraction.jobs.service import check_document
 from entrypoints.cli.options import delimiter_of, inner_suffix, keep, pipe_name
 from entrypoints.container.commands import (
+    BadRow,
     CsvTable,
-    TextFile,
-    UnreadableRow,
+    LineFile,
     open_text_file,
     unpack_text_file,
 )
@@ -71,7 +71,7 @@ class Source:
                 [Violation(pointer=self.name, detail=each.detail) for each in error.violations]
             ) from None
 
-    def _check(self, content: TextFile) -> int:
+    def _check(self, content: LineFile) -> int:
         violations: list[Violation] = []
         count = 0
         for line, found in self._read(content):
@@ -104,7 +104,7 @@ class Source:
                         yield found
 
     @contextmanager
-    def _opened(self) -> Iterator[TextFile]:
+    def _opened(self) -> Iterator[LineFile]:
         longest = LONGEST_LINE
         with (
             open_text_file(Path(self.name), longest)
@@ -113,7 +113,7 @@ class Source:
         ) as content:
             yield content
 
-    def _read(self, content: TextFile) -> Iterator[_Read]:
+    def _read(self, content: LineFile) -> Iterator[_Read]:
         if self.form == "csv":
             yield from self._rows(content)
         elif self.form == "lines":
@@ -124,21 +124,21 @@ class Source:
             fault = f"has more than {content.longest} bytes"
             yield 1, fault if much else _text_of(data, self.name)
 
-    def _lines(self, content: TextFile) -> Iterator[_Read]:
+    def _lines(self, content: LineFile) -> Iterator[_Read]:
         for number, line in content.lines():
-            if isinstance(line, UnreadableRow):
+            if isinstance(line, BadRow):
                 yield number, line.why
             elif line.strip():
                 found = _text_of(line, f"{self.name}:{number}")
                 yield number, found
 
-    def _rows(self, content: TextFile) -> Iterator[_Read]:
+    def _rows(self, content: LineFile) -> Iterator[_Read]:
         table = CsvTable(content, self.delimiter)
         text, own = self._place(table, self.text_column), None
         if self.id_column in table.heading or self.id_column != ID_COLUMN:
             own = self._place(table, self.id_column)
         for number, row in table.rows():
-            if isinstance(row, UnreadableRow):
+            if isinstance(row, BadRow):
                 yield number, row.why
             else:
                 name = (own is not None and row[own]) or f"{self.name}:{number}"

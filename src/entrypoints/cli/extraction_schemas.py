@@ -23,7 +23,7 @@ from domain.strict_json import NotStrictJson, read_json
 from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.running import over_container
 from entrypoints.container.services import Container, open_container
-from entrypoints.settings import DatabaseSettings, SchemaSettings
+from entrypoints.settings import DatabaseSettings, SchemaCommandSettings
 from entrypoints.strict_yaml import read_yaml
 
 _ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
@@ -84,7 +84,7 @@ def put_command(*, files: tuple[Path, ...]) -> None:
             what = "stored" if new else "is unchanged"
             click.echo(f"{stored.name} v{stored.version} {what}")
 
-    _run(work, SchemaSettings, kept="Schemas named above are stored.")
+    _run(work, SchemaCommandSettings, kept="Schemas named above are stored.")
 
 
 @command.command("delete")

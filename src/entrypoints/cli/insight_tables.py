@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.insights.model import FIRST_DAY, Analysis, LowPerformer, StoredInsight, TopQuery
-from domain.insights.overview import Change, Overview, RankChange
+from domain.insights.overview import Overview, RankChange, RankMovement
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _GAP: Final = "·"
@@ -148,17 +148,17 @@ def _queries(
             *([_number(query.lost_clicks)] if isinstance(query, LowPerformer) else []),
             *([] if change is None else [_told(change)]),
         )
-    gone = [each.query for each in changes if each.change is Change.LEFT]
+    gone = [each.query for each in changes if each.change is RankMovement.LEFT]
     if gone:
         table.caption = Text(f"Left: {'; '.join(gone)}", justify="left")
     return table
 
 
 def _told(change: RankChange) -> str:
-    if change.change is Change.MOVED and change.rank is not None:
+    if change.change is RankMovement.MOVED and change.rank is not None:
         arrow = "↑" if change.rank < (change.previous_rank or 0) else "↓"
         return f"{arrow} {change.previous_rank}"
-    return "new" if change.change is Change.ENTERED else "="
+    return "new" if change.change is RankMovement.ENTERED else "="
 
 
 def _percent(rate: float | None) -> str:

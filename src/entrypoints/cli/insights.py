@@ -15,7 +15,7 @@ from rich.console import Console
 from domain.insights.model import MAX_COUNT, Period, RankBy, Rules, StoredInsight
 from domain.insights.overview import Overview
 from domain.insights.refresher import InsightRefresher, Progress
-from domain.insights.scheduled_runs import DayOutcome, DayResult, RefreshReport, RunOutcome
+from domain.insights.run_history import DayOutcome, DayResult, RefreshReport, RunOutcome
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables
 from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.running import over_container

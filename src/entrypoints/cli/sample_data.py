@@ -18,7 +18,7 @@ from rich.progress import (
 from entrypoints.cli.running import or_exit, over_container
 from entrypoints.container.commands import sample_files, today
 from entrypoints.container.services import Container
-from entrypoints.up.sample_data.loading import SampleService
+from entrypoints.up.sample_data.filling import SampleFiller
 from entrypoints.up.sample_data.rows import DAYS, SampleSize
 
 
@@ -88,7 +88,7 @@ def command(
     click.echo(f"Computed the search insights of {over_container('sample-data', load)} days.")
 
 
-async def _fill(service: SampleService, size: SampleSize, *, append: bool) -> None:
+async def _fill(service: SampleFiller, size: SampleSize, *, append: bool) -> None:
     """Fill with a bar for each kind of row."""
     wanted = {
         "users": size.users,

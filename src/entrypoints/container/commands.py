@@ -9,10 +9,10 @@ from datetime import date
 from pathlib import Path
 
 from adapters.embedded.postgres import client_programs
-from adapters.files.click_columns import ClickColumns
+from adapters.files.click_columns import ClickColumnNames
 from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from adapters.files.csv_rows import CsvTable
-from adapters.files.text_files import TextFile, UnreadableRow, open_text_file, unpack_text_file
+from adapters.files.line_files import BadRow, LineFile, open_text_file, unpack_text_file
 from adapters.postgres.contents import DatabaseContents, DumpError, read_contents
 from adapters.postgres.dumps import Programs
 from adapters.postgres.dumps import dump as write_dump
@@ -24,17 +24,17 @@ from adapters.postgres.migrations import status as migration_status
 from adapters.system.clock import SystemClock
 from domain.errors import Unavailable
 from domain.extraction.schema import BUILT_IN
-from entrypoints.up.sample_data.loading import FileSampleSink, SampleService
+from entrypoints.up.sample_data.filling import FileSampleSink, SampleFiller
 
 __all__ = [
-    "ClickColumns",
+    "BadRow",
+    "ClickColumnNames",
     "ClickFile",
     "CsvTable",
     "DumpError",
+    "LineFile",
     "MigrationError",
     "RejectedRowFile",
-    "TextFile",
-    "UnreadableRow",
     "dump",
     "form_of",
     "insight_procedures",
@@ -55,9 +55,9 @@ def today() -> date:
     return SystemClock().now().date()
 
 
-def sample_files(folder: Path) -> SampleService:
+def sample_files(folder: Path) -> SampleFiller:
     """Makes sample data into files; needs no settings."""
-    return SampleService(sink=FileSampleSink(folder))
+    return SampleFiller(sink=FileSampleSink(folder))
 
 
 async def look_at_database(url: str) -> DatabaseContents:

@@ -43,7 +43,7 @@ from ports.language_models import LanguageModel
 from ports.reports import ChartRenderer
 
 __all__ = [
-    "ContestantOptions",
+    "ContestantConditions",
     "FileComparisonLog",
     "ScipyStatistics",
     "check_reports",
@@ -59,7 +59,7 @@ _LOCAL_SLOTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContestantOptions:
+class ContestantConditions:
     """How the contestants are asked.
 
     Attributes:
@@ -76,7 +76,7 @@ class ContestantOptions:
 
 @asynccontextmanager
 async def open_extractors(
-    settings: ModelSettings, providers: str, schema: Schema, options: ContestantOptions
+    settings: ModelSettings, providers: str, schema: Schema, options: ContestantConditions
 ) -> AsyncIterator[Sequence[Extractor]]:
     """The contestants of a list at work, in its order, for as long as the block runs.
 

@@ -76,7 +76,7 @@ from adapters.system.certificate import CertificateHealthCheck
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from adapters.system.insight_health import InsightHealthCheck
-from domain.comparison.jobs import ComparisonJobService
+from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
 from domain.extraction.jobs.batch_worker import BatchWorker
 from domain.extraction.jobs.reader import DocumentExtractor
@@ -88,7 +88,7 @@ from domain.extraction.service import ExtractionService, SingleExtraction
 from domain.insights.click_import import ClickImportService
 from domain.insights.refresher import InsightRefresher
 from domain.insights.retention import ClickRetentionService
-from domain.insights.scheduled_runs import Schedule
+from domain.insights.run_history import Schedule
 from domain.insights.service import InsightService
 from domain.records.service import OrderService, UserService
 from entrypoints.container.comparison import comparison_writers
@@ -101,7 +101,7 @@ from entrypoints.settings import (
     StoreSettings,
     WorkerSettings,
 )
-from entrypoints.up.sample_data.loading import SampleService
+from entrypoints.up.sample_data.filling import SampleFiller
 from ports.health import HealthCheck
 from ports.language_models import LanguageModel
 
@@ -188,7 +188,7 @@ class Container(containers.DeclarativeContainer):
     )
     chart_renderer = providers.Dependency(instance_of=VegaChartRenderer)
     sample_service = providers.Singleton(
-        SampleService, sink=providers.Singleton(PostgresSampleSink, database)
+        SampleFiller, sink=providers.Singleton(PostgresSampleSink, database)
     )
 
     models: providers.Dependency[Mapping[str, LanguageModel]] = providers.Dependency(
@@ -242,7 +242,7 @@ class Container(containers.DeclarativeContainer):
     )
     comparisons = providers.Singleton(PostgresComparisonRepository, database)
     comparison_jobs = providers.Singleton(
-        ComparisonJobService,
+        StoredComparisonService,
         comparisons=comparisons,
         jobs=extraction_jobs,
         job_service=extraction_job_service,

@@ -15,7 +15,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from domain.insights.refresher import TASKS, InsightRefresher
-from domain.insights.scheduled_runs import InsightState, RunHistory, RunOutcome
+from domain.insights.run_history import InsightState, RunHistory, RunOutcome
 from entrypoints.http.protocol.operations import get
 
 _MEDIA: Final = "text/plain; version=0.0.4"

@@ -12,7 +12,7 @@ from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from domain.insights.refresher import InsightRefresher
-from domain.insights.scheduled_runs import RunOutcome
+from domain.insights.run_history import RunOutcome
 from entrypoints.container.services import Container
 from entrypoints.settings import WorkerSettings
 from entrypoints.worker.jobs import GRACE_S, build_worker

@@ -22,7 +22,7 @@ from labelled_messages.messages import SCHEMAS, messages
 from labelled_messages.strata import SHARES, Split, Stratum, schedule
 from labelled_messages.values import cjk, written
 from labelled_messages.wordings.pools import POOLS
-from ports.language_models import AnswerStyle, ModelProfile
+from ports.language_models import AnswerShape, ModelProfile
 
 NAMES = ("customer", "product", "quantity")
 
@@ -230,7 +230,7 @@ def test_no_wording_is_in_both_parts_nor_resembles_one_of_the_other() -> None:
         assert not stretches(wording, 5) & seen, wording
 
 
-def profile(style: AnswerStyle) -> ModelProfile:
+def profile(style: AnswerShape) -> ModelProfile:
     return ModelProfile(
         provider="any",
         model="any",
@@ -249,7 +249,7 @@ def profile(style: AnswerStyle) -> ModelProfile:
 def test_no_wording_to_be_judged_resembles_a_prompt(schema: Schema) -> None:
     shown = [
         message.content
-        for style in AnswerStyle
+        for style in AnswerShape
         for message in build_prompt(schema, "-", profile(style), new_mark=lambda: "0").messages
     ]
     for example in schema.examples:

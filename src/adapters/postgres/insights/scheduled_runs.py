@@ -12,7 +12,7 @@ from adapters.postgres.pool import Database
 from adapters.postgres.queries import load_queries
 from domain.insights.model import DEFINITION_VERSION, FIRST_DAY, Period, Rules
 from domain.insights.refresher import CATCH_UP, LOOKBACK_DAYS, MAX_LOOKBACK_DAYS, NIGHTLY
-from domain.insights.scheduled_runs import RunHistory, RunOutcome, ScheduledRun
+from domain.insights.run_history import FinishedRun, RunHistory, RunOutcome
 from ports.insights import ScheduledRunRepository
 
 _SQL: Final = load_queries("scheduled_runs")
@@ -24,7 +24,7 @@ class PostgresScheduledRunRepository(ScheduledRunRepository):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def record(self, run: ScheduledRun) -> None:
+    async def record(self, run: FinishedRun) -> None:
         """Write down a run; see the port."""
         record = _SQL["record_run"]
         args = record.args(
@@ -38,12 +38,12 @@ class PostgresScheduledRunRepository(ScheduledRunRepository):
 
     async def histories(self) -> Mapping[str, RunHistory]:
         """The history of each task; see the port."""
-        newest: defaultdict[str, dict[RunOutcome, ScheduledRun]] = defaultdict(dict)
+        newest: defaultdict[str, dict[RunOutcome, FinishedRun]] = defaultdict(dict)
         counts: defaultdict[str, dict[RunOutcome, int]] = defaultdict(dict)
         for row in await self._database.fetch(_SQL["select_runs"].sql):
             outcome = RunOutcome(row["outcome"])
             counts[row["task"]][outcome] = row["runs"]
-            newest[row["task"]][outcome] = ScheduledRun(
+            newest[row["task"]][outcome] = FinishedRun(
                 task=row["task"],
                 started_at=row["started_at"],
                 finished_at=row["finished_at"],

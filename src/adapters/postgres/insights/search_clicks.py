@@ -14,7 +14,7 @@ from adapters.postgres.insights.search_insights import PostgresSearchInsightRepo
 from adapters.postgres.pool import Database, Executor
 from adapters.postgres.queries import load_queries
 from domain.errors import ChangesCollided, Conflict
-from domain.insights.click_rows import COLUMNS, AcceptedRow, ClickImport, FilePosition, LoggedRow
+from domain.insights.click_rows import COLUMNS, AcceptedRow, ClickImport, LoggedRow, ReadPosition
 from domain.insights.model import FIRST_DAY, Rules, SearchClick
 from ports.click_files import ClickImportRepository
 from ports.insights import SearchClickExport, SearchClickPruner, SearchClickWriter
@@ -158,7 +158,7 @@ def _import(row: asyncpg.Record) -> ClickImport:
         fingerprint=row["fingerprint"],
         name=row["name"],
         options=row["options"],
-        position=FilePosition(offset=row["file_offset"], line=row["line"]),
+        position=ReadPosition(offset=row["file_offset"], line=row["line"]),
         accepted=row["accepted"],
         rejected=row["rejected"],
         rejects_bytes=row["rejects_bytes"],

@@ -76,7 +76,7 @@ class ExtractionWorker:
                 enlisting.cancel()
                 return
             enlisting.result()
-            session = WorkerSession(
+            session = WorkerLoop(
                 worker,
                 queue=self._queue,
                 cache=self._cache,
@@ -119,7 +119,7 @@ class WorkerOptions:
         return max(1, self.concurrency // 2)
 
 
-class WorkerSession:
+class WorkerLoop:
     """Keeps documents under way until it is told to stop.
 
     Args:

@@ -14,8 +14,8 @@ from msgspec import UNSET
 
 from domain.comparison.datasets.labels import BadLine, faults_between
 from domain.comparison.datasets.lines import text_of
-from domain.comparison.jobs import ComparisonJobService
 from domain.comparison.model import ComparisonId, LabelledText
+from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.errors import (
     ChartFailed,
     Conflict,
@@ -65,7 +65,7 @@ _POLICY: Final = (
 ComparisonIdInPath: TypeAlias = Annotated[
     ComparisonId, InPath(partial(path_id, what="comparison"), Id)
 ]
-Jobs = NamedDependency[SkipValidation[ComparisonJobService]]
+Jobs = NamedDependency[SkipValidation[StoredComparisonService]]
 Store = NamedDependency[SkipValidation[ComparisonRepository]]
 Schemas = NamedDependency[SkipValidation[ExtractionSchemaRepository]]
 Writers = NamedDependency[SkipValidation[Mapping[str, ComparisonWriter]]]

@@ -15,7 +15,7 @@ from domain.insights.model import (
     RankBy,
     Rules,
 )
-from domain.insights.overview import Change, Overview, RankChange
+from domain.insights.overview import Overview, RankChange, RankMovement
 from domain.statistics import wilson_interval
 from entrypoints.http.dashboard.figures import (
     Delta,
@@ -179,7 +179,7 @@ def _paired(listed: Sequence[Any], changes: Sequence[RankChange]) -> Sequence[tu
 
 
 def _left(changes: Sequence[RankChange]) -> Sequence[RankChange]:
-    return [each for each in changes if each.change is Change.LEFT]
+    return [each for each in changes if each.change is RankMovement.LEFT]
 
 
 def _fields(rules: Rules) -> Sequence[Mapping[str, Any]]:

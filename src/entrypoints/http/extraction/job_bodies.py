@@ -109,7 +109,7 @@ class JobQuery(Struct, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobRequest:
+class RequestedJob:
     """A job as it was asked for.
 
     Attributes:
@@ -132,7 +132,7 @@ class JobRequest:
 
 
 @asynccontextmanager
-async def read_job(request: Request[Any, Any, Any]) -> AsyncIterator[JobRequest]:
+async def read_job(request: Request[Any, Any, Any]) -> AsyncIterator[RequestedJob]:
     """The request's job, checked whole; its documents can be read while the block runs.
 
     A large body waits in a temporary file, so that a slow sender holds neither memory nor a
@@ -177,7 +177,7 @@ class _JobInBody(RequestPart):
         return DocumentedBody(kind=JobBody, texts={NDJSON: _LINES})
 
 
-JobToMake: TypeAlias = Annotated[AbstractAsyncContextManager[JobRequest], _JobInBody()]
+JobToMake: TypeAlias = Annotated[AbstractAsyncContextManager[RequestedJob], _JobInBody()]
 
 
 async def _spool(
@@ -197,7 +197,7 @@ async def _spool(
     return digest.digest()
 
 
-def _from_json(request: Request[Any, Any, Any], file: IO[bytes], digest: bytes) -> JobRequest:
+def _from_json(request: Request[Any, Any, Any], file: IO[bytes], digest: bytes) -> RequestedJob:
     if query_pairs(request):
         detail = "goes with lines of JSON only; put the options into the body"
         name = query_pairs(request)[0][0].encode(errors="backslashreplace").decode()
@@ -228,12 +228,12 @@ def _asked(
     max_cost_usd: Decimal | None,
     documents: Callable[[], Iterable[Document]],
     digest: bytes,
-) -> JobRequest:
+) -> RequestedJob:
     async def stream() -> AsyncIterator[Document]:
         for document in documents():
             yield document
 
-    return JobRequest(
+    return RequestedJob(
         schema="default" if options.schema is UNSET else options.schema,
         provider=None if options.provider is UNSET else options.provider,
         reuse=reuse,

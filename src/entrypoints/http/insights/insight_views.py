@@ -18,7 +18,7 @@ from domain.insights.model import (
     Rules,
     StoredInsight,
 )
-from domain.insights.overview import Change, Overview
+from domain.insights.overview import Overview, RankMovement
 from entrypoints.http.protocol.answers import shown
 from entrypoints.http.protocol.pages import ListQuery, Page
 
@@ -229,7 +229,7 @@ class RankChangeView(Struct):
     """What a query did in a list since the period before; a rank is null where it was not in it."""
 
     query: str
-    change: Change
+    change: RankMovement
     rank: int | None
     previous_rank: int | None
 

@@ -41,7 +41,7 @@ class RunOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduledRun:
+class FinishedRun:
     """One run that has ended; one that was killed leaves none.
 
     Attributes:
@@ -71,7 +71,7 @@ class RunHistory:
         counts: how many runs ended so, by the same outcomes.
     """
 
-    newest: Mapping[RunOutcome, ScheduledRun] = field(default_factory=dict)
+    newest: Mapping[RunOutcome, FinishedRun] = field(default_factory=dict)
     counts: Mapping[RunOutcome, int] = field(default_factory=dict)
 
 
@@ -110,7 +110,7 @@ class RefreshReport:
         outage: what made the run stop early, if the store was away; worth another try soon.
     """
 
-    run: ScheduledRun
+    run: FinishedRun
     days: Sequence[DayResult]
     outage: DependencyError | None = None
 
@@ -160,7 +160,7 @@ class InsightState:
     now: datetime
 
     @property
-    def last_success(self) -> ScheduledRun | None:
+    def last_success(self) -> FinishedRun | None:
         """The newest run that left nothing undone."""
         return _newest(self.histories, lambda outcome: outcome is RunOutcome.DONE)
 
@@ -173,12 +173,12 @@ class InsightState:
         return max(0.0, (self.now - success.finished_at).total_seconds())
 
     @property
-    def last_failure(self) -> ScheduledRun | None:
+    def last_failure(self) -> FinishedRun | None:
         """The newest run that left something undone."""
         return _newest(self.histories, lambda outcome: outcome is not RunOutcome.DONE)
 
     @property
-    def newest_run(self) -> ScheduledRun | None:
+    def newest_run(self) -> FinishedRun | None:
         """The newest run, whatever its outcome."""
         return _newest(self.histories, lambda _: True)
 
@@ -199,7 +199,7 @@ class InsightState:
 
 def _newest(
     histories: Mapping[str, RunHistory], fits: Callable[[RunOutcome], bool]
-) -> ScheduledRun | None:
+) -> FinishedRun | None:
     runs = [
         run
         for history in histories.values()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from domain.insights.scheduled_runs import RunOutcome, Schedule, ScheduledRun
+from domain.insights.run_history import FinishedRun, RunOutcome, Schedule
 from entrypoints.container.services import daily_at
 
 NIGHTLY = Schedule(at=time(0, 20))
@@ -34,9 +34,9 @@ def test_the_setting_is_a_time_of_day() -> None:
 def test_a_run_takes_no_time_less_than_none_though_the_clock_was_set_back() -> None:
     start = datetime(2026, 11, 22, tzinfo=UTC)
 
-    def lasting(seconds: float) -> ScheduledRun:
+    def lasting(seconds: float) -> FinishedRun:
         end = start + timedelta(seconds=seconds)
-        return ScheduledRun(task="t", started_at=start, finished_at=end, outcome=RunOutcome.DONE)
+        return FinishedRun(task="t", started_at=start, finished_at=end, outcome=RunOutcome.DONE)
 
     assert lasting(1.5).duration_s == 1.5
     assert lasting(-3600).duration_s == 0

@@ -51,7 +51,7 @@ MOST_ANSWERS: Final = 50_000
 """Texts by contestants by repeats of one comparison."""
 
 
-class ComparisonJobService:
+class StoredComparisonService:
     """Makes comparisons, says how they stand, and reports on them.
 
     Args:

@@ -9,9 +9,9 @@ import pytest
 
 from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.statistics.scipy_statistics import ScipyStatistics
-from domain.comparison.jobs import ComparisonJobService
 from domain.comparison.model import Comparison, ComparisonStatus, LabelledText, status_of
 from domain.comparison.results import Provenance
+from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.errors import Conflict, InvalidInput, NotFound
 from domain.extraction.calls import PriceTable
 from domain.extraction.jobs.items import ItemState
@@ -50,11 +50,11 @@ class Desk:
         self.jobs = MemoryExtractionJobRepository(self.tables)
 
     @property
-    def service(self) -> ComparisonJobService:
+    def service(self) -> StoredComparisonService:
         async def is_stand_in(provider: str) -> bool:
             return provider == "scripted"
 
-        return ComparisonJobService(
+        return StoredComparisonService(
             comparisons=MemoryComparisonRepository(self.tables),
             jobs=self.jobs,
             job_service=self.office.service(),

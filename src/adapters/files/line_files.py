@@ -42,7 +42,7 @@ _NO_TEXT: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnreadableRow:
+class BadRow:
     """What could not be read as a row.
 
     Attributes:
@@ -74,7 +74,7 @@ class LineBlock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextFile:
+class LineFile:
     """What is in an open file, unpacked.
 
     Attributes:
@@ -105,7 +105,7 @@ class TextFile:
                 end += self._rest_of_line() if goes_on else 0
             yield LineBlock(data=data, end=end, read=self.raw.tell(), overlong=overlong)
 
-    def lines(self) -> Iterator[tuple[int, bytes | UnreadableRow]]:
+    def lines(self) -> Iterator[tuple[int, bytes | BadRow]]:
         """Each line without its end, by its number from 1."""
         number = 0
         for block in self.blocks():
@@ -116,7 +116,7 @@ class TextFile:
                 number += 1
                 yield number, self.overlong(number, block.overlong)
 
-    def overlong(self, line: int, beginning: bytes) -> UnreadableRow:
+    def overlong(self, line: int, beginning: bytes) -> BadRow:
         """A line that is left out for its length, shown by its beginning."""
         return unreadable_row(line, beginning, f"has more than {self.longest} bytes in its line")
 
@@ -196,7 +196,7 @@ class GzipReader(io.RawIOBase):
 
 
 @contextmanager
-def open_text_file(path: Path, longest: int) -> Iterator[TextFile]:
+def open_text_file(path: Path, longest: int) -> Iterator[LineFile]:
     """The content of a file: see `unpack_text_file`.
 
     Raises:
@@ -210,7 +210,7 @@ def open_text_file(path: Path, longest: int) -> Iterator[TextFile]:
 
 
 @contextmanager
-def unpack_text_file(raw: IO[bytes], longest: int) -> Iterator[TextFile]:
+def unpack_text_file(raw: IO[bytes], longest: int) -> Iterator[LineFile]:
     """What is in an open file, packed by gzip or not, whatever it is called.
 
     Args:
@@ -229,7 +229,7 @@ def unpack_text_file(raw: IO[bytes], longest: int) -> Iterator[TextFile]:
     try:
         _check_text(file.read(_BEGINNING))
         file.seek(0)
-        yield TextFile(file=file, raw=raw, packed=packed, longest=longest)
+        yield LineFile(file=file, raw=raw, packed=packed, longest=longest)
     except (EOFError, zlib.error) as error:
         raise unfit(f"is no whole gzip file: {error}") from None
 
@@ -260,12 +260,10 @@ def unfit(detail: str) -> InvalidInput:
     return InvalidInput.of([Violation(pointer="", detail=detail)])
 
 
-def unreadable_row(line: int, data: bytes, why: str) -> UnreadableRow:
+def unreadable_row(line: int, data: bytes, why: str) -> BadRow:
     """What could not be read as a row, shown by its beginning."""
     more = "" if len(data) <= _SHOWN else f"; `row` holds its first {_SHOWN} bytes"
-    return UnreadableRow(
-        line=line, row=data[:_SHOWN].decode(errors="backslashreplace"), why=why + more
-    )
+    return BadRow(line=line, row=data[:_SHOWN].decode(errors="backslashreplace"), why=why + more)
 
 
 def _check_text(beginning: bytes) -> None:

@@ -73,7 +73,7 @@ class SampleSink(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SampleService:
+class SampleFiller:
     """Makes rows by their seeds and hands them on, one at a time."""
 
     sink: SampleSink
