@@ -23,7 +23,7 @@ from adapters.files.click_columns import (
 from adapters.files.csv_rows import CsvTable
 from adapters.files.line_files import (
     BOM,
-    BadRow,
+    UnreadableRow,
     check_to_the_end,
     open_text_file,
     unfit,
@@ -77,7 +77,7 @@ class CsvClickReader:
                 )
 
 
-def _rejected(bad: Iterable[BadRow]) -> list[RejectedRow]:
+def _rejected(bad: Iterable[UnreadableRow]) -> list[RejectedRow]:
     """What could not be read as rows, as it is told."""
     return [
         RejectedRow(line=each.line, row=each.row, reasons=[Violation(pointer="", detail=each.why)])
@@ -172,7 +172,7 @@ class NdjsonClickReader:
         raise unfit("is empty")
 
 
-def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], list[BadRow]]:
+def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], list[UnreadableRow]]:
     """The rows of whole lines, the first of which is line `first`; where each begins; the rest."""
     count = data.count(b"\n") + (bool(data) and not data.endswith(b"\n"))
     try:
@@ -181,7 +181,7 @@ def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], lis
         rows = []
     if len(rows) == count and _strict(data, rows):
         return rows, range(first, first + count), []
-    rows, begins, bad = [], [], list[BadRow]()
+    rows, begins, bad = [], [], list[UnreadableRow]()
     for number, line in enumerate(data.split(b"\n"), start=first):
         if not line.strip():
             continue

@@ -14,9 +14,9 @@ from typing import Final
 from adapters.files.line_files import (
     BLOCK_BYTES,
     BOM,
-    BadRow,
     LineBlock,
     LineFile,
+    UnreadableRow,
     unfit,
     unreadable_row,
 )
@@ -52,7 +52,7 @@ class CsvBlock:
 
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
-    bad: Sequence[BadRow]
+    bad: Sequence[UnreadableRow]
     end: int
     line: int
     read: int
@@ -64,7 +64,7 @@ class _Parsed:
 
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
-    bad: list[BadRow] = field(default_factory=list)
+    bad: list[UnreadableRow] = field(default_factory=list)
     count: int
     rest: bytes = b""
 
@@ -92,10 +92,10 @@ class CsvTable:
         self._begin = self._lines = 0
         self.heading: Sequence[str] = self._names(self._first_line())
 
-    def rows(self) -> Iterator[tuple[int, Sequence[str] | BadRow]]:
+    def rows(self) -> Iterator[tuple[int, Sequence[str] | UnreadableRow]]:
         """Each row, or what is none, by the number of the line where it begins."""
         for block in self.blocks():
-            found: list[tuple[int, Sequence[str] | BadRow]] = []
+            found: list[tuple[int, Sequence[str] | UnreadableRow]] = []
             found += zip(block.lines, block.rows, strict=True)
             found += ((each.line, each) for each in block.bad)
             yield from sorted(found, key=itemgetter(0))

@@ -12,7 +12,7 @@ from adapters.embedded.postgres import client_programs
 from adapters.files.click_columns import ClickColumnNames
 from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from adapters.files.csv_rows import CsvTable
-from adapters.files.line_files import BadRow, LineFile, open_text_file, unpack_text_file
+from adapters.files.line_files import LineFile, UnreadableRow, open_text_file, unpack_text_file
 from adapters.postgres.contents import DatabaseContents, DumpError, read_contents
 from adapters.postgres.dumps import Programs
 from adapters.postgres.dumps import dump as write_dump
@@ -27,7 +27,6 @@ from domain.extraction.schema import BUILT_IN
 from entrypoints.up.sample_data.filling import FileSampleSink, SampleFiller
 
 __all__ = [
-    "BadRow",
     "ClickColumnNames",
     "ClickFile",
     "CsvTable",
@@ -35,6 +34,7 @@ __all__ = [
     "LineFile",
     "MigrationError",
     "RejectedRowFile",
+    "UnreadableRow",
     "dump",
     "form_of",
     "insight_procedures",
