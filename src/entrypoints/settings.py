@@ -73,7 +73,7 @@ class DatabaseSettings(Environment):
         return value
 
 
-class StoreSettings(DatabaseSettings):
+class ConnectionSettings(DatabaseSettings):
     """Where the stores are: the database, and the queue."""
 
     redis_url: SecretStr = Field(
@@ -88,7 +88,7 @@ class StoreSettings(DatabaseSettings):
         return value
 
 
-class ServerSettings(StoreSettings):
+class ServerSettings(ConnectionSettings):
     """How HTTPS is served."""
 
     host: str = Field(default="127.0.0.1", description="Address to listen on")
@@ -276,7 +276,7 @@ class SchemaCommandSettings(ModelSettings, DatabaseSettings):
     """The settings of commands that hold a record's shape against the configured models."""
 
 
-class WorkerSettings(LogSettings, InsightSettings, JobSettings, ModelSettings, StoreSettings):
+class WorkerSettings(LogSettings, InsightSettings, JobSettings, ModelSettings, ConnectionSettings):
     """The settings of those who work on jobs: all but those of HTTPS."""
 
 

@@ -31,7 +31,7 @@ from entrypoints.http.dashboard.charts import (
     top_chart,
 )
 from entrypoints.http.dashboard.figures import Delta
-from entrypoints.http.dashboard.links import PageLinks
+from entrypoints.http.dashboard.links import DashboardLinks
 from entrypoints.http.dashboard.pages import overview_page, query_page
 from entrypoints.http.dashboard.rendering import drawn, page
 from ports.reports import Chart
@@ -65,8 +65,8 @@ def overview(
     return asyncio.run(both())
 
 
-def links(**given_: str) -> PageLinks:
-    return PageLinks(given=given_, period=PERIOD)
+def links(**given_: str) -> DashboardLinks:
+    return DashboardLinks(given=given_, period=PERIOD)
 
 
 def shown(found: Overview, renderer: LabelChartRenderer | None = None) -> str:

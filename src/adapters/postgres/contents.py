@@ -29,7 +29,7 @@ class DumpError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseContents:
+class DatabaseSnapshot:
     """A database, as it was found.
 
     Attributes:
@@ -53,7 +53,7 @@ class DatabaseContents:
     drops: Sequence[str]
 
 
-async def read_contents(url: str, *, seeded: Collection[str] = ()) -> DatabaseContents:
+async def read_contents(url: str, *, seeded: Collection[str] = ()) -> DatabaseSnapshot:
     """What stands in the database of `url`.
 
     Args:
@@ -135,7 +135,7 @@ WHERE collnamespace = $1::regnamespace AND collname = 'unicode_case'
 
 async def _look(
     connection: asyncpg.Connection, url: str, seeded: Collection[str]
-) -> DatabaseContents:
+) -> DatabaseSnapshot:
     place = await connection.fetchrow(_PLACE)
     assert place is not None
     if place["schema"] is None:
@@ -175,7 +175,7 @@ async def _look(
     drops = [f"DROP {kind} IF EXISTS {', '.join(names)};" for kind, names in order if names]
     parts = urlsplit(url)
     server = parts.netloc.rpartition("@")[2] or "the local server"
-    return DatabaseContents(
+    return DatabaseSnapshot(
         url=url,
         name=f"database {place['database']} on {server}, as {place['role']}",
         major=place["major"],

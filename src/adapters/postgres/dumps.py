@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from adapters.postgres.contents import DatabaseContents, DumpError, our_names
+from adapters.postgres.contents import DatabaseSnapshot, DumpError, our_names
 from adapters.postgres.migrations import MigrationError, migrate, migration_files
 from adapters.postgres.schema import HISTORY
 from adapters.postgres.urls import read_database_url
@@ -32,7 +32,7 @@ _REFUSED_BEFORE_17: Final = b"SET transaction_timeout = 0;\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Programs:
+class ProgramFolders:
     """Where PostgreSQL's client programs may be.
 
     Attributes:
@@ -44,7 +44,7 @@ class Programs:
     without_tls: Collection[Path] = ()
 
 
-async def dump(place: DatabaseContents, file: Path, programs: Programs) -> int:
+async def dump(place: DatabaseSnapshot, file: Path, programs: ProgramFolders) -> int:
     """Write everything of ours into a new file that its owner alone can read.
 
     The file has its name once it is whole. Requests go on meanwhile; it is of one moment.
@@ -76,7 +76,7 @@ async def dump(place: DatabaseContents, file: Path, programs: Programs) -> int:
 
 
 async def restore(
-    place: DatabaseContents, file: Path, programs: Programs, *, replace: bool
+    place: DatabaseSnapshot, file: Path, programs: ProgramFolders, *, replace: bool
 ) -> Sequence[str]:
     """Put what a dump holds in the place of what is ours there, all of it or nothing.
 
@@ -179,7 +179,7 @@ async def _contents(file: Path, folder: Path) -> Sequence[str]:
     return [line for line in text.splitlines() if re.match(r"\d+; ", line)]
 
 
-async def _folder_for(place: DatabaseContents, programs: Programs) -> Path:
+async def _folder_for(place: DatabaseSnapshot, programs: ProgramFolders) -> Path:
     """A folder of programs that are new enough for a server, and speak TLS where that is wanted.
 
     Raises:
@@ -305,7 +305,7 @@ async def _run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str
 async def _pour(
     reading: Sequence[str],
     writing: Sequence[str],
-    place: DatabaseContents,
+    place: DatabaseSnapshot,
     access: Mapping[str, str],
 ) -> None:
     """Give psql, in one transaction, what removes the old and what pg_restore makes of the dump.
@@ -337,7 +337,7 @@ async def _pour(
     raise DumpError(f"{_quoted(*failed)} Nothing was changed in {place.name}.")
 
 
-async def _feed(source: Process, target: Process, place: DatabaseContents) -> None:
+async def _feed(source: Process, target: Process, place: DatabaseSnapshot) -> None:
     """Carry what `source` makes to `target`, and end both."""
     reader, writer = source.stdout, target.stdin
     assert reader is not None

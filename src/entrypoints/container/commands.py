@@ -13,8 +13,8 @@ from adapters.files.click_columns import ClickColumnNames
 from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from adapters.files.csv_rows import CsvTable
 from adapters.files.line_files import LineFile, UnreadableRow, open_text_file, unpack_text_file
-from adapters.postgres.contents import DatabaseContents, DumpError, read_contents
-from adapters.postgres.dumps import Programs
+from adapters.postgres.contents import DatabaseSnapshot, DumpError, read_contents
+from adapters.postgres.dumps import ProgramFolders
 from adapters.postgres.dumps import dump as write_dump
 from adapters.postgres.dumps import restore as restore_dump
 from adapters.postgres.insights.scheduled_runs import insight_procedures
@@ -60,27 +60,27 @@ def sample_files(folder: Path) -> SampleFiller:
     return SampleFiller(sink=FileSampleSink(folder))
 
 
-async def look_at_database(url: str) -> DatabaseContents:
+async def look_at_database(url: str) -> DatabaseSnapshot:
     """See `contents.read_contents`."""
     return await read_contents(url, seeded=[schema.name for schema in BUILT_IN])
 
 
-async def dump(place: DatabaseContents, file: Path) -> int:
+async def dump(place: DatabaseSnapshot, file: Path) -> int:
     """See `dumps.dump`."""
     return await write_dump(place, file, _client_programs())
 
 
-async def restore(place: DatabaseContents, file: Path, *, replace: bool) -> Sequence[str]:
+async def restore(place: DatabaseSnapshot, file: Path, *, replace: bool) -> Sequence[str]:
     """See `dumps.restore`."""
     return await restore_dump(place, file, _client_programs(), replace=replace)
 
 
-def _client_programs() -> Programs:
+def _client_programs() -> ProgramFolders:
     """PostgreSQL's: of the embedded server, of PATH, and where Debian keeps them by version."""
     embedded = []
     with contextlib.suppress(Unavailable):
         embedded.append(client_programs())
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return Programs(
+    return ProgramFolders(
         folders=[*embedded, *map(Path, os.get_exec_path()), *debian], without_tls=embedded
     )

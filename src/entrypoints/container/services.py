@@ -95,10 +95,10 @@ from entrypoints.container.comparison import comparison_writers
 from entrypoints.container.models import document_deadline_s, model_configs, stand_in_probe
 from entrypoints.prices import read_prices
 from entrypoints.settings import (
+    ConnectionSettings,
     DatabaseSettings,
     ModelSettings,
     Settings,
-    StoreSettings,
     WorkerSettings,
 )
 from entrypoints.up.sample_data.filling import SampleFiller
@@ -379,7 +379,7 @@ async def open_container(settings: DatabaseSettings) -> AsyncIterator[Container]
         opened["database"] = await stack.enter_async_context(
             open_database(settings.database_url.get_secret_value(), pool_options(settings))
         )
-        if isinstance(settings, StoreSettings):
+        if isinstance(settings, ConnectionSettings):
             connections: ConnectionPool = ConnectionPool.from_url(
                 settings.redis_url.get_secret_value()
             )

@@ -22,7 +22,7 @@ from entrypoints.http.dashboard.exports import (
     DashboardView,
     dashboard_view,
 )
-from entrypoints.http.dashboard.links import PageLinks
+from entrypoints.http.dashboard.links import DashboardLinks
 from entrypoints.http.dashboard.pages import overview_page, query_page
 from entrypoints.http.dashboard.rendering import MEDIA_TYPES, asset, drawn, on_dashboard_error, page
 from entrypoints.http.insights.insight_views import MAX_KEY, LiveQuery
@@ -102,7 +102,7 @@ class DashboardController(Controller):
         query = read_query(request, DashboardQuery)
         period = period_of(query, insight_service)
         found = await insight_service.overview(period, query.rules())
-        links = PageLinks(given=dict(query_pairs(request)), period=period)
+        links = DashboardLinks(given=dict(query_pairs(request)), period=period)
         current = found.current
         pictures = {}
         if current.source_rows:
@@ -136,7 +136,7 @@ class DashboardController(Controller):
         query = read_query(request, DrillDownQuery)
         period = period_of(query, insight_service)
         found = await search_analyser.history(key_of(query), period)
-        links = PageLinks(given=dict(query_pairs(request)), period=period)
+        links = DashboardLinks(given=dict(query_pairs(request)), period=period)
         pictures = {}
         if any(each.searches for each in found.days):
             pictures["history"] = await drawn(

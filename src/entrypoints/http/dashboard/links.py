@@ -13,8 +13,8 @@ _PERIOD: Final = {"days": None, "from": None, "to": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageLinks:
-    """PageLinks from the view of `period` that the parameters `given` asked for."""
+class DashboardLinks:
+    """Links from the view of `period` that the parameters `given` asked for."""
 
     given: Mapping[str, str]
     period: Period
@@ -79,7 +79,7 @@ PRESETS: Final = (7, 28, 90)
 """Days, all up to yesterday."""
 
 
-def picker(links: PageLinks, standard: Period, *, page: str) -> Mapping[str, Any]:
+def picker(links: DashboardLinks, standard: Period, *, page: str) -> Mapping[str, Any]:
     """What the forms of `page` need.
 
     Args:

@@ -27,7 +27,7 @@ from entrypoints.http.dashboard.figures import (
     span,
     spans,
 )
-from entrypoints.http.dashboard.links import PageLinks, picker
+from entrypoints.http.dashboard.links import DashboardLinks, picker
 
 _RULES: Final[Mapping[str, tuple[str, str]]] = {
     "top": ("Top queries shown", "1"),
@@ -71,7 +71,7 @@ class QualityFigure:
     alert: bool
 
 
-def overview_page(found: Overview, links: PageLinks, standard: Period) -> Mapping[str, Any]:
+def overview_page(found: Overview, links: DashboardLinks, standard: Period) -> Mapping[str, Any]:
     """The names that `overview.html` uses, but for the charts.
 
     Args:
@@ -259,7 +259,7 @@ def _quality(found: Analysis) -> Sequence[QualityFigure]:
     ]
 
 
-def query_page(found: QueryHistory, links: PageLinks, standard: Period) -> Mapping[str, Any]:
+def query_page(found: QueryHistory, links: DashboardLinks, standard: Period) -> Mapping[str, Any]:
     """The names that `query.html` uses, but for the chart; see `overview_page`."""
     clicks = sum(each.clicks for each in found.days)
     impressions = sum(each.impressions for each in found.days)
