@@ -225,6 +225,14 @@ async def test_the_document_names_every_path_and_method(api: httpx2.AsyncClient)
     assert {"/health/live", "/health/ready", "/search-clicks", "/search-insights"} <= paths.keys()
 
 
+async def test_the_document_explains_states_by_their_values(api: httpx2.AsyncClient) -> None:
+    schemas = (await document(api))["components"]["schemas"]
+    said = schemas["JobStatus"]["description"]
+    assert "`running`: workers take its documents." in said
+    assert "RUNNING" not in said
+    assert "\n" not in said
+
+
 async def test_each_operation_of_the_document_states_its_refusals_with_examples(
     api: httpx2.AsyncClient,
 ) -> None:

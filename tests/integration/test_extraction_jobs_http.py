@@ -253,7 +253,9 @@ async def test_results_are_paged_filtered_and_streamed_in_every_form(
 
     streamed = await api.get(f"{path}/results", headers={"Accept": "application/x-ndjson"})
     assert streamed.headers["content-type"].startswith("application/x-ndjson")
-    assert [json.loads(line) for line in streamed.text.splitlines()] == found
+    lines_of = [json.loads(line) for line in streamed.text.splitlines()]
+    assert lines_of == found
+    assert [list(line) for line in lines_of] == [list(item) for item in found]
 
     table = await api.get(f"{path}/results?status=valid", headers={"Accept": "text/csv"})
     rows = list(csv.DictReader(io.StringIO(table.text, newline="")))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ports.language_models import ModelProfile
 
@@ -50,10 +51,19 @@ def provider_of(lane: str) -> tuple[str, str]:
     return provider, rest.rpartition(":")[0]
 
 
+_ONE_IMPORT: Final = threading.Lock()
+
+
 async def load_sdk(provider: str) -> None:
     """Import what asking `provider` takes, a second of work that its first call would wait for."""
     module = "google.genai" if provider == "gemini" else "openai"
-    await asyncio.to_thread(import_module, module)
+    await asyncio.to_thread(_import, module)
+
+
+def _import(module: str) -> None:
+    # Both import what the other does too: side by side, one may see it half done.
+    with _ONE_IMPORT:
+        import_module(module)
 
 
 @asynccontextmanager

@@ -146,6 +146,8 @@ class ItemView(Struct):
         "schema": "default",
         "schema_version": 1,
         "fields": {"field_1": "Maria Lopez", "field_2": "oat milk cartons", "field_3": 24},
+        "evidence": [{"field": "field_1", "quote": "Maria Lopez", "start": 4, "end": 15}],
+        "warnings": [],
         "provider": "openai",
         "model": "gpt-5.4-mini",
         "prompt_hash": "5f2a5c3e8d1b7a90",
@@ -153,8 +155,6 @@ class ItemView(Struct):
         "usage": {"input_tokens": 530, "cached_tokens": 0, "output_tokens": 71},
         "cost_usd": 0.000233,
         "latency_ms": 813,
-        "evidence": [{"field": "field_1", "quote": "Maria Lopez", "start": 4, "end": 15}],
-        "warnings": [],
     }
 
     position: Annotated[int, Meta(ge=1, description="Place in the job")]
@@ -168,6 +168,8 @@ class ItemView(Struct):
     schema: str | None
     schema_version: int | None
     fields: dict[str, Any] | None
+    evidence: list[EvidenceView]
+    warnings: list[WarningView]
     provider: str | None
     model: str | None
     prompt_hash: str | None
@@ -175,8 +177,6 @@ class ItemView(Struct):
     usage: UsageView | None
     cost_usd: float | None
     latency_ms: int | None
-    evidence: list[EvidenceView]
-    warnings: list[WarningView]
 
 
 class ItemPage(Page[ItemView]):

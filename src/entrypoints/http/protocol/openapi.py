@@ -6,6 +6,7 @@ errors included, each with an example.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, get_args
@@ -74,8 +75,18 @@ def document(app: Litestar, *, version: str) -> dict[str, Any]:
             "description": "The back office of an online shop over its own PostgreSQL.",
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": {n: _as_values(each) for n, each in components.items()}},
     }
+
+
+def _as_values(component: dict[str, Any]) -> dict[str, Any]:
+    """An enumeration's docstring speaks of members by their names in Python, a client of values."""
+    if "enum" not in component:
+        return component
+    text = " ".join(component["description"].split())
+    for value in component["enum"]:
+        text = re.sub(rf"\b{value.upper()}\b", f"`{value}`", text)
+    return {**component, "description": text}
 
 
 def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
