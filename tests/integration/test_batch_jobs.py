@@ -51,7 +51,7 @@ def settings(module_database_url: str, redis_url: str, fake: FakeInThread) -> Se
         llm_timeout_s=20,
         llm_batch_poll_s=0.1,
         llm_batch_size=20,
-        job_lease_s=1,
+        job_lease_s=4,  # a busy machine may not get round to a sign of life each second
     )
 
 

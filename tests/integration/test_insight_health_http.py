@@ -18,8 +18,6 @@ from tests.integration.answers import sound_api
 from tests.integration.api import settings_for
 from tests.integration.insights import write_rows
 
-NOW = datetime.now(UTC).replace(microsecond=0)
-
 
 @pytest.fixture
 async def database(fresh_database_url: str) -> AsyncIterator[Database]:
@@ -38,10 +36,11 @@ async def api(
 async def record(
     database: Database, task: str, age: timedelta, error: str | None = None
 ) -> FinishedRun:
+    finished_at = datetime.now(UTC).replace(microsecond=0) - age
     run = FinishedRun(
         task=task,
-        started_at=NOW - age - timedelta(seconds=2),
-        finished_at=NOW - age,
+        started_at=finished_at - timedelta(seconds=2),
+        finished_at=finished_at,
         outcome=RunOutcome.FAILED if error else RunOutcome.DONE,
         error=error,
     )
@@ -52,7 +51,7 @@ async def record(
 async def test_a_service_without_insights_is_ready_and_says_what_is_pending(
     database: Database, api: httpx2.AsyncClient
 ) -> None:
-    await write_rows(database, [row("lamp", 1, 2, NOW.date() - timedelta(days=9))])
+    await write_rows(database, [row("lamp", 1, 2, datetime.now(UTC).date() - timedelta(days=9))])
     ready = await api.get("/health/ready")
     assert ready.status_code == 200
     insights = ready.json()["insights"]
