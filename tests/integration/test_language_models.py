@@ -4,60 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
-from adapters.llm.clients import ModelConfig
-from adapters.llm.connections import open_bare_model
 from adapters.llm.throttle import RateLimits, StatedRateLimits
 from domain.extraction.calls import FailureKind, ModelCallFailed, Usage
-from domain.extraction.prompting import build_prompt
-from domain.extraction.schema import ORDER_MESSAGE
 from fake_provider.scenario import Fault, Latency, Limit, Model, Scenario
-from fake_provider.testing import FakeInThread, running_fake
-from ports.language_models import Answer, Budget, Finish, LanguageModel, Prompt
-
-TEXT = "Hi, this is Maria Lopez. Could we get 24 oat milk cartons by friday?"
-PROVIDERS = ("openai", "gemini", "vllm")
-MODELS = {"openai": "gpt-5.4-mini", "gemini": "gemini-3-flash", "vllm": "served-model"}
-BUDGET = Budget(timeout_s=20, wait_s=0)
-
-
-@asynccontextmanager
-async def opened(
-    fake: FakeInThread,
-    provider: str,
-    *,
-    timeout_s: float = 20,
-    stated: StatedRateLimits | None = None,
-    key: str = "a-key",
-    model: str | None = None,
-) -> AsyncIterator[LanguageModel]:
-    urls = {
-        "openai": fake.openai_base_url,
-        "gemini": fake.gemini_base_url,
-        "vllm": fake.vllm_base_url,
-    }
-    config = ModelConfig(
-        provider=provider, model=model or MODELS[provider], base_url=urls[provider], api_key=key
-    )
-    async with open_bare_model(
-        config, timeout_s, 4, stated or StatedRateLimits()
-    ) as language_model:
-        yield language_model
-
-
-def prompt_for(language_model: LanguageModel, text: str = TEXT) -> Prompt:
-    return build_prompt(ORDER_MESSAGE, text, language_model.profile, new_mark=lambda: "a1b2c3d4")
-
-
-async def asked(
-    fake: FakeInThread, provider: str, *, timeout_s: float = 20, key: str = "a-key"
-) -> Answer:
-    async with opened(fake, provider, timeout_s=timeout_s, key=key) as language_model:
-        return await language_model.complete(prompt_for(language_model), BUDGET)
+from fake_provider.testing import running_fake
+from ports.language_models import Finish
+from tests.integration.language_models import (
+    BUDGET,
+    PROVIDERS,
+    asked,
+    opened,
+    prompt_for,
+)
 
 
 @pytest.fixture(params=PROVIDERS)

@@ -14,7 +14,7 @@ from domain.extraction.calls import FailureKind, ModelCallFailed, Usage
 from fake_provider.scenario import Fault, Raw
 from fake_provider.testing import FakeInThread, running_fake
 from ports.language_models import Answer, Finish, LanguageModel
-from tests.integration.test_language_models import BUDGET, opened, prompt_for
+from tests.integration.language_models import BUDGET, opened, prompt_for
 
 OPENAI: Any = {
     "choices": [{"index": 0, "message": {"content": "words"}, "finish_reason": "stop"}],
