@@ -16,7 +16,7 @@ from domain.comparison.model import LabelledText
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import Schema
 from domain.strict_json import NotStrictJson
-from entrypoints.container.commands import CsvTable, LineFile, UnreadableRow, unpack_text_file
+from entrypoints.container.commands import CsvTable, LineFile, MalformedRow, unpack_text_file
 from entrypoints.document_lines import LONGEST_LINE, read_line
 
 FORMATS: Final = ("ndjson", "csv")
@@ -94,7 +94,7 @@ _Read = tuple[int, LabelledText | str]
 
 def _lines(content: LineFile, schema: Schema) -> Iterator[_Read]:
     for number, line in content.lines():
-        if isinstance(line, UnreadableRow):
+        if isinstance(line, MalformedRow):
             yield number, line.why
         elif line.strip():
             try:
@@ -114,7 +114,7 @@ def _rows(content: LineFile, schema: Schema) -> Iterator[_Read]:
         yield from ((1, each.detail) for each in error.violations)
         return
     for number, row in table.rows():
-        yield number, row.why if isinstance(row, UnreadableRow) else _row(heading, row, number)
+        yield number, row.why if isinstance(row, MalformedRow) else _row(heading, row, number)
 
 
 def _row(heading: Heading, cells: Sequence[str], number: int) -> LabelledText | str:

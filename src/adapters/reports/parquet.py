@@ -44,7 +44,7 @@ class ParquetFormat(ResultFormat):
         pq: Any = import_module("pyarrow.parquet")
         columns = columns_of(schema)
         shape = pa.schema([(column.name, _type(pa, column)) for column in columns])
-        sink = Sink()
+        sink = DrainableBuffer()
         rows: list[list[Any]] = []
 
         def write() -> None:
@@ -62,7 +62,7 @@ class ParquetFormat(ResultFormat):
         yield sink.take()
 
 
-class Sink(io.RawIOBase):
+class DrainableBuffer(io.RawIOBase):
     """Takes the file's bytes in their order, and gives away what has come so far."""
 
     def __init__(self) -> None:
