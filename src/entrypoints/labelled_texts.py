@@ -14,7 +14,7 @@ from domain.comparison.datasets.lines import line_of, text_of
 from domain.comparison.datasets.table import Heading, cells_of, columns_of
 from domain.comparison.model import LabelledText
 from domain.errors import InvalidInput, Violation
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from domain.strict_json import NotStrictJson
 from entrypoints.container.commands import CsvTable, LineFile, MalformedRow, unpack_text_file
 from entrypoints.document_lines import LONGEST_LINE, read_line
@@ -30,7 +30,7 @@ def format_of(path: Path) -> str:
 
 
 def read_labelled_texts(
-    file: IO[bytes], schema: Schema, *, form: str = "ndjson"
+    file: IO[bytes], schema: RecordSchema, *, form: str = "ndjson"
 ) -> list[LabelledText]:
     """The texts of a file, with or without gold.
 
@@ -68,7 +68,7 @@ def read_labelled_texts(
 
 
 def write_labelled_texts(
-    file: IO[bytes], texts: Iterable[LabelledText], schema: Schema, *, form: str = "ndjson"
+    file: IO[bytes], texts: Iterable[LabelledText], schema: RecordSchema, *, form: str = "ndjson"
 ) -> None:
     """Write texts so that they are read as the same.
 
@@ -92,7 +92,7 @@ _Read = tuple[int, LabelledText | str]
 """The number of a line, and its text or what is wrong with it."""
 
 
-def _lines(content: LineFile, schema: Schema) -> Iterator[_Read]:
+def _lines(content: LineFile, schema: RecordSchema) -> Iterator[_Read]:
     for number, line in content.lines():
         if isinstance(line, MalformedRow):
             yield number, line.why
@@ -103,7 +103,7 @@ def _lines(content: LineFile, schema: Schema) -> Iterator[_Read]:
                 yield number, str(error)
 
 
-def _rows(content: LineFile, schema: Schema) -> Iterator[_Read]:
+def _rows(content: LineFile, schema: RecordSchema) -> Iterator[_Read]:
     try:
         table = CsvTable(content, ",")
         heading = Heading(schema=schema, names=table.heading)

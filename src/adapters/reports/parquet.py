@@ -13,7 +13,7 @@ from typing import Any, Final
 from domain.errors import InvalidInput
 from domain.extraction.jobs.items import ItemResult
 from domain.extraction.jobs.result_rows import CellType, ResultColumn, cells_of, columns_of
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from ports.reports import ResultFormat
 
 _GROUP_ROWS: Final = 5_000
@@ -36,7 +36,7 @@ class ParquetFormat(ResultFormat):
             )
 
     async def encode(
-        self, results: AsyncIterable[ItemResult], schema: Schema
+        self, results: AsyncIterable[ItemResult], schema: RecordSchema
     ) -> AsyncIterator[bytes]:
         """See the port."""
         # Optional, untyped, and slow to import: only who asks for Parquet pays it.

@@ -23,7 +23,7 @@ from domain.extraction.schema import (
     MAX_VALUES,
     NAME,
     FieldType,
-    Schema,
+    RecordSchema,
 )
 from domain.extraction.schema_service import SchemaService, is_built_in
 from entrypoints.http.protocol.answers import JsonAnswer, json_response
@@ -202,7 +202,7 @@ class ExtractionSchemaController(Controller):
         await schema_registry.remove(name)
 
 
-def schema_view(schema: Schema) -> SchemaView:
+def schema_view(schema: RecordSchema) -> SchemaView:
     """A schema as JSON shows it."""
     built_in = is_built_in(schema.name)
     definition = definition_of(schema)
