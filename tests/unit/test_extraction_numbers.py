@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from domain.extraction.evidence import ground
 from domain.extraction.matching import locate_all
 from domain.extraction.numbers import numbers_in
-from domain.extraction.schema import Field, FieldType, Schema, Value
+from domain.extraction.schema import Field, FieldType, RecordSchema, Value
 from domain.extraction.suspicion import commands, contradictions, embedded_instructions
 
-ORDER = Schema(
+ORDER = RecordSchema(
     name="s",
     version=1,
     description="",

@@ -16,14 +16,16 @@ from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.prompting import (
     unservable,
 )
-from domain.extraction.schema import Example, Field, FieldType, Schema
+from domain.extraction.schema import Example, Field, FieldType, RecordSchema
 from tests.fakes.language_models import QUOTING
 
 NAME = Field(name="name", type=FieldType.STRING, description="Who writes")
 
 
-def schema_of(*fields: Field, examples: Sequence[Example] = ()) -> Schema:
-    return Schema(name="s", version=1, description="", fields=fields, examples=tuple(examples))
+def schema_of(*fields: Field, examples: Sequence[Example] = ()) -> RecordSchema:
+    return RecordSchema(
+        name="s", version=1, description="", fields=fields, examples=tuple(examples)
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,14 +179,14 @@ def test_a_pattern_that_only_other_engines_refuse_is_taken() -> None:
     assert PydanticRecordValidator().validate(schema, {"f": "ärger"}).faults
 
 
-def _strings(pattern: str) -> Schema:
+def _strings(pattern: str) -> RecordSchema:
     field = Field(name="f", type=FieldType.STRING, description="d", pattern=pattern)
-    return Schema(name="s", version=1, description="", fields=(field,))
+    return RecordSchema(name="s", version=1, description="", fields=(field,))
 
 
 def test_an_example_that_breaks_its_own_schema_is_refused() -> None:
     field = Field(name="f", type=FieldType.INTEGER, description="d")
-    schema = Schema(
+    schema = RecordSchema(
         name="s",
         version=1,
         description="",
