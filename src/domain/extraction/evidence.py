@@ -12,13 +12,13 @@ from datetime import date
 from functools import lru_cache
 from typing import Final
 
+from domain.extraction.east_asian_numerals import in_numerals
 from domain.extraction.matching import Span, folded, locate, locate_all, normalized
 from domain.extraction.model import Evidence
 from domain.extraction.number_words import MONTHS
 from domain.extraction.numbers import numbers_in
-from domain.extraction.numerals import in_numerals
+from domain.extraction.prompt_injection import counterfeits, embedded_instructions
 from domain.extraction.schema import Field, FieldType, RecordSchema, Scalar, Value
-from domain.extraction.suspicion import counterfeits, embedded_instructions
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _JUDGED: Final = frozenset({FieldType.BOOLEAN, FieldType.ENUM})

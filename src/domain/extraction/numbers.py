@@ -11,10 +11,11 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from domain.extraction.amounts import SEPARATORS, SPACES, amounts
+from domain.extraction.east_asian_numerals import in_numerals
 from domain.extraction.matching import normalized, runs_on
 from domain.extraction.number_words import MONTHS
-from domain.extraction.numerals import Numeral, Token, in_numerals, in_words
+from domain.extraction.numerals import SEPARATORS, SPACES, Numeral, Token, amounts
+from domain.extraction.word_numerals import in_words
 
 _DASHES: Final = "\\-‐‑–"
 _TOKEN: Final = re.compile(
