@@ -123,7 +123,7 @@ _KOREAN: Final = re.compile(
 )
 
 
-def in_numerals(text: str) -> Iterator[Numeral]:
+def east_asian_numbers(text: str) -> Iterator[Numeral]:
     """The numbers in Chinese, Japanese and Korean numerals, those that begin in digits included."""
     for match in _CJK_DOZENS.finditer(text):
         count = match["count"]

@@ -1,7 +1,7 @@
 """The number words and month names of the languages that customers of a shop write in.
 
-Plain data: English, German, French, Spanish, Italian, Portuguese, Dutch, Polish. The one list of the
-project; the numerals of East Asia, which are read otherwise, stand with their reader.
+Plain data: English, German, French, Spanish, Italian, Portuguese, Dutch, Polish. The one list of
+the project; the numerals of East Asia, which are read otherwise, stand with their reader.
 """
 
 from __future__ import annotations

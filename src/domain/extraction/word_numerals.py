@@ -23,7 +23,7 @@ _LONGEST_PART: Final = 20
 _JOINED: Final = re.compile(r"[^\S\n]{0,3}[-‐‑]?[^\S\n]{0,3}\n?[^\S\n]{0,3}")
 
 
-def in_words(text: str, tokens: Sequence[Token]) -> Iterator[Numeral]:
+def numbers_in_words(text: str, tokens: Sequence[Token]) -> Iterator[Numeral]:
     """The numbers of `tokens` that words make, alone or with the digits before them.
 
     Args:
