@@ -11,6 +11,8 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
+from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
+
 _PAGE: Final = b"""<!doctype html>
 <html lang="en">
 <head>
@@ -46,13 +48,13 @@ _POLICY: Final = (
 )
 
 
-@get("/docs")
+@get("/docs", scope=ANY_CALLER)
 async def docs_page() -> Response[bytes]:
     """The page."""
     return Response(_PAGE, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
 
 
-@get("/docs/{asset:str}")
+@get("/docs/{asset:str}", scope=PUBLIC)
 async def docs_asset(asset: FromPath[str]) -> Response[bytes]:
     """What the page loads."""
     if asset == "start.js":
