@@ -32,6 +32,7 @@ from entrypoints.http.health import live, ready
 from entrypoints.http.insights.clicks import SearchClickController
 from entrypoints.http.insights.insights import SearchInsightController
 from entrypoints.http.metrics import metrics
+from entrypoints.http.protocol.cross_origin import CrossOrigin
 from entrypoints.http.protocol.middleware import ExchangeMiddleware
 from entrypoints.http.protocol.openapi import document
 from entrypoints.http.protocol.pages import Cursors
@@ -79,7 +80,7 @@ def build_app(
     open_: Callable[[Settings], AbstractAsyncContextManager[Container]] = open_container,
 ) -> ASGIApp:
     """The ASGI application; `open_` gives its parts when it starts and takes them when it ends."""
-    return ExchangeMiddleware(routed_app(settings, open_))
+    return ExchangeMiddleware(routed_app(settings, open_), CrossOrigin(settings.cors_origins))
 
 
 def routed_app(
@@ -176,5 +177,5 @@ async def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(
         _document(request.app),
         media_type="application/vnd.oai.openapi+json",
-        headers={"Cache-Control": "public, max-age=300"},
+        headers={"Cache-Control": "private, max-age=300"},
     )

@@ -24,7 +24,7 @@ from domain.errors import (
     NotFound,
     Violation,
 )
-from domain.extraction.schema import ORDER_MESSAGE, Schema
+from domain.extraction.schema import ORDER_MESSAGE, RecordSchema
 from domain.text import storable_problem
 from entrypoints.http.comparison.comparison_views import (
     ComparisonBody,
@@ -46,6 +46,7 @@ from entrypoints.http.protocol.parameters import (
     WritesExistence,
 )
 from entrypoints.http.protocol.preconditions import refuse_if_known
+from entrypoints.http.protocol.security_headers import framed
 from ports.comparison import ComparisonRepository, ComparisonWriter
 from ports.extraction import ExtractionSchemaRepository
 from ports.unit_of_work import UnitOfWork
@@ -57,11 +58,6 @@ _EXAMPLES: Final = {
     "text/csv": "contestant,against,group,item,measure,value,low,high,count,total\r\n",
     "text/markdown": "# openai and regex on 300 texts\n",
 }
-# The page holds its style and its script, whose hash its own policy names.
-_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none';"
-    " form-action 'none'; frame-ancestors 'none'"
-)
 
 ComparisonIdInPath: TypeAlias = Annotated[
     ComparisonId, InPath(partial(path_id, what="comparison"), Id)
@@ -156,7 +152,10 @@ class ComparisonController(Controller):
         wanted = request.accept.best_match([JSON, *by_media], default=JSON)
         writer = comparison_writers[_FORMS[query.format]] if query.format else by_media[wanted]
         content = await writer.write(report)
-        headers = {"Vary": "Accept", "Content-Security-Policy": _POLICY}
+        headers = {
+            "Vary": "Accept",
+            "Content-Security-Policy": framed(writer.content_security_policy),
+        }
         return Response(content, media_type=writer.media_type, headers=headers)
 
     @delete("/{comparison_id:str}", scope=Scope.EXTRACT)
@@ -173,7 +172,7 @@ class ComparisonController(Controller):
         await comparison_jobs.remove(comparison_id)
 
 
-async def _schema(body: ComparisonBody, schemas: ExtractionSchemaRepository) -> Schema:
+async def _schema(body: ComparisonBody, schemas: ExtractionSchemaRepository) -> RecordSchema:
     name = ORDER_MESSAGE.name if body.schema is UNSET else body.schema
     try:
         return await schemas.get(name)
@@ -206,7 +205,7 @@ def _strings(value: object, at: str = "") -> Iterator[tuple[str, str]]:
                 yield from _strings(each, f"{at}/{step}")
 
 
-def _texts(raw: Sequence[Mapping[str, Any]], schema: Schema) -> Sequence[LabelledText]:
+def _texts(raw: Sequence[Mapping[str, Any]], schema: RecordSchema) -> Sequence[LabelledText]:
     """The texts of a body.
 
     Raises:

@@ -32,6 +32,7 @@ from entrypoints.http.protocol import operations
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import query_pairs, read_query
 from entrypoints.http.protocol.parameters import InPath, Query
+from entrypoints.http.protocol.security_headers import ASSET
 from ports.insights import SearchAnalyser
 from ports.reports import ChartRenderer
 
@@ -103,7 +104,7 @@ class DashboardController(Controller):
         """All queries of a period."""
         query = read_query(request, DashboardQuery)
         period = period_of(query, insight_service)
-        found = await insight_service.overview(period, query.rules())
+        found = await insight_service.period_over_period(period, query.rules())
         links = DashboardLinks(given=dict(query_pairs(request)), period=period)
         current = found.current
         pictures = {}
@@ -176,7 +177,7 @@ class DashboardController(Controller):
     ) -> Response[bytes]:
         """Save what the dashboard shows."""
         period = period_of(query, insight_service)
-        found = await insight_service.overview(period, query.rules())
+        found = await insight_service.period_over_period(period, query.rules())
         if name in exports.TABLES:
             table = exports.TABLES[name](found)
             return exports.csv_file(table, name.removesuffix(".csv"), period)
@@ -189,7 +190,7 @@ class DashboardController(Controller):
         if name not in MEDIA_TYPES:
             raise NotFoundException
         before = chart_renderer.stylesheet.encode() if name.endswith(".css") else b""
-        headers = {"Cache-Control": "public, max-age=3600"}
+        headers = {"Cache-Control": ASSET}
         return Response(before + asset(name), media_type=MEDIA_TYPES[name], headers=headers)
 
 
