@@ -14,9 +14,9 @@ from domain.comparison.datasets.lines import line_of, text_of
 from domain.comparison.datasets.table import Heading, cells_of, columns_of
 from domain.comparison.model import LabelledText
 from domain.errors import InvalidInput, Violation
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from domain.strict_json import NotStrictJson
-from entrypoints.container.commands import CsvTable, LineFile, UnreadableRow, unpack_text_file
+from entrypoints.container.commands import CsvTable, LineFile, MalformedRow, unpack_text_file
 from entrypoints.document_lines import LONGEST_LINE, read_line
 
 FORMATS: Final = ("ndjson", "csv")
@@ -30,7 +30,7 @@ def format_of(path: Path) -> str:
 
 
 def read_labelled_texts(
-    file: IO[bytes], schema: Schema, *, form: str = "ndjson"
+    file: IO[bytes], schema: RecordSchema, *, form: str = "ndjson"
 ) -> list[LabelledText]:
     """The texts of a file, with or without gold.
 
@@ -68,7 +68,7 @@ def read_labelled_texts(
 
 
 def write_labelled_texts(
-    file: IO[bytes], texts: Iterable[LabelledText], schema: Schema, *, form: str = "ndjson"
+    file: IO[bytes], texts: Iterable[LabelledText], schema: RecordSchema, *, form: str = "ndjson"
 ) -> None:
     """Write texts so that they are read as the same.
 
@@ -92,9 +92,9 @@ _Read = tuple[int, LabelledText | str]
 """The number of a line, and its text or what is wrong with it."""
 
 
-def _lines(content: LineFile, schema: Schema) -> Iterator[_Read]:
+def _lines(content: LineFile, schema: RecordSchema) -> Iterator[_Read]:
     for number, line in content.lines():
-        if isinstance(line, UnreadableRow):
+        if isinstance(line, MalformedRow):
             yield number, line.why
         elif line.strip():
             try:
@@ -103,7 +103,7 @@ def _lines(content: LineFile, schema: Schema) -> Iterator[_Read]:
                 yield number, str(error)
 
 
-def _rows(content: LineFile, schema: Schema) -> Iterator[_Read]:
+def _rows(content: LineFile, schema: RecordSchema) -> Iterator[_Read]:
     try:
         table = CsvTable(content, ",")
         heading = Heading(schema=schema, names=table.heading)
@@ -114,7 +114,7 @@ def _rows(content: LineFile, schema: Schema) -> Iterator[_Read]:
         yield from ((1, each.detail) for each in error.violations)
         return
     for number, row in table.rows():
-        yield number, row.why if isinstance(row, UnreadableRow) else _row(heading, row, number)
+        yield number, row.why if isinstance(row, MalformedRow) else _row(heading, row, number)
 
 
 def _row(heading: Heading, cells: Sequence[str], number: int) -> LabelledText | str:

@@ -289,12 +289,13 @@ S = TypeVar("S", bound=Environment)
 
 def _split(url: str) -> SplitResult:
     """The parts of a URL; what is said of a bad one holds nothing of it, for it may be a secret."""
-    hosts = r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]*)(:[0-9]{1,5})?"
+    host = r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/,]*)(:[0-9]{1,5})?"
     try:
         parts = urlsplit(url)
+        _ = parts.port  # up to 65535, or an error
     except ValueError:
         parts = SplitResult("", "::", "", "", "")
-    if not re.fullmatch(f"([^@]*@)?{hosts}(,{hosts})*", parts.netloc):
+    if not re.fullmatch(f"([^@]*@)?{host}", parts.netloc):
         raise ValueError("is not a URL; percent-encode special characters of the password")
     return parts
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from domain.comparison.model import LabelledText
 from domain.comparison.report_builder import dataset_hash
 from domain.errors import InvalidInput
-from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema, Value
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, RecordSchema, Value
 from entrypoints.document_lines import check_lines
 from entrypoints.labelled_texts import (
     FORMATS,
@@ -36,7 +36,9 @@ KINDS: Mapping[str, Field] = {
         Field(name="items", type=FieldType.STRING, description="-", many=True),
     )
 }
-EVERYTHING = Schema(name="everything", version=1, description="", fields=tuple(KINDS.values()))
+EVERYTHING = RecordSchema(
+    name="everything", version=1, description="", fields=tuple(KINDS.values())
+)
 
 words = st.text(
     st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=30
@@ -80,19 +82,21 @@ def labelled(draw: st.DrawFn) -> list[LabelledText]:
     return found
 
 
-def written(texts: list[LabelledText], schema: Schema, form: str) -> bytes:
+def written(texts: list[LabelledText], schema: RecordSchema, form: str) -> bytes:
     file = io.BytesIO()
     write_labelled_texts(file, texts, schema, form=form)
     return file.getvalue()
 
 
 def read(
-    content: bytes, form: str = "ndjson", schema: Schema = ORDER_MESSAGE
+    content: bytes, form: str = "ndjson", schema: RecordSchema = ORDER_MESSAGE
 ) -> list[LabelledText]:
     return read_labelled_texts(io.BytesIO(content), schema, form=form)
 
 
-def faults(content: str | bytes, form: str = "ndjson", schema: Schema = ORDER_MESSAGE) -> list[str]:
+def faults(
+    content: str | bytes, form: str = "ndjson", schema: RecordSchema = ORDER_MESSAGE
+) -> list[str]:
     with pytest.raises(InvalidInput) as refused:
         read(content.encode() if isinstance(content, str) else content, form, schema)
     return [violation.detail for violation in refused.value.violations]

@@ -27,11 +27,11 @@ from domain.extraction.model import (
     ExtractionWarning,
     WarningKind,
 )
-from domain.extraction.schema import Field, FieldType, Schema, Value
+from domain.extraction.schema import Field, FieldType, RecordSchema, Value
 from ports.reports import ResultFormat
 from tests.contracts.extraction_jobs import a_result
 
-SCHEMA = Schema(
+SCHEMA = RecordSchema(
     name="visit",
     version=1,
     description="A visit",

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from domain.extraction.jobs.items import ItemResult
 from domain.extraction.jobs.result_rows import cells_of, columns_of
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from domain.text import inert_cell
 from ports.reports import ResultFormat
 
@@ -33,7 +33,7 @@ class CsvFormat(ResultFormat):
         """See the port; nothing is missing."""
 
     async def encode(
-        self, results: AsyncIterable[ItemResult], schema: Schema
+        self, results: AsyncIterable[ItemResult], schema: RecordSchema
     ) -> AsyncIterator[bytes]:
         """See the port."""
         buffer = io.StringIO()

@@ -9,7 +9,7 @@ import msgspec
 
 from domain.extraction.jobs.items import ItemResult
 from domain.extraction.jobs.result_rows import record_of
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from ports.reports import ResultFormat
 
 _PIECE_BYTES: Final = 65_536
@@ -29,7 +29,7 @@ class NdjsonFormat(ResultFormat):
     async def encode(
         self,
         results: AsyncIterable[ItemResult],
-        schema: Schema,  # noqa: ARG002 (each line names its fields itself)
+        schema: RecordSchema,  # noqa: ARG002 (each line names its fields itself)
     ) -> AsyncIterator[bytes]:
         """See the port."""
         encoder = msgspec.json.Encoder()

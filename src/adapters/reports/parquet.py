@@ -13,7 +13,7 @@ from typing import Any, Final
 from domain.errors import InvalidInput
 from domain.extraction.jobs.items import ItemResult
 from domain.extraction.jobs.result_rows import CellType, ResultColumn, cells_of, columns_of
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from ports.reports import ResultFormat
 
 _GROUP_ROWS: Final = 5_000
@@ -36,7 +36,7 @@ class ParquetFormat(ResultFormat):
             )
 
     async def encode(
-        self, results: AsyncIterable[ItemResult], schema: Schema
+        self, results: AsyncIterable[ItemResult], schema: RecordSchema
     ) -> AsyncIterator[bytes]:
         """See the port."""
         # Optional, untyped, and slow to import: only who asks for Parquet pays it.
@@ -44,7 +44,7 @@ class ParquetFormat(ResultFormat):
         pq: Any = import_module("pyarrow.parquet")
         columns = columns_of(schema)
         shape = pa.schema([(column.name, _type(pa, column)) for column in columns])
-        sink = Sink()
+        sink = DrainableBuffer()
         rows: list[list[Any]] = []
 
         def write() -> None:
@@ -62,7 +62,7 @@ class ParquetFormat(ResultFormat):
         yield sink.take()
 
 
-class Sink(io.RawIOBase):
+class DrainableBuffer(io.RawIOBase):
     """Takes the file's bytes in their order, and gives away what has come so far."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from domain.extraction.model import Evidence
 from domain.extraction.number_words import MONTHS
 from domain.extraction.numbers import numbers_in
 from domain.extraction.numerals import in_numerals
-from domain.extraction.schema import Field, FieldType, Scalar, Schema, Value
+from domain.extraction.schema import Field, FieldType, RecordSchema, Scalar, Value
 from domain.extraction.suspicion import counterfeits, embedded_instructions
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
@@ -45,7 +45,7 @@ class Grounding:
 
 
 def ground(
-    schema: Schema,
+    schema: RecordSchema,
     values: Mapping[str, Value],
     quotes: Mapping[str, Sequence[str | None]] | None,
     text: str,

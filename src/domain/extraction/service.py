@@ -27,7 +27,7 @@ from domain.extraction.model import (
     ExtractionWarning,
 )
 from domain.extraction.prompting import build_prompt, prompt_hash, text_budget
-from domain.extraction.schema import Schema, relaxed
+from domain.extraction.schema import RecordSchema, relaxed
 from domain.extraction.suspicion import (
     commands,
     contradictions,
@@ -104,11 +104,11 @@ class ExtractionService:
             raise InvalidInput.of([Violation(pointer="/provider", detail=detail)])
         return names
 
-    def prompt_hash(self, schema: Schema, provider: str) -> str:
+    def prompt_hash(self, schema: RecordSchema, provider: str) -> str:
         """Identifies what `provider` is asked for `schema`, besides the text."""
         return prompt_hash(schema, self._models[provider].profile)
 
-    def first_prompts(self, text: str, schema: Schema, provider: str) -> Mapping[str, Prompt]:
+    def first_prompts(self, text: str, schema: RecordSchema, provider: str) -> Mapping[str, Prompt]:
         """What `provider` is asked first, by the piece of `text` that it is asked about."""
         profile = self._models[provider].profile
         found = windows(text, text_budget(schema, profile))
@@ -130,7 +130,7 @@ class ExtractionService:
     async def extract(
         self,
         text: str,
-        schema: Schema,
+        schema: RecordSchema,
         *,
         chain: Sequence[str],
         deadline_s: float,
@@ -224,7 +224,12 @@ class ExtractionService:
         )
 
     async def _read(
-        self, text: str, schema: Schema, name: str, progress: TextProgress, dictated: Sequence[Span]
+        self,
+        text: str,
+        schema: RecordSchema,
+        name: str,
+        progress: TextProgress,
+        dictated: Sequence[Span],
     ) -> tuple[CheckedAnswer, list[ExtractionWarning]]:
         """Read the whole text, in windows when it is too long for the model.
 

@@ -13,7 +13,7 @@ from typing import Final
 from domain.extraction.matching import Span, folded, normalized
 from domain.extraction.model import Evidence, ExtractionWarning, WarningKind
 from domain.extraction.numbers import numbers_in
-from domain.extraction.schema import Field, Schema
+from domain.extraction.schema import Field, RecordSchema
 
 _INSTRUCTIONS: Final = re.compile(
     r"""
@@ -138,7 +138,7 @@ def instruction_flags(
 
 
 def contradictions(
-    schema: Schema, evidence: Sequence[Evidence], text: str
+    schema: RecordSchema, evidence: Sequence[Evidence], text: str
 ) -> list[ExtractionWarning]:
     """Places that state another value for a field than its evidence does.
 

@@ -22,7 +22,7 @@ from domain.comparison.results import (
 )
 from domain.comparison.runner import ComparisonRunner, Extractor, Interruption
 from domain.errors import InvalidInput, Violation
-from domain.extraction.schema import ORDER_MESSAGE, Schema
+from domain.extraction.schema import ORDER_MESSAGE, RecordSchema
 from entrypoints.cli.comparison_reports import ReportFiles, write_reports
 from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.extraction_schemas import find_schema
@@ -234,7 +234,7 @@ async def _run(options: CompareOptions) -> int:
     return 0
 
 
-def _texts_of(dataset: Path, schema: Schema) -> Sequence[LabelledText]:
+def _texts_of(dataset: Path, schema: RecordSchema) -> Sequence[LabelledText]:
     """The texts of a file.
 
     Raises:

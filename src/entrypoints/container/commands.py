@@ -12,7 +12,7 @@ from adapters.embedded.postgres import client_programs
 from adapters.files.click_columns import ClickColumnNames
 from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from adapters.files.csv_rows import CsvTable
-from adapters.files.line_files import LineFile, UnreadableRow, open_text_file, unpack_text_file
+from adapters.files.line_files import LineFile, MalformedRow, open_text_file, unpack_text_file
 from adapters.postgres.contents import DatabaseSnapshot, DumpError, read_contents
 from adapters.postgres.dumps import ProgramFolders
 from adapters.postgres.dumps import dump as write_dump
@@ -32,9 +32,9 @@ __all__ = [
     "CsvTable",
     "DumpError",
     "LineFile",
+    "MalformedRow",
     "MigrationError",
     "RejectedRowFile",
-    "UnreadableRow",
     "dump",
     "form_of",
     "insight_procedures",

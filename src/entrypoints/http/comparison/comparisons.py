@@ -23,7 +23,7 @@ from domain.errors import (
     NotFound,
     Violation,
 )
-from domain.extraction.schema import ORDER_MESSAGE, Schema
+from domain.extraction.schema import ORDER_MESSAGE, RecordSchema
 from domain.text import storable_problem
 from entrypoints.http.comparison.comparison_views import (
     ComparisonBody,
@@ -171,7 +171,7 @@ class ComparisonController(Controller):
         await comparison_jobs.remove(comparison_id)
 
 
-async def _schema(body: ComparisonBody, schemas: ExtractionSchemaRepository) -> Schema:
+async def _schema(body: ComparisonBody, schemas: ExtractionSchemaRepository) -> RecordSchema:
     name = ORDER_MESSAGE.name if body.schema is UNSET else body.schema
     try:
         return await schemas.get(name)
@@ -204,7 +204,7 @@ def _strings(value: object, at: str = "") -> Iterator[tuple[str, str]]:
                 yield from _strings(each, f"{at}/{step}")
 
 
-def _texts(raw: Sequence[Mapping[str, Any]], schema: Schema) -> Sequence[LabelledText]:
+def _texts(raw: Sequence[Mapping[str, Any]], schema: RecordSchema) -> Sequence[LabelledText]:
     """The texts of a body.
 
     Raises:

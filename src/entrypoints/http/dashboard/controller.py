@@ -101,7 +101,7 @@ class DashboardController(Controller):
         """All queries of a period."""
         query = read_query(request, DashboardQuery)
         period = period_of(query, insight_service)
-        found = await insight_service.overview(period, query.rules())
+        found = await insight_service.period_over_period(period, query.rules())
         links = DashboardLinks(given=dict(query_pairs(request)), period=period)
         current = found.current
         pictures = {}
@@ -172,7 +172,7 @@ class DashboardController(Controller):
     ) -> Response[bytes]:
         """Save what the dashboard shows."""
         period = period_of(query, insight_service)
-        found = await insight_service.overview(period, query.rules())
+        found = await insight_service.period_over_period(period, query.rules())
         if name in exports.TABLES:
             table = exports.TABLES[name](found)
             return exports.csv_file(table, name.removesuffix(".csv"), period)

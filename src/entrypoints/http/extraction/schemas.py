@@ -23,7 +23,7 @@ from domain.extraction.schema import (
     MAX_VALUES,
     NAME,
     FieldType,
-    Schema,
+    RecordSchema,
 )
 from domain.extraction.schema_service import SchemaService, is_built_in
 from entrypoints.http.protocol.answers import JsonAnswer, json_response
@@ -58,7 +58,7 @@ Strings = list[str]
 Scalars = list[str | int | float | bool]
 
 
-class FieldBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
+class FieldDefinitionBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """One member of the record."""
 
     name: Name
@@ -89,7 +89,7 @@ class SchemaBody(Struct, forbid_unknown_fields=True):
 
     # `domain.extraction.definition` reads it, as it reads the files of the command line.
 
-    fields: Annotated[list[FieldBody], Meta(min_length=1, max_length=MAX_FIELDS)]
+    fields: Annotated[list[FieldDefinitionBody], Meta(min_length=1, max_length=MAX_FIELDS)]
     description: Annotated[str, Meta(max_length=MAX_TEXT_LENGTH, pattern=r"^[^\x00]*$")] = ""
     examples: Annotated[list[ExampleBody], Meta(max_length=MAX_EXAMPLES)] = field(
         default_factory=list
@@ -108,7 +108,7 @@ class SchemaView(Struct, omit_defaults=True):
     version: int
     built_in: bool
     description: str
-    fields: list[FieldBody]
+    fields: list[FieldDefinitionBody]
     examples: list[ExampleBody] = field(default_factory=list)
 
 
@@ -202,7 +202,7 @@ class ExtractionSchemaController(Controller):
         await schema_registry.remove(name)
 
 
-def schema_view(schema: Schema) -> SchemaView:
+def schema_view(schema: RecordSchema) -> SchemaView:
     """A schema as JSON shows it."""
     built_in = is_built_in(schema.name)
     definition = definition_of(schema)

@@ -14,18 +14,18 @@ from domain.errors import InvalidInput, NotFound, Violation
 from domain.insights.model import Period, normalised_query
 from domain.insights.service import InsightService
 from entrypoints.http.insights.insight_views import (
-    AnalysisView,
     ComparedQuery,
     Day,
     HistoryQuery,
+    InsightListQuery,
     InsightPage,
-    InsightQuery,
     InsightView,
+    PeriodInsightsView,
     QueryHistoryView,
-    analysis_view,
     history_view,
     insight_view,
-    overview_view,
+    period_insights_view,
+    period_over_period_view,
 )
 from entrypoints.http.protocol.answers import JsonAnswer, json_response
 from entrypoints.http.protocol.operations import get, post
@@ -63,7 +63,7 @@ class SearchInsightController(Controller):
 
     @get()
     async def list_search_insights(
-        self, page: PageOf[InsightQuery], search_insights: Store
+        self, page: PageOf[InsightListQuery], search_insights: Store
     ) -> JsonAnswer[InsightPage]:
         """List the stored daily insights, newest first."""
         first, last = page.query.first, page.query.last
@@ -79,12 +79,14 @@ class SearchInsightController(Controller):
     @get("/live")
     async def analyse_searches(
         self, query: Query[ComparedQuery], search_analyser: Live, insight_service: Service
-    ) -> JsonAnswer[AnalysisView]:
+    ) -> JsonAnswer[PeriodInsightsView]:
         """Analyse any period from the log itself, by rules of your own."""
         period, rules = insight_service.period(query.first, query.last), query.rules()
         if query.compare is not None:
-            return json_response(overview_view(await insight_service.overview(period, rules)))
-        return json_response(analysis_view(await search_analyser.analyse(period, rules)))
+            return json_response(
+                period_over_period_view(await insight_service.period_over_period(period, rules))
+            )
+        return json_response(period_insights_view(await search_analyser.analyse(period, rules)))
 
     @get("/history")
     async def follow_search_query(
