@@ -1,5 +1,4 @@
-"""Who may come in: keys as the door asks for them and as they are managed, tokens, announcements,
-and how often.
+"""Who may come in, by which keys and tokens, and how often.
 
 Raises (each method that reads or writes keys):
     DatabaseUnavailable, DatabaseBusy, DatabaseReadOnly, DatabaseUnfit, StatementTimedOut: see
@@ -154,3 +153,4 @@ class RequestLimiter(Protocol):
             limits: at least one, of different names; the same at each call for a bucket.
             cost: in units; below zero they are put back.
         """
+        ...
