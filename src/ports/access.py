@@ -74,9 +74,11 @@ class ApiKeyRepository(Protocol):
     ) -> ApiKey:
         """Store a new key in the place of one that lives on until `until`, or its own expiry.
 
+        Of several that replace the same key at once, one does.
+
         Raises:
             NotFound: no such key.
-            Conflict: it is revoked, or was replaced before.
+            Conflict: it is revoked or expired, or was replaced before.
         """
         ...
 
@@ -85,10 +87,11 @@ class KeyAnnouncements(Protocol):
     """Tells every process that serves, so that a change of a key holds there at once."""
 
     @abstractmethod
-    async def announce(self, key_id: ApiKeyId) -> None:
+    async def announce(self, key_id: ApiKeyId) -> bool:
         """Say that a key was made or changed, after that is committed.
 
-        Never raises: who is not told asks again within 30 s.
+        Returns:
+            Whether it could be said. It never raises: who is not told asks again within 30 s.
         """
         ...
 

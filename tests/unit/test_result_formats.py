@@ -14,9 +14,7 @@ from uuid import UUID
 import pyarrow.parquet as pq
 import pytest
 
-from adapters.reports.csv_table import CsvFormat
-from adapters.reports.ndjson import NdjsonFormat
-from adapters.reports.parquet import ParquetFormat
+from adapters.reports.result_formats import CsvFormat, NdjsonFormat, ParquetFormat
 from domain.extraction.jobs.items import ItemResult, ItemState
 from domain.extraction.jobs.model import Reason
 from domain.extraction.jobs.result_rows import CellType, columns_of

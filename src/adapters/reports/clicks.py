@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.reports.parquet import DrainableBuffer, ParquetFormat
+from adapters.reports.result_formats import DrainableBuffer, ParquetFormat
 from domain.insights.click_rows import COLUMNS, LoggedRow
 from domain.text import inert_cell
 from ports.click_files import ClickEncoder

@@ -30,6 +30,7 @@ from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.process import Stop, interrupted_status
 from entrypoints.cli.progress import ComparisonProgress
 from entrypoints.cli.running import or_exit
+from entrypoints.container.commands import dataset_format_of, read_labelled_texts
 from entrypoints.container.comparison import (
     ContestantConditions,
     FileComparisonLog,
@@ -38,7 +39,6 @@ from entrypoints.container.comparison import (
     open_extractors,
     read_results,
 )
-from entrypoints.labelled_texts import format_of, read_labelled_texts
 from entrypoints.logs import configure_logging
 from entrypoints.settings import ModelSettings
 
@@ -242,7 +242,7 @@ def _texts_of(dataset: Path, schema: RecordSchema) -> Sequence[LabelledText]:
     """
     try:
         with dataset.open("rb") as file:
-            return read_labelled_texts(file, schema, form=format_of(dataset))
+            return read_labelled_texts(file, schema, form=dataset_format_of(dataset))
     except InvalidInput as error:
         named = [replace(each, pointer=str(dataset)) for each in error.violations]
         raise InvalidInput.of(named) from None

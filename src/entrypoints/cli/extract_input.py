@@ -12,6 +12,7 @@ from typing import IO, Final
 from domain.errors import InvalidInput, Violation
 from domain.extraction.jobs.items import Document
 from domain.extraction.jobs.service import check_document
+from domain.strict_json import LONGEST_LINE
 from entrypoints.cli.options import delimiter_of, inner_suffix, keep, pipe_name
 from entrypoints.container.commands import (
     CsvTable,
@@ -20,7 +21,7 @@ from entrypoints.container.commands import (
     open_text_file,
     unpack_text_file,
 )
-from entrypoints.document_lines import LONGEST_LINE, check_lines, documents_of
+from entrypoints.document_lines import check_lines, documents_of
 
 FORMS: Final = ("text", "lines", "ndjson", "csv")
 ID_COLUMN: Final = "id"

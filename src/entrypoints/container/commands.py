@@ -12,6 +12,7 @@ from adapters.embedded.postgres import client_programs
 from adapters.files.click_columns import ClickColumnNames
 from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from adapters.files.csv_rows import CsvTable
+from adapters.files.labelled_texts import dataset_format_of, read_labelled_texts
 from adapters.files.line_files import LineFile, MalformedRow, open_text_file, unpack_text_file
 from adapters.postgres.contents import DatabaseSnapshot, DumpError, read_contents
 from adapters.postgres.dumps import ProgramFolders
@@ -35,6 +36,7 @@ __all__ = [
     "MalformedRow",
     "MigrationError",
     "RejectedRowFile",
+    "dataset_format_of",
     "dump",
     "form_of",
     "insight_procedures",
@@ -42,6 +44,7 @@ __all__ = [
     "migrate",
     "migration_status",
     "open_text_file",
+    "read_labelled_texts",
     "restore",
     "sample_files",
     "table_faults",

@@ -31,6 +31,7 @@ from entrypoints.http.health import live, ready
 from entrypoints.http.insights.clicks import SearchClickController
 from entrypoints.http.insights.insights import SearchInsightController
 from entrypoints.http.metrics import metrics
+from entrypoints.http.protocol.cross_origin import CrossOrigin
 from entrypoints.http.protocol.middleware import ExchangeMiddleware
 from entrypoints.http.protocol.openapi import document
 from entrypoints.http.protocol.pages import Cursors
@@ -140,7 +141,7 @@ def build_app(
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
     )
-    return ExchangeMiddleware(app)
+    return ExchangeMiddleware(app, CrossOrigin(settings.cors_origins))
 
 
 async def _tell_what_is_not_ready(container: Container) -> None:
@@ -168,5 +169,5 @@ async def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(
         _document(request.app),
         media_type="application/vnd.oai.openapi+json",
-        headers={"Cache-Control": "public, max-age=300"},
+        headers={"Cache-Control": "private, max-age=300"},
     )

@@ -11,6 +11,8 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
+from entrypoints.http.protocol.security_headers import ASSET, DOCS_POLICY
+
 _PAGE: Final = b"""<!doctype html>
 <html lang="en">
 <head>
@@ -38,18 +40,12 @@ _START: Final = b"""window.ui = SwaggerUIBundle({
 });
 """
 _ASSETS: Final = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
-# Swagger UI sets inline styles and draws its icons from data URLs.
-_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline';"
-    " img-src 'self' data:; font-src 'self' data:; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'none'"
-)
 
 
 @get("/docs")
 async def docs_page() -> Response[bytes]:
     """The page."""
-    return Response(_PAGE, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
+    return Response(_PAGE, media_type="text/html", headers={"Content-Security-Policy": DOCS_POLICY})
 
 
 @get("/docs/{asset:str}")
@@ -63,7 +59,7 @@ async def docs_asset(asset: FromPath[str]) -> Response[bytes]:
 
 
 def _cached(content: bytes, media_type: str) -> Response[bytes]:
-    headers = {"Cache-Control": "public, max-age=3600"}
+    headers = {"Cache-Control": ASSET}
     return Response(content, media_type=media_type, headers=headers)
 
 

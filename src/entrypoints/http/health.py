@@ -13,7 +13,7 @@ from domain.errors import AppError
 from domain.insights.refresher import InsightRefresher
 from entrypoints.http.protocol.answers import JsonAnswer, Moment, json_response
 from entrypoints.http.protocol.operations import get
-from ports.health import ReadinessCheck
+from ports.health import ReadinessProbe
 
 _TIMEOUT_S: Final = 2.0
 
@@ -88,7 +88,7 @@ async def live() -> JsonAnswer[Live]:
     },
 )
 async def ready(
-    checks: NamedDependency[SkipValidation[dict[str, ReadinessCheck]]],
+    checks: NamedDependency[SkipValidation[dict[str, ReadinessProbe]]],
     insight_refresher: NamedDependency[SkipValidation[InsightRefresher]],
 ) -> JsonAnswer[Ready]:
     """Database and queue answer; how complete the insights are.

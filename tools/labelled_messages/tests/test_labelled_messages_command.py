@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from adapters.files.labelled_texts import read_labelled_texts
 from domain.comparison.datasets.lines import line_of
 from domain.comparison.report_builder import dataset_hash
 from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, RecordSchema
-from entrypoints.labelled_texts import read_labelled_texts
 from labelled_messages.command import command
 from labelled_messages.messages import messages
 

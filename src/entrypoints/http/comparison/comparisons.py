@@ -45,6 +45,7 @@ from entrypoints.http.protocol.parameters import (
     WritesExistence,
 )
 from entrypoints.http.protocol.preconditions import refuse_if_known
+from entrypoints.http.protocol.security_headers import framed
 from ports.comparison import ComparisonRepository, ComparisonWriter
 from ports.extraction import ExtractionSchemaRepository
 from ports.unit_of_work import UnitOfWork
@@ -56,11 +57,6 @@ _EXAMPLES: Final = {
     "text/csv": "contestant,against,group,item,measure,value,low,high,count,total\r\n",
     "text/markdown": "# openai and regex on 300 texts\n",
 }
-# The page holds its style and its script, whose hash its own policy names.
-_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none';"
-    " form-action 'none'; frame-ancestors 'none'"
-)
 
 ComparisonIdInPath: TypeAlias = Annotated[
     ComparisonId, InPath(partial(path_id, what="comparison"), Id)
@@ -154,7 +150,10 @@ class ComparisonController(Controller):
         wanted = request.accept.best_match([JSON, *by_media], default=JSON)
         writer = comparison_writers[_FORMS[query.format]] if query.format else by_media[wanted]
         content = await writer.write(report)
-        headers = {"Vary": "Accept", "Content-Security-Policy": _POLICY}
+        headers = {
+            "Vary": "Accept",
+            "Content-Security-Policy": framed(writer.content_security_policy),
+        }
         return Response(content, media_type=writer.media_type, headers=headers)
 
     @delete("/{comparison_id:str}")

@@ -30,6 +30,7 @@ from entrypoints.http.protocol import operations
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import query_pairs, read_query
 from entrypoints.http.protocol.parameters import InPath, Query
+from entrypoints.http.protocol.security_headers import ASSET
 from ports.insights import SearchAnalyser
 from ports.reports import ChartRenderer
 
@@ -185,7 +186,7 @@ class DashboardController(Controller):
         if name not in MEDIA_TYPES:
             raise NotFoundException
         before = chart_renderer.stylesheet.encode() if name.endswith(".css") else b""
-        headers = {"Cache-Control": "public, max-age=3600"}
+        headers = {"Cache-Control": ASSET}
         return Response(before + asset(name), media_type=MEDIA_TYPES[name], headers=headers)
 
 

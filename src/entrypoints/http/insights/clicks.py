@@ -19,8 +19,7 @@ from domain.errors import InvalidInput, Violation
 from domain.insights.click_rows import click_violations
 from domain.insights.model import SearchClick
 from domain.records.orders import MAX_INT
-from domain.strict_json import NotStrictJson
-from entrypoints.document_lines import read_line
+from domain.strict_json import NotStrictJson, read_json_line
 from entrypoints.http.protocol.answers import JsonAnswer, json_response
 from entrypoints.http.protocol.bodies import (
     JSON,
@@ -174,7 +173,7 @@ def _from_lines(body: bytes) -> list[SearchClick]:
     found: list[Violation] = []
     for nth, (number, line) in enumerate(_lines(body)):
         try:
-            raw = read_line(line, number)
+            raw = read_json_line(line, number)
             rows.append(_row(read_object(raw, ClickBody, click_violations, f"/{nth}")))
         except NotStrictJson as error:
             found.append(Violation(pointer=f"/{nth}", detail=f"line {number} {error}"))

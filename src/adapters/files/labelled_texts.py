@@ -9,21 +9,21 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
+from adapters.files.csv_rows import CsvTable
+from adapters.files.line_files import LineFile, MalformedRow, unpack_text_file
 from domain.comparison.datasets.labels import BadLine, faults_between
 from domain.comparison.datasets.lines import line_of, text_of
 from domain.comparison.datasets.table import Heading, cells_of, columns_of
 from domain.comparison.model import LabelledText
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import RecordSchema
-from domain.strict_json import NotStrictJson
-from entrypoints.container.commands import CsvTable, LineFile, MalformedRow, unpack_text_file
-from entrypoints.document_lines import LONGEST_LINE, read_line
+from domain.strict_json import LONGEST_LINE, NotStrictJson, read_json_line
 
-FORMATS: Final = ("ndjson", "csv")
+DATASET_FORMATS: Final = ("ndjson", "csv")
 _MOST_VIOLATIONS: Final = 100
 
 
-def format_of(path: Path) -> str:
+def dataset_format_of(path: Path) -> str:
     """The format that the ending of a file tells: `csv`, else `ndjson`."""
     suffixes = [each.lower() for each in path.suffixes]
     return "csv" if suffixes[-1:] == [".csv"] or suffixes[-2:] == [".csv", ".gz"] else "ndjson"
@@ -37,7 +37,7 @@ def read_labelled_texts(
     Args:
         file: can be sought; may be packed by gzip.
         schema: whose fields the labels name.
-        form: one of `FORMATS`.
+        form: one of `DATASET_FORMATS`.
 
     Raises:
         InvalidInput: names every bad line by its number, up to 100 of them; or there is no text.
@@ -76,7 +76,7 @@ def write_labelled_texts(
         file: to write to; it stays open.
         texts: in CSV each with gold, as a row cannot tell unknown from null.
         schema: whose fields the labels name.
-        form: one of `FORMATS`.
+        form: one of `DATASET_FORMATS`.
     """
     target = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     if form == "csv":
@@ -98,7 +98,7 @@ def _lines(content: LineFile, schema: RecordSchema) -> Iterator[_Read]:
             yield number, line.why
         elif line.strip():
             try:
-                yield number, text_of(read_line(line, number), schema, number=number)
+                yield number, text_of(read_json_line(line, number), schema, number=number)
             except (BadLine, NotStrictJson) as error:
                 yield number, str(error)
 
