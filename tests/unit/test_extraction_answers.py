@@ -30,7 +30,14 @@ from domain.extraction.prompting import (
     unservable,
     wire_schema,
 )
-from domain.extraction.schema import BUILT_IN, ORDER_MESSAGE, Example, Field, FieldType, Schema
+from domain.extraction.schema import (
+    BUILT_IN,
+    ORDER_MESSAGE,
+    Example,
+    Field,
+    FieldType,
+    RecordSchema,
+)
 from ports.extraction import MISSING
 from ports.language_models import AnswerShape, ModelProfile
 
@@ -186,9 +193,9 @@ def fields(draw: st.DrawFn, name: str) -> Field:
 
 
 @st.composite
-def schemas(draw: st.DrawFn) -> Schema:
+def schemas(draw: st.DrawFn) -> RecordSchema:
     names = draw(st.lists(NAMES, min_size=1, max_size=5, unique=True))
-    return Schema(
+    return RecordSchema(
         name=draw(NAMES),
         version=1,
         description=draw(st.text(max_size=0) | TEXTS),
@@ -197,7 +204,7 @@ def schemas(draw: st.DrawFn) -> Schema:
 
 
 @given(schemas())
-def test_a_definition_reads_back_as_the_schema_that_wrote_it(schema: Schema) -> None:
+def test_a_definition_reads_back_as_the_schema_that_wrote_it(schema: RecordSchema) -> None:
     assert schema.violations() == []
     document = json.loads(json.dumps(definition_of(schema)))
     assert schema_from(schema.name, document) == schema
@@ -205,7 +212,7 @@ def test_a_definition_reads_back_as_the_schema_that_wrote_it(schema: Schema) -> 
 
 @given(schemas(), st.sampled_from(list(AnswerShape)), st.booleans())
 def test_the_wire_shape_keeps_to_what_every_provider_enforces(
-    schema: Schema, style: AnswerShape, bounded: bool
+    schema: RecordSchema, style: AnswerShape, bounded: bool
 ) -> None:
     allowed = {"type", "properties", "required", "additionalProperties", "items", "enum"}
     if bounded:
@@ -229,7 +236,7 @@ def test_the_wire_shape_keeps_to_what_every_provider_enforces(
 
 @given(schemas(), OBJECTS)
 def test_every_field_of_any_answer_ends_in_a_value_or_a_fault(
-    schema: Schema, noise: dict[str, object]
+    schema: RecordSchema, noise: dict[str, object]
 ) -> None:
     names = [field.name for field in schema.fields]
     record = dict(zip(names, noise.values(), strict=False)) | noise
@@ -296,7 +303,7 @@ MODELS = [
 @pytest.mark.parametrize(("provider", "model"), MODELS)
 @pytest.mark.parametrize("schema", BUILT_IN, ids=lambda schema: schema.name)
 def test_every_provider_serves_the_built_in_schemas(
-    provider: str, model: str, schema: Schema
+    provider: str, model: str, schema: RecordSchema
 ) -> None:
     assert unservable(schema, profile_of(provider, model)) is None
 
@@ -306,7 +313,7 @@ def test_a_schema_is_refused_for_the_model_whose_answer_would_not_fit() -> None:
         Field(name=f"f{nth}", type=FieldType.STRING, description="d", max_length=2000)
         for nth in range(20)
     )
-    schema = Schema(name="s", version=1, description="", fields=fields)
+    schema = RecordSchema(name="s", version=1, description="", fields=fields)
     reason = unservable(schema, profile_of("local", "smollm2-135m"))
     assert reason is not None
     assert "1024" in reason
@@ -332,7 +339,7 @@ def test_the_prompt_hash_changes_with_what_is_asked_and_not_with_the_text() -> N
 
 
 @given(schemas(), st.text(max_size=200))
-def test_the_text_is_sent_whole_and_fenced(schema: Schema, text: str) -> None:
+def test_the_text_is_sent_whole_and_fenced(schema: RecordSchema, text: str) -> None:
     profile = profile_of("openai", "gpt-5.4-mini")
     marks = iter(f"{nth:08x}" for nth in range(10**6))
     prompt = build_prompt(schema, text, profile, new_mark=lambda: next(marks))
@@ -368,7 +375,7 @@ def test_bare_numbers_can_be_held_to_those_of_the_text(
     changes: dict[str, Any], given: tuple[float, ...] | None, wanted: dict[str, object]
 ) -> None:
     field = replace(Field(name="count", type=FieldType.INTEGER, description="how many"), **changes)
-    schema = Schema(name="s", version=1, description="", fields=(field,))
+    schema = RecordSchema(name="s", version=1, description="", fields=(field,))
     shape = wire_schema(schema, AnswerShape.VALUES, bounded=True, numbers=given)
     assert shape["properties"] == {"count": wanted}
 
@@ -403,11 +410,13 @@ COUNT = Field(name="count", type=FieldType.INTEGER, description="How many")
 COLOURS = Field(name="colours", type=FieldType.STRING, description="Colours", many=True)
 
 
-def schema_of(*fields: Field, examples: Sequence[Example] = ()) -> Schema:
-    return Schema(name="s", version=1, description="", fields=fields, examples=tuple(examples))
+def schema_of(*fields: Field, examples: Sequence[Example] = ()) -> RecordSchema:
+    return RecordSchema(
+        name="s", version=1, description="", fields=fields, examples=tuple(examples)
+    )
 
 
-def read(record: dict[str, Any], schema: Schema, text: str) -> CheckedAnswer:
+def read(record: dict[str, Any], schema: RecordSchema, text: str) -> CheckedAnswer:
     return check_answer(
         json.dumps(record), schema, AnswerShape.QUOTED, text, PydanticRecordValidator()
     )
