@@ -9,9 +9,16 @@ from tests.contracts.throttle import ThrottleContract
 
 
 class TestLocalThrottle(ThrottleContract):
+    @pytest.fixture(autouse=True)
+    def clock(self) -> None:
+        self.now_s = 1000.0
+
     @pytest.fixture
     def throttle(self) -> ProviderThrottle:
-        return LocalThrottle()
+        return LocalThrottle(now=lambda: self.now_s)
+
+    async def pass_time(self, seconds: float) -> None:
+        self.now_s += seconds
 
 
 async def test_waits_without_a_hint_grow_while_refusals_follow_each_other() -> None:

@@ -20,10 +20,10 @@ from adapters.llm.valkey_throttle import SharedThrottle, ValkeyThrottle
 from ports.language_models import (
     Answer,
     BatchLanguageModel,
-    Budget,
     LanguageModel,
     ModelProfile,
     Prompt,
+    TimeBudget,
 )
 
 T = TypeVar("T")
@@ -133,7 +133,7 @@ class OnDemandLanguageModel(LanguageModel):
         """See the port."""
         return self._profile
 
-    async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+    async def complete(self, prompt: Prompt, budget: TimeBudget) -> Answer:
         """See the port."""
         return await (await self._opened()).complete(prompt, budget)
 

@@ -14,7 +14,7 @@ from adapters.llm.concurrency import AdaptiveLimit
 from adapters.llm.failures import failure, unforeseen
 from adapters.llm.throttle import GLANCE_S, PROBE_S, BlockedBy, ProviderThrottle, StatedRateLimits
 from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, ModelCallFailed
-from ports.language_models import Answer, Budget, LanguageModel, Message, ModelProfile, Prompt
+from ports.language_models import Answer, LanguageModel, Message, ModelProfile, Prompt, TimeBudget
 
 _log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class ResilientLanguageModel(LanguageModel):
         """See the port."""
         return self._inner.profile
 
-    async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+    async def complete(self, prompt: Prompt, budget: TimeBudget) -> Answer:
         """See the port."""
         progress = _CallProgress(
             self._now() + budget.timeout_s, budget.wait_s, probes=budget.probes
@@ -134,7 +134,7 @@ class ResilientLanguageModel(LanguageModel):
             due_s = max(state.circuit_s, state.gate_s, _SHORTEST_WAIT_S)
             await self._sleep(min(due_s, _LOOK_S))  # somebody may open it by hand
             try:
-                await self.complete(PROBE, Budget(timeout_s=PROBE_S - 1, wait_s=0))
+                await self.complete(PROBE, TimeBudget(timeout_s=PROBE_S - 1, wait_s=0))
             except ModelCallFailed as error:
                 _log.info("probing %s: %s", self._lane, error.failure.kind)
                 await self._sleep(GLANCE_S)
@@ -177,7 +177,7 @@ class ResilientLanguageModel(LanguageModel):
         """
         started = self._now()
         try:
-            return await self._inner.complete(prompt, Budget(timeout_s=timeout_s, wait_s=0))
+            return await self._inner.complete(prompt, TimeBudget(timeout_s=timeout_s, wait_s=0))
         except ModelCallFailed:
             raise
         except asyncio.CancelledError:

@@ -89,7 +89,7 @@ from domain.extraction.service import ExtractionService, SingleExtraction
 from domain.insights.click_import import ClickImportService
 from domain.insights.refresher import InsightRefresher
 from domain.insights.retention import ClickRetentionService
-from domain.insights.run_history import Schedule
+from domain.insights.run_history import DailySchedule
 from domain.insights.service import InsightService
 from domain.records.service import OrderService, UserService
 from entrypoints.container.comparison import comparison_writers
@@ -119,9 +119,9 @@ __all__ = [
 _ASKED_FOR_S: Final = 60.0  # a model on a busy machine takes half of it
 
 
-def daily_at(setting: str) -> Schedule:
+def daily_at(setting: str) -> DailySchedule:
     """The schedule that a setting `HH:MM` means."""
-    return Schedule(at=time_of_day.fromisoformat(setting))
+    return DailySchedule(at=time_of_day.fromisoformat(setting))
 
 
 def batch_options(settings: WorkerSettings) -> BatchOptions:
