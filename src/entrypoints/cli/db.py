@@ -10,7 +10,7 @@ from typing import TypeVar
 import click
 
 from domain.errors import AppError
-from entrypoints.cli.environment import database_url_or_exit
+from entrypoints.cli.environment import database_url_or_exit, settings_or_exit
 from entrypoints.cli.running import or_exit
 from entrypoints.container.commands import (
     DumpError,
@@ -22,6 +22,8 @@ from entrypoints.container.commands import (
     restore,
     table_faults,
 )
+from entrypoints.container.services import open_container
+from entrypoints.settings import DatabaseSettings
 
 T = TypeVar("T")
 
@@ -109,7 +111,11 @@ def restore_command(*, file: Path, replace: bool) -> None:
     async def run() -> tuple[str, list[str]]:
         place = await look_at_database(url)
         click.echo(f"Restoring {file} into {place.name} ...", err=True)
-        return place.name, list(await restore(place, file, replace=replace))
+        migrated = list(await restore(place, file, replace=replace))
+        # The log was restored too, so this cannot be in the same transaction.
+        async with open_container(settings_or_exit(DatabaseSettings)) as container:
+            await container.audit_log().note("database.restore", "/")
+        return place.name, migrated
 
     place, applied = or_exit("db restore", lambda: _refusing(run()), kept="Nothing was changed.")
     for name in applied:
