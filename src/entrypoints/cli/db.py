@@ -15,6 +15,7 @@ from entrypoints.cli.running import or_exit
 from entrypoints.container.commands import (
     DumpError,
     MigrationError,
+    SnapshotError,
     dump,
     look_at_database,
     migrate,
@@ -121,7 +122,7 @@ async def _refusing(work: Awaitable[T]) -> T:
     """Let every refusal name the database's setting."""
     try:
         return await work
-    except (DumpError, MigrationError) as error:
+    except (DumpError, MigrationError, SnapshotError) as error:
         raise AppError(str(error)) from error
     except OSError as error:
         raise AppError(f"the database of DATABASE_URL cannot be used: {error}") from error
