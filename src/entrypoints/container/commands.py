@@ -14,7 +14,7 @@ from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from adapters.files.csv_rows import CsvTable
 from adapters.files.labelled_texts import dataset_format_of, read_labelled_texts
 from adapters.files.line_files import LineFile, MalformedRow, open_text_file, unpack_text_file
-from adapters.postgres.contents import DatabaseSnapshot, SnapshotError, read_contents
+from adapters.postgres.contents import ContentsError, DatabaseSnapshot, read_contents
 from adapters.postgres.dumps import DumpError, ProgramFolders
 from adapters.postgres.dumps import dump as write_dump
 from adapters.postgres.dumps import restore as restore_dump
@@ -30,13 +30,13 @@ from entrypoints.up.sample_data.filling import FileSampleSink, SampleFiller
 __all__ = [
     "ClickColumnNames",
     "ClickFile",
+    "ContentsError",
     "CsvTable",
     "DumpError",
     "LineFile",
     "MalformedRow",
     "MigrationError",
     "RejectedRowFile",
-    "SnapshotError",
     "dataset_format_of",
     "dump",
     "form_of",
