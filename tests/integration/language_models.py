@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from adapters.llm.admission import StatedRateLimits
 from adapters.llm.clients import ModelConfig
 from adapters.llm.connections import open_bare_model
-from adapters.llm.throttle import StatedRateLimits
 from domain.extraction.prompting import build_prompt
 from domain.extraction.schema import ORDER_MESSAGE
 from fake_provider.testing import FakeInThread

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from adapters.llm.throttle import RateLimits, StatedRateLimits
+from adapters.llm.admission import RateLimits, StatedRateLimits
 from domain.extraction.calls import FailureKind, ModelCallFailed, TokenUsage
 from fake_provider.scenario import Fault, Latency, Limit, Model, Scenario
 from fake_provider.testing import running_fake

@@ -15,10 +15,10 @@ import pytest
 
 from adapters.embedded.installation import free_port
 from adapters.embedded.program import Program, answers_http
+from adapters.llm.admission import StatedRateLimits
 from adapters.llm.clients import ModelConfig
 from adapters.llm.connections import open_bare_model, open_language_models
 from adapters.llm.record_validator import PydanticRecordValidator
-from adapters.llm.throttle import StatedRateLimits
 from domain.extraction.calls import FailureKind, ModelCallFailed
 from domain.extraction.model import ExtractionStatus
 from domain.extraction.prompting import build_prompt

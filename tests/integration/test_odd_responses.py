@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.llm.throttle import RateLimits, StatedRateLimits
+from adapters.llm.admission import RateLimits, StatedRateLimits
 from domain.extraction.calls import FailureKind, ModelCallFailed, TokenUsage
 from fake_provider.scenario import Fault, Raw
 from fake_provider.testing import FakeInThread, running_fake

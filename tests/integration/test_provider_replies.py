@@ -16,11 +16,11 @@ from google.genai import types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.llm.admission import StatedRateLimits
 from adapters.llm.capabilities import profile_of
 from adapters.llm.gemini import GeminiLanguageModel
 from adapters.llm.openai_compatible import OpenAICompatibleLanguageModel
 from adapters.llm.replies import HOOKS, encodable
-from adapters.llm.throttle import StatedRateLimits
 from domain.extraction.calls import FailureKind, ModelCallFailed
 from ports.language_models import Answer, LanguageModel, Message, Prompt, TimeBudget
 

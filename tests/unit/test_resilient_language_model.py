@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from adapters.llm.concurrency import AdaptiveLimit
-from adapters.llm.resilient import ResilientLanguageModel
-from adapters.llm.throttle import (
+from adapters.llm.admission import (
     FAILURES_TO_OPEN,
     OPEN_S,
-    LocalThrottle,
+    LocalAdmissionControl,
     RateLimits,
     StatedRateLimits,
 )
+from adapters.llm.concurrency import AdaptiveLimit
+from adapters.llm.resilient import ResilientLanguageModel
 from domain.extraction.calls import (
     FAILURE_POLICIES,
     ExtractionFailure,
@@ -50,7 +50,7 @@ class Bench:
         self.time = 5000.0
         self.slept: list[float] = []
         self.inner = ScriptedLanguageModel(script, latency_s=latency_s)
-        self.throttle = LocalThrottle(now=lambda: self.time)
+        self.admission = LocalAdmissionControl(now=lambda: self.time)
         self.limit = AdaptiveLimit(most, now=lambda: self.time)
         self.stated = StatedRateLimits()
         self.model = self.over(self.inner)
@@ -59,7 +59,7 @@ class Bench:
         return ResilientLanguageModel(
             inner,
             lane="lane",
-            throttle=self.throttle,
+            admission=self.admission,
             limit=self.limit,
             stated=self.stated,
             now=lambda: self.time,
@@ -184,7 +184,7 @@ async def test_a_provider_that_comes_back_is_used_again() -> None:
 async def test_a_wait_that_the_jitter_overdrew_still_takes_a_permit_that_is_free() -> None:
     bench = Bench(["hello"])
     for _ in range(FAILURES_TO_OPEN):
-        await bench.throttle.failed("lane")
+        await bench.admission.failed("lane")
     answer = await bench.model.complete(PROMPT, TimeBudget(timeout_s=1000, wait_s=OPEN_S[0]))
     assert answer.text == "hello"
     assert bench.slept[0] > OPEN_S[0]
@@ -334,12 +334,12 @@ async def test_who_waits_is_told_of_an_open_circuit_and_one_task_finds_out_when_
     assert caught.value.failure.kind is FailureKind.CIRCUIT_OPEN
     assert caught.value.failure.retry_after_s == pytest.approx(OPEN_S[0], abs=0.5)
     assert caught.value.attempts == ()
-    while (await bench.throttle.state("lane")).circuit_open:
+    while (await bench.admission.state("lane")).circuit_open:
         await asyncio.sleep(0)
     asked = [prompt is PROMPT for prompt in bench.inner.prompts]
     assert asked == [True] * FAILURES_TO_OPEN + [False] * 3
     assert (await bench.model.complete(PROMPT, SOMEBODY_WAITS)).text == "hello"
-    assert (await bench.throttle.state("lane")).probes == 3
+    assert (await bench.admission.state("lane")).probes == 3
     await bench.model.aclose()
 
 
@@ -353,7 +353,7 @@ async def test_a_defect_does_not_end_the_probing(caplog: pytest.LogCaptureFixtur
         while "probing lane: bad_response" not in caplog.text:  # the script is at its end
             await asyncio.sleep(0)
     bench.model._inner = ScriptedLanguageModel(["ready"])
-    while (await bench.throttle.state("lane")).circuit_open:
+    while (await bench.admission.state("lane")).circuit_open:
         await asyncio.sleep(0)
     await bench.model.aclose()
 
@@ -361,7 +361,7 @@ async def test_a_defect_does_not_end_the_probing(caplog: pytest.LogCaptureFixtur
 async def test_a_provider_that_comes_back_while_somebody_waits_answers_at_once() -> None:
     bench = Bench(["ready", "hello"])
     for _ in range(FAILURES_TO_OPEN):
-        await bench.throttle.failed("lane")
+        await bench.admission.failed("lane")
     bench.time += OPEN_S[0]
 
     async def sleep_a_while(seconds: float) -> None:
@@ -400,7 +400,7 @@ async def test_who_waits_at_a_gate_that_somebody_opens_goes_on_within_seconds() 
     async def sleep_until_opened(seconds: float) -> None:
         await Bench.sleep(bench, seconds)
         if sum(bench.slept) >= 20:
-            await bench.throttle.reopen("lane")
+            await bench.admission.reopen("lane")
 
     bench.model._sleep = sleep_until_opened
     assert (await bench.model.complete(PROMPT, PATIENT)).text == "hello"
@@ -409,8 +409,8 @@ async def test_who_waits_at_a_gate_that_somebody_opens_goes_on_within_seconds() 
 
 async def test_who_waits_for_a_permit_far_behind_an_open_gate_keeps_the_permit() -> None:
     bench = Bench(["a", "b", "c", "d"])
-    await bench.throttle.learn("lane", RateLimits(requests_per_minute=2, tokens_per_minute=None))
-    await bench.throttle.limited("lane", hint_s=10)
+    await bench.admission.learn("lane", RateLimits(requests_per_minute=2, tokens_per_minute=None))
+    await bench.admission.limited("lane", hint_s=10)
     started = bench.time
     for _ in range(3):
         await bench.model.complete(PROMPT, PATIENT)
@@ -431,4 +431,4 @@ async def test_a_call_that_takes_all_the_time_there_is_stays_on_record_and_count
     with pytest.raises(ModelCallFailed) as caught:
         await bench.model.complete(PROMPT, TimeBudget(timeout_s=0.3, wait_s=0))
     assert [attempt.outcome for attempt in caught.value.attempts] == [FailureKind.TIMEOUT]
-    assert (await bench.throttle.state("lane")).failures == 1
+    assert (await bench.admission.state("lane")).failures == 1

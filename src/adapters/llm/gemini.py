@@ -12,6 +12,7 @@ from typing import Any, Final
 from google import genai
 from google.genai import types
 
+from adapters.llm.admission import RateLimits, StatedRateLimits, whole
 from adapters.llm.failures import retry_after_s
 from adapters.llm.replies import (
     ModelCall,
@@ -24,7 +25,6 @@ from adapters.llm.replies import (
     usage_of,
     word,
 )
-from adapters.llm.throttle import RateLimits, StatedRateLimits, whole
 from domain.extraction.calls import FailureKind, TokenUsage
 from ports.language_models import Answer, Finish, LanguageModel, ModelProfile, Prompt, TimeBudget
 

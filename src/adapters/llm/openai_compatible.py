@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import openai
 
+from adapters.llm.admission import StatedRateLimits, limits_from_headers
 from adapters.llm.failures import retry_after_s
 from adapters.llm.replies import (
     ModelCall,
@@ -22,7 +23,6 @@ from adapters.llm.replies import (
     usage_of,
     word,
 )
-from adapters.llm.throttle import StatedRateLimits, limits_from_headers
 from domain.extraction.calls import FailureKind, TokenUsage
 from ports.language_models import Answer, Finish, LanguageModel, ModelProfile, Prompt, TimeBudget
 

@@ -32,6 +32,7 @@ from adapters.arq.queue import (
 )
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
+from adapters.llm.admission import StatedRateLimits
 from adapters.llm.connections import (
     OpenBatchModel,
     open_bare_model,
@@ -40,8 +41,7 @@ from adapters.llm.connections import (
 )
 from adapters.llm.health import LanguageModelDiagnosticCheck
 from adapters.llm.record_validator import PydanticRecordValidator
-from adapters.llm.throttle import StatedRateLimits
-from adapters.llm.valkey_throttle import ValkeyProviderGates
+from adapters.llm.valkey_admission import ValkeyProviderGates
 from adapters.postgres.access import PostgresApiKeyRepository
 from adapters.postgres.audit import PostgresAuditLog
 from adapters.postgres.comparison import PostgresComparisonRepository
