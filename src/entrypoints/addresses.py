@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+
+def read_address(written: str) -> IPv4Address | IPv6Address | None:
+    """The IP address that a text is; None when it is none. IPv4 written as IPv6 is IPv4."""
+    try:
+        address = ip_address(written)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a name or address, without port and brackets, can only mean this machine."""
+    address = read_address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
 
 
 class AddressUnusable(Exception):

@@ -1,0 +1,83 @@
+"""Changes of keys, told to every process that serves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from domain.access.model import ApiKeyId
+from ports.access import KeyAnnouncements, KeyChanges
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE_S: Final = 2.0
+_SILENCE_S: Final = 10.0  # then the server is asked whether it is still there
+_PAUSE_S: Final = 1.0
+
+
+class ValkeyKeyAnnouncements(KeyAnnouncements, KeyChanges):
+    """One channel, on which the ids of keys are published.
+
+    Args:
+        client: of the server that all processes use.
+    """
+
+    def __init__(self, client: Redis, *, channel: str = "storekeeper:keys") -> None:
+        self._client = client
+        self._channel = channel
+        self._deaf = False
+
+    async def announce(self, key_id: ApiKeyId) -> bool:
+        """See the port."""
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._client.publish(self._channel, str(key_id))
+        except (RedisError, OSError, TimeoutError) as error:
+            _log.warning(
+                "the change of key %d was announced to nobody (%s); it holds within 30 s",
+                key_id,
+                type(error).__name__,
+            )
+            return False
+        return True
+
+    async def follow(self, changed: Callable[[ApiKeyId | None], None]) -> NoReturn:
+        """See the port."""
+        while True:
+            try:
+                await self._listen(changed)
+            except (RedisError, OSError, TimeoutError) as error:
+                if not self._deaf:
+                    _log.warning(
+                        "changes of keys are not heard of (%s); each holds within 30 s",
+                        type(error).__name__,
+                    )
+                self._deaf = True
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _listen(self, changed: Callable[[ApiKeyId | None], None]) -> NoReturn:
+        """Until the connection ends, or the server is silent."""
+        async with self._client.pubsub() as subscription:
+            async with asyncio.timeout(_PATIENCE_S):
+                await subscription.subscribe(self._channel)
+            asked = False
+            while True:
+                message = await subscription.get_message(timeout=_SILENCE_S)
+                if message is None and asked:
+                    raise TimeoutError
+                if message is None:
+                    await subscription.ping()
+                asked = message is None
+                if message is None:
+                    continue
+                if message["type"] == "subscribe":  # after each lost connection, too
+                    self._deaf = False
+                    changed(None)  # what was said meanwhile is not known
+                elif message["type"] == "message":
+                    data: bytes = message["data"]
+                    changed(ApiKeyId(int(data)) if data.isdigit() else None)
