@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from litestar import Request
@@ -46,3 +47,10 @@ def challenge(error: NotAuthenticated | ScopeMissing) -> str:
     elif error.reason != NO_CREDENTIALS:
         said.append('error="invalid_token"')
     return ", ".join(said)
+
+
+def whose(state: Mapping[str, Any]) -> dict[str, str]:
+    """What the log says of the caller of a request: its name, or why it is not known."""
+    if (caller := state.get(CALLER)) is not None:
+        return {"caller": caller.subject}
+    return {UNAUTHENTICATED: state[UNAUTHENTICATED]} if UNAUTHENTICATED in state else {}

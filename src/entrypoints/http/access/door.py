@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from litestar.types import ASGIApp, Receive, Send
 
+from domain.access.audit import Actor, acting_as
 from domain.access.authentication import Authenticator
 from domain.access.keys import KEY_START
 from domain.access.model import Caller, CallerKind, Scope
@@ -73,7 +74,13 @@ class Door:
                 raise ScopeMissing(
                     f"This needs the scope {needed}, which the caller has not.", scope=needed
                 )
-        await self._app(scope, receive, send)
+            actor = Actor.of(
+                caller, request_id=scope["state"].get("request_id"), address=_peer(scope) or None
+            )
+            with acting_as(actor):
+                await self._app(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
     async def _caller(self, scope: Any) -> Caller:
         given = credential(scope["headers"])

@@ -1,4 +1,4 @@
-"""Changes of keys, told to every process that serves."""
+"""Changes of keys, told through Valkey to every process that serves."""
 
 from __future__ import annotations
 
@@ -15,36 +15,38 @@ from ports.access import KeyAnnouncements, KeyChanges
 
 _log = logging.getLogger(__name__)
 
+CHANNEL: Final = "storekeeper:keys"
+"""The pub/sub channel; a message is the id of a key, in decimal."""
+
 _PATIENCE_S: Final = 2.0
 _SILENCE_S: Final = 10.0  # then the server is asked whether it is still there
 _PAUSE_S: Final = 1.0
 
 
-class ValkeyKeyAnnouncements(KeyAnnouncements, KeyChanges):
-    """One channel, on which the ids of keys are published.
+class ValkeyKeyAnnouncements(KeyAnnouncements):
+    """A message on a channel: who does not listen at that moment is not told."""
 
-    Args:
-        client: of the server that all processes use.
-    """
-
-    def __init__(self, client: Redis, *, channel: str = "storekeeper:keys") -> None:
-        self._client = client
-        self._channel = channel
-        self._deaf = False
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
 
     async def announce(self, key_id: ApiKeyId) -> bool:
         """See the port."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                await self._client.publish(self._channel, str(key_id))
+                await self._redis.publish(CHANNEL, str(key_id))
         except (RedisError, OSError, TimeoutError) as error:
-            _log.warning(
-                "the change of key %d was announced to nobody (%s); it holds within 30 s",
-                key_id,
-                type(error).__name__,
-            )
+            why = type(error).__name__
+            _log.warning("a change of key %s was told to nobody (%s)", key_id, why)
             return False
         return True
+
+
+class ValkeyKeyChanges(KeyChanges):
+    """Subscribes, and again whenever the connection is lost."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._deaf = False
 
     async def follow(self, changed: Callable[[ApiKeyId | None], None]) -> NoReturn:
         """See the port."""
@@ -62,9 +64,9 @@ class ValkeyKeyAnnouncements(KeyAnnouncements, KeyChanges):
 
     async def _listen(self, changed: Callable[[ApiKeyId | None], None]) -> NoReturn:
         """Until the connection ends, or the server is silent."""
-        async with self._client.pubsub() as subscription:
+        async with self._redis.pubsub() as subscription:
             async with asyncio.timeout(_PATIENCE_S):
-                await subscription.subscribe(self._channel)
+                await subscription.subscribe(CHANNEL)
             asked = False
             while True:
                 message = await subscription.get_message(timeout=_SILENCE_S)
