@@ -24,8 +24,13 @@ from domain.errors import AppError
 from entrypoints.addresses import opens_locally
 from entrypoints.container.models import warm_up
 from entrypoints.container.services import Container, open_container
+from entrypoints.http.access.audit_log import list_audit_log
 from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
+<<<<<<< HEAD
 from entrypoints.http.access.door import Door
+=======
+from entrypoints.http.access.keys import KeyController
+>>>>>>> main
 from entrypoints.http.comparison.comparisons import ComparisonController
 from entrypoints.http.dashboard.controller import DashboardController
 from entrypoints.http.docs import docs_asset, docs_page
@@ -76,6 +81,9 @@ _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
     "comparisons": lambda parts: parts.comparisons(),
     "comparison_jobs": lambda parts: parts.comparison_jobs(),
     "comparison_writers": lambda parts: parts.comparison_writers(),
+    "api_keys": lambda parts: parts.api_keys(),
+    "key_service": lambda parts: parts.key_service(),
+    "audit_log": lambda parts: parts.audit_log(),
     "open_unit": lambda parts: parts.open_unit(),
     "checks": lambda parts: parts.checks(),
 }
@@ -139,6 +147,8 @@ def routed_app(
                 route_handlers=[ComparisonController],
                 request_max_body_size=max(MAX_JSON_BYTES, settings.max_body_bytes),
             ),
+            KeyController,
+            list_audit_log,
             live,
             ready,
             metrics,
