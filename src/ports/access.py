@@ -157,3 +157,8 @@ class RequestLimiter(Protocol):
             cost: in units; below zero they are put back.
         """
         ...
+
+    @abstractmethod
+    def is_shared(self) -> bool:
+        """Whether all processes count together, as far as is known: not while each does alone."""
+        ...

@@ -61,6 +61,10 @@ class LocalRequestLimiter(RequestLimiter):
             self._arrivals_us.popitem(last=False)
         return _admission(limits, decision.buckets, decision.wait_us)
 
+    def is_shared(self) -> bool:
+        """See the port."""
+        return False
+
 
 def _admission(limits: Sequence[RateLimit], buckets: Sequence[Bucket], wait_us: int) -> Admission:
     return Admission(
@@ -105,6 +109,10 @@ class ValkeyRequestLimiter(RequestLimiter):
             RedisError, OSError: the server cannot be reached.
         """
         return (await self.lease(bucket, limits, cost, wanted=0)).admission
+
+    def is_shared(self) -> bool:
+        """See the port."""
+        return True
 
     async def lease(
         self, bucket: str, limits: Sequence[RateLimit], cost: int, *, wanted: int
@@ -187,11 +195,6 @@ class SharedRequestLimiter(RequestLimiter):
         self._away = False
         self._away_until = 0.0
 
-    @property
-    def is_local(self) -> bool:
-        """Whether this process counts by itself, since Valkey did not answer."""
-        return self._away
-
     async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Admission:
         """See the port."""
         lease = self._leases.get(bucket)
@@ -206,6 +209,10 @@ class SharedRequestLimiter(RequestLimiter):
             return known
         async with lease.turn:
             return self._known(lease, cost) or await self._ask(lease, bucket, limits, cost)
+
+    def is_shared(self) -> bool:
+        """See the port."""
+        return not self._away
 
     def _known(self, lease: _Lease, cost: int) -> Admission | None:
         """The answer where Valkey need not be asked for it."""
