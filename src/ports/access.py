@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from domain.access.audit import AuditEntry, AuditEntryId, AuditFilter, AuditOutcome
 from domain.access.keys import ApiKey, ApiKeyDraft
 from domain.access.limits import RateLimit
 from domain.access.model import ApiKeyId, Caller
@@ -93,6 +94,34 @@ class KeyAnnouncements(Protocol):
         Returns:
             Whether it could be said. It never raises: who is not told asks again within 30 s.
         """
+        ...
+
+
+class AuditLog(Protocol):
+    """Who did what. Entries are written with the writes that they stand for."""
+
+    @abstractmethod
+    async def page(
+        self, filtered: AuditFilter, *, limit: int, before: AuditEntryId | None = None
+    ) -> Sequence[AuditEntry]:
+        """Up to `limit` entries that pass `filtered`, newest first, older than `before`."""
+        ...
+
+    @abstractmethod
+    async def note(
+        self,
+        action: str,
+        resource: str,
+        *,
+        changed: Sequence[str] = (),
+        outcome: AuditOutcome = AuditOutcome.DONE,
+    ) -> None:
+        """Enter what no single transaction does, such as a restore; nothing if nobody acts."""
+        ...
+
+    @abstractmethod
+    async def prune(self, keep_days: int) -> int:
+        """Delete entries that are older than `keep_days` (>= 30); returns how many."""
         ...
 
 

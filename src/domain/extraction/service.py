@@ -17,6 +17,7 @@ from domain.extraction.calls import (
     PriceTable,
     Usage,
 )
+from domain.extraction.contradictions import contradictions
 from domain.extraction.conversation import Conversation, TextProgress
 from domain.extraction.matching import Span
 from domain.extraction.model import (
@@ -26,14 +27,9 @@ from domain.extraction.model import (
     ExtractionStatus,
     ExtractionWarning,
 )
+from domain.extraction.prompt_injection import commands, embedded_instructions, instruction_flags
 from domain.extraction.prompting import build_prompt, prompt_hash, text_budget
 from domain.extraction.schema import RecordSchema, relaxed
-from domain.extraction.suspicion import (
-    commands,
-    contradictions,
-    embedded_instructions,
-    instruction_flags,
-)
 from domain.extraction.windows import estimate_tokens, windows
 from ports.clock import Clock
 from ports.extraction import ExtractionSchemaRepository, RecordValidator

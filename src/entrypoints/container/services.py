@@ -42,6 +42,8 @@ from adapters.llm.health import LanguageModelDiagnosticCheck
 from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.llm.throttle import StatedRateLimits
 from adapters.llm.valkey_throttle import ValkeyProviderGates
+from adapters.postgres.access import PostgresApiKeyRepository
+from adapters.postgres.audit import PostgresAuditLog
 from adapters.postgres.comparison import PostgresComparisonRepository
 from adapters.postgres.extraction.batches import PostgresProviderBatches
 from adapters.postgres.extraction.jobs import PostgresExtractionJobRepository
@@ -73,6 +75,8 @@ from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from adapters.system.health import CertificateDiagnosticCheck, InsightDiagnosticCheck
+from adapters.valkey.key_announcements import ValkeyKeyAnnouncements
+from domain.access.service import KeyService
 from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
 from domain.extraction.jobs.batch_worker import BatchWorker
@@ -152,6 +156,18 @@ class Container(containers.DeclarativeContainer):
         UserService, users=users, email_syntax=providers.Singleton(EmailValidatorSyntax)
     )
     order_service = providers.Singleton(OrderService, orders=orders)
+
+    api_keys = providers.Singleton(PostgresApiKeyRepository, database)
+    audit_log = providers.Singleton(PostgresAuditLog, database)
+    key_announcements = providers.Singleton(ValkeyKeyAnnouncements, redis)
+    key_service = providers.Singleton(
+        KeyService,
+        keys=api_keys,
+        directory=api_keys,
+        announcements=key_announcements,
+        clock=clock,
+        draw=providers.Object(secrets.randbelow),
+    )
 
     search_clicks = providers.Singleton(PostgresSearchClickWriter, database)
     click_export = providers.Singleton(PostgresSearchClickExport, database)

@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from domain.access.model import Scope
 from domain.errors import Conflict, InvalidInput, NotFound, SchemaInUse
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.schema import (
@@ -162,20 +163,25 @@ class ExtractionSchemaController(Controller):
     path = "/extraction-schemas"
     tags = ("extraction",)
 
-    @get()
+    @get(scope=Scope.EXTRACT)
     async def list_extraction_schemas(self, extraction_schemas: Schemas) -> JsonAnswer[SchemaList]:
         """List the schemas, each in its newest version."""
         found = await extraction_schemas.list()
         return json_response(SchemaList(items=[schema_view(each) for each in found], next=None))
 
-    @get("/{name:str}")
+    @get("/{name:str}", scope=Scope.EXTRACT)
     async def get_extraction_schema(
         self, name: KnownName, extraction_schemas: Schemas
     ) -> JsonAnswer[SchemaView]:
         """Fetch a schema in its newest version."""
         return json_response(schema_view(await extraction_schemas.get(name)))
 
-    @put("/{name:str}", errors=[Conflict], more={201: (SchemaView, "The schema is new")})
+    @put(
+        "/{name:str}",
+        scope=Scope.EXTRACT,
+        errors=[Conflict],
+        more={201: (SchemaView, "The schema is new")},
+    )
     async def put_extraction_schema(
         self,
         name: NewName,
@@ -188,7 +194,7 @@ class ExtractionSchemaController(Controller):
         first = new and stored.version == 1
         return json_response(schema_view(stored), status=201 if first else 200)
 
-    @delete("/{name:str}", errors=[SchemaInUse])
+    @delete("/{name:str}", scope=Scope.EXTRACT, errors=[SchemaInUse])
     async def delete_extraction_schema(
         self,
         name: KnownName,

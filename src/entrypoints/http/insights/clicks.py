@@ -15,6 +15,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from domain.access.model import Scope
 from domain.errors import InvalidInput, Violation
 from domain.insights.click_rows import click_violations
 from domain.insights.model import SearchClick
@@ -112,7 +113,7 @@ class SearchClickController(Controller):
     path = "/search-clicks"
     tags = ("insights",)
 
-    @post(body_example=[_ROW])
+    @post(scope=Scope.INSIGHTS_WRITE, body_example=[_ROW])
     async def append_search_clicks(
         self, once: IdempotentWork, rows: ClicksToAppend, search_clicks: Log
     ) -> JsonAnswer[Accepted]:
