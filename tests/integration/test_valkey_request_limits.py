@@ -133,8 +133,8 @@ async def test_a_quiet_caller_is_counted_to_the_unit(redis_url: str, bucket: str
         limiter = shared(client, now=lambda: now)
         for _ in range(40):
             now += 0.6
-            admission = await limiter.take(bucket, [WIDE], 1)
-    assert admission.states[0].left == 960
+            allowance = await limiter.take(bucket, [WIDE], 1)
+    assert allowance.states[0].left == 960
 
 
 async def test_what_was_taken_in_advance_is_dropped_after_a_second(

@@ -76,6 +76,12 @@ from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from adapters.system.health import CertificateDiagnosticCheck, InsightDiagnosticCheck
 from adapters.valkey.key_announcements import ValkeyKeyAnnouncements
+from adapters.valkey.request_limits import (
+    LocalRequestLimiter,
+    SharedRequestLimiter,
+    ValkeyRequestLimiter,
+)
+from domain.access.caller_limits import CallerLimits, stated_limits
 from domain.access.service import KeyService
 from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
@@ -314,6 +320,17 @@ class Container(containers.DeclarativeContainer):
         ),
         new_id=providers.Object(uuid4),
         options=batch_options,
+    )
+
+    request_limiter = providers.Singleton(
+        SharedRequestLimiter,
+        providers.Singleton(ValkeyRequestLimiter, redis),
+        providers.Singleton(LocalRequestLimiter),
+    )
+    caller_limits = providers.Singleton(
+        CallerLimits,
+        request_limiter,
+        providers.Singleton(stated_limits, settings.provided.rate_limits),
     )
 
     checks = providers.Dict(

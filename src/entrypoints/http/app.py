@@ -71,6 +71,7 @@ _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
     "comparison_writers": lambda parts: parts.comparison_writers(),
     "open_unit": lambda parts: parts.open_unit(),
     "checks": lambda parts: parts.checks(),
+    "request_limiter": lambda parts: parts.request_limiter(),
 }
 """What handlers may ask for, by the names of their parameters."""
 

@@ -9,7 +9,7 @@ from typing import Final
 from domain.access.limits import RateLimit, network_of, own_limit, read_rate_limits
 from domain.access.model import Caller, CallerKind, Scope
 from domain.errors import LimitReached
-from ports.access import Admission, RequestLimiter
+from ports.access import Allowance, RequestLimiter
 
 GROUPS: Final = ("records", "insights", "extract", "admin")
 """Scopes that share limits: what stands before the colon of a scope."""
@@ -33,7 +33,7 @@ def stated_limits(text: str) -> Mapping[str, Sequence[RateLimit]]:
     return {**read_rate_limits(DEFAULT_LIMITS, groups), **read_rate_limits(text, groups)}
 
 
-class AdmissionControl:
+class CallerLimits:
     """Refuses what is more than a caller or an address may ask for.
 
     Args:
@@ -46,7 +46,7 @@ class AdmissionControl:
         self._limits = limits
         self._groups = {scope: scope.value.partition(":")[0] for scope in Scope}
 
-    async def admit(self, caller: Caller, scope: Scope, cost: int) -> Admission | None:
+    async def admit(self, caller: Caller, scope: Scope, cost: int) -> Allowance | None:
         """Count a request that is about to be worked on; None where its caller has no limit.
 
         A key with a limit of its own has one bucket for everything; any other caller has one for
@@ -100,13 +100,13 @@ def _tried_by(address: str) -> str:
     return f"address:{network_of(address)}"
 
 
-def refusal(admission: Admission) -> LimitReached | None:
+def refusal(allowance: Allowance) -> LimitReached | None:
     """The error for a caller who has to wait; None where none has to."""
-    if admission.wait_s is None:
+    if allowance.wait_s is None:
         return None
-    seconds = math.ceil(admission.wait_s)
+    seconds = math.ceil(allowance.wait_s)
     unit = "second" if seconds == 1 else "seconds"
     return LimitReached(
         f"This caller has used up its requests for now: try again in {seconds} {unit}.",
-        retry_after_s=admission.wait_s,
+        retry_after_s=allowance.wait_s,
     )
