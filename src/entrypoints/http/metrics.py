@@ -1,8 +1,8 @@
 """`/metrics`: what Prometheus scrapes.
 
 Figures of runs are read from the database, so that each process answers the same, and one that was
-just started knows what ran before it. Whether requests are counted together is what the process saw last
-that answers.
+just started knows what ran before it. Whether requests are counted together is as the process that
+answers saw it last.
 """
 
 from __future__ import annotations
