@@ -26,11 +26,8 @@ from entrypoints.container.models import warm_up
 from entrypoints.container.services import Container, open_container
 from entrypoints.http.access.audit_log import list_audit_log
 from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
-<<<<<<< HEAD
 from entrypoints.http.access.door import Door
-=======
 from entrypoints.http.access.keys import KeyController
->>>>>>> main
 from entrypoints.http.comparison.comparisons import ComparisonController
 from entrypoints.http.dashboard.controller import DashboardController
 from entrypoints.http.docs import docs_asset, docs_page
@@ -86,6 +83,7 @@ _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
     "audit_log": lambda parts: parts.audit_log(),
     "open_unit": lambda parts: parts.open_unit(),
     "checks": lambda parts: parts.checks(),
+    "request_limiter": lambda parts: parts.request_limiter(),
 }
 """What handlers may ask for, by the names of their parameters."""
 
