@@ -18,12 +18,12 @@ MOST_DIGITS: Final = 40
 """Digits of a number, those behind the point included."""
 DEEPEST: Final = 100
 """Arrays and objects inside one another."""
+LONGEST_LINE: Final = 8_388_608
+"""Bytes of a line of NDJSON: the longest text with every character escaped takes less."""
 
 _EXACT: Final = 2**53  # up to here each integer is a double of its own
 _BRACKETS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]', re.DOTALL)
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-LONGEST_LINE: Final = 8_388_608
-"""Bytes of a line of NDJSON: the longest text with every character escaped takes less."""
 
 
 class NotStrictJson(ValueError):

@@ -1,4 +1,4 @@
-"""Who may come in: keys as the door asks for them and as they are managed, tokens, announcements.
+"""Who may come in, by which keys and tokens, and how often.
 
 Raises (each method that reads or writes keys):
     DatabaseUnavailable, DatabaseBusy, DatabaseReadOnly, DatabaseUnfit, StatementTimedOut: see
@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from domain.access.audit import AuditEntry, AuditEntryId, AuditFilter, AuditOutcome
 from domain.access.keys import ApiKey, ApiKeyDraft
+from domain.access.limits import RateLimit
 from domain.access.model import ApiKeyId, Caller
 
 
@@ -94,6 +97,34 @@ class KeyAnnouncements(Protocol):
         ...
 
 
+class AuditLog(Protocol):
+    """Who did what. Entries are written with the writes that they stand for."""
+
+    @abstractmethod
+    async def page(
+        self, filtered: AuditFilter, *, limit: int, before: AuditEntryId | None = None
+    ) -> Sequence[AuditEntry]:
+        """Up to `limit` entries that pass `filtered`, newest first, older than `before`."""
+        ...
+
+    @abstractmethod
+    async def note(
+        self,
+        action: str,
+        resource: str,
+        *,
+        changed: Sequence[str] = (),
+        outcome: AuditOutcome = AuditOutcome.DONE,
+    ) -> None:
+        """Enter what no single transaction does, such as a restore; nothing if nobody acts."""
+        ...
+
+    @abstractmethod
+    async def prune(self, keep_days: int) -> int:
+        """Delete entries that are older than `keep_days` (>= 30); returns how many."""
+        ...
+
+
 class TokenVerifier(Protocol):
     """Tokens of an identity provider."""
 
@@ -105,4 +136,58 @@ class TokenVerifier(Protocol):
             NotAuthenticated: it is not one that is accepted.
             Unavailable: the provider's keys cannot be had, and none are known from before.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitState:
+    """How one limit of a caller stands.
+
+    Attributes:
+        limit: that it is about.
+        left: units that may be taken now, >= 0.
+        full_s: until all of its burst may be, in seconds, >= 0.
+    """
+
+    limit: RateLimit
+    left: int
+    full_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """Whether a request may go on.
+
+    Attributes:
+        wait_s: None when it may; else how long the caller should wait, in seconds, > 0.
+        states: one for each limit, in the order in which they were given.
+        held: units that are kept for the caller beyond those `left`, since they were taken in
+            advance.
+    """
+
+    wait_s: float | None
+    states: Sequence[LimitState]
+    held: int = 0
+
+
+class RequestLimiter(Protocol):
+    """Counts what callers ask for, in cost units."""
+
+    @abstractmethod
+    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Allowance:
+        """Take `cost` out of all `limits` of a bucket, or out of none where one has too little.
+
+        It neither fails nor waits long: where the count is shared and cannot be reached, each
+        process counts by itself.
+
+        Args:
+            bucket: whose, such as `key:12:records`.
+            limits: at least one, of different names; the same at each call for a bucket.
+            cost: in units; below zero they are put back.
+        """
+        ...
+
+    @abstractmethod
+    def is_shared(self) -> bool:
+        """Whether all processes count together, as far as is known: not while each does alone."""
         ...

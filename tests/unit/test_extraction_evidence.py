@@ -12,12 +12,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from domain.extraction.contradictions import contradictions
 from domain.extraction.evidence import ground
 from domain.extraction.matching import Span, locate, locate_all
 from domain.extraction.model import Evidence
 from domain.extraction.numbers import numbers_in
+from domain.extraction.prompt_injection import embedded_instructions
 from domain.extraction.schema import Example, Field, FieldType, RecordSchema, Value
-from domain.extraction.suspicion import contradictions, embedded_instructions
 from domain.extraction.windows import estimate_tokens, windows
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from adapters.postgres.contents import DatabaseSnapshot, DumpError, our_names
+from adapters.postgres.contents import DatabaseSnapshot, our_names
 from adapters.postgres.migrations import MigrationError, migrate, migration_files
 from adapters.postgres.schema import HISTORY
 from adapters.postgres.urls import read_database_url
@@ -30,6 +30,10 @@ _TOLD: Final = {"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH
 _TOLD_FAMILIES: Final = ("PG", "LC_", "KRB5", "SSL_")
 # pg_restore 17 and newer says it to every server, and those before 17 refuse it.
 _REFUSED_BEFORE_17: Final = b"SET transaction_timeout = 0;\n"
+
+
+class DumpError(Exception):
+    """It was not done; the message names the cause and the remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,9 @@ from domain.extraction.calls import (
     FailureKind,
     ModelCallFailed,
     PriceTable,
-    Usage,
+    TokenUsage,
 )
+from domain.extraction.contradictions import contradictions
 from domain.extraction.conversation import Conversation, TextProgress
 from domain.extraction.matching import Span
 from domain.extraction.model import (
@@ -26,14 +27,9 @@ from domain.extraction.model import (
     ExtractionStatus,
     ExtractionWarning,
 )
+from domain.extraction.prompt_injection import commands, embedded_instructions, instruction_flags
 from domain.extraction.prompting import build_prompt, prompt_hash, text_budget
 from domain.extraction.schema import RecordSchema, relaxed
-from domain.extraction.suspicion import (
-    commands,
-    contradictions,
-    embedded_instructions,
-    instruction_flags,
-)
 from domain.extraction.windows import estimate_tokens, windows
 from ports.clock import Clock
 from ports.extraction import ExtractionSchemaRepository, RecordValidator
@@ -122,7 +118,7 @@ class ExtractionService:
         """What asking `prompt` in a batch is likely to use; hidden reasoning is not foreseen."""
         profile = self._models[provider].profile
         output = (prompt.max_output_tokens - profile.reasoning_tokens) // 3
-        usage = Usage(input_tokens=prompt.estimated_tokens - output, output_tokens=output)
+        usage = TokenUsage(input_tokens=prompt.estimated_tokens - output, output_tokens=output)
         return Attempt(
             provider=provider, model=profile.model, outcome=None, usage=usage, batched=True
         )

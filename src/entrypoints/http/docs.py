@@ -11,6 +11,7 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
+from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
 from entrypoints.http.protocol.security_headers import ASSET, DOCS_POLICY
 
 _PAGE: Final = b"""<!doctype html>
@@ -42,13 +43,13 @@ _START: Final = b"""window.ui = SwaggerUIBundle({
 _ASSETS: Final = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 
 
-@get("/docs")
+@get("/docs", scope=ANY_CALLER)
 async def docs_page() -> Response[bytes]:
     """The page."""
     return Response(_PAGE, media_type="text/html", headers={"Content-Security-Policy": DOCS_POLICY})
 
 
-@get("/docs/{asset:str}")
+@get("/docs/{asset:str}", scope=PUBLIC)
 async def docs_asset(asset: FromPath[str]) -> Response[bytes]:
     """What the page loads."""
     if asset == "start.js":

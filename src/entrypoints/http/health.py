@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from domain.errors import AppError
 from domain.insights.refresher import InsightRefresher
+from entrypoints.http.access.authentication import PUBLIC
 from entrypoints.http.protocol.answers import JsonAnswer, Moment, json_response
 from entrypoints.http.protocol.operations import get
 from ports.health import ReadinessProbe
@@ -26,7 +27,7 @@ class Live(Struct):
     status: Literal["ok"]
 
 
-class Insights(Struct):
+class InsightsStatus(Struct):
     """How complete the search insights are. Late ones do not make the service unready.
 
     `pending_days`: days up to yesterday whose insight is missing or stale. `problem`: why a person
@@ -54,15 +55,15 @@ class Ready(Struct):
     EXAMPLE: ClassVar = {
         "status": "ok",
         "checks": {"database": "ok", "queue": "ok"},
-        "insights": Insights.EXAMPLE,
+        "insights": InsightsStatus.EXAMPLE,
     }
 
     status: Literal["ok", "unavailable"]
     checks: dict[str, str]
-    insights: Insights | None
+    insights: InsightsStatus | None
 
 
-@get("/health/live", tags=["health"], stored=False)
+@get("/health/live", scope=PUBLIC, tags=["health"], stored=False)
 async def live() -> JsonAnswer[Live]:
     """The process is up.
 
@@ -73,6 +74,7 @@ async def live() -> JsonAnswer[Live]:
 
 @get(
     "/health/ready",
+    scope=PUBLIC,
     tags=["health"],
     stored=False,
     more={
@@ -108,7 +110,7 @@ async def ready(
     )
 
 
-async def _insights(refresher: InsightRefresher) -> Insights | None:
+async def _insights(refresher: InsightRefresher) -> InsightsStatus | None:
     """How they stand; None when nobody can say in time, for which a check gives the reason."""
     try:
         async with asyncio.timeout(_TIMEOUT_S):
@@ -116,7 +118,7 @@ async def _insights(refresher: InsightRefresher) -> Insights | None:
     except (AppError, TimeoutError):
         return None
     success = state.last_success
-    return Insights(
+    return InsightsStatus(
         last_success_at=None if success is None else success.finished_at,
         last_success_age_s=state.last_success_age_s,
         next_run_at=state.next_run_at,

@@ -12,6 +12,8 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET
 
+from domain.access.limits import HEAVY_COST
+from domain.access.model import Scope
 from domain.comparison.datasets.labels import BadLine, faults_between
 from domain.comparison.datasets.lines import text_of
 from domain.comparison.model import ComparisonId, LabelledText
@@ -73,7 +75,7 @@ class ComparisonController(Controller):
     path = "/comparisons"
     tags = ("comparison",)
 
-    @post(status=202, headers=["Location"])
+    @post(scope=Scope.EXTRACT, cost=HEAVY_COST, status=202, headers=["Location"])
     async def create_comparison(
         self,
         once: IdempotentWork,
@@ -106,7 +108,7 @@ class ComparisonController(Controller):
         await comparison_jobs.announce()
         return response
 
-    @get()
+    @get(scope=Scope.EXTRACT)
     async def list_comparisons(
         self, page: PageOf[ListQuery], comparisons: Store, comparison_jobs: Jobs
     ) -> JsonAnswer[ComparisonPage]:
@@ -120,7 +122,7 @@ class ComparisonController(Controller):
             lambda each: each.id,
         )
 
-    @get("/{comparison_id:str}")
+    @get("/{comparison_id:str}", scope=Scope.EXTRACT)
     async def get_comparison(
         self, comparison_id: ComparisonIdInPath, comparisons: Store, comparison_jobs: Jobs
     ) -> JsonAnswer[ComparisonView]:
@@ -131,6 +133,8 @@ class ComparisonController(Controller):
 
     @get(
         "/{comparison_id:str}/report",
+        scope=Scope.EXTRACT,
+        cost=HEAVY_COST,
         errors=[Conflict, ChartFailed],
         returns=dict[str, Any],
         example={"format": "storekeeper-comparison-report/1"},
@@ -156,7 +160,7 @@ class ComparisonController(Controller):
         }
         return Response(content, media_type=writer.media_type, headers=headers)
 
-    @delete("/{comparison_id:str}")
+    @delete("/{comparison_id:str}", scope=Scope.EXTRACT)
     async def delete_comparison(
         self,
         comparison_id: ComparisonIdInPath,

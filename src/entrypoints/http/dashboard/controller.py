@@ -12,9 +12,12 @@ from litestar.params import FromPath, SkipValidation
 from litestar.types import ExceptionHandlersMap
 from msgspec import Meta
 
+from domain.access.limits import HEAVY_COST
+from domain.access.model import Scope
 from domain.errors import AppError, InvalidInput, Violation
 from domain.insights.model import Period, normalised_query
 from domain.insights.service import MAX_PERIOD_DAYS, InsightService
+from entrypoints.http.access.authentication import PUBLIC
 from entrypoints.http.dashboard import charts, exports
 from entrypoints.http.dashboard.charts import HALF, PHONE, WIDE
 from entrypoints.http.dashboard.exports import (
@@ -95,7 +98,7 @@ class DashboardController(Controller):
     path = "/dashboard"
     exception_handlers = _ERRORS
 
-    @get()
+    @get(scope=Scope.INSIGHTS_READ, cost=HEAVY_COST)
     async def show(
         self, request: Asked, insight_service: Service, chart_renderer: Renderer
     ) -> Response[str]:
@@ -125,7 +128,7 @@ class DashboardController(Controller):
         names = overview_page(found, links, insight_service.period(None, None))
         return page("overview.html", {**names, "links": links, "charts": pictures})
 
-    @get("/query")
+    @get("/query", scope=Scope.INSIGHTS_READ, cost=HEAVY_COST)
     async def show_query(
         self,
         request: Asked,
@@ -148,6 +151,8 @@ class DashboardController(Controller):
 
     @operations.get(
         "/export/query.csv",
+        scope=Scope.INSIGHTS_READ,
+        cost=HEAVY_COST,
         tags=["insights"],
         returns=str,
         media=exports.CSV,
@@ -163,6 +168,8 @@ class DashboardController(Controller):
 
     @operations.get(
         "/export/{name:str}",
+        scope=Scope.INSIGHTS_READ,
+        cost=HEAVY_COST,
         tags=["insights"],
         returns=DashboardView,
         example=DASHBOARD_EXAMPLE,
@@ -180,7 +187,7 @@ class DashboardController(Controller):
         headers = exports.saved_as(name, period)
         return json_response(dashboard_view(found), headers=headers)
 
-    @get("/assets/{name:str}")
+    @get("/assets/{name:str}", scope=PUBLIC)
     async def file(self, name: FromPath[str], chart_renderer: Renderer) -> Response[bytes]:
         """A stylesheet or script of the pages."""
         if name not in MEDIA_TYPES:

@@ -42,6 +42,7 @@ from domain.errors import (
     UnknownUser,
     UserHasOrders,
 )
+from entrypoints.http.access.authentication import PUBLIC, challenge
 from entrypoints.http.protocol.security_headers import ASSET, EXPLANATION_POLICY
 
 _log = logging.getLogger(__name__)
@@ -267,8 +268,8 @@ def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[b
     headers = {}
     if isinstance(error, Unavailable | LimitReached):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s or 1)))
-    if isinstance(error, NotAuthenticated):
-        headers["WWW-Authenticate"] = 'Bearer realm="storekeeper"'
+    if isinstance(error, NotAuthenticated | ScopeMissing):
+        headers["WWW-Authenticate"] = challenge(error)
     if isinstance(error, RequestInProgress):
         headers["Retry-After"] = "1"
     if isinstance(error, DependencyError):
@@ -337,7 +338,7 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
     )
 
 
-@get("/problems/{code:str}")
+@get("/problems/{code:str}", scope=PUBLIC)
 async def problem_page(code: FromPath[str]) -> Response[str]:
     """What one code means."""
     for known, kind, text in explained():
