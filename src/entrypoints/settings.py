@@ -379,8 +379,8 @@ def _origin(given: str) -> str:
     found = _ORIGIN.fullmatch(given.lower())
     if found is None or int(found["port"] or 0) > 65_535:
         raise ValueError(
-            f"{given!r} is no origin: write each as scheme://host or scheme://host:port, in full"
-            " (no *, no null, no path; a name with other letters in its xn-- form)"
+            "each must be an origin in full, scheme://host or scheme://host:port (no *, no null, no"
+            " path; a name with other letters in its xn-- form)"
         )
     port = int(found["port"]) if found["port"] else None
     if port == {"http": 80, "https": 443}[found["scheme"]]:
@@ -425,6 +425,9 @@ def _explain(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"{field.upper()} is missing. {spec.description}"
     reason = str(error["msg"]).removeprefix("Value error, ")
-    secret = "SecretStr" in str(spec.annotation)
-    got = "" if secret else f" (got {error['input']!r})"
+    given = str(error["input"])
+    # A URL may hold a password or a key, and a key may have been meant for the setting beside it.
+    secret = "SecretStr" in str(spec.annotation) or any(sign in given for sign in "@?")
+    mistaken = field.endswith("_url") and "." not in given and "://" not in given
+    got = "" if secret or mistaken else f" (got {error['input']!r})"
     return f"{field.upper()}: {reason}{got}. {spec.description}"
