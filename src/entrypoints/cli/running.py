@@ -9,8 +9,9 @@ from typing import TypeVar
 
 import click
 
+from domain.access.audit import acting_as
 from domain.errors import AppError, InvalidInput
-from entrypoints.cli.environment import settings_or_exit
+from entrypoints.cli.environment import command_actor, settings_or_exit
 from entrypoints.cli.process import end_interrupted, run_interruptibly
 from entrypoints.container.services import Container, open_container
 from entrypoints.settings import DatabaseSettings
@@ -54,7 +55,8 @@ def or_exit(
             then ends with 130 or 143.
     """
     try:
-        return run_interruptibly(work)
+        with acting_as(command_actor()):
+            return run_interruptibly(work)
     except KeyboardInterrupt:
         end_interrupted(name, kept)
     except InvalidInput as error:

@@ -32,6 +32,7 @@ from adapters.arq.queue import (
 )
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
+from adapters.llm.admission import StatedRateLimits
 from adapters.llm.connections import (
     OpenBatchModel,
     open_bare_model,
@@ -40,8 +41,7 @@ from adapters.llm.connections import (
 )
 from adapters.llm.health import LanguageModelDiagnosticCheck
 from adapters.llm.record_validator import PydanticRecordValidator
-from adapters.llm.throttle import StatedRateLimits
-from adapters.llm.valkey_throttle import ValkeyProviderGates
+from adapters.llm.valkey_admission import ValkeyProviderGates
 from adapters.postgres.access import PostgresApiKeyRepository
 from adapters.postgres.audit import PostgresAuditLog
 from adapters.postgres.comparison import PostgresComparisonRepository
@@ -75,7 +75,15 @@ from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from adapters.system.health import CertificateDiagnosticCheck, InsightDiagnosticCheck
-from adapters.valkey.key_announcements import ValkeyKeyAnnouncements
+from adapters.valkey.key_announcements import ValkeyKeyAnnouncements, ValkeyKeyChanges
+from adapters.valkey.request_limits import (
+    LocalRequestLimiter,
+    SharedRequestLimiter,
+    ValkeyRequestLimiter,
+)
+from domain.access.authentication import Authenticator
+from domain.access.caller_limits import CallerLimits, stated_limits
+from domain.access.key_cache import KeyCache, KeyUses
 from domain.access.service import KeyService
 from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
@@ -89,7 +97,7 @@ from domain.extraction.service import ExtractionService, SingleExtraction
 from domain.insights.click_import import ClickImportService
 from domain.insights.refresher import InsightRefresher
 from domain.insights.retention import ClickRetentionService
-from domain.insights.run_history import Schedule
+from domain.insights.run_history import DailySchedule
 from domain.insights.service import InsightService
 from domain.records.service import OrderService, UserService
 from entrypoints.container.comparison import comparison_writers
@@ -119,9 +127,9 @@ __all__ = [
 _ASKED_FOR_S: Final = 60.0  # a model on a busy machine takes half of it
 
 
-def daily_at(setting: str) -> Schedule:
+def daily_at(setting: str) -> DailySchedule:
     """The schedule that a setting `HH:MM` means."""
-    return Schedule(at=time_of_day.fromisoformat(setting))
+    return DailySchedule(at=time_of_day.fromisoformat(setting))
 
 
 def batch_options(settings: WorkerSettings) -> BatchOptions:
@@ -167,6 +175,12 @@ class Container(containers.DeclarativeContainer):
         announcements=key_announcements,
         clock=clock,
         draw=providers.Object(secrets.randbelow),
+    )
+    key_changes = providers.Singleton(ValkeyKeyChanges, redis)
+    key_cache = providers.Singleton(KeyCache, api_keys, monotonic=providers.Object(time.monotonic))
+    key_uses = providers.Singleton(KeyUses, api_keys)
+    authenticator = providers.Singleton(
+        Authenticator, keys=key_cache, uses=key_uses, tokens=None, clock=clock
     )
 
     search_clicks = providers.Singleton(PostgresSearchClickWriter, database)
@@ -314,6 +328,17 @@ class Container(containers.DeclarativeContainer):
         ),
         new_id=providers.Object(uuid4),
         options=batch_options,
+    )
+
+    request_limiter = providers.Singleton(
+        SharedRequestLimiter,
+        providers.Singleton(ValkeyRequestLimiter, redis),
+        providers.Singleton(LocalRequestLimiter),
+    )
+    caller_limits = providers.Singleton(
+        CallerLimits,
+        request_limiter,
+        providers.Singleton(stated_limits, settings.provided.rate_limits),
     )
 
     checks = providers.Dict(
