@@ -76,7 +76,13 @@ from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from adapters.system.health import CertificateDiagnosticCheck, InsightDiagnosticCheck
 from adapters.valkey.key_announcements import ValkeyKeyAnnouncements, ValkeyKeyChanges
+from adapters.valkey.request_limits import (
+    LocalRequestLimiter,
+    SharedRequestLimiter,
+    ValkeyRequestLimiter,
+)
 from domain.access.authentication import Authenticator
+from domain.access.caller_limits import CallerLimits, stated_limits
 from domain.access.key_cache import KeyCache, KeyUses
 from domain.access.service import KeyService
 from domain.comparison.stored_comparisons import StoredComparisonService
@@ -322,6 +328,17 @@ class Container(containers.DeclarativeContainer):
         ),
         new_id=providers.Object(uuid4),
         options=batch_options,
+    )
+
+    request_limiter = providers.Singleton(
+        SharedRequestLimiter,
+        providers.Singleton(ValkeyRequestLimiter, redis),
+        providers.Singleton(LocalRequestLimiter),
+    )
+    caller_limits = providers.Singleton(
+        CallerLimits,
+        request_limiter,
+        providers.Singleton(stated_limits, settings.provided.rate_limits),
     )
 
     checks = providers.Dict(
