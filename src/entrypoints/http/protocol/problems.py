@@ -30,9 +30,12 @@ from domain.errors import (
     EmailTaken,
     IdempotencyKeyReused,
     InvalidInput,
+    LimitReached,
+    NotAuthenticated,
     NotFound,
     PreconditionFailed,
     RequestInProgress,
+    ScopeMissing,
     StatementTimedOut,
     TextRefused,
     Unavailable,
@@ -95,6 +98,9 @@ KINDS: Final[Mapping[type[AppError], Kind]] = {
         HTTPStatus.UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request"
     ),
     TextRefused: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The provider refused the text"),
+    NotAuthenticated: Kind(HTTPStatus.UNAUTHORIZED, "No accepted key or token"),
+    ScopeMissing: Kind(HTTPStatus.FORBIDDEN, "A scope is missing"),
+    LimitReached: Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
     NotFound: Kind(HTTPStatus.NOT_FOUND, "Not found"),
     Conflict: Kind(HTTPStatus.CONFLICT, "Against the stored state"),
     EmailTaken: Kind(HTTPStatus.CONFLICT, "The e-mail address is taken"),
@@ -251,8 +257,10 @@ def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[b
     if kind is None:
         return on_unexpected(request, error)
     headers = {}
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | LimitReached):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s or 1)))
+    if isinstance(error, NotAuthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="storekeeper"'
     if isinstance(error, RequestInProgress):
         headers["Retry-After"] = "1"
     if isinstance(error, DependencyError):
