@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 
 
 class AddressUnusable(Exception):
     """An address cannot be listened on; the message names cause and remedy."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as it stands in a URL, is this machine and no other can answer for it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def refuse_busy_port(host: str, port: int) -> None:

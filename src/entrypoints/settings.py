@@ -133,14 +133,14 @@ class TokenSettings(Environment):
 
     jwt_jwks_url: str | None = Field(
         default=None,
-        description="Where an identity provider publishes its keys (JWKS); with it, its tokens are"
-        " accepted: https://<ref>.supabase.co/auth/v1/.well-known/jwks.json",
+        description="Where an identity provider publishes its keys (JWKS), https; with it, its"
+        " tokens are accepted",
     )
     jwt_issuer: str | None = Field(
-        default=None, description="What `iss` of a token must be: https://<ref>.supabase.co/auth/v1"
+        default=None, description="What `iss` of a token must be, letter by letter"
     )
     jwt_audience: str | None = Field(
-        default=None, description="What `aud` of a token must be or hold: authenticated"
+        default=None, description="What `aud` of a token must be or hold"
     )
     jwt_scope_claim: str | None = Field(
         default=None,
@@ -187,7 +187,9 @@ class TokenSettings(Environment):
             "JWT_SCOPE_CLAIM": self.jwt_scope_claim,
         }
         if self.jwt_jwks_url is None:
-            given = [name for name, value in (needed | {"JWT_SCOPES": self.jwt_scopes}).items() if value]
+            given = [
+                name for name, value in (needed | {"JWT_SCOPES": self.jwt_scopes}).items() if value
+            ]
             if given:
                 raise ValueError(f"JWT_JWKS_URL is missing, and {given[0]} is set")
         elif missing := [name for name, value in needed.items() if value is None]:
@@ -349,7 +351,7 @@ class WorkerSettings(LogSettings, InsightSettings, JobSettings, ModelSettings, C
     """The settings of those who work on jobs: all but those of HTTPS."""
 
 
-class Settings(WorkerSettings, ServerSettings, TokenSettings):
+class Settings(TokenSettings, WorkerSettings, ServerSettings):
     """All settings."""
 
 
@@ -358,12 +360,13 @@ S = TypeVar("S", bound=Environment)
 
 def _split(url: str) -> SplitResult:
     """The parts of a URL; what is said of a bad one holds nothing of it, for it may be a secret."""
-    hosts = r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]*)(:[0-9]{1,5})?"
+    host = r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/,]*)(:[0-9]{1,5})?"
     try:
         parts = urlsplit(url)
+        _ = parts.port  # up to 65535, or an error
     except ValueError:
         parts = SplitResult("", "::", "", "", "")
-    if not re.fullmatch(f"([^@]*@)?{hosts}(,{hosts})*", parts.netloc):
+    if not re.fullmatch(f"([^@]*@)?{host}", parts.netloc):
         raise ValueError("is not a URL; percent-encode special characters of the password")
     return parts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +13,19 @@ from typing import Any
 import pytest
 
 from adapters.llm.record_validator import PydanticRecordValidator
-from domain.errors import BadAnswer, InvalidInput, ProviderRateLimited, TextRefused
+from domain.errors import (
+    BadAnswer,
+    InvalidInput,
+    ProviderRateLimited,
+    TextRefused,
+)
 from domain.extraction.calls import ExtractionFailure, FailureKind, Price, PriceTable
-from domain.extraction.model import ExtractionResult, ExtractionStatus, WarningKind
+from domain.extraction.model import (
+    ExtractionResult,
+    ExtractionStatus,
+    WarningKind,
+    text_hash,
+)
 from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
 from domain.extraction.service import ExtractionService
 from ports.extraction import RecordValidator, Validation
@@ -535,7 +546,9 @@ async def test_an_answer_with_an_endless_number_is_unreadable_and_its_calls_are_
     assert result.cost_usd
 
 
-async def test_who_waits_shares_the_patience_over_the_chain_and_is_told_who_is_back_first() -> None:
+async def test_who_waits_shares_the_waiting_time_over_the_chain_and_is_told_who_is_back_first() -> (
+    None
+):
     models = {
         name: ScriptedLanguageModel(
             [ExtractionFailure(kind=kind, detail=name, retry_after_s=wait_s)]
@@ -554,3 +567,8 @@ async def test_who_waits_shares_the_patience_over_the_chain_and_is_told_who_is_b
     assert result.failure is not None
     assert result.failure.kind is FailureKind.CONNECTION
     assert result.retry_after_s == 4.0
+
+
+def test_a_text_is_known_by_its_sha_256() -> None:
+    assert text_hash("Grüße") == hashlib.sha256("Grüße".encode()).hexdigest()
+    assert text_hash("a") != text_hash("b")

@@ -143,6 +143,8 @@ def test_every_bad_value_is_named_at_once_with_what_is_allowed() -> None:
         ("gemini_base_url", "https://"),
         ("vllm_base_url", "http://[::1"),
         ("local_llm_base_url", "http://host:port/"),
+        ("openai_base_url", "http://host:65536/"),
+        ("gemini_base_url", "https://one,two/"),
         ("tls_cert_file", "/no/such/file.pem"),
         ("tls_key_file", "/"),
         ("llm_prices_file", "/no/such/file.yaml"),
@@ -176,7 +178,6 @@ def test_the_bounds_themselves_are_right(name: str, value: Any) -> None:
         "mysql://shop:hunter2@db/shop",
         "postgresql+asyncpg://shop:hunter2@db/shop",
         "postgresql://shop:hunter2@db/shop?pooler=hunter2",
-        "postgresql://shop:hun\u2100ter2hunter2@db/shop",  # urlsplit would quote it
         "postgresql://shop:hunter2/@db/shop",
         "postgresql://shop:hunter2@[db/shop",
         "postgresql://shop:hunter2@db:port/shop",

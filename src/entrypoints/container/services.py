@@ -11,7 +11,7 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import time as time_of_day
 from functools import partial
@@ -76,6 +76,9 @@ from adapters.system.certificate import CertificateHealthCheck
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from adapters.system.insight_health import InsightHealthCheck
+from adapters.tokens.health import JwksHealthCheck
+from adapters.tokens.verifier import open_jwt_verifier
+from domain.access.tokens import ScopeClaim, TokenRules, read_meanings
 from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
 from domain.extraction.jobs.batch_worker import BatchWorker
@@ -99,9 +102,11 @@ from entrypoints.settings import (
     DatabaseSettings,
     ModelSettings,
     Settings,
+    TokenSettings,
     WorkerSettings,
 )
 from entrypoints.up.sample_data.filling import SampleFiller
+from ports.access import TokenVerifier
 from ports.health import HealthCheck
 from ports.language_models import LanguageModel
 
@@ -147,6 +152,9 @@ class Container(containers.DeclarativeContainer):
     redis = providers.Dependency(instance_of=ArqRedis)
 
     clock = providers.Singleton(SystemClock)
+
+    # None where no identity provider is configured.
+    token_verifier: providers.Dependency[TokenVerifier | None] = providers.Dependency()
 
     users = providers.Singleton(PostgresUserRepository, database)
     orders = providers.Singleton(PostgresOrderRepository, database)
@@ -319,6 +327,22 @@ def pool_options(settings: DatabaseSettings) -> PoolOptions:
     )
 
 
+def token_rules(settings: TokenSettings) -> TokenRules:
+    """Whose tokens are accepted, of settings that name an identity provider."""
+    issuer, audience = settings.jwt_issuer, settings.jwt_audience
+    claim = settings.jwt_scope_claim
+    # JWT_JWKS_URL is refused without them.
+    assert issuer is not None
+    assert audience is not None
+    assert claim is not None
+    meanings = None if settings.jwt_scopes is None else read_meanings(settings.jwt_scopes)
+    return TokenRules(
+        issuer=issuer,
+        audience=audience,
+        scope_claim=ScopeClaim(name=claim, meanings=meanings),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedHealthCheck:
     """A close look at one part, with the time that it may take."""
@@ -342,6 +366,12 @@ def health_checks(settings: Settings, container: Container) -> Sequence[TimedHea
             health_check=InsightHealthCheck(container.insight_refresher()),
         ),
     ]
+    if settings.jwt_jwks_url is not None:
+        found.append(
+            TimedHealthCheck(
+                subject="token keys", health_check=JwksHealthCheck(settings.jwt_jwks_url)
+            )
+        )
     for config in model_configs(settings):
         if config.provider in settings.llm_provider:
             # One call, outside of what callers share: the answer is this moment's.
@@ -398,6 +428,12 @@ async def open_container(settings: DatabaseSettings) -> AsyncIterator[Container]
             )
             opened["batch_models"] = await stack.enter_async_context(
                 open_batch_models(model_configs(settings), call_timeout_s=settings.llm_timeout_s)
+            )
+        if isinstance(settings, TokenSettings):
+            opened["token_verifier"] = await stack.enter_async_context(
+                nullcontext()
+                if settings.jwt_jwks_url is None
+                else open_jwt_verifier(settings.jwt_jwks_url, token_rules(settings), SystemClock())
             )
         opened["chart_renderer"] = await stack.enter_async_context(open_chart_renderer())
         yield Container(**opened)
