@@ -21,9 +21,9 @@ from domain.comparison.results import (
     Provenance,
     answers_by_key,
 )
-from domain.extraction.calls import FailureKind, Usage
+from domain.extraction.calls import FailureKind, TokenUsage
 from domain.extraction.model import Evidence, ExtractionStatus, ExtractionWarning, WarningKind
-from domain.extraction.schema import DEFAULT, Field, FieldType, Schema, Value
+from domain.extraction.schema import DEFAULT, Field, FieldType, RecordSchema, Value
 from labelled_messages.messages import messages
 
 FIELDS = ("field_1", "field_2", "field_3")
@@ -134,7 +134,11 @@ def _answer(
     fields, evidence, warnings = _read(rng, text, skill)
     words = 60 + len(text.text) // 4
     latency_s = _SECONDS.get(contestant.name, 1.0) * rng.lognormvariate(0, 0.5)
-    tokens = Usage() if contestant.name == "regex" else Usage(input_tokens=words, output_tokens=70)
+    tokens = (
+        TokenUsage()
+        if contestant.name == "regex"
+        else TokenUsage(input_tokens=words, output_tokens=70)
+    )
     return ContestantAnswer(
         contestant=contestant.name,
         text_id=text.id,
@@ -187,7 +191,7 @@ def field(name: str, kind: FieldType = FieldType.STRING, **members: Any) -> Fiel
 
 CUSTOMER = field("customer")
 QUANTITY = field("quantity", FieldType.INTEGER)
-SCHEMA = Schema(name="small", version=1, description="", fields=(CUSTOMER, QUANTITY))
+SCHEMA = RecordSchema(name="small", version=1, description="", fields=(CUSTOMER, QUANTITY))
 
 
 def text(text_id: str, gold: Mapping[str, Value] | None = None, **members: Any) -> LabelledText:
@@ -227,7 +231,9 @@ def found(name: str, start: int, end: int) -> Evidence:
     return Evidence(field=name, quote="x" * (end - start), start=start, end=end)
 
 
-def observed(known: LabelledText, what: ContestantAnswer, schema: Schema = SCHEMA) -> Observation:
+def observed(
+    known: LabelledText, what: ContestantAnswer, schema: RecordSchema = SCHEMA
+) -> Observation:
     """Of a text that no other is like."""
     return observation_of(schema, known, what, cluster=crc32(known.id.encode()))
 

@@ -1,4 +1,4 @@
-"""Who may come in: keys as the door asks for them and as they are managed, tokens, announcements.
+"""Who may come in, by which keys and tokens, and how often.
 
 Raises (each method that reads or writes keys):
     DatabaseUnavailable, DatabaseBusy, DatabaseReadOnly, DatabaseUnfit, StatementTimedOut: see
@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from domain.access.audit import AuditEntry, AuditEntryId, AuditFilter, AuditOutcome
 from domain.access.keys import ApiKey, ApiKeyDraft
+from domain.access.limits import RateLimit
 from domain.access.model import ApiKeyId, Caller
 
 
@@ -72,9 +75,11 @@ class ApiKeyRepository(Protocol):
     ) -> ApiKey:
         """Store a new key in the place of one that lives on until `until`, or its own expiry.
 
+        Of several that replace the same key at once, one does.
+
         Raises:
             NotFound: no such key.
-            Conflict: it is revoked, or was replaced before.
+            Conflict: it is revoked or expired, or was replaced before.
         """
         ...
 
@@ -83,11 +88,40 @@ class KeyAnnouncements(Protocol):
     """Tells every process that serves, so that a change of a key holds there at once."""
 
     @abstractmethod
-    async def announce(self, key_id: ApiKeyId) -> None:
+    async def announce(self, key_id: ApiKeyId) -> bool:
         """Say that a key was made or changed, after that is committed.
 
-        Never raises: who is not told asks again within 30 s.
+        Returns:
+            Whether it could be said. It never raises: who is not told asks again within 30 s.
         """
+        ...
+
+
+class AuditLog(Protocol):
+    """Who did what. Entries are written with the writes that they stand for."""
+
+    @abstractmethod
+    async def page(
+        self, filtered: AuditFilter, *, limit: int, before: AuditEntryId | None = None
+    ) -> Sequence[AuditEntry]:
+        """Up to `limit` entries that pass `filtered`, newest first, older than `before`."""
+        ...
+
+    @abstractmethod
+    async def note(
+        self,
+        action: str,
+        resource: str,
+        *,
+        changed: Sequence[str] = (),
+        outcome: AuditOutcome = AuditOutcome.DONE,
+    ) -> None:
+        """Enter what no single transaction does, such as a restore; nothing if nobody acts."""
+        ...
+
+    @abstractmethod
+    async def prune(self, keep_days: int) -> int:
+        """Delete entries that are older than `keep_days` (>= 30); returns how many."""
         ...
 
 
@@ -101,5 +135,54 @@ class TokenVerifier(Protocol):
         Raises:
             NotAuthenticated: it is not one that is accepted; `reason` says why, for the log alone.
             JwksUnavailable: the provider's keys were never had, or not for a day.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitState:
+    """How one limit of a caller stands.
+
+    Attributes:
+        limit: that it is about.
+        left: units that may be taken now, >= 0.
+        full_s: until all of its burst may be, in seconds, >= 0.
+    """
+
+    limit: RateLimit
+    left: int
+    full_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Whether a request may go on.
+
+    Attributes:
+        wait_s: None when it may; else how long the caller should wait, in seconds, > 0.
+        states: one for each limit, in the order in which they were given.
+        held: units that are kept for the caller beyond those `left`, since they were taken in
+            advance.
+    """
+
+    wait_s: float | None
+    states: Sequence[LimitState]
+    held: int = 0
+
+
+class RequestLimiter(Protocol):
+    """Counts what callers ask for, in cost units."""
+
+    @abstractmethod
+    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Admission:
+        """Take `cost` out of all `limits` of a bucket, or out of none where one has too little.
+
+        It neither fails nor waits long: where the count is shared and cannot be reached, each
+        process counts by itself.
+
+        Args:
+            bucket: whose, such as `key:12:records`.
+            limits: at least one, of different names; the same at each call for a bucket.
+            cost: in units; below zero they are put back.
         """
         ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class ReadinessCheck(Protocol):
+class ReadinessProbe(Protocol):
     """One part: the database, the queue."""
 
     @abstractmethod
@@ -35,7 +35,7 @@ class CheckResult:
     detail: str
 
 
-class HealthCheck(Protocol):
+class DiagnosticCheck(Protocol):
     """One part: the database, the queue, a model, a certificate."""
 
     @abstractmethod

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.tokens.health import JwksHealthCheck
+from adapters.tokens.health import JwksDiagnosticCheck
 from adapters.tokens.jwks import LARGEST_SET, Jwks, open_client
 from adapters.tokens.keys import BadKeySet, read_key_set
 from adapters.tokens.verifier import JwtVerifier
@@ -436,7 +436,7 @@ async def test_the_doctor_names_the_keys_and_those_that_are_not_used(
 ) -> None:
     provider.in_use = {"one": EC}
     provider.previously_used = {"two": RSA, "old": WEAK_RSA}
-    (result,) = await JwksHealthCheck(provider.url).results()
+    (result,) = await JwksDiagnosticCheck(provider.url).results()
     assert result.good
     assert result.detail == (
         "ES256 'one', RS256 'two'; not used, 'old': RSA of 1024 bits; 2048 to 8192 are used"
@@ -447,11 +447,11 @@ async def test_the_doctor_says_what_to_do_about_a_provider_of_shared_secrets(
     provider: IdentityProvider,
 ) -> None:
     provider.in_use = {}
-    (result,) = await JwksHealthCheck(provider.url).results()
+    (result,) = await JwksDiagnosticCheck(provider.url).results()
     assert not result.good
     assert "JWT signing keys" in result.detail
     provider.answer = http_answer(b'{"keys":[{"kty":"oct","kid":"a","k":"c2VjcmV0"}]}')
-    none, exposed = await JwksHealthCheck(provider.url).results()
+    none, exposed = await JwksDiagnosticCheck(provider.url).results()
     assert not none.good
     assert not exposed.good
     assert exposed.detail == "not used, 'a': is a shared secret, for all to see"
@@ -460,6 +460,6 @@ async def test_the_doctor_says_what_to_do_about_a_provider_of_shared_secrets(
 
 async def test_the_doctor_says_what_the_server_answers(provider: IdentityProvider) -> None:
     provider.answer = FAILURES["redirect"]
-    (result,) = await JwksHealthCheck(provider.url).results()
+    (result,) = await JwksDiagnosticCheck(provider.url).results()
     assert not result.good
     assert result.detail.startswith("JWT_JWKS_URL redirects")

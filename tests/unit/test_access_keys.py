@@ -6,6 +6,7 @@ import secrets
 import zlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -15,9 +16,14 @@ from hypothesis import strategies as st
 from domain.access.keys import (
     KEY_PATTERN,
     ApiKey,
+    ApiKeyDraft,
     KeyEnvironment,
+    KeyState,
+    draft_violations,
     key_digest,
     key_hint,
+    key_network,
+    key_networks,
     new_key,
 )
 from domain.access.model import ApiKeyId, Caller, CallerKind, ModelBudget, Scope
@@ -28,6 +34,7 @@ KEY = ApiKey(
     id=ApiKeyId(12),
     hint="abcd",
     name="till",
+    environment=KeyEnvironment.LIVE,
     scopes=frozenset({Scope.RECORDS_WRITE}),
     networks=(),
     requests_per_minute=60,
@@ -117,3 +124,118 @@ def test_networks_hold_ipv4_addresses_in_the_form_of_ipv6_too(
     else:
         with pytest.raises(NotAuthenticated):
             key.caller(now=NOW, address=given_address)
+
+
+@pytest.mark.parametrize(
+    ("key", "state"),
+    [
+        (KEY, KeyState.ACTIVE),
+        (replace(KEY, expires_at=None), KeyState.ACTIVE),
+        (replace(KEY, replaced_by=ApiKeyId(13)), KeyState.REPLACED),
+        (replace(KEY, expires_at=NOW, replaced_by=ApiKeyId(13)), KeyState.EXPIRED),
+        (replace(KEY, expires_at=NOW, revoked_at=NOW), KeyState.REVOKED),
+        (replace(KEY, revoked_at=NOW + timedelta(seconds=1)), KeyState.ACTIVE),
+    ],
+)
+def test_a_key_is_active_until_it_is_replaced_expired_or_revoked(
+    key: ApiKey, state: KeyState
+) -> None:
+    assert key.state(NOW) is state
+
+
+@pytest.mark.parametrize(
+    ("written", "network"),
+    [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        (" 203.0.113.7 ", "203.0.113.7/32"),
+        ("0.0.0.0/0", "0.0.0.0/0"),
+        ("2001:DB8::/32", "2001:db8::/32"),
+        ("2001:db8:0:0::1", "2001:db8::1/128"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:192.0.2.1", "192.0.2.1/32"),
+        ("::/0", "::/0"),
+    ],
+)
+def test_a_network_is_read_in_the_form_in_which_addresses_are_compared(
+    written: str, network: str
+) -> None:
+    assert key_network(written) == ip_network(network)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("", "localhost", "10.0.0", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8/8", "010.0.0.1"),
+        *(
+            "10.0.0.0/255.0.0.0",
+            "fe80::1%eth0",
+            "10.0.0.0/8,11.0.0.0/8",
+            "256.0.0.1",
+            "2001:db8::g",
+        ),
+        *("\u0661\u0660.0.0.0/8", "10.0.0.0 /8", "*"),
+    ],
+)
+def test_what_is_no_network_is_refused_with_examples(written: str) -> None:
+    with pytest.raises(ValueError, match=r"is no network: .*10\.0\.0\.0/8"):
+        key_network(written)
+
+
+def test_an_address_inside_of_a_network_is_refused_with_both_that_may_be_meant() -> None:
+    with pytest.raises(ValueError, match=r"10\.0\.0\.0/24 .*10\.0\.0\.5 for the one address"):
+        key_network("10.0.0.5/24")
+
+
+def test_networks_are_kept_once_each_and_every_bad_one_is_named() -> None:
+    networks, faults = key_networks(["10.0.0.0/8", "here", "10.0.0.0/8", "10.0.0.1/8"])
+    assert networks == (ip_network("10.0.0.0/8"),)
+    assert [fault.pointer for fault in faults] == ["/networks/1", "/networks/3"]
+
+
+def test_more_than_a_hundred_networks_are_refused() -> None:
+    _, faults = key_networks([f"10.0.0.{number}" for number in range(101)])
+    assert [fault.pointer for fault in faults] == ["/networks"]
+
+
+DRAFT = ApiKeyDraft(
+    name="Kasse Süd",
+    environment=KeyEnvironment.LIVE,
+    scopes=frozenset({Scope.RECORDS_READ}),
+    budget=ModelBudget(usd=Decimal("0.5"), tokens=0),
+    expires_at=NOW + timedelta(days=366),
+    created_by="local",
+)
+
+
+def test_a_sound_draft_has_no_faults() -> None:
+    assert draft_violations(DRAFT, now=NOW) == []
+    assert draft_violations(replace(DRAFT, expires_at=None), now=NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("draft", "pointer"),
+    [
+        (replace(DRAFT, name=""), "/name"),
+        (replace(DRAFT, name="   "), "/name"),
+        (replace(DRAFT, name="x" * 101), "/name"),
+        (replace(DRAFT, name="till\x1b[2J"), "/name"),
+        (replace(DRAFT, name="till\nadmin"), "/name"),
+        (replace(DRAFT, name="ti\u202ell"), "/name"),
+        (replace(DRAFT, name="ti\ud800ll"), "/name"),
+        (replace(DRAFT, scopes=frozenset()), "/scopes"),
+        (replace(DRAFT, requests_per_minute=0), "/requests_per_minute"),
+        (replace(DRAFT, requests_per_minute=1_000_001), "/requests_per_minute"),
+        (replace(DRAFT, budget=ModelBudget(usd=Decimal(-1))), "/budget/usd"),
+        (replace(DRAFT, budget=ModelBudget(tokens=10**15 + 1)), "/budget/tokens"),
+        (replace(DRAFT, expires_at=NOW), "/expires_at"),
+        (replace(DRAFT, expires_at=NOW + timedelta(days=366, seconds=1)), "/expires_at"),
+    ],
+)
+def test_what_a_key_cannot_have_is_named(draft: ApiKeyDraft, pointer: str) -> None:
+    assert [fault.pointer for fault in draft_violations(draft, now=NOW)] == [pointer]
+
+
+def test_all_faults_of_a_draft_are_named_at_once() -> None:
+    draft = replace(DRAFT, name="", scopes=frozenset(), expires_at=NOW)
+    found = [fault.pointer for fault in draft_violations(draft, now=NOW)]
+    assert found == ["/name", "/scopes", "/expires_at"]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from string import ascii_lowercase, digits
 from typing import Any
 
 import pytest
@@ -29,7 +30,14 @@ from domain.extraction.prompting import (
     unservable,
     wire_schema,
 )
-from domain.extraction.schema import BUILT_IN, ORDER_MESSAGE, Example, Field, FieldType, Schema
+from domain.extraction.schema import (
+    BUILT_IN,
+    ORDER_MESSAGE,
+    Example,
+    Field,
+    FieldType,
+    RecordSchema,
+)
 from ports.extraction import MISSING
 from ports.language_models import AnswerShape, ModelProfile
 
@@ -150,18 +158,25 @@ def test_a_loop_is_told_from_words(text: str, looping: bool) -> None:
     assert loops(text) is looping
 
 
-NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True)
+NAMES = st.builds(
+    str.__add__,
+    st.sampled_from(ascii_lowercase),
+    st.text(ascii_lowercase + digits + "_", max_size=10),
+)
 TEXTS = st.text(
     st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=40
 ).filter(str.strip)
 
 
+BOUNDS = st.tuples(st.integers(-50, 50), st.integers(-50, 50))
+CHOICES = st.lists(TEXTS, min_size=1, max_size=4, unique=True).map(tuple)
+
+
 @st.composite
 def fields(draw: st.DrawFn, name: str) -> Field:
     kind = draw(st.sampled_from(list(FieldType)))
-    choices = st.lists(TEXTS, min_size=1, max_size=4, unique=True).map(tuple)
-    low, high = sorted((draw(st.integers(-50, 50)), draw(st.integers(-50, 50))))
     bounded = kind.numeric and draw(st.booleans())
+    low, high = sorted(draw(BOUNDS)) if bounded else (None, None)
     return Field(
         name=name,
         type=kind,
@@ -169,18 +184,18 @@ def fields(draw: st.DrawFn, name: str) -> Field:
         many=draw(st.booleans()),
         nullable=draw(st.booleans()),
         pattern=draw(st.none() | st.just("^[a-z]+$")) if kind is FieldType.STRING else None,
-        minimum=low if bounded else None,
-        maximum=high if bounded else None,
+        minimum=low,
+        maximum=high,
         max_length=draw(st.integers(1, 50)),
         max_items=draw(st.integers(1, 5)),
-        choices=draw(choices) if kind is FieldType.ENUM else (),
+        choices=draw(CHOICES) if kind is FieldType.ENUM else (),
     )
 
 
 @st.composite
-def schemas(draw: st.DrawFn) -> Schema:
+def schemas(draw: st.DrawFn) -> RecordSchema:
     names = draw(st.lists(NAMES, min_size=1, max_size=5, unique=True))
-    return Schema(
+    return RecordSchema(
         name=draw(NAMES),
         version=1,
         description=draw(st.text(max_size=0) | TEXTS),
@@ -189,7 +204,7 @@ def schemas(draw: st.DrawFn) -> Schema:
 
 
 @given(schemas())
-def test_a_definition_reads_back_as_the_schema_that_wrote_it(schema: Schema) -> None:
+def test_a_definition_reads_back_as_the_schema_that_wrote_it(schema: RecordSchema) -> None:
     assert schema.violations() == []
     document = json.loads(json.dumps(definition_of(schema)))
     assert schema_from(schema.name, document) == schema
@@ -197,7 +212,7 @@ def test_a_definition_reads_back_as_the_schema_that_wrote_it(schema: Schema) -> 
 
 @given(schemas(), st.sampled_from(list(AnswerShape)), st.booleans())
 def test_the_wire_shape_keeps_to_what_every_provider_enforces(
-    schema: Schema, style: AnswerShape, bounded: bool
+    schema: RecordSchema, style: AnswerShape, bounded: bool
 ) -> None:
     allowed = {"type", "properties", "required", "additionalProperties", "items", "enum"}
     if bounded:
@@ -221,7 +236,7 @@ def test_the_wire_shape_keeps_to_what_every_provider_enforces(
 
 @given(schemas(), OBJECTS)
 def test_every_field_of_any_answer_ends_in_a_value_or_a_fault(
-    schema: Schema, noise: dict[str, object]
+    schema: RecordSchema, noise: dict[str, object]
 ) -> None:
     names = [field.name for field in schema.fields]
     record = dict(zip(names, noise.values(), strict=False)) | noise
@@ -288,7 +303,7 @@ MODELS = [
 @pytest.mark.parametrize(("provider", "model"), MODELS)
 @pytest.mark.parametrize("schema", BUILT_IN, ids=lambda schema: schema.name)
 def test_every_provider_serves_the_built_in_schemas(
-    provider: str, model: str, schema: Schema
+    provider: str, model: str, schema: RecordSchema
 ) -> None:
     assert unservable(schema, profile_of(provider, model)) is None
 
@@ -298,7 +313,7 @@ def test_a_schema_is_refused_for_the_model_whose_answer_would_not_fit() -> None:
         Field(name=f"f{nth}", type=FieldType.STRING, description="d", max_length=2000)
         for nth in range(20)
     )
-    schema = Schema(name="s", version=1, description="", fields=fields)
+    schema = RecordSchema(name="s", version=1, description="", fields=fields)
     reason = unservable(schema, profile_of("local", "smollm2-135m"))
     assert reason is not None
     assert "1024" in reason
@@ -324,7 +339,7 @@ def test_the_prompt_hash_changes_with_what_is_asked_and_not_with_the_text() -> N
 
 
 @given(schemas(), st.text(max_size=200))
-def test_the_text_is_sent_whole_and_fenced(schema: Schema, text: str) -> None:
+def test_the_text_is_sent_whole_and_fenced(schema: RecordSchema, text: str) -> None:
     profile = profile_of("openai", "gpt-5.4-mini")
     marks = iter(f"{nth:08x}" for nth in range(10**6))
     prompt = build_prompt(schema, text, profile, new_mark=lambda: next(marks))
@@ -360,7 +375,7 @@ def test_bare_numbers_can_be_held_to_those_of_the_text(
     changes: dict[str, Any], given: tuple[float, ...] | None, wanted: dict[str, object]
 ) -> None:
     field = replace(Field(name="count", type=FieldType.INTEGER, description="how many"), **changes)
-    schema = Schema(name="s", version=1, description="", fields=(field,))
+    schema = RecordSchema(name="s", version=1, description="", fields=(field,))
     shape = wire_schema(schema, AnswerShape.VALUES, bounded=True, numbers=given)
     assert shape["properties"] == {"count": wanted}
 
@@ -395,11 +410,13 @@ COUNT = Field(name="count", type=FieldType.INTEGER, description="How many")
 COLOURS = Field(name="colours", type=FieldType.STRING, description="Colours", many=True)
 
 
-def schema_of(*fields: Field, examples: Sequence[Example] = ()) -> Schema:
-    return Schema(name="s", version=1, description="", fields=fields, examples=tuple(examples))
+def schema_of(*fields: Field, examples: Sequence[Example] = ()) -> RecordSchema:
+    return RecordSchema(
+        name="s", version=1, description="", fields=fields, examples=tuple(examples)
+    )
 
 
-def read(record: dict[str, Any], schema: Schema, text: str) -> CheckedAnswer:
+def read(record: dict[str, Any], schema: RecordSchema, text: str) -> CheckedAnswer:
     return check_answer(
         json.dumps(record), schema, AnswerShape.QUOTED, text, PydanticRecordValidator()
     )

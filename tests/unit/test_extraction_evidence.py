@@ -12,12 +12,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from domain.extraction.contradictions import contradictions
 from domain.extraction.evidence import ground
 from domain.extraction.matching import Span, locate, locate_all
 from domain.extraction.model import Evidence
 from domain.extraction.numbers import numbers_in
-from domain.extraction.schema import Example, Field, FieldType, Schema, Value
-from domain.extraction.suspicion import contradictions, embedded_instructions
+from domain.extraction.prompt_injection import embedded_instructions
+from domain.extraction.schema import Example, Field, FieldType, RecordSchema, Value
 from domain.extraction.windows import estimate_tokens, windows
 
 
@@ -172,12 +173,12 @@ def a_field(kind: FieldType, **more: object) -> Field:
 def test_a_value_follows_from_its_quote_or_not(
     kind: FieldType, value: str | float | bool, quote: str, backed: bool
 ) -> None:
-    schema = Schema(name="s", version=1, description="", fields=(a_field(kind),))
+    schema = RecordSchema(name="s", version=1, description="", fields=(a_field(kind),))
     found = ground(schema, {"f": value}, {"f": [quote]}, f"Hi, {quote}. Bye")
     assert ("f" in found.values) is backed
 
 
-SCHEMA = Schema(
+SCHEMA = RecordSchema(
     name="s",
     version=1,
     description="",
@@ -300,8 +301,10 @@ URGENT = Field(name="urgent", type=FieldType.BOOLEAN, description="Whether it is
 COLOURS = Field(name="colours", type=FieldType.STRING, description="Colours", many=True)
 
 
-def schema_of(*fields: Field, examples: Sequence[Example] = ()) -> Schema:
-    return Schema(name="s", version=1, description="", fields=fields, examples=tuple(examples))
+def schema_of(*fields: Field, examples: Sequence[Example] = ()) -> RecordSchema:
+    return RecordSchema(
+        name="s", version=1, description="", fields=fields, examples=tuple(examples)
+    )
 
 
 def test_a_bare_value_is_backed_by_a_place_outside_the_instructions() -> None:

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.extraction.contradictions import contradictions
 from domain.extraction.evidence import ground
 from domain.extraction.matching import locate_all
 from domain.extraction.numbers import numbers_in
-from domain.extraction.schema import Field, FieldType, Schema, Value
-from domain.extraction.suspicion import commands, contradictions, embedded_instructions
+from domain.extraction.prompt_injection import commands, embedded_instructions
+from domain.extraction.schema import Field, FieldType, RecordSchema, Value
 
-ORDER = Schema(
+ORDER = RecordSchema(
     name="s",
     version=1,
     description="",

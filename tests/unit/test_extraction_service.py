@@ -19,14 +19,14 @@ from domain.errors import (
     ProviderRateLimited,
     TextRefused,
 )
-from domain.extraction.calls import ExtractionFailure, FailureKind, Price, PriceTable
+from domain.extraction.calls import ExtractionFailure, FailureKind, PriceTable, TokenPrice
 from domain.extraction.model import (
     ExtractionResult,
     ExtractionStatus,
     WarningKind,
     text_hash,
 )
-from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, RecordSchema
 from domain.extraction.service import ExtractionService
 from ports.extraction import RecordValidator, Validation
 from ports.language_models import AnswerShape, Finish, LanguageModel, Prompt
@@ -40,7 +40,7 @@ GOOD = {
 }
 PRICES = PriceTable(
     prices={
-        ("scripted", "*"): Price(input=Decimal(1), cached=Decimal("0.1"), output=Decimal(10)),
+        ("scripted", "*"): TokenPrice(input=Decimal(1), cached=Decimal("0.1"), output=Decimal(10)),
     }
 )
 
@@ -66,7 +66,7 @@ def service_over(
 async def read(
     *script: Said,
     text: str = TEXT,
-    schema: Schema = ORDER_MESSAGE,
+    schema: RecordSchema = ORDER_MESSAGE,
     model: ScriptedLanguageModel | None = None,
 ) -> tuple[ExtractionResult, ScriptedLanguageModel]:
     model = model or ScriptedLanguageModel(script)
@@ -161,7 +161,7 @@ async def test_the_second_answer_completes_the_first_without_undoing_it() -> Non
     }
 
 
-def required(schema: Schema, name: str) -> Schema:
+def required(schema: RecordSchema, name: str) -> RecordSchema:
     fields = tuple(
         replace(field, nullable=False) if field.name == name else field for field in schema.fields
     )
@@ -231,7 +231,7 @@ async def test_asking_again_ends_at_its_token_cap() -> None:
 class BrokenValidator(PydanticRecordValidator):
     """A reader of answers with a defect."""
 
-    def validate(self, schema: Schema, record: Mapping[str, Any]) -> Validation:
+    def validate(self, schema: RecordSchema, record: Mapping[str, Any]) -> Validation:
         if record["quantity"] == 666:
             raise OverflowError
         return super().validate(schema, record)
@@ -457,7 +457,7 @@ async def test_a_text_that_proves_too_long_is_cut_and_never_sent_again_as_it_was
     assert len(set(contents)) == len(contents)
 
 
-TAGS = Schema(
+TAGS = RecordSchema(
     name="tags",
     version=1,
     description="",

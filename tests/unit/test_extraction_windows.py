@@ -16,9 +16,9 @@ from domain.extraction.calls import (
     ExtractionFailure,
     FailureKind,
     ModelCallFailed,
-    Price,
     PriceTable,
-    Usage,
+    TokenPrice,
+    TokenUsage,
 )
 from domain.extraction.matching import Span
 from domain.extraction.model import (
@@ -28,7 +28,7 @@ from domain.extraction.model import (
     ExtractionWarning,
     WarningKind,
 )
-from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, RecordSchema
 from domain.extraction.service import ExtractionService
 from ports.language_models import Answer, Finish, Prompt
 from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
@@ -41,9 +41,9 @@ RECORD: Mapping[str, tuple[str | None, object]] = {
     "quantity": ("3 mugs", 3),
 }
 PRICES = PriceTable(
-    prices={("scripted", "*"): Price(input=Decimal(1), cached=Decimal(1), output=Decimal(1))}
+    prices={("scripted", "*"): TokenPrice(input=Decimal(1), cached=Decimal(1), output=Decimal(1))}
 )
-TAGS = Schema(
+TAGS = RecordSchema(
     name="tags",
     version=1,
     description="",
@@ -82,7 +82,7 @@ def service_over(model: ScriptedLanguageModel) -> ExtractionService:
 
 async def read(
     text: str,
-    schema: Schema,
+    schema: RecordSchema,
     model: ScriptedLanguageModel,
     given: Mapping[str, Answer | ModelCallFailed] | None = None,
 ) -> ExtractionResult:
@@ -92,7 +92,7 @@ async def read(
 
 
 def attempt(outcome: FailureKind | None) -> Attempt:
-    usage = Usage(input_tokens=7, output_tokens=1)
+    usage = TokenUsage(input_tokens=7, output_tokens=1)
     return Attempt(provider="scripted", model="scripted-1", outcome=outcome, usage=usage)
 
 

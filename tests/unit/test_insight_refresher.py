@@ -9,18 +9,18 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from adapters.system.insight_health import InsightHealthCheck
+from adapters.system.health import InsightDiagnosticCheck
 from domain.errors import DatabaseBusy, DatabaseUnavailable, InvalidInput, NotFound
-from domain.insights.model import FIRST_DAY, LAST_DAY, Rules, SearchClick, StoredInsight
+from domain.insights.model import FIRST_DAY, LAST_DAY, RankingRules, SearchClick, StoredInsight
 from domain.insights.refresher import CATCH_UP, NIGHTLY, InsightRefresher
 from domain.insights.run_history import (
+    DailySchedule,
     DayOutcome,
     DayResult,
     FinishedRun,
     RefreshReport,
     RunHistory,
     RunOutcome,
-    Schedule,
 )
 from domain.insights.service import InsightService
 from tests.contracts.insights import row
@@ -49,7 +49,7 @@ class FailingStore(MemorySearchInsightRepository):
         self.failures: dict[date, Exception] = {}
         self.asked: list[date] = []
 
-    async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
+    async def compute(self, day: date, rules: RankingRules, *, now: datetime) -> StoredInsight:
         self.asked.append(day)
         if day in self.failures:
             raise self.failures[day]
@@ -96,7 +96,7 @@ def shop() -> Shop:
             ),
             insights=store,
             runs=runs,
-            schedule=Schedule(at=time(0, 20)),
+            schedule=DailySchedule(at=time(0, 20)),
             clock=clock,
         ),
         log=MemorySearchClickWriter(clock, rows),
@@ -307,13 +307,13 @@ async def test_a_success_is_believed_for_a_day_and_two_hours(shop: Shop) -> None
 
 
 async def test_the_doctor_says_what_is_wrong_and_what_to_do(shop: Shop) -> None:
-    (finding,) = await InsightHealthCheck(shop.refresher).results()
+    (finding,) = await InsightDiagnosticCheck(shop.refresher).results()
     assert finding.good
     assert finding.detail == "0 days pending, next run at 2026-11-23 00:20Z"
     await shop.log.append([row("lamp", 1, 2, ago(9))])
-    (finding,) = await InsightHealthCheck(shop.refresher).results()
+    (finding,) = await InsightDiagnosticCheck(shop.refresher).results()
     assert not finding.good
     assert finding.detail.startswith("1 day pending, and no run yet. Look at")
     shop.runs.reads = False
-    (finding,) = await InsightHealthCheck(shop.refresher).results()
+    (finding,) = await InsightDiagnosticCheck(shop.refresher).results()
     assert finding.detail == "unknown: The database cannot be reached."

@@ -17,7 +17,7 @@ from domain.extraction.calls import PriceTable
 from domain.extraction.jobs.items import ItemState
 from domain.extraction.jobs.model import JobStatus, Reason
 from domain.extraction.model import Extraction, ExtractionId, ExtractionResult, ExtractionStatus
-from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Schema
+from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, RecordSchema
 from domain.extraction.service import ExtractionService
 from ports.language_models import LanguageModel
 from tests.comparisons import SCHEMA
@@ -201,7 +201,7 @@ async def test_removing_cancels_what_still_runs(bench: ComparisonBench) -> None:
     ],
 )
 async def test_what_cannot_be_compared_is_named(
-    bench: ComparisonBench, providers: list[str], schema: Schema, repeats: int, said: str
+    bench: ComparisonBench, providers: list[str], schema: RecordSchema, repeats: int, said: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
         await bench.service.prepare(

@@ -15,7 +15,7 @@ import msgspec
 from adapters.files.click_columns import (
     LONGEST_LINE,
     ClickColumnNames,
-    Days,
+    DayParser,
     counts_of_numbers,
     counts_of_texts,
     rates_of_texts,
@@ -23,11 +23,11 @@ from adapters.files.click_columns import (
 from adapters.files.csv_rows import CsvTable
 from adapters.files.line_files import (
     BOM,
-    UnreadableRow,
+    MalformedRow,
     check_to_the_end,
+    malformed_row,
     open_text_file,
     unfit,
-    unreadable_row,
 )
 from domain.errors import Violation
 from domain.insights.click_rows import COLUMNS, ReadPosition, RejectedRow, RowBlock
@@ -62,7 +62,7 @@ class CsvClickReader:
 
     def blocks(self, path: Path, start: ReadPosition) -> Iterator[RowBlock]:
         """See `ports.click_files`."""
-        days = Days()
+        days = DayParser()
         with open_text_file(path, LONGEST_LINE) as content:
             table = CsvTable(content, self.delimiter)
             found, _ = self.columns.among(table.heading)
@@ -77,7 +77,7 @@ class CsvClickReader:
                 )
 
 
-def _rejected(bad: Iterable[UnreadableRow]) -> list[RejectedRow]:
+def _rejected(bad: Iterable[MalformedRow]) -> list[RejectedRow]:
     """What could not be read as rows, as it is told."""
     return [
         RejectedRow(line=each.line, row=each.row, reasons=[Violation(pointer="", detail=each.why)])
@@ -86,7 +86,7 @@ def _rejected(bad: Iterable[UnreadableRow]) -> list[RejectedRow]:
 
 
 def _csv_columns(
-    rows: Sequence[Sequence[str]], places: Mapping[str, int], days: Days
+    rows: Sequence[Sequence[str]], places: Mapping[str, int], days: DayParser
 ) -> dict[str, Sequence[Any]]:
     if not rows:
         return {}
@@ -137,7 +137,7 @@ class NdjsonClickReader:
         """See `ports.click_files`."""
         self._members(path)
         names = {column: self.columns.name(column) for column in COLUMNS}
-        days, line = Days(), start.line
+        days, line = DayParser(), start.line
         with open_text_file(path, LONGEST_LINE) as content:
             for block in content.blocks(start.offset, self.block_bytes):
                 data = block.data if line else block.data.removeprefix(BOM)
@@ -172,7 +172,7 @@ class NdjsonClickReader:
         raise unfit("is empty")
 
 
-def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], list[UnreadableRow]]:
+def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], list[MalformedRow]]:
     """The rows of whole lines, the first of which is line `first`; where each begins; the rest."""
     count = data.count(b"\n") + (bool(data) and not data.endswith(b"\n"))
     try:
@@ -181,7 +181,7 @@ def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], lis
         rows = []
     if len(rows) == count and _strict(data, rows):
         return rows, range(first, first + count), []
-    rows, begins, bad = [], [], list[UnreadableRow]()
+    rows, begins, bad = [], [], list[MalformedRow]()
     for number, line in enumerate(data.split(b"\n"), start=first):
         if not line.strip():
             continue
@@ -195,7 +195,7 @@ def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], lis
                 begins.append(number)
                 continue
             why = "is no object"
-        bad.append(unreadable_row(number, line.rstrip(b"\r"), why))
+        bad.append(malformed_row(number, line.rstrip(b"\r"), why))
     return rows, begins, bad
 
 
@@ -214,7 +214,7 @@ def _strict(data: bytes, rows: Sequence[_Row]) -> bool:
 
 
 def _json_columns(
-    rows: Sequence[_Row], names: Mapping[str, str], days: Days
+    rows: Sequence[_Row], names: Mapping[str, str], days: DayParser
 ) -> dict[str, Sequence[Any]]:
     if not rows:
         return {}
@@ -271,7 +271,7 @@ class ParquetClickReader:
 
     def blocks(self, path: Path, start: ReadPosition) -> Iterator[RowBlock]:
         """See `ports.click_files`; positions are rows."""
-        days = Days()
+        days = DayParser()
         with _file(path) as file:
             found, _ = self.columns.among(file.schema_arrow.names)
             names = [self.columns.name(column) for column in found]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from adapters.tokens.jwks import JwksUnusable, fetch_key_set, open_client
 from domain.strict_json import printable
-from ports.health import CheckResult, HealthCheck
+from ports.health import CheckResult, DiagnosticCheck
 
 
-class JwksHealthCheck(HealthCheck):
+class JwksDiagnosticCheck(DiagnosticCheck):
     """Can be fetched, and holds keys that tokens can be checked with.
 
     Args:

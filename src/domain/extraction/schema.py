@@ -26,6 +26,8 @@ MAX_VALUES: Final = 10
 """Examples of a field's values."""
 MAX_EXAMPLES: Final = 20
 MAX_TEXT_LENGTH: Final = 2_000
+MAX_PATTERN_LENGTH: Final = 500
+MAX_CHOICE_LENGTH: Final = 200
 
 
 class FieldType(StrEnum):
@@ -90,8 +92,11 @@ class Field:
                 detail=f"must say what belongs here, in 1..{MAX_TEXT_LENGTH} characters",
             )
         yield from self._misplaced(pointer)
-        if self.pattern is not None and len(self.pattern) > 500:
-            yield Violation(pointer=f"{pointer}/pattern", detail="must have at most 500 characters")
+        if self.pattern is not None and len(self.pattern) > MAX_PATTERN_LENGTH:
+            yield Violation(
+                pointer=f"{pointer}/pattern",
+                detail=f"must have at most {MAX_PATTERN_LENGTH} characters",
+            )
         if None not in (self.minimum, self.maximum) and self.minimum > self.maximum:  # type: ignore[operator]
             yield Violation(pointer=f"{pointer}/minimum", detail="must not exceed maximum")
         if not 1 <= self.max_length <= MAX_TEXT_LENGTH:
@@ -122,8 +127,9 @@ class Field:
             yield Violation(pointer=pointer, detail=f"an enum needs 1..{MAX_CHOICES} choices")
         if len(set(self.choices)) != len(self.choices):
             yield Violation(pointer=pointer, detail="must name each choice once")
-        if any(not 1 <= len(choice) <= 200 for choice in self.choices):
-            yield Violation(pointer=pointer, detail="each choice has 1..200 characters")
+        if any(not 1 <= len(choice) <= MAX_CHOICE_LENGTH for choice in self.choices):
+            detail = f"each choice has 1..{MAX_CHOICE_LENGTH} characters"
+            yield Violation(pointer=pointer, detail=detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +152,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Schema:
+class RecordSchema:
     """A named record shape; a version never changes, a new definition is a new version.
 
     Attributes:
@@ -210,7 +216,7 @@ class Schema:
                     detail=f"must have exactly the schema's fields; differs in: {wrong}",
                 )
 
-    def same_definition(self, other: Schema) -> bool:
+    def same_definition(self, other: RecordSchema) -> bool:
         """Whether both mean the same, whatever their versions."""
         return (self.name, self.description, self.fields, self.examples) == (
             other.name,
@@ -220,7 +226,7 @@ class Schema:
         )
 
 
-def relaxed(schema: Schema) -> Schema:
+def relaxed(schema: RecordSchema) -> RecordSchema:
     """The same record with every field nullable: a part of a text need not state them all."""
     return replace(schema, fields=tuple(replace(field, nullable=True) for field in schema.fields))
 
@@ -266,8 +272,8 @@ _MESSAGES: Final[tuple[tuple[str, str | None, str | None, int | None], ...]] = (
 )
 
 
-def _order_schema(name: str, customer: str, product: str, quantity: str) -> Schema:
-    return Schema(
+def _order_schema(name: str, customer: str, product: str, quantity: str) -> RecordSchema:
+    return RecordSchema(
         name=name,
         version=1,
         description="A message of a customer who orders something from a shop",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from adapters.embedded.postgres import client_programs
 from adapters.files.click_columns import ClickColumnNames
 from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from adapters.files.csv_rows import CsvTable
-from adapters.files.line_files import LineFile, UnreadableRow, open_text_file, unpack_text_file
+from adapters.files.labelled_texts import dataset_format_of, read_labelled_texts
+from adapters.files.line_files import LineFile, MalformedRow, open_text_file, unpack_text_file
 from adapters.postgres.contents import DatabaseSnapshot, DumpError, read_contents
 from adapters.postgres.dumps import ProgramFolders
 from adapters.postgres.dumps import dump as write_dump
@@ -32,16 +33,19 @@ __all__ = [
     "CsvTable",
     "DumpError",
     "LineFile",
+    "MalformedRow",
     "MigrationError",
     "RejectedRowFile",
-    "UnreadableRow",
+    "dataset_format_of",
     "dump",
     "form_of",
     "insight_procedures",
     "look_at_database",
     "migrate",
     "migration_status",
+    "now",
     "open_text_file",
+    "read_labelled_texts",
     "restore",
     "sample_files",
     "table_faults",
@@ -53,6 +57,11 @@ __all__ = [
 def today() -> date:
     """The current UTC day, for commands that need nothing else."""
     return SystemClock().now().date()
+
+
+def now() -> datetime:
+    """The current instant, aware, UTC, for commands that need nothing else."""
+    return SystemClock().now()
 
 
 def sample_files(folder: Path) -> SampleFiller:

@@ -12,13 +12,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from domain.insights.model import (
     DEFINITION_VERSION,
     RULE_BOUNDS,
-    Analysis,
+    PeriodInsights,
     QueryHistory,
     RankBy,
-    Rules,
+    RankingRules,
     StoredInsight,
 )
-from domain.insights.overview import Overview, RankMovement
+from domain.insights.period_over_period import PeriodOverPeriod, RankMovement
 from entrypoints.http.protocol.answers import shown
 from entrypoints.http.protocol.pages import ListQuery, Page
 
@@ -28,7 +28,7 @@ MAX_KEY: Final = 4590
 Day = Annotated[date, Meta(description="UTC day", examples=["2026-11-21"])]
 FirstDay = Annotated[date, Meta(description="First day; 28 days if not given")]
 LastDay = Annotated[date, Meta(description="Last day; yesterday if not given")]
-_RULES: Final = Rules()
+_RULES: Final = RankingRules()
 _COUNTS: Final = {
     "clicks": 2500,
     "impressions": 10000,
@@ -77,9 +77,9 @@ class LiveQuery(Struct, forbid_unknown_fields=True):
     ] = _RULES.low_ctr_ratio
     low_limit: Annotated[int, _rule("low_limit", "Low performers")] = _RULES.low_limit
 
-    def rules(self) -> Rules:
+    def rules(self) -> RankingRules:
         """The rules that it asks for."""
-        return msgspec.convert(self, Rules, from_attributes=True)
+        return msgspec.convert(self, RankingRules, from_attributes=True)
 
 
 class ComparedQuery(LiveQuery, forbid_unknown_fields=True, kw_only=True):
@@ -105,7 +105,7 @@ class HistoryQuery(Struct, forbid_unknown_fields=True, kw_only=True):
     last: LastDay | None = field(name="to", default=None)
 
 
-class InsightQuery(ListQuery, forbid_unknown_fields=True):
+class InsightListQuery(ListQuery, forbid_unknown_fields=True):
     """Days and position of the list."""
 
     first: Annotated[date, Meta(description="First day")] | None = field(name="from", default=None)
@@ -247,7 +247,7 @@ class TrendView(Struct):
     low_performance_queries: list[RankChangeView]
 
 
-class AnalysisView(Struct):
+class PeriodInsightsView(Struct):
     """The three analyses of a period; with a trend where it is asked for."""
 
     EXAMPLE: ClassVar = {
@@ -321,15 +321,15 @@ def insight_view(insight: StoredInsight) -> InsightView:
     return shown(InsightView, insight)
 
 
-def analysis_view(found: Analysis) -> AnalysisView:
+def period_insights_view(found: PeriodInsights) -> PeriodInsightsView:
     """As JSON."""
-    return shown(AnalysisView, found, found.period)
+    return shown(PeriodInsightsView, found, found.period)
 
 
-def overview_view(found: Overview) -> AnalysisView:
+def period_over_period_view(found: PeriodOverPeriod) -> PeriodInsightsView:
     """As JSON: the current period, with the trend."""
     before = found.previous
-    view = analysis_view(found.current)
+    view = period_insights_view(found.current)
     view.trend = shown(TrendView, found.rank_changes, before, before.period)
     return view
 

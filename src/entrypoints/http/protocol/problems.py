@@ -42,6 +42,8 @@ from domain.errors import (
     UnknownUser,
     UserHasOrders,
 )
+from entrypoints.http.access.authentication import PUBLIC, challenge
+from entrypoints.http.protocol.security_headers import ASSET, EXPLANATION_POLICY
 
 _log = logging.getLogger(__name__)
 
@@ -251,6 +253,13 @@ async def refuse(scope: Any, receive: Receive, send: Send) -> None:
     await response.to_asgi_response(app=None, request=request)(scope, receive, send)
 
 
+async def fail(scope: Any, receive: Receive, send: Send, error: Exception) -> None:
+    """Answer what no handler of errors came to see; the server's own page would lack all form."""
+    request = Request[Any, Any, Any](scope)
+    response = on_unexpected(request, error)
+    await response.to_asgi_response(app=None, request=request)(scope, receive, send)
+
+
 def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[bytes]:
     """An error that the application raised on purpose."""
     kind = kind_of(type(error))
@@ -259,8 +268,8 @@ def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[b
     headers = {}
     if isinstance(error, Unavailable | LimitReached):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s or 1)))
-    if isinstance(error, NotAuthenticated):
-        headers["WWW-Authenticate"] = 'Bearer realm="storekeeper"'
+    if isinstance(error, NotAuthenticated | ScopeMissing):
+        headers["WWW-Authenticate"] = challenge(error)
     if isinstance(error, RequestInProgress):
         headers["Retry-After"] = "1"
     if isinstance(error, DependencyError):
@@ -329,7 +338,7 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
     )
 
 
-@get("/problems/{code:str}")
+@get("/problems/{code:str}", scope=PUBLIC)
 async def problem_page(code: FromPath[str]) -> Response[str]:
     """What one code means."""
     for known, kind, text in explained():
@@ -341,8 +350,8 @@ async def problem_page(code: FromPath[str]) -> Response[str]:
                 text=html.escape(text),
             )
             headers = {
-                "Cache-Control": "public, max-age=3600",
-                "Content-Security-Policy": "default-src 'none'; img-src data:",
+                "Cache-Control": ASSET,
+                "Content-Security-Policy": EXPLANATION_POLICY,
             }
             return Response(page, media_type="text/html", headers=headers)
     raise NotFoundException
