@@ -155,7 +155,7 @@ class LimitState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
+class Allowance:
     """Whether a request may go on.
 
     Attributes:
@@ -174,7 +174,7 @@ class RequestLimiter(Protocol):
     """Counts what callers ask for, in cost units."""
 
     @abstractmethod
-    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Admission:
+    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Allowance:
         """Take `cost` out of all `limits` of a bucket, or out of none where one has too little.
 
         It neither fails nor waits long: where the count is shared and cannot be reached, each
@@ -185,4 +185,9 @@ class RequestLimiter(Protocol):
             limits: at least one, of different names; the same at each call for a bucket.
             cost: in units; below zero they are put back.
         """
+        ...
+
+    @abstractmethod
+    def is_shared(self) -> bool:
+        """Whether all processes count together, as far as is known: not while each does alone."""
         ...

@@ -78,6 +78,12 @@ from adapters.system.health import CertificateDiagnosticCheck, InsightDiagnostic
 from adapters.tokens.health import JwksDiagnosticCheck
 from adapters.tokens.verifier import open_jwt_verifier
 from adapters.valkey.key_announcements import ValkeyKeyAnnouncements
+from adapters.valkey.request_limits import (
+    LocalRequestLimiter,
+    SharedRequestLimiter,
+    ValkeyRequestLimiter,
+)
+from domain.access.caller_limits import CallerLimits, stated_limits
 from domain.access.service import KeyService
 from domain.access.tokens import ScopeClaim, TokenRules, read_meanings
 from domain.comparison.stored_comparisons import StoredComparisonService
@@ -322,6 +328,17 @@ class Container(containers.DeclarativeContainer):
         ),
         new_id=providers.Object(uuid4),
         options=batch_options,
+    )
+
+    request_limiter = providers.Singleton(
+        SharedRequestLimiter,
+        providers.Singleton(ValkeyRequestLimiter, redis),
+        providers.Singleton(LocalRequestLimiter),
+    )
+    caller_limits = providers.Singleton(
+        CallerLimits,
+        request_limiter,
+        providers.Singleton(stated_limits, settings.provided.rate_limits),
     )
 
     checks = providers.Dict(

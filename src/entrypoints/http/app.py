@@ -76,6 +76,7 @@ _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
     "audit_log": lambda parts: parts.audit_log(),
     "open_unit": lambda parts: parts.open_unit(),
     "checks": lambda parts: parts.checks(),
+    "request_limiter": lambda parts: parts.request_limiter(),
 }
 """What handlers may ask for, by the names of their parameters."""
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from litestar.types import ASGIApp, Message, Receive, Send
 
+from entrypoints.http.access.limits import LIMIT_HEADERS
 from entrypoints.http.protocol.cross_origin import METHODS, CrossOrigin, answer_preflight
 from entrypoints.http.protocol.problems import ASK_ALLOWED, REFUSAL, fail, refuse
 from entrypoints.http.protocol.security_headers import completed
@@ -55,6 +56,7 @@ class ExchangeMiddleware:
                         message.get("headers", []), host=host, varies=self._cross_origin.varies
                     ),
                     *self._cross_origin.headers(scope),
+                    *inner["state"].get(LIMIT_HEADERS, ()),
                     (b"x-request-id", identity.encode()),
                 ]
             await send(message)
