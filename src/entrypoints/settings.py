@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from adapters.postgres.urls import read_database_url
 from domain.access.caller_limits import DEFAULT_LIMITS, stated_limits
 from domain.access.tokens import read_meanings
-from entrypoints.addresses import is_loopback
+from entrypoints.addresses import is_this_machine
 
 
 class Provider(StrEnum):
@@ -217,7 +217,7 @@ class TokenSettings(Environment):
         url = _split(value)
         if url.scheme not in {"https", "http"} or not url.hostname or "@" in url.netloc:
             raise ValueError("must be an https:// URL without user and password")
-        if url.scheme == "http" and not is_loopback(url.hostname):
+        if url.scheme == "http" and not is_this_machine(url.hostname):
             raise ValueError("must be an https:// URL: who stands between could give other keys")
         return value
 
