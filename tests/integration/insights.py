@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from adapters.postgres.inserts import insert_rows
 from adapters.postgres.insights.search_clicks import (
     PostgresSearchClickPruner,
     PostgresSearchClickWriter,
@@ -40,7 +41,15 @@ async def emptied(url: str) -> AsyncIterator[Database]:
 async def write_rows(database: Database, rows: Sequence[SearchClick]) -> None:
     """Rows as another program would write them."""
     values = [tuple(getattr(row, name) for name in _CLICK_COLUMNS) for row in rows]
-    await database.copy_rows("search_clicks", _CLICK_COLUMNS, values)
+    await write_log(database, _CLICK_COLUMNS, values)
+
+
+async def write_log(
+    database: Database, columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> None:
+    """The same, of these columns of the log alone."""
+    async with database.transaction() as connection:
+        await insert_rows(connection, "search_clicks", columns, rows)
 
 
 def searches_in(database: Database) -> Searches:

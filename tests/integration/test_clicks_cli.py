@@ -19,7 +19,7 @@ import pytest
 from adapters.postgres.pool import Database
 from domain.strict_json import read_json
 from tests.contracts.click_formats import record
-from tests.integration.insights import emptied
+from tests.integration.insights import emptied, write_log
 from tests.integration.stack import environment
 
 SAMPLE = Path(__file__).parents[2] / "docs/samples/search_clicks.csv"
@@ -136,8 +136,8 @@ async def test_an_export_as_csv_holds_no_formula_and_comes_back_as_it_was(
     clicks: Clicks, database: Database
 ) -> None:
     queries = ["=1+1", "'=1+1", " +1", "\u00a0-1", "\ufeff@x", "\uff1d1", "\t1", "'tis", "x=1"]
-    await database.copy_rows(
-        "search_clicks",
+    await write_log(
+        database,
         ("search_query", "clicks", "impressions", "click_through_rate", "search_date"),
         [record(query, 1, 2) for query in queries],
     )

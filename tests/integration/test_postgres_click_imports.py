@@ -33,7 +33,7 @@ from tests.contracts.click_imports import (
 from tests.contracts.click_imports import (
     ROWS as SOME,
 )
-from tests.integration.insights import emptied
+from tests.integration.insights import emptied, write_log
 from tests.integration.servers import transaction_pooler
 
 FORMATS: Mapping[str, ClickEncoder] = {
@@ -92,8 +92,8 @@ async def test_the_log_is_read_in_order_within_the_days_that_are_asked_for(
     days = [date(2026, 11, n) for n in (3, 1, 2, 5)]
     rows: list[LoggedRow] = [record(f"q{day}", 1, 2, day) for day in days]
     odd: list[LoggedRow] = [(None, None, None, 7.5, None), ("", -1, -2, None, days[2])]
-    await database.copy_rows(
-        "search_clicks",
+    await write_log(
+        database,
         ("search_query", "clicks", "impressions", "click_through_rate", "search_date"),
         rows + odd,
     )

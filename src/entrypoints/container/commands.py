@@ -17,6 +17,7 @@ from adapters.postgres.contents import DatabaseSnapshot, DumpError, read_content
 from adapters.postgres.dumps import ProgramFolders
 from adapters.postgres.dumps import dump as write_dump
 from adapters.postgres.dumps import restore as restore_dump
+from adapters.postgres.grants import GrantError, address_for, grant
 from adapters.postgres.insights.scheduled_runs import insight_procedures
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.migrations import faults as table_faults
@@ -31,12 +32,15 @@ __all__ = [
     "ClickFile",
     "CsvTable",
     "DumpError",
+    "GrantError",
     "LineFile",
     "MigrationError",
     "RejectedRowFile",
     "UnreadableRow",
+    "address_for",
     "dump",
     "form_of",
+    "grant",
     "insight_procedures",
     "look_at_database",
     "migrate",
