@@ -17,6 +17,8 @@ from adapters.postgres.insights.search_insights import (
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from domain.insights.model import SearchClick, StoredInsight
 from tests.contracts.insights import Searches
+from tests.integration.owners_database import execute
+from tests.integration.service_role import service_url
 
 _EMPTY = """
 TRUNCATE
@@ -33,8 +35,8 @@ INSERT INTO search_insights (insight_date, average_ctr, definition_version) VALU
 @asynccontextmanager
 async def emptied(url: str) -> AsyncIterator[Database]:
     """The database behind `url`, migrated already, without a row."""
-    async with open_database(url, PoolOptions()) as database:
-        await database.execute(_EMPTY)
+    await execute(url, _EMPTY)
+    async with open_database(service_url(url), PoolOptions()) as database:
         yield database
 
 
