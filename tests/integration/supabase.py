@@ -11,8 +11,8 @@ import asyncpg
 
 from tests.integration.owners_database import execute
 
-# After supabase/postgres, migrations/db/init-scripts. `postgres` is a superuser's name on servers of our
-# own, so the role that stands for Supabase's has another; as there, it is none.
+# After the init scripts of supabase/postgres. There `postgres` is no superuser; on servers of our
+# own it is, so the role that stands for it has another name.
 _ROLES = """
 CREATE ROLE anon NOLOGIN NOINHERIT;
 CREATE ROLE authenticated NOLOGIN NOINHERIT;

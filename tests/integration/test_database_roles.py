@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -41,7 +42,8 @@ SELECT format('%s may %s on %s', rolname, word, name) FROM pg_roles, (
     SELECT oid, oid::regclass::text AS name, relkind FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
 ) AS relation, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS word
-WHERE rolname IN ('anon', 'authenticated') AND has_table_privilege(pg_roles.oid, relation.oid, word)
+WHERE rolname IN ('anon', 'authenticated')
+  AND has_table_privilege(pg_roles.oid, relation.oid, word)
 UNION ALL
 SELECT format('%s may %s on %s', rolname, word, pg_class.oid::regclass) FROM pg_roles, pg_class,
     unnest('{SELECT,UPDATE,USAGE}'::text[]) AS word
@@ -69,6 +71,15 @@ async def fetch(url: str, query: str) -> list[str]:
     connection = await asyncpg.connect(url)
     try:
         return [row[0] for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
     finally:
         await connection.close()
 
@@ -121,10 +132,10 @@ class SecondWall(Contract):
                 assert await connection.fetchval("SELECT current_user") == role
                 for name in relations:
                     for attempt in (
-                        f"SELECT * FROM {name}",
+                        f"SELECT * FROM {name}",  # noqa: S608
                         f"TABLE {name}",
                         f"COPY {name} TO STDOUT",
-                        f"DELETE FROM {name}",
+                        f"DELETE FROM {name}",  # noqa: S608
                         f"TRUNCATE {name}",
                         f"INSERT INTO {name} DEFAULT VALUES",
                         f"LOCK TABLE {name}",
@@ -148,7 +159,7 @@ class SecondWall(Contract):
 
     async def test_the_files_alone_leave_no_table_open(self, project: Project) -> None:
         """Whoever adds a table says ENABLE ROW LEVEL SECURITY in its migration."""
-        async with _connected(project.owner) as connection:
+        async with connected(project.owner) as connection:
             for each in migration_files():
                 async with connection.transaction():
                     if each.name.startswith("0019"):
@@ -181,9 +192,8 @@ class SecondWall(Contract):
         assert await migrate(project.owner) == []
         assert await fetch(project.owner, _REACHED) == []
         assert list(await looked_at(project.owner)) == ["database role"]
-        assert await fetch(
-            project.owner, "SELECT defaclacl::text FROM pg_default_acl WHERE defaclacl::text ~ 'anon'"
-        ) == []  # fmt: skip
+        defaults = await fetch(project.owner, "SELECT defaclacl::text FROM pg_default_acl")
+        assert "anon" not in str(defaults)
 
     async def test_a_right_by_another_way_is_found(self, project: Project) -> None:
         await migrate(project.owner)
@@ -227,7 +237,7 @@ class SecondWall(Contract):
         assert await ask(service, "SELECT count(*) FROM search_changed_days") == 1
         assert await ask(service, "SELECT count(*) FROM search_query_figures") == 1
         assert await ask(service, "SELECT setval('users_id_seq', 7)") == 7
-        async with _connected(service) as connection, connection.transaction():
+        async with connected(service) as connection, connection.transaction():
             for attempt in (
                 "ALTER TABLE users ADD COLUMN x INT",
                 "ALTER TABLE users DISABLE ROW LEVEL SECURITY",
@@ -291,10 +301,10 @@ class SecondWall(Contract):
         )
         assert len(definers) == 2
         assert all("pg_temp" in each for each in definers)
-        by_service = f"""
+        by_service = """
         SELECT oid::regprocedure::text FROM pg_proc
         WHERE pronamespace = 'public'::regnamespace AND prosecdef
-          AND has_function_privilege('{ROLE}', oid, 'EXECUTE')
+          AND has_function_privilege('shop_service', oid, 'EXECUTE')
         """
         assert await fetch(project.owner, by_service) == []
 
@@ -395,7 +405,7 @@ class SecondWall(Contract):
             "INSERT INTO search_clicks (search_query, search_date) VALUES ('x', '2031-05-02')",
         )
         assert await ask(service, "SELECT count(*) FROM search_clicks") == 2
-        async with _connected(service) as connection, connection.transaction():
+        async with connected(service) as connection, connection.transaction():
             assert await refused(connection, "SELECT * FROM search_clicks_2031_05")
             assert await refused(connection, "SELECT make_search_clicks_month('2031-06-01')")
         assert await looked_at(service) == {}
@@ -453,8 +463,7 @@ class SecondWall(Contract):
         (tmp_path / "secret").write_text("a word of my own\n")
         assert run(project.owner, "grant", "clerk", "--password-file", "secret")[:2] == (0, "")
         own = service.replace(password, "a%20word%20of%20my%20own")
-        if "trust" not in server_log.parent.name:
-            assert run(own, "status")[0] == 0
+        assert run(own, "status")[0] == 0
         code, out, err = run(project.owner, "grant", "clerk", "--new-password", "--no-password")
         assert (code, "take one of" in err) == (2, True)
         code, out, err = run(service.replace(password, "x"), "migrate")
@@ -464,18 +473,6 @@ class SecondWall(Contract):
         assert password not in logged
         assert "a word of my own" not in logged
         await execute(project.superuser, "DROP OWNED BY clerk", "DROP ROLE clerk")
-
-
-class _connected:  # noqa: N801 (used as a function)
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    async def __aenter__(self) -> asyncpg.Connection:
-        self._connection = await asyncpg.connect(self._url)
-        return self._connection
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._connection.close()
 
 
 @pytest.fixture
@@ -497,41 +494,43 @@ async def _forget(server: str, project: Project) -> None:
     await execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="module")
+async def newest(server_directory: Path) -> AsyncIterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(
+        directory=server_directory / secrets.token_hex(4),
+        log=server_directory / "log" / f"{secrets.token_hex(4)}.log",
+        password=secrets.token_hex(16),
+        admin_password=secrets.token_hex(16),
+        settings={"fsync": "off"},
+    )
+    await server.start()
+    try:
+        await make_roles(server.admin_url)
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture(scope="module")
+async def oldest(server_directory: Path) -> AsyncIterator[tuple[str, Path]]:
+    directory = server_directory / secrets.token_hex(4)
+    directory.mkdir(mode=0o755)
+    async with debian_postgres(15, directory) as url:
+        await make_roles(url)
+        yield url, directory / "postgres.log"
+
+
 class TestOnTheNewest(SecondWall):
-    @pytest.fixture(scope="class")
-    async def embedded(self, server_directory: Path) -> AsyncIterator[EmbeddedPostgres]:
-        server = EmbeddedPostgres(
-            directory=server_directory / secrets.token_hex(4),
-            log=server_directory / "log" / f"{secrets.token_hex(4)}.log",
-            password=secrets.token_hex(16),
-            admin_password=secrets.token_hex(16),
-            settings={"fsync": "off"},
-        )
-        await server.start()
-        try:
-            await make_roles(server.admin_url)
-            yield server
-        finally:
-            await server.stop()
+    @pytest.fixture
+    def server(self, newest: EmbeddedPostgres) -> str:
+        return newest.admin_url
 
     @pytest.fixture
-    def server(self, embedded: EmbeddedPostgres) -> str:
-        return embedded.admin_url
-
-    @pytest.fixture
-    def server_log(self, embedded: EmbeddedPostgres) -> Path:
-        return embedded.log
+    def server_log(self, newest: EmbeddedPostgres) -> Path:
+        return newest.log
 
 
 class TestOnPostgres15(SecondWall):
-    @pytest.fixture(scope="class")
-    async def oldest(self, server_directory: Path) -> AsyncIterator[tuple[str, Path]]:
-        directory = server_directory / f"trust_{secrets.token_hex(4)}"
-        directory.mkdir(mode=0o755)
-        async with debian_postgres(15, directory) as url:
-            await make_roles(url)
-            yield url, directory / "postgres.log"
-
     @pytest.fixture
     def server(self, oldest: tuple[str, Path]) -> str:
         return oldest[0]
