@@ -15,7 +15,7 @@ _addresses: dict[str, str] = {}
 
 
 async def let_in(owners_url: str) -> None:
-    """Give the role its rights in a migrated database; who cannot make roles serves as the owner."""
+    """Give the role its rights in a migrated database; without CREATEROLE the owner serves."""
     try:
         await grant(owners_url, ROLE, password=_PASSWORD)
     except GrantError as error:

@@ -143,8 +143,9 @@ class SecondWall(Contract):
                         f"SELECT setval('{name}', 1)",
                         f"COMMENT ON TABLE {name} IS 'x'",
                     ):
-                        is_of_sequences = "val(" in attempt
-                        if is_of_sequences == name.endswith("_seq"):
+                        if name.endswith("_figures") and not attempt.startswith("SELECT *"):
+                            continue  # of a view, which nobody can write to
+                        if ("val(" in attempt) == name.endswith("_seq"):
                             assert await refused(connection, attempt), (role, attempt)
                 for attempt in (
                     "SELECT mailbox('a@b')",
@@ -216,8 +217,7 @@ class SecondWall(Contract):
         )
         try:
             await execute(project.owner, "GRANT SELECT (name) ON users TO between")
-            # anon does not inherit, and takes the other role on by SET ROLE.
-            await execute(project.superuser, "ALTER ROLE anon INHERIT", "GRANT between TO anon")
+            # anon inherits nothing, and may take the other role on.
             found = (await looked_at(project.owner))["database access"]
             assert "role anon has rights on users:" in found[0]
         finally:
@@ -225,7 +225,6 @@ class SecondWall(Contract):
                 project.superuser,
                 "DROP OWNED BY between",
                 "DROP ROLE between",
-                "ALTER ROLE anon NOINHERIT",
             )
 
     async def test_the_services_role_works_with_rows_and_does_nothing_else(

@@ -31,6 +31,8 @@ _PIECE_BYTES: Final = 1_048_576
 _NOT_RESTORED: Final = (
     *("SCHEMA", "EXTENSION", "ACL", "DEFAULT ACL", "POLICY", "PUBLICATION TABLE"),
 )
+# Notices would stand before the error, and hide it.
+_QUIETLY: Final = "SET LOCAL client_min_messages = 'warning';"
 # pg_restore 17 and newer says it to every server, and those before 17 refuse it.
 _REFUSED_BEFORE_17: Final = b"SET transaction_timeout = 0;\n"
 
@@ -358,7 +360,7 @@ async def _feed(source: Process, target: Process, place: DatabaseSnapshot) -> No
     assert reader is not None
     assert writer is not None
     try:
-        before = ["BEGIN;", "SET LOCAL lock_timeout = '10s';", *place.drops, ""]
+        before = ["BEGIN;", "SET LOCAL lock_timeout = '10s';", _QUIETLY, *place.drops, ""]
         writer.write("\n".join(before).encode())
         piece = await reader.read(_PIECE_BYTES)
         if place.major < 17:

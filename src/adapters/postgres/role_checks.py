@@ -38,18 +38,19 @@ SELECT current_user AS name, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb,
 FROM pg_roles WHERE rolname = current_user
 """
 
-# With what a role has by being a member of another, and by PUBLIC.
+# By PUBLIC too, and by any role that it may take on.
 _REACHED: Final = """
-SELECT role.rolname::text AS role, thing.quoted
-FROM pg_roles AS role, unnest($1::text[], $2::text[]) AS thing (quoted, kind)
+SELECT DISTINCT role.rolname::text AS role, thing.quoted
+FROM pg_roles AS role JOIN pg_roles AS taken ON pg_has_role(role.oid, taken.oid, 'MEMBER'),
+    unnest($1::text[], $2::text[]) AS thing (quoted, kind)
 WHERE role.rolname = ANY ($3::text[]) AND CASE kind
     WHEN 'TABLE' THEN has_any_column_privilege(
-            role.oid, quoted::regclass, 'SELECT, INSERT, UPDATE, REFERENCES'
-        ) OR has_table_privilege(role.oid, quoted::regclass, 'DELETE, TRUNCATE, TRIGGER')
+            taken.oid, quoted::regclass, 'SELECT, INSERT, UPDATE, REFERENCES'
+        ) OR has_table_privilege(taken.oid, quoted::regclass, 'DELETE, TRUNCATE, TRIGGER')
     WHEN 'SEQUENCE' THEN has_sequence_privilege(
-            role.oid, quoted::regclass, 'USAGE, SELECT, UPDATE'
+            taken.oid, quoted::regclass, 'USAGE, SELECT, UPDATE'
         )
-    ELSE has_function_privilege(role.oid, quoted::regprocedure, 'EXECUTE')
+    ELSE has_function_privilege(taken.oid, quoted::regprocedure, 'EXECUTE')
 END
 ORDER BY 1, 2
 """

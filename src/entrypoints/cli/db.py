@@ -110,10 +110,8 @@ def grant_command(
         "db grant",
         lambda: _refusing(grant(url, role, password=password, anew=new_password, keep=no_password)),
     )
-    click.echo(
-        f"{'Made role' if done.is_new else 'Role'} {role}: {done.statements} statements run.",
-        err=True,
-    )
+    what = "Made role" if done.is_new else "Role"
+    click.echo(f"{what} {role}: {done.statements} grants and policies were lacking.", err=True)
     if done.made_password is not None:
         click.echo(f"DATABASE_URL={address_for(url, role, done.made_password)}")
 
