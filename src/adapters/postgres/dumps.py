@@ -29,7 +29,15 @@ from adapters.postgres.urls import read_database_url
 _PIECE_BYTES: Final = 1_048_576
 # A policy names roles, as a grant does, and the other server may have none of that name.
 _NOT_RESTORED: Final = (
-    *("SCHEMA", "EXTENSION", "ACL", "DEFAULT ACL", "POLICY", "PUBLICATION TABLE"),
+    *(
+        "SCHEMA",
+        "EXTENSION",
+        "ACL",
+        "DEFAULT ACL",
+        "POLICY",
+        "PUBLICATION TABLE",
+        "COMMENT - SCHEMA",
+    ),
 )
 # Notices would stand before the error, and hide it.
 _QUIETLY: Final = "SET LOCAL client_min_messages = 'warning';"
