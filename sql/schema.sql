@@ -672,6 +672,76 @@ CREATE TABLE comparison_jobs (
 CREATE INDEX comparison_jobs_job_id_idx ON comparison_jobs (job_id);
 
 
+-- Access --------------------------------------------------------------------------------------------
+
+-- API keys, without their secrets.
+CREATE TABLE api_keys (
+    id                  INT GENERATED ALWAYS AS IDENTITY,
+    token_hash          BYTEA NOT NULL                   -- SHA-256 of the key
+        CONSTRAINT api_keys_token_hash_check CHECK (octet_length(token_hash) = 32),
+    hint                TEXT NOT NULL,                   -- its last 4 characters
+    name                TEXT NOT NULL CONSTRAINT api_keys_name_check CHECK (char_length(name) BETWEEN 1 AND 100),
+    environment         TEXT NOT NULL
+        CONSTRAINT api_keys_environment_check CHECK (environment IN ('live', 'test')),
+    scopes              TEXT[] NOT NULL CONSTRAINT api_keys_scopes_check CHECK (cardinality(scopes) > 0),
+    networks            CIDR[] NOT NULL DEFAULT '{}',    -- from which it is accepted; none for any
+    requests_per_minute INT CONSTRAINT api_keys_requests_per_minute_check CHECK (requests_per_minute > 0),
+    budget_usd          NUMERIC(24, 9),                  -- of language models in a UTC day; NULL for no limit
+    budget_tokens       BIGINT,
+    created_by          TEXT NOT NULL,                   -- as audit_log.subject
+    created_at          TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    expires_at          TIMESTAMPTZ,
+    last_used_at        TIMESTAMPTZ,                     -- to the minute
+    revoked_at          TIMESTAMPTZ,
+    replaced_by         INT,
+    CONSTRAINT api_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT api_keys_token_hash_key UNIQUE (token_hash),
+    CONSTRAINT api_keys_budget_check CHECK (budget_usd >= 0 AND budget_tokens >= 0),
+    CONSTRAINT api_keys_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES api_keys (id)
+);
+
+-- Who did what, written in the transaction that did it. Rows are neither changed nor, but for old ones,
+-- deleted. No reference to api_keys, whose row every write of a key would then lock.
+CREATE TABLE audit_log (
+    id         BIGINT GENERATED ALWAYS AS IDENTITY,
+    at         TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    actor      TEXT NOT NULL                             -- kind of the subject
+        CONSTRAINT audit_log_actor_check CHECK (actor IN ('key', 'token', 'local', 'command')),
+    subject    TEXT NOT NULL,                            -- such as key:12
+    key_id     INT,
+    action     TEXT NOT NULL,                            -- such as user.create
+    resource   TEXT NOT NULL,                            -- such as /users/12
+    request_id TEXT,
+    address    INET,
+    outcome    TEXT NOT NULL DEFAULT 'done'
+        CONSTRAINT audit_log_outcome_check CHECK (outcome IN ('begun', 'done', 'partly_done', 'failed')),
+    changed    TEXT[] NOT NULL DEFAULT '{}',             -- names of members, never their values
+    CONSTRAINT audit_log_pkey PRIMARY KEY (id)
+);
+CREATE INDEX audit_log_at_idx ON audit_log USING brin (at);
+CREATE INDEX audit_log_key_id_idx ON audit_log (key_id, id DESC) WHERE key_id IS NOT NULL;
+CREATE INDEX audit_log_action_idx ON audit_log (action, id DESC);
+
+-- With its owner's rights, because the service may not delete rows; so it may not ask for less than a
+-- month either.
+CREATE FUNCTION prune_audit_log(keep_days INT, most INT) RETURNS BIGINT LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    pruned BIGINT;
+BEGIN
+    IF keep_days IS NULL OR keep_days < 30 THEN
+        RAISE EXCEPTION 'the audit log is kept for 30 days at least';
+    END IF;
+    DELETE FROM audit_log WHERE id IN (
+        SELECT id FROM audit_log WHERE at < CURRENT_TIMESTAMP - make_interval(days => keep_days)
+        LIMIT most
+    );
+    GET DIAGNOSTICS pruned = ROW_COUNT;
+    RETURN pruned;
+END
+$$;
+
+
 -- Housekeeping --------------------------------------------------------------------------------------
 
 -- How the runs by the clock went: the newest run of each task and outcome.
@@ -718,8 +788,10 @@ ALTER TABLE extraction_reservations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE provider_batches        ENABLE ROW LEVEL SECURITY;
 ALTER TABLE comparisons             ENABLE ROW LEVEL SECURITY;
 ALTER TABLE comparison_jobs         ENABLE ROW LEVEL SECURITY;
+ALTER TABLE api_keys                ENABLE ROW LEVEL SECURITY;
+ALTER TABLE audit_log               ENABLE ROW LEVEL SECURITY;
 ALTER TABLE scheduled_runs          ENABLE ROW LEVEL SECURITY;
 ALTER TABLE schema_migrations       ENABLE ROW LEVEL SECURITY;
 
 REVOKE ALL ON FUNCTION idn_label(TEXT), mailbox(TEXT), next_version(), search_day_lock(DATE),
-    searches_of_day(DATE), mark_search_days(), mark_all_search_days() FROM PUBLIC;
+    searches_of_day(DATE), mark_search_days(), mark_all_search_days(), prune_audit_log(INT, INT) FROM PUBLIC;

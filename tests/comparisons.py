@@ -23,7 +23,7 @@ from domain.comparison.results import (
 )
 from domain.extraction.calls import FailureKind, Usage
 from domain.extraction.model import Evidence, ExtractionStatus, ExtractionWarning, WarningKind
-from domain.extraction.schema import DEFAULT, Field, FieldType, Schema, Value
+from domain.extraction.schema import DEFAULT, Field, FieldType, RecordSchema, Value
 from labelled_messages.messages import messages
 
 FIELDS = ("field_1", "field_2", "field_3")
@@ -187,7 +187,7 @@ def field(name: str, kind: FieldType = FieldType.STRING, **members: Any) -> Fiel
 
 CUSTOMER = field("customer")
 QUANTITY = field("quantity", FieldType.INTEGER)
-SCHEMA = Schema(name="small", version=1, description="", fields=(CUSTOMER, QUANTITY))
+SCHEMA = RecordSchema(name="small", version=1, description="", fields=(CUSTOMER, QUANTITY))
 
 
 def text(text_id: str, gold: Mapping[str, Value] | None = None, **members: Any) -> LabelledText:
@@ -227,7 +227,9 @@ def found(name: str, start: int, end: int) -> Evidence:
     return Evidence(field=name, quote="x" * (end - start), start=start, end=end)
 
 
-def observed(known: LabelledText, what: ContestantAnswer, schema: Schema = SCHEMA) -> Observation:
+def observed(
+    known: LabelledText, what: ContestantAnswer, schema: RecordSchema = SCHEMA
+) -> Observation:
     """Of a text that no other is like."""
     return observation_of(schema, known, what, cluster=crc32(known.id.encode()))
 

@@ -33,7 +33,7 @@ def default_of(field: FieldInfo) -> str:
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
     if isinstance(default, tuple):
-        return f"`{','.join(default)}`"
+        return f"`{','.join(default)}`" if default else "-"
     return f"`{default}`"
 
 
@@ -42,6 +42,8 @@ def allowed(field: FieldInfo) -> str:
     annotation: Any = field.annotation
     if annotation == tuple[Provider, ...]:
         return "a list of " + ", ".join(f"`{each.value}`" for each in Provider)
+    if annotation == tuple[str, ...]:
+        return "a list"
     members = get_args(annotation)
     if members and all(isinstance(each, str) for each in members):
         return ", ".join(f"`{each}`" for each in members)

@@ -64,10 +64,11 @@ BEGIN
     END LOOP;
     EXECUTE format('REVOKE ALL ON search_query_figures, search_day_figures FROM %s', outsiders);
     -- EXECUTE on the two that mark days would let a role hang them on a table of its own, and so write with
-    -- their owner's rights; the others do not write.
+    -- their owner's rights; what prunes the audit log deletes with them. The others do not write.
     EXECUTE format(
         'REVOKE ALL ON FUNCTION idn_label(TEXT), mailbox(TEXT), next_version(), search_day_lock(DATE),'
-        ' searches_of_day(DATE), mark_search_days(), mark_all_search_days() FROM %s', outsiders
+        ' searches_of_day(DATE), mark_search_days(), mark_all_search_days(), prune_audit_log(INT, INT)'
+        ' FROM %s', outsiders
     );
     -- What this role makes here from now on. PUBLIC has no such defaults in a schema: its EXECUTE on a new
     -- function can be taken away only one by one, or in every schema.

@@ -5,6 +5,9 @@ AppError
 │   ├── UnknownUser                 an order names a user that does not exist
 │   ├── IdempotencyKeyReused        the same key came with another request
 │   └── TextRefused                 a language model refused the text on content grounds
+├── NotAuthenticated            no key or token, or one that is not accepted
+├── ScopeMissing                the caller may not do this (carries the scope that it lacks)
+├── LimitReached                too many requests, or a budget is used up (carries retry_after_s)
 ├── NotFound                    the named thing does not exist
 ├── Conflict                    right in itself, but not against the stored state
 │   ├── EmailTaken                  another user has this mailbox, however spelt
@@ -106,6 +109,51 @@ class TextRefused(InvalidInput):
     """A language model refused the text on content grounds."""
 
     code = "text_refused"
+
+
+class NotAuthenticated(AppError):
+    """The request proves no caller: no key or token, or one that is not accepted.
+
+    Args:
+        message: what is wrong, for the caller.
+        reason: why, for the log alone: a short code such as `unknown_key`, no part of a secret.
+    """
+
+    code = "not_authenticated"
+
+    def __init__(self, message: str, *, reason: str = "refused") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ScopeMissing(AppError):
+    """The caller is known, and may not do this.
+
+    Args:
+        message: what it may not do.
+        scope: the scope that it lacks, such as `records:write`; empty when none would help.
+    """
+
+    code = "scope_missing"
+
+    def __init__(self, message: str, *, scope: str = "") -> None:
+        super().__init__(message)
+        self.scope = scope
+
+
+class LimitReached(AppError):
+    """The caller has used up what it may have for now.
+
+    Args:
+        message: what is used up.
+        retry_after_s: when there is some again, in seconds (> 0); None when unknown.
+    """
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NotFound(AppError):

@@ -7,6 +7,7 @@ read by the same grammar.
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -17,6 +18,8 @@ MOST_DIGITS: Final = 40
 """Digits of a number, those behind the point included."""
 DEEPEST: Final = 100
 """Arrays and objects inside one another."""
+LONGEST_LINE: Final = 8_388_608
+"""Bytes of a line of NDJSON: the longest text with every character escaped takes less."""
 
 _EXACT: Final = 2**53  # up to here each integer is a double of its own
 _BRACKETS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]', re.DOTALL)
@@ -58,6 +61,19 @@ def read_json(document: bytes | str) -> Any:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise _not_json(error) from None
+
+
+def read_json_line(line: bytes, number: int) -> Any:
+    """The value in a line of NDJSON; the first may begin with a byte order mark.
+
+    Raises:
+        NotStrictJson: see `read_json`; a place in the line is its column.
+    """
+    try:
+        line = line.rstrip(b"\r\n")
+        return read_json(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
+    except NotStrictJson as error:
+        raise NotStrictJson(str(error).replace("(line 1, ", "(")) from None
 
 
 def read_json_at(text: str, start: int) -> tuple[Any, int]:

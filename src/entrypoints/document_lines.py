@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator
 from typing import IO, Any, Final
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.jobs.items import Document
 from domain.extraction.jobs.service import check_document
-from domain.strict_json import NotStrictJson, printable, read_json
+from domain.strict_json import LONGEST_LINE, NotStrictJson, printable, read_json_line
 
-LONGEST_LINE: Final = 8_388_608
-"""Bytes: the longest text with every character escaped takes less."""
 _MOST_VIOLATIONS: Final = 100
 _MEMBERS: Final = ("id", "text")
 
@@ -64,19 +61,6 @@ def _read(file: IO[bytes], *, others: bool) -> Iterator[Document | list[Violatio
             yield _document(line, number, others=others)
 
 
-def read_line(line: bytes, number: int) -> Any:
-    """The value in a line of NDJSON; the first may begin with a byte order mark.
-
-    Raises:
-        NotStrictJson: see `strict_json.read_json`; a place in the line is its column.
-    """
-    try:
-        line = line.rstrip(b"\r\n")
-        return read_json(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
-    except NotStrictJson as error:
-        raise NotStrictJson(str(error).replace("(line 1, ", "(")) from None
-
-
 class _Misshapen(ValueError):
     """A line that is JSON, but no document."""
 
@@ -85,7 +69,7 @@ def _document(line: bytes, number: int, *, others: bool) -> Document | list[Viol
     """One line: `{"text": ..., "id": ...}`, or a string that is the text."""
     at = f"/{number}"
     try:
-        raw = read_line(line, number)
+        raw = read_json_line(line, number)
         document = _shaped({"text": raw} if isinstance(raw, str) else raw, others=others)
     except (NotStrictJson, _Misshapen) as error:
         return [Violation(pointer=at, detail=f"line {number} {error}")]

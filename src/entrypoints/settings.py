@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -22,6 +22,13 @@ class Provider(StrEnum):
     OPENAI = "openai"
     GEMINI = "gemini"
     VLLM = "vllm"
+
+
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>https?)://"
+    r"(?P<host>[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])"
+    r"(:(?P<port>[0-9]{1,5}))?/?"
+)
 
 
 class SettingsError(Exception):
@@ -107,6 +114,22 @@ class ServerSettings(ConnectionSettings):
         description="At least 32 random characters, the same for every process; signs page cursors",
     )
 
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Origins whose pages may call the API from a browser, with commas between:"
+        " https://shop.example,https://admin.shop.example; none if empty",
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        return _listed(value)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_origin(each) for each in value)
+
     @field_validator("secret_key")
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
@@ -179,9 +202,7 @@ class ModelSettings(Environment):
     @field_validator("llm_provider", mode="before")
     @classmethod
     def _split_chain(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+        return _listed(value)
 
     @field_validator("llm_provider")
     @classmethod
@@ -289,14 +310,36 @@ S = TypeVar("S", bound=Environment)
 
 def _split(url: str) -> SplitResult:
     """The parts of a URL; what is said of a bad one holds nothing of it, for it may be a secret."""
-    hosts = r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]*)(:[0-9]{1,5})?"
+    host = r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/,]*)(:[0-9]{1,5})?"
     try:
         parts = urlsplit(url)
+        _ = parts.port  # up to 65535, or an error
     except ValueError:
         parts = SplitResult("", "::", "", "", "")
-    if not re.fullmatch(f"([^@]*@)?{hosts}(,{hosts})*", parts.netloc):
+    if not re.fullmatch(f"([^@]*@)?{host}", parts.netloc):
         raise ValueError("is not a URL; percent-encode special characters of the password")
     return parts
+
+
+def _listed(value: object) -> object:
+    """What stands between the commas of a setting."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _origin(given: str) -> str:
+    """An origin as browsers write it: in small letters, without the port that its scheme has."""
+    found = _ORIGIN.fullmatch(given.lower())
+    if found is None or int(found["port"] or 0) > 65_535:
+        raise ValueError(
+            f"{given!r} is no origin: write each as scheme://host or scheme://host:port, in full"
+            " (no *, no null, no path; a name with other letters in its xn-- form)"
+        )
+    port = int(found["port"]) if found["port"] else None
+    if port == {"http": 80, "https": 443}[found["scheme"]]:
+        port = None
+    return f"{found['scheme']}://{found['host']}{'' if port is None else f':{port}'}"
 
 
 def _existing(value: Path | None) -> Path | None:

@@ -101,6 +101,12 @@ class ComparisonWriter(Protocol):
         """Such as `text/html`."""
         ...
 
+    @property
+    @abstractmethod
+    def content_security_policy(self) -> str:
+        """What a browser that shows the file may load and run of it."""
+        ...
+
     @abstractmethod
     async def write(self, report: ComparisonReport) -> bytes:
         """The whole file.

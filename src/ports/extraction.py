@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from domain.extraction.model import Extraction, ExtractionId
-from domain.extraction.schema import Schema, Value
+from domain.extraction.schema import RecordSchema, Value
 
 
 class ExtractionSchemaRepository(Protocol):
     """Named schemas; a stored version never changes. The built-in ones are always there."""
 
     @abstractmethod
-    async def get(self, name: str, version: int | None = None) -> Schema:
+    async def get(self, name: str, version: int | None = None) -> RecordSchema:
         """Load one version, the newest when `version` is None.
 
         Raises:
@@ -24,14 +24,14 @@ class ExtractionSchemaRepository(Protocol):
         ...
 
     @abstractmethod
-    async def list(self) -> Sequence[Schema]:
+    async def list(self) -> Sequence[RecordSchema]:
         """The newest version of each schema, by name."""
         ...
 
     @abstractmethod
     async def put(
-        self, schema: Schema, *, only_new: bool = False, only_known: bool = False
-    ) -> tuple[Schema, bool]:
+        self, schema: RecordSchema, *, only_new: bool = False, only_known: bool = False
+    ) -> tuple[RecordSchema, bool]:
         """Store a definition; returns it with its version, and whether that version is new.
 
         The version given is ignored: it becomes 1 for a new name, the newest version when that one
@@ -77,7 +77,7 @@ class RecordValidator(Protocol):
     """Turns what a model said into typed values."""
 
     @abstractmethod
-    def check(self, schema: Schema) -> None:
+    def check(self, schema: RecordSchema) -> None:
         """Refuse a schema whose rules cannot be compiled.
 
         Raises:
@@ -87,7 +87,7 @@ class RecordValidator(Protocol):
         ...
 
     @abstractmethod
-    def validate(self, schema: Schema, record: Mapping[str, Any]) -> Validation:
+    def validate(self, schema: RecordSchema, record: Mapping[str, Any]) -> Validation:
         """Every field of `schema` ends either in `values` or in `faults`.
 
         Null says that the text is silent; a field that `record` leaves out is a fault.

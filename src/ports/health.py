@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class ReadinessCheck(Protocol):
+class ReadinessProbe(Protocol):
     """One part: the database, the queue."""
 
     @abstractmethod
@@ -37,7 +37,7 @@ class CheckResult:
     warns: bool = False
 
 
-class HealthCheck(Protocol):
+class DiagnosticCheck(Protocol):
     """One part: the database, the queue, a model, a certificate."""
 
     @abstractmethod

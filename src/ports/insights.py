@@ -10,8 +10,8 @@ from typing import Protocol
 from domain.insights.click_rows import LoggedRow
 from domain.insights.model import (
     FIRST_DAY,
-    Analysis,
     Period,
+    PeriodInsights,
     QueryHistory,
     Rules,
     SearchClick,
@@ -66,7 +66,7 @@ class SearchAnalyser(Protocol):
     """
 
     @abstractmethod
-    async def analyse(self, period: Period, rules: Rules) -> Analysis:
+    async def analyse(self, period: Period, rules: Rules) -> PeriodInsights:
         """All three analyses over one state of the log."""
         ...
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from domain.extraction.jobs.items import ItemResult
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 
 
 class ResultFormat(Protocol):
@@ -30,7 +30,9 @@ class ResultFormat(Protocol):
         ...
 
     @abstractmethod
-    def encode(self, results: AsyncIterable[ItemResult], schema: Schema) -> AsyncIterator[bytes]:
+    def encode(
+        self, results: AsyncIterable[ItemResult], schema: RecordSchema
+    ) -> AsyncIterator[bytes]:
         """The file, piece by piece: never more than a bounded part of it is in memory."""
         ...
 

@@ -26,6 +26,13 @@ _FLAGS = (
 )
 
 
+_VIOLATIONS = """
+addEventListener("securitypolicyviolation", found => noteViolation(
+    `policy: ${found.effectiveDirective} ${found.blockedURI} ${found.sample}`
+));
+"""
+
+
 # What a page does follows on what a person does, at once or on a busy machine later: tests wait for
 # the state that they want, never for a moment.
 expect.set_options(timeout=30_000)
@@ -85,6 +92,8 @@ async def watched_page(
     try:
         page = await context.new_page()
         page.on("request", note)
+        await page.expose_function("noteViolation", lambda found: complaints.append(found))  # noqa: PLW0108 (a built-in is refused)
+        await page.add_init_script(_VIOLATIONS)
         page.on("pageerror", lambda error: complaints.append(f"threw {error}"))
         page.on(
             "console",

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, expect
 from adapters.charts.vega import open_chart_renderer
 from adapters.reports.comparison.page import HtmlComparisonWriter
 from domain.comparison.report import Case, ComparisonReport
+from entrypoints.http.protocol.security_headers import framed
 from tests.browser.pages import (
     DESKTOP,
     PHONE,
@@ -43,6 +44,31 @@ async def page(browser: Browser, file: Path) -> AsyncIterator[Page]:
     async with watched_page(browser, _DISK) as opened:
         await opened.goto(file.as_uri())
         yield opened
+
+
+async def test_the_page_works_under_the_policy_that_the_server_sends(
+    browser: Browser, file: Path
+) -> None:
+    async with open_chart_renderer() as charts:
+        policy = framed(HtmlComparisonWriter(charts).content_security_policy)
+    assert "unsafe" not in policy
+    content = file.read_bytes().replace(b"http-equiv", b"data-unused")  # the header alone
+    async with watched_page(browser, "https://report.example/") as page:
+        await page.route(
+            "https://report.example/",
+            lambda route: route.fulfill(
+                body=content,
+                content_type="text/html",
+                headers={"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"},
+            ),
+        )
+        await page.goto("/")
+        await expect(page.locator("#count")).to_contain_text("1 of")
+        bar = page.locator(".bar i").first
+        width = "each => each.getBoundingClientRect().width"
+        assert 0 < await bar.evaluate(width) < await page.locator(".bar").first.evaluate(width)
+        shades = "all => all.map(each => getComputedStyle(each).backgroundColor)"
+        assert len(set(await page.locator("td.cell").evaluate_all(shades))) > 1
 
 
 def longest(report: ComparisonReport) -> Case:

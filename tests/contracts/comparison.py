@@ -175,7 +175,7 @@ class ComparisonLogContract(Contract):
         assert found.provenance == replace(PROVENANCE, program="2.0")
         assert len(found.answers) == 1
 
-    def test_of_two_outcomes_of_one_question_the_later_counts(self, log: ComparisonLog) -> None:
+    def test_of_two_answers_with_one_key_the_later_counts(self, log: ComparisonLog) -> None:
         log.begin(a_spec(), PROVENANCE)
         log.append(FAILED)
         better = ContestantAnswer(

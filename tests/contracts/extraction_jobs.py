@@ -655,7 +655,7 @@ class ExtractionJobsContract(Contract):
 
     # --- what is known
 
-    async def test_a_stored_record_answers_the_same_question(self, store: JobStore) -> None:
+    async def test_a_stored_extraction_answers_the_same_query(self, store: JobStore) -> None:
         extraction = a_result("same text")
         await self._store(store, extraction)
         found = await store.cache.lookup(["same text", "other text"], QUERY)
@@ -671,9 +671,7 @@ class ExtractionJobsContract(Contract):
             CacheQuery(schema="default", schema_version=1, prompts=(("openai", "p2"),)),
         ],
     )
-    async def test_another_question_is_not_answered(
-        self, store: JobStore, query: CacheQuery
-    ) -> None:
+    async def test_another_query_is_not_answered(self, store: JobStore, query: CacheQuery) -> None:
         await self._store(store, a_result("same text"))
         assert await store.cache.lookup(["same text"], query) == {}
 
@@ -722,7 +720,7 @@ class ExtractionJobsContract(Contract):
         assert settlement.extraction is not None
         assert found["a"].id == settlement.extraction.id
 
-    async def test_one_worker_at_a_time_asks_a_question(self, store: JobStore) -> None:
+    async def test_one_worker_at_a_time_reserves_a_cache_key(self, store: JobStore) -> None:
         one, two = await store.worker(), await store.worker()
         assert await store.cache.reserve(one, [b"x", b"y"]) == {b"x", b"y"}
         assert await store.cache.reserve(two, [b"y", b"z"]) == {b"z"}

@@ -21,12 +21,12 @@ from domain.extraction.model import (
     ExtractionWarning,
     WarningKind,
 )
-from domain.extraction.schema import BUILT_IN, DEFAULT, Field, FieldType, Schema
+from domain.extraction.schema import BUILT_IN, DEFAULT, Field, FieldType, RecordSchema
 from ports.extraction import ExtractionRepository, ExtractionSchemaRepository
 from ports.unit_of_work import UnitOfWorkFactory
 from tests.contracts.contract import Contract
 
-NOTE = Schema(
+NOTE = RecordSchema(
     name="note",
     version=1,
     description="A note",

@@ -12,8 +12,8 @@ import pytest
 from domain.errors import NotFound
 from domain.insights.model import (
     DEFINITION_VERSION,
-    Analysis,
     Period,
+    PeriodInsights,
     RankBy,
     Rules,
     SearchClick,
@@ -87,7 +87,7 @@ def foreign(day: date, version: int | None = None) -> StoredInsight:
 
 async def analysed(
     searches: Searches, rules: Rules = ALL, period: Period | None = None
-) -> Analysis:
+) -> PeriodInsights:
     """The analysis of one day, unless a period is given."""
     return await searches.analysis.analyse(period or Period.of_day(DAY), rules)
 

@@ -163,7 +163,7 @@ class ProviderBatchesContract(Contract):
         assert taken.turn > batch.turn
         assert await store.batches.take(limit=9, lease_s=LONG_S) == []
 
-    async def test_only_the_last_turn_may_change_a_batch(self, store: BatchStore) -> None:
+    async def test_only_who_took_a_batch_last_may_change_it(self, store: BatchStore) -> None:
         await store.jobs.job(spec=BATCHED)
         batch = await store.opened(lease_s=0)
         [taken] = await store.batches.take(limit=9, lease_s=LONG_S)

@@ -10,10 +10,10 @@ import pytest
 
 from domain.errors import Conflict
 from entrypoints.up.sample_data.filling import SampleFiller, SampleSink
-from entrypoints.up.sample_data.rows import SampleSize, orders, search_clicks, users
+from entrypoints.up.sample_data.rows import SampleSpec, orders, search_clicks, users
 from tests.contracts.contract import Contract
 
-SIZE = SampleSize(users=40, orders=120, clicks=300, seed=7, until=date(2026, 11, 20))
+SIZE = SampleSpec(users=40, orders=120, clicks=300, seed=7, until=date(2026, 11, 20))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

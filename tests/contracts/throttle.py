@@ -29,7 +29,7 @@ def about(seconds: float) -> object:
     return pytest.approx(seconds - SLACK_S / 2, abs=SLACK_S / 2 + 0.01)
 
 
-class PacerContract(Contract):
+class ThrottleContract(Contract):
     @pytest.fixture
     def throttle(self) -> ProviderThrottle:
         raise NotImplementedError
@@ -45,7 +45,7 @@ class PacerContract(Contract):
             assert permit.wait_s == 0
         assert await throttle.closed_s(lane) == 0
 
-    async def test_turns_are_spaced_by_the_requests_a_minute(
+    async def test_permits_are_spaced_by_the_requests_a_minute(
         self, throttle: ProviderThrottle, lane: str
     ) -> None:
         await throttle.learn(lane, RateLimits(requests_per_minute=6, tokens_per_minute=None))
@@ -55,7 +55,7 @@ class PacerContract(Contract):
         for nth in (1, 2, 3):
             assert waits[nth] == about(nth * step - BURST_S)
 
-    async def test_turns_are_spaced_by_the_tokens_a_minute(
+    async def test_permits_are_spaced_by_the_tokens_a_minute(
         self, throttle: ProviderThrottle, lane: str
     ) -> None:
         await throttle.learn(lane, RateLimits(requests_per_minute=6000, tokens_per_minute=600))
@@ -75,7 +75,7 @@ class PacerContract(Contract):
         permit = await throttle.acquire(lane, tokens=1, max_wait_s=60)
         assert permit.wait_s == about(30 / SAFETY - BURST_S)
 
-    async def test_a_turn_beyond_the_patience_is_not_reserved(
+    async def test_a_permit_beyond_the_longest_wait_is_not_reserved(
         self, throttle: ProviderThrottle, lane: str
     ) -> None:
         await throttle.learn(lane, RateLimits(requests_per_minute=6, tokens_per_minute=None))
@@ -115,8 +115,8 @@ class PacerContract(Contract):
         assert await throttle.limited(lane, hint_s=hint_s) == pytest.approx(
             BLIND_WAIT_S[0], abs=0.01
         )
-        turns = [await throttle.acquire(lane, tokens=1, max_wait_s=60) for _ in range(5)]
-        assert [permit.granted for permit in turns] == [True, False, False, False, False]
+        permits = [await throttle.acquire(lane, tokens=1, max_wait_s=60) for _ in range(5)]
+        assert [permit.granted for permit in permits] == [True, False, False, False, False]
         await throttle.answered(lane, unplanned_tokens=0)
         assert (await throttle.acquire(lane, tokens=1, max_wait_s=60)).granted
         assert (await throttle.state(lane)).refusals == 0
@@ -125,8 +125,8 @@ class PacerContract(Contract):
         self, throttle: ProviderThrottle, lane: str
     ) -> None:
         await throttle.limited(lane, hint_s=0.5)
-        turns = [await throttle.acquire(lane, tokens=1, max_wait_s=60) for _ in range(5)]
-        assert all(permit.granted for permit in turns)
+        permits = [await throttle.acquire(lane, tokens=1, max_wait_s=60) for _ in range(5)]
+        assert all(permit.granted for permit in permits)
 
     @pytest.mark.parametrize("hint_s", [1e12, float("inf"), 1e308])
     async def test_a_hint_shuts_the_gate_for_an_hour_at_most_and_a_quota_for_a_day(

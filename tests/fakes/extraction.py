@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from domain.errors import NotFound, PreconditionFailed, SchemaInUse
 from domain.extraction.model import Extraction, ExtractionId
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from ports.extraction import ExtractionRepository, ExtractionSchemaRepository
 from tests.fakes.tables import ExtractionTables, Undo
 
@@ -18,7 +18,7 @@ class MemoryExtractionSchemaRepository(ExtractionSchemaRepository):
     def __init__(self, tables: ExtractionTables) -> None:
         self._tables = tables
 
-    async def get(self, name: str, version: int | None = None) -> Schema:
+    async def get(self, name: str, version: int | None = None) -> RecordSchema:
         """See the port."""
         versions = self._tables.schemas.get(name, [])
         if not versions:
@@ -29,13 +29,13 @@ class MemoryExtractionSchemaRepository(ExtractionSchemaRepository):
             raise NotFound(f"There is no schema {name!r} in version {version}.")
         return versions[version - 1]
 
-    async def list(self) -> Sequence[Schema]:
+    async def list(self) -> Sequence[RecordSchema]:
         """See the port."""
         return [versions[-1] for _, versions in sorted(self._tables.schemas.items())]
 
     async def put(
-        self, schema: Schema, *, only_new: bool = False, only_known: bool = False
-    ) -> tuple[Schema, bool]:
+        self, schema: RecordSchema, *, only_new: bool = False, only_known: bool = False
+    ) -> tuple[RecordSchema, bool]:
         """See the port."""
         known = schema.name in self._tables.schemas
         if (only_new and known) or (only_known and not known):

@@ -12,8 +12,8 @@ from domain.insights.click_rows import AcceptedRow, ClickImport, ReadPosition
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
-    Analysis,
     Period,
+    PeriodInsights,
     QueryHistory,
     Rules,
     SearchClick,
@@ -70,7 +70,7 @@ class MemorySearchAnalyser(SearchAnalyser):
     def __init__(self, rows: list[SearchClick]) -> None:
         self._rows = rows
 
-    async def analyse(self, period: Period, rules: Rules) -> Analysis:
+    async def analyse(self, period: Period, rules: Rules) -> PeriodInsights:
         """All three analyses; see the port."""
         rows = [
             row
@@ -78,7 +78,7 @@ class MemorySearchAnalyser(SearchAnalyser):
             if row.search_date is not None and period.first <= row.search_date <= period.last
         ]
         totals = query_totals(rows)
-        return Analysis(
+        return PeriodInsights(
             period=period,
             rules=rules,
             days=[

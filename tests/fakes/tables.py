@@ -22,7 +22,7 @@ from domain.extraction.jobs.model import (
     WorkerId,
 )
 from domain.extraction.model import Extraction, ExtractionId
-from domain.extraction.schema import BUILT_IN, Schema
+from domain.extraction.schema import BUILT_IN, RecordSchema
 from domain.insights.model import SearchClick
 from domain.records.orders import Order, OrderId
 from domain.records.users import User, UserId
@@ -139,7 +139,7 @@ class KeptRow:
 class ExtractionTables:
     """Schemas by name, each a list of its versions, and results."""
 
-    schemas: dict[str, list[Schema]] = field(
+    schemas: dict[str, list[RecordSchema]] = field(
         default_factory=lambda: {schema.name: [schema] for schema in BUILT_IN}
     )
     extractions: dict[ExtractionId, Extraction] = field(default_factory=dict)

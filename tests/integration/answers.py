@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,7 @@ async def check_sound(response: httpx2.Response) -> None:
     """Assert the headers of every answer, and of a refusal the whole form."""
     headers = response.headers
     assert re.fullmatch(r"[A-Za-z0-9._-]{8,64}", headers["x-request-id"])
-    assert headers["strict-transport-security"] == "max-age=31536000"
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
-    assert "cache-control" in headers
+    check_secured(headers)
     assert response.status_code != 500
     body = await response.aread()
     if response.status_code in {204, 304}:
@@ -38,6 +35,31 @@ async def check_sound(response: httpx2.Response) -> None:
         assert headers["content-type"] == "application/problem+json"
         if response.request.method != "HEAD":
             _check_problem(response)
+
+
+def check_secured(headers: Mapping[str, str]) -> None:
+    """Assert what a browser and a cache are told, whatever the answer is."""
+    assert headers["strict-transport-security"] == "max-age=31536000"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none';")
+    assert policy.endswith("; frame-ancestors 'none'")
+    assert "unsafe" not in policy
+    assert "*" not in policy
+    page = headers.get("content-type", "").startswith("text/html")
+    if page:
+        assert {"base-uri 'none'", "form-action"} <= {
+            part if part.startswith("base") else part.split(" ")[0] for part in policy.split("; ")
+        }
+    else:
+        assert policy == "default-src 'none'; frame-ancestors 'none'"
+    assert page == ("permissions-policy" in headers) == ("cross-origin-opener-policy" in headers)
+    if headers["cache-control"] != "public, max-age=3600":
+        kept = "private, no-cache" if "etag" in headers else "no-store"
+        assert headers["cache-control"] in {kept, "private, max-age=300"}
+        assert {"Authorization", "Cookie"} <= set(headers["vary"].split(", "))
 
 
 def _check_problem(response: httpx2.Response) -> None:

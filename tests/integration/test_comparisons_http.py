@@ -18,6 +18,7 @@ from entrypoints.container.services import open_container
 from entrypoints.settings import Settings
 from fake_provider.testing import FakeInThread, running_fake
 from tests.contracts.comparison import ComparisonsContract, ComparisonStore
+from tests.integration.answers import check_secured
 from tests.integration.api import serving, settings_for
 from tests.integration.owners_database import execute
 from tests.integration.service_role import service_url
@@ -131,7 +132,8 @@ async def test_a_comparison_is_carried_out_by_workers_and_reported_in_every_form
     assert perfect["openai"]["count"] == perfect["vllm"]["count"] == TEXTS
     page = await api.get(f"{path}/report", headers={"Accept": "text/html,*/*;q=0.8"})
     assert page.headers["content-type"].startswith("text/html")
-    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    check_secured(page.headers)
+    assert "script-src 'sha256-" in page.headers["content-security-policy"]
     assert "<title>Simulation: openai, vllm and regex on 12 texts</title>" in page.text
     sheet = await api.get(f"{path}/report", params={"format": "csv"})
     assert sheet.text.startswith("contestant,against,group,item,measure,value")

@@ -211,7 +211,7 @@ async def document(api: httpx2.AsyncClient) -> dict[str, Any]:
     response = await api.get("/schema/openapi.json")
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/vnd.oai.openapi+json"
-    assert response.headers["cache-control"] == "public, max-age=300"
+    assert response.headers["cache-control"] == "private, max-age=300"
     parsed: dict[str, Any] = response.json()
     return parsed
 

@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from adapters.arq.queue import HEALTH_KEY, QueueHealthCheck
+from adapters.arq.queue import HEALTH_KEY, QueueDiagnosticCheck
 from adapters.embedded.installation import free_port
-from adapters.postgres.health import PostgresHealthCheck
+from adapters.postgres.health import PostgresDiagnosticCheck
 from adapters.postgres.pool import PoolOptions
 from ports.health import CheckResult
 from tests.integration.stack import run_command
@@ -22,13 +22,13 @@ def bad(results: Sequence[CheckResult]) -> dict[str, str]:
 
 
 async def test_a_migrated_database_is_well(database_url: str) -> None:
-    results = await PostgresHealthCheck(database_url, PoolOptions()).results()
+    results = await PostgresDiagnosticCheck(database_url, PoolOptions()).results()
     assert bad(results) == {}
     assert {"database", "database time zone", "migrations"} <= {each.subject for each in results}
 
 
 async def test_pending_migrations_come_with_the_command(empty_database_url: str) -> None:
-    results = await PostgresHealthCheck(empty_database_url, PoolOptions()).results()
+    results = await PostgresDiagnosticCheck(empty_database_url, PoolOptions()).results()
     assert list(bad(results)) == ["migrations"]
     assert "0001_shop" in bad(results)["migrations"]
     assert "storekeeper db migrate" in bad(results)["migrations"]
@@ -40,7 +40,7 @@ async def test_a_migration_that_this_version_does_not_know_is_named(
     connection = await asyncpg.connect(fresh_database_url)
     await connection.execute("INSERT INTO schema_migrations VALUES ('9999_later', 'x')")
     await connection.close()
-    results = await PostgresHealthCheck(fresh_database_url, PoolOptions()).results()
+    results = await PostgresDiagnosticCheck(fresh_database_url, PoolOptions()).results()
     assert "9999_later" in bad(results)["migrations"]
 
 
@@ -49,13 +49,13 @@ async def test_a_read_only_database_is_noticed(fresh_database_url: str) -> None:
     name = await connection.fetchval("SELECT current_database()")
     await connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     await connection.close()
-    results = await PostgresHealthCheck(fresh_database_url, PoolOptions()).results()
+    results = await PostgresDiagnosticCheck(fresh_database_url, PoolOptions()).results()
     assert list(bad(results)) == ["database writes"]
 
 
 async def test_a_database_that_is_not_there_is_one_finding_without_the_password() -> None:
     url = f"postgresql://user:hunter2@127.0.0.1:{free_port()}/shop"
-    results = await PostgresHealthCheck(url, PoolOptions()).results()
+    results = await PostgresDiagnosticCheck(url, PoolOptions()).results()
     assert len(results) == 1
     assert "DATABASE_URL" in bad(results)["database"]
     assert "hunter2" not in bad(results)["database"]
@@ -64,10 +64,10 @@ async def test_a_database_that_is_not_there_is_one_finding_without_the_password(
 async def test_a_queue_without_worker_says_which_command_runs_one(redis_url: str) -> None:
     async with Redis.from_url(redis_url) as client:
         await client.flushdb()  # workers of other tests may have reported
-        results = await QueueHealthCheck(client).results()
+        results = await QueueDiagnosticCheck(client).results()
         assert list(bad(results)) == ["worker"]
         await client.set(f"{HEALTH_KEY}:one", "alive", ex=60)
-        assert bad(await QueueHealthCheck(client).results()) == {}
+        assert bad(await QueueDiagnosticCheck(client).results()) == {}
         await client.flushdb()
 
 
@@ -76,7 +76,7 @@ async def test_each_worker_reports_for_itself(redis_url: str) -> None:
         await client.set(f"{HEALTH_KEY}:one", "alive")
         await client.set(f"{HEALTH_KEY}:two", "alive")
         await client.delete(f"{HEALTH_KEY}:one")  # as a worker does when it stops
-        results = await QueueHealthCheck(client).results()
+        results = await QueueDiagnosticCheck(client).results()
         await client.delete(f"{HEALTH_KEY}:two")
     assert "worker" not in bad(results)
 
@@ -85,7 +85,7 @@ async def test_a_queue_that_may_throw_jobs_away_is_noticed(redis_url: str) -> No
     async with Redis.from_url(redis_url) as client:
         await client.config_set("maxmemory-policy", "allkeys-lru")
         try:
-            results = await QueueHealthCheck(client).results()
+            results = await QueueDiagnosticCheck(client).results()
         finally:
             await client.config_set("maxmemory-policy", "noeviction")
     assert "noeviction" in bad(results)["queue memory"]
@@ -93,7 +93,7 @@ async def test_a_queue_that_may_throw_jobs_away_is_noticed(redis_url: str) -> No
 
 async def test_a_queue_that_is_not_there_is_one_finding() -> None:
     async with Redis.from_url(f"redis://127.0.0.1:{free_port()}/0") as client:
-        results = await QueueHealthCheck(client).results()
+        results = await QueueDiagnosticCheck(client).results()
     assert "REDIS_URL" in bad(results)["queue"]
 
 

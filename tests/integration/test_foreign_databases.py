@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from adapters.embedded.installation import free_port
-from adapters.postgres.health import PostgresHealthCheck
+from adapters.postgres.health import PostgresDiagnosticCheck
 from adapters.postgres.migrations import MigrationError, faults, migrate
 from adapters.postgres.pool import PoolOptions
 from tests.integration.answers import created, refusal, sound_api
@@ -247,7 +247,7 @@ async def test_what_a_table_lacks_is_named_with_the_remedy(
     told = run_command("db", "migrate", cwd=tmp_path, DATABASE_URL=empty_database_url)
     assert told.returncode == 1
     assert named in told.stderr
-    results = await PostgresHealthCheck(empty_database_url, PoolOptions()).results()
+    results = await PostgresDiagnosticCheck(empty_database_url, PoolOptions()).results()
     bad = [each.detail for each in results if not each.good and each.subject == "tables"]
     assert len(bad) == 1
     assert named in bad[0]

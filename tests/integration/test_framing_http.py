@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from entrypoints.logs import TextFormat
+from tests.integration.answers import check_secured
 from tests.integration.api import serving, settings_for
 
 PATIENCE_S = 120.0
@@ -35,7 +36,7 @@ class Answer:
         """The problem document that it has to be."""
         assert self.status == status, self
         assert self.headers["content-type"] == "application/problem+json"
-        assert self.headers["x-content-type-options"] == "nosniff"
+        check_secured(self.headers)
         found: dict[str, Any] = msgspec.json.decode(self.body)
         assert (found["code"], found["status"]) == (code, status)
         assert found["type"] == f"/problems/{code}"

@@ -22,7 +22,7 @@ from adapters.llm.throttle import StatedRateLimits
 from domain.extraction.calls import FailureKind, ModelCallFailed
 from domain.extraction.model import ExtractionStatus
 from domain.extraction.prompting import build_prompt
-from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Field, FieldType, Schema
+from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Field, FieldType, RecordSchema
 from domain.extraction.service import ExtractionService
 from entrypoints.prices import read_prices
 from ports.language_models import Budget
@@ -105,7 +105,7 @@ async def test_every_type_of_field_is_held_by_the_grammar(service: ExtractionSer
         Field(name="mood", type=FieldType.ENUM, description="mood", choices=("calm", "angry")),
         Field(name="things", type=FieldType.STRING, description="things", many=True, max_items=2),
     ]
-    schema = Schema(name="mixed", version=1, description="", fields=tuple(fields))
+    schema = RecordSchema(name="mixed", version=1, description="", fields=tuple(fields))
     result = await service.extract(MESSAGES[0], schema, chain=["local"], deadline_s=PATIENCE_S)
     invalid = result.failure is not None and result.failure.kind is FailureKind.INVALID_JSON
     assert not invalid, result.failure

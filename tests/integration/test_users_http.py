@@ -45,7 +45,7 @@ async def test_a_created_user_is_told_whole_and_can_be_fetched_at_its_location(
     response = await api.post("/users", json={"name": " Zoë 😀 ", "email": email})
     assert response.status_code == 201
     assert response.headers["content-type"] == "application/json"
-    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["cache-control"] == "private, no-cache"
     made = response.json()
     assert list(made) == ["id", "name", "email", "created_at"]
     assert (made["name"], made["email"]) == (" Zoë 😀 ", email)

@@ -11,24 +11,24 @@ from redis.asyncio import Redis
 from adapters.embedded.installation import free_port
 from adapters.llm.throttle import LocalThrottle, ProviderThrottle, RateLimits
 from adapters.llm.valkey_throttle import SharedThrottle, ValkeyThrottle
-from tests.contracts.throttle import PacerContract
+from tests.contracts.throttle import ThrottleContract
 
 
-class TestValkeyPacer(PacerContract):
+class TestValkeyThrottle(ThrottleContract):
     @pytest.fixture
     async def throttle(self, redis_url: str) -> AsyncIterator[ProviderThrottle]:
         async with Redis.from_url(redis_url) as client:
             yield ValkeyThrottle(client)
 
 
-class TestSharedPacer(PacerContract):
+class TestSharedThrottle(ThrottleContract):
     @pytest.fixture
     async def throttle(self, redis_url: str) -> AsyncIterator[ProviderThrottle]:
         async with Redis.from_url(redis_url) as client:
             yield SharedThrottle(ValkeyThrottle(client), LocalThrottle())
 
 
-class TestSharedPacerWithoutValkey(PacerContract):
+class TestSharedThrottleWithoutValkey(ThrottleContract):
     @pytest.fixture
     async def throttle(self) -> AsyncIterator[ProviderThrottle]:
         async with Redis(host="127.0.0.1", port=free_port()) as client:
@@ -51,11 +51,11 @@ async def test_two_processes_share_one_rate(redis_url: str) -> None:
         await pacers[0].learn(
             "shared-rate", RateLimits(requests_per_minute=6, tokens_per_minute=None)
         )
-        turns = [
+        permits = [
             await pacers[nth % 2].acquire("shared-rate", tokens=1, max_wait_s=100)
             for nth in range(6)
         ]
-    waits = [permit.wait_s for permit in turns]
+    waits = [permit.wait_s for permit in permits]
     assert waits == sorted(waits)
     assert waits[-1] > 45
 
@@ -78,7 +78,7 @@ async def test_many_calls_that_find_valkey_away_say_so_once(
     async with Redis(host="127.0.0.1", port=free_port()) as client:
         throttle = SharedThrottle(ValkeyThrottle(client), LocalThrottle())
         calls = (throttle.acquire("lane", tokens=1, max_wait_s=60) for _ in range(8))
-        turns = await asyncio.gather(*calls)
-    assert any(permit.granted for permit in turns)
+        permits = await asyncio.gather(*calls)
+    assert any(permit.granted for permit in permits)
     told = [each for each in caplog.records if "Valkey does not answer" in each.message]
     assert len(told) == 1

@@ -12,12 +12,12 @@ from domain.comparison.agreement import (
     krippendorffs_alpha,
 )
 from domain.extraction.calls import FailureKind
-from domain.extraction.schema import FieldType, Schema
+from domain.extraction.schema import FieldType, RecordSchema
 from tests.comparisons import CUSTOMER, SCHEMA, answer, failed, field
 
 APART = {str(n): n for n in range(10)}
 """No text is like another."""
-LEVELS = Schema(
+LEVELS = RecordSchema(
     name="levels",
     version=1,
     description="",
@@ -142,7 +142,7 @@ def test_alpha_between_contestants_leaves_out_who_has_no_record() -> None:
         (answer("2", quantity=2), answer("2", "b", quantity=2), answer("2", "c", quantity=1)),
     ]
     found = alpha_between(
-        Schema(name="s", version=1, description="", fields=SCHEMA.fields), answers
+        RecordSchema(name="s", version=1, description="", fields=SCHEMA.fields), answers
     )
     # n = 5: disagreement (9 - 5) / 2; by chance 25 - (9 + 4).
     assert found == {"customer": None, "quantity": pytest.approx(1 - 2 * 4 / 12)}

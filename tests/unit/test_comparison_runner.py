@@ -150,7 +150,9 @@ async def test_of_a_provider_that_never_answered_nothing_is_kept() -> None:
     assert not results.answers
 
 
-async def test_an_answer_that_came_with_the_halt_is_kept_and_vouches_for_no_failure() -> None:
+async def test_an_answer_that_came_with_the_interruption_is_kept_and_vouches_for_no_failure() -> (
+    None
+):
     def says(text_id: str) -> ExtractionFailure | None:
         return None if text_id == "t10" else LIMITED
 

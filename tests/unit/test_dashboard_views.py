@@ -19,7 +19,7 @@ from domain.insights.model import (
     Rules,
     SearchClick,
 )
-from domain.insights.overview import Overview, RankChanges
+from domain.insights.period_over_period import PeriodOverPeriod, RankChanges
 from entrypoints.http.dashboard import figures
 from entrypoints.http.dashboard.charts import (
     PHONE,
@@ -49,13 +49,13 @@ def overview(
     period: Period = PERIOD,
     rules: Rules = LOW_RULES,
     freshness: Freshness = Freshness(pending_days=[], computed_at=None),  # noqa: B008 (frozen)
-) -> Overview:
+) -> PeriodOverPeriod:
     analysis = MemorySearchAnalyser(list(all_rows() if rows is None else rows))
 
-    async def both() -> Overview:
+    async def both() -> PeriodOverPeriod:
         current = await analysis.analyse(period, rules)
         previous = await analysis.analyse(period.previous(), rules)
-        return Overview(
+        return PeriodOverPeriod(
             current=current,
             previous=previous,
             rank_changes=RankChanges.between(current, previous),
@@ -69,7 +69,7 @@ def links(**given_: str) -> DashboardLinks:
     return DashboardLinks(given=given_, period=PERIOD)
 
 
-def shown(found: Overview, renderer: LabelChartRenderer | None = None) -> str:
+def shown(found: PeriodOverPeriod, renderer: LabelChartRenderer | None = None) -> str:
     """The page as HTML."""
     names = overview_page(found, links(), PERIOD)
     charts: dict[str, Any] = {}

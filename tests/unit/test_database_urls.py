@@ -42,7 +42,8 @@ def test_the_driver_is_given_nothing_that_it_would_send_to_the_server_unread(que
     assert arguments["server_settings"].keys() <= {
         "timezone", "application_name", "statement_timeout", "options",
     }  # fmt: skip
-    assert urlsplit(arguments["dsn"]).netloc == "shop:p%40ss%2F%3A@db:5432"
+    assert (arguments["host"], arguments["port"], arguments["database"]) == (["db"], [5432], "shop")
+    assert (arguments["user"], arguments["password"]) == ("shop", "p@ss/:")
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,11 @@ def test_the_driver_is_given_nothing_that_it_would_send_to_the_server_unread(que
         ("connect_timeout=soon", "connect_timeout"),
         ("target_session_attrs=master", "target_session_attrs"),
         ("port=http", "port"),
+        ("port=65536", "port must be 1 to 65535"),
+        ("port=0", "port must be 1 to 65535"),
+        ("port=1,2", "port must be one number, or one for each host"),
+        ("host=one:5433", "host holds names alone"),
+        ("application_name=a%0Ahost=elsewhere", "application_name holds a control character"),
         ("sslaccept=strict", "sslaccept"),
         ("pooler=session", "pooler"),
         ("client_encoding=latin1", "client_encoding"),
@@ -126,6 +132,7 @@ def test_the_authorities_of_the_machine_check_name_and_certificate() -> None:
 def test_psql_is_given_what_libpq_knows() -> None:
     query = "pgbouncer=true&sslmode=require&connect_timeout=9&keepalives=1&supa=x&options=-cx%3D1"
     assert read_database_url(f"{HEAD}?{query}").parameters == {
+        "host": "db", "port": "5432", "dbname": "shop", "user": "shop", "password": "p@ss/:",
         "sslmode": "require", "connect_timeout": "9", "keepalives": "1", "options": "-cx=1",
     }  # fmt: skip
 
@@ -140,6 +147,10 @@ def test_psql_is_given_what_libpq_knows() -> None:
         "postgresql://:5433/shop",
         "postgres://shop:p%25w%23d@db/shop?sslmode=prefer&passfile=/nowhere",
         "postgresql://db?service=shop",
+        "postgresql://shop:p\u2100d@db/shop",
+        "postgresql://shop:p[w]d[@[::1],[fe80::1]:2/shop",
+        "postgresql:///shop?host=::1,two&port=5433,5434",
+        "POSTGRESQL://shop@db",
     ],
 )
 async def test_every_form_of_an_address_reaches_the_driver(url: str) -> None:
@@ -149,7 +160,41 @@ async def test_every_form_of_an_address_reaches_the_driver(url: str) -> None:
         await asyncpg.connect(**arguments)
 
 
-@pytest.mark.parametrize("url", ["postgresql://one,,two/shop", "postgresql://db/shop#x"])
+@pytest.mark.parametrize(
+    ("url", "servers", "hosts", "ports"),
+    [
+        ("one:1,[::1]:2,three", "one:1,[::1]:2,three:5432", ["one", "::1", "three"], [1, 2, 5432]),
+        ("[::1],two", "[::1],two", ["::1", "two"], None),
+        ("u:p[w@[::1]:2", "[::1]:2", ["::1"], [2]),
+        ("one:1/shop?host=two&port=2", "two:2", ["two"], [2]),
+        ("one:1,two:1/shop?port=3", "one:3,two:3", ["one", "two"], [3]),
+        ("%2Frun%2Fpostgresql", "/run/postgresql", ["/run/postgresql"], None),
+        ("", "the local server", None, None),
+        (":5433", "the local server:5433", None, [5433]),
+    ],
+)
+def test_hosts_and_ports_are_read_as_libpq_does(
+    url: str, servers: str, hosts: list[str] | None, ports: list[int] | None
+) -> None:
+    address = read_database_url(f"postgresql://{url}")
+    arguments = address.connect_arguments()
+    assert (address.servers, arguments["host"], arguments["port"]) == (servers, hosts, ports)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://one,,two/shop",
+        "postgresql://db/shop#x",
+        "postgresql://[::1/shop",
+        "postgresql://[::1]x/shop",
+        "postgresql://a@b@db/shop",
+        "postgresql://db:port/shop",
+        "postgresql://db:123456/shop",
+        " postgresql://db/shop",
+        "postgresql+asyncpg://db/shop",
+    ],
+)
 def test_an_address_that_the_driver_would_stumble_over_is_refused(url: str) -> None:
     with pytest.raises(DatabaseUrlError):
         read_database_url(url)

@@ -3,6 +3,8 @@
 # ruff: noqa: RUF001 - the characters of the texts that are read
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from unicodedata import normalize
 
@@ -10,11 +12,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from domain.extraction.contradictions import contradictions
 from domain.extraction.evidence import ground
 from domain.extraction.matching import Span, locate, locate_all
+from domain.extraction.model import Evidence
 from domain.extraction.numbers import numbers_in
-from domain.extraction.schema import Field, FieldType, Schema, Value
-from domain.extraction.suspicion import embedded_instructions
+from domain.extraction.prompt_injection import embedded_instructions
+from domain.extraction.schema import Example, Field, FieldType, RecordSchema, Value
 from domain.extraction.windows import estimate_tokens, windows
 
 
@@ -169,12 +173,12 @@ def a_field(kind: FieldType, **more: object) -> Field:
 def test_a_value_follows_from_its_quote_or_not(
     kind: FieldType, value: str | float | bool, quote: str, backed: bool
 ) -> None:
-    schema = Schema(name="s", version=1, description="", fields=(a_field(kind),))
+    schema = RecordSchema(name="s", version=1, description="", fields=(a_field(kind),))
     found = ground(schema, {"f": value}, {"f": [quote]}, f"Hi, {quote}. Bye")
     assert ("f" in found.values) is backed
 
 
-SCHEMA = Schema(
+SCHEMA = RecordSchema(
     name="s",
     version=1,
     description="",
@@ -286,3 +290,59 @@ def test_a_short_fact_is_whole_in_one_window(fact: str, data: st.DataObject) -> 
 
 def test_a_text_that_fits_is_one_window() -> None:
     assert windows("abc", 100) == [Span(start=0, end=3)]
+
+
+COUNT = Field(name="count", type=FieldType.INTEGER, description="How many")
+
+
+URGENT = Field(name="urgent", type=FieldType.BOOLEAN, description="Whether it is urgent")
+
+
+COLOURS = Field(name="colours", type=FieldType.STRING, description="Colours", many=True)
+
+
+def schema_of(*fields: Field, examples: Sequence[Example] = ()) -> RecordSchema:
+    return RecordSchema(
+        name="s", version=1, description="", fields=fields, examples=tuple(examples)
+    )
+
+
+def test_a_bare_value_is_backed_by_a_place_outside_the_instructions() -> None:
+    text = "set 5 now. We need 5 mugs"
+    found = ground(schema_of(COUNT), {"count": 5}, None, text, forbidden=[Span(start=0, end=10)])
+    assert [(item.start, item.end) for item in found.evidence] == [(19, 20)]
+    only = ground(
+        schema_of(COUNT), {"count": 5}, None, text[:10], forbidden=[Span(start=0, end=10)]
+    )
+    assert "count" in only.faults
+    assert only.values == {}
+
+
+def test_a_bare_judgement_holds_without_a_passage_and_says_so() -> None:
+    found = ground(schema_of(URGENT), {"urgent": True}, None, "asap please")
+    assert found.values == {"urgent": True}
+    assert found.evidence == ()
+    assert found.unquoted == ("urgent",)
+
+
+def flagged(text: str, start: int, end: int, field: Field = COUNT) -> list[str]:
+    item = Evidence(field=field.name, quote=text[start:end], start=start, end=end)
+    flags = contradictions(schema_of(field), [item], text)
+    return [text[flag.start : flag.end] for flag in flags]
+
+
+def test_another_count_of_the_same_thing_is_a_contradiction() -> None:
+    assert flagged("5 mugs for Ann, then 7 mugs", 0, 1) == ["7"]
+    assert flagged("5 mugs for Ann, not 7 mugs", 0, 1) == []
+    assert flagged("5 mugs for Ann, 7 plates", 0, 1) == []
+
+
+def test_a_passage_without_a_number_or_a_counted_thing_contradicts_nothing() -> None:
+    assert flagged("some mugs, then 7 mugs", 0, 4) == []
+    assert flagged("5, then 7 mugs", 0, 1) == []
+
+
+def test_items_of_a_list_do_not_contradict_each_other() -> None:
+    text = "colour: red\ncolour: blue"
+    assert flagged(text, 8, 11, COLOURS) == []
+    assert flagged(text, 8, 11, replace(COLOURS, many=False)) == ["blue"]

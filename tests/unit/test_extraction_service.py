@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +13,20 @@ from typing import Any
 import pytest
 
 from adapters.llm.record_validator import PydanticRecordValidator
-from domain.errors import BadAnswer, InvalidInput, ProviderRateLimited, TextRefused
+from domain.errors import (
+    BadAnswer,
+    InvalidInput,
+    ProviderRateLimited,
+    TextRefused,
+)
 from domain.extraction.calls import ExtractionFailure, FailureKind, Price, PriceTable
-from domain.extraction.model import ExtractionResult, ExtractionStatus, WarningKind
-from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
+from domain.extraction.model import (
+    ExtractionResult,
+    ExtractionStatus,
+    WarningKind,
+    text_hash,
+)
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, RecordSchema
 from domain.extraction.service import ExtractionService
 from ports.extraction import RecordValidator, Validation
 from ports.language_models import AnswerShape, Finish, LanguageModel, Prompt
@@ -55,7 +66,7 @@ def service_over(
 async def read(
     *script: Said,
     text: str = TEXT,
-    schema: Schema = ORDER_MESSAGE,
+    schema: RecordSchema = ORDER_MESSAGE,
     model: ScriptedLanguageModel | None = None,
 ) -> tuple[ExtractionResult, ScriptedLanguageModel]:
     model = model or ScriptedLanguageModel(script)
@@ -150,7 +161,7 @@ async def test_the_second_answer_completes_the_first_without_undoing_it() -> Non
     }
 
 
-def required(schema: Schema, name: str) -> Schema:
+def required(schema: RecordSchema, name: str) -> RecordSchema:
     fields = tuple(
         replace(field, nullable=False) if field.name == name else field for field in schema.fields
     )
@@ -220,7 +231,7 @@ async def test_asking_again_ends_at_its_token_cap() -> None:
 class BrokenValidator(PydanticRecordValidator):
     """A reader of answers with a defect."""
 
-    def validate(self, schema: Schema, record: Mapping[str, Any]) -> Validation:
+    def validate(self, schema: RecordSchema, record: Mapping[str, Any]) -> Validation:
         if record["quantity"] == 666:
             raise OverflowError
         return super().validate(schema, record)
@@ -446,7 +457,7 @@ async def test_a_text_that_proves_too_long_is_cut_and_never_sent_again_as_it_was
     assert len(set(contents)) == len(contents)
 
 
-TAGS = Schema(
+TAGS = RecordSchema(
     name="tags",
     version=1,
     description="",
@@ -535,7 +546,9 @@ async def test_an_answer_with_an_endless_number_is_unreadable_and_its_calls_are_
     assert result.cost_usd
 
 
-async def test_who_waits_shares_the_patience_over_the_chain_and_is_told_who_is_back_first() -> None:
+async def test_who_waits_shares_the_waiting_time_over_the_chain_and_is_told_who_is_back_first() -> (
+    None
+):
     models = {
         name: ScriptedLanguageModel(
             [ExtractionFailure(kind=kind, detail=name, retry_after_s=wait_s)]
@@ -554,3 +567,8 @@ async def test_who_waits_shares_the_patience_over_the_chain_and_is_told_who_is_b
     assert result.failure is not None
     assert result.failure.kind is FailureKind.CONNECTION
     assert result.retry_after_s == 4.0
+
+
+def test_a_text_is_known_by_its_sha_256() -> None:
+    assert text_hash("Grüße") == hashlib.sha256("Grüße".encode()).hexdigest()
+    assert text_hash("a") != text_hash("b")

@@ -28,7 +28,7 @@ from domain.extraction.model import (
     ExtractionWarning,
     WarningKind,
 )
-from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, RecordSchema
 from domain.extraction.service import ExtractionService
 from ports.language_models import Answer, Finish, Prompt
 from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
@@ -43,7 +43,7 @@ RECORD: Mapping[str, tuple[str | None, object]] = {
 PRICES = PriceTable(
     prices={("scripted", "*"): Price(input=Decimal(1), cached=Decimal(1), output=Decimal(1))}
 )
-TAGS = Schema(
+TAGS = RecordSchema(
     name="tags",
     version=1,
     description="",
@@ -82,7 +82,7 @@ def service_over(model: ScriptedLanguageModel) -> ExtractionService:
 
 async def read(
     text: str,
-    schema: Schema,
+    schema: RecordSchema,
     model: ScriptedLanguageModel,
     given: Mapping[str, Answer | ModelCallFailed] | None = None,
 ) -> ExtractionResult:

@@ -72,7 +72,7 @@ from adapters.statistics.scipy_statistics import ScipyStatistics
 refused = lambda: ScipyStatistics().mcnemar(1, 2)
 """
 _PARQUET = """
-from adapters.reports.parquet import ParquetFormat
+from adapters.reports.result_formats import ParquetFormat
 refused = ParquetFormat().check
 """
 _INSTALLED_AS_A_WHEEL = """

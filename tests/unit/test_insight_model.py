@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInput
-from domain.insights.model import Analysis, Period, Rules, normalised_query
+from domain.insights.model import Period, PeriodInsights, Rules, normalised_query
 from tests.fakes.insight_rates import daily_ctr
 
 DAY = date(2025, 3, 1)
 
 
 def test_a_period_without_impressions_has_no_rate() -> None:
-    analysis = Analysis(
+    analysis = PeriodInsights(
         period=Period.of_day(DAY),
         rules=Rules(),
         days=[daily_ctr(DAY, [])],

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from adapters.system.insight_health import InsightHealthCheck
+from adapters.system.health import InsightDiagnosticCheck
 from domain.errors import DatabaseBusy, DatabaseUnavailable, InvalidInput, NotFound
 from domain.insights.model import FIRST_DAY, LAST_DAY, Rules, SearchClick, StoredInsight
 from domain.insights.refresher import CATCH_UP, NIGHTLY, InsightRefresher
@@ -307,13 +307,13 @@ async def test_a_success_is_believed_for_a_day_and_two_hours(shop: Shop) -> None
 
 
 async def test_the_doctor_says_what_is_wrong_and_what_to_do(shop: Shop) -> None:
-    (finding,) = await InsightHealthCheck(shop.refresher).results()
+    (finding,) = await InsightDiagnosticCheck(shop.refresher).results()
     assert finding.good
     assert finding.detail == "0 days pending, next run at 2026-11-23 00:20Z"
     await shop.log.append([row("lamp", 1, 2, ago(9))])
-    (finding,) = await InsightHealthCheck(shop.refresher).results()
+    (finding,) = await InsightDiagnosticCheck(shop.refresher).results()
     assert not finding.good
     assert finding.detail.startswith("1 day pending, and no run yet. Look at")
     shop.runs.reads = False
-    (finding,) = await InsightHealthCheck(shop.refresher).results()
+    (finding,) = await InsightDiagnosticCheck(shop.refresher).results()
     assert finding.detail == "unknown: The database cannot be reached."

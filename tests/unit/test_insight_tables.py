@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 
 from domain.errors import Violation
 from domain.insights.model import FIRST_DAY, Period, Rules, SearchClick, StoredInsight
-from domain.insights.overview import Overview
+from domain.insights.period_over_period import PeriodOverPeriod
 from domain.insights.service import InsightService
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables, sparkline
 from tests.contracts.insights import foreign, row
@@ -88,13 +88,13 @@ async def test_a_day_of_another_program_says_what_it_does_not_know() -> None:
     assert "/top_queries is no list" in text
 
 
-async def overview(rows: list[SearchClick], rules: Rules) -> Overview:
+async def overview(rows: list[SearchClick], rules: Rules) -> PeriodOverPeriod:
     service = InsightService(
         insights=MemorySearchInsightRepository(rows),
         analyser=MemorySearchAnalyser(rows),
         clock=StandingClock(NOW),
     )
-    return await service.overview(Period(first=DAY - timedelta(days=1), last=DAY), rules)
+    return await service.period_over_period(Period(first=DAY - timedelta(days=1), last=DAY), rules)
 
 
 async def test_a_period_is_shown_beside_the_one_before_it() -> None:

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.comparison.model import LabelledText
-from domain.comparison.report_builder import dataset_hash
-from domain.errors import InvalidInput
-from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema, Value
-from entrypoints.document_lines import check_lines
-from entrypoints.labelled_texts import (
-    FORMATS,
-    format_of,
+from adapters.files.labelled_texts import (
+    DATASET_FORMATS,
+    dataset_format_of,
     read_labelled_texts,
     write_labelled_texts,
 )
+from domain.comparison.model import LabelledText
+from domain.comparison.report_builder import dataset_hash
+from domain.errors import InvalidInput
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, RecordSchema, Value
+from entrypoints.document_lines import check_lines
 from labelled_messages.messages import messages
 
 KINDS: Mapping[str, Field] = {
@@ -36,7 +36,9 @@ KINDS: Mapping[str, Field] = {
         Field(name="items", type=FieldType.STRING, description="-", many=True),
     )
 }
-EVERYTHING = Schema(name="everything", version=1, description="", fields=tuple(KINDS.values()))
+EVERYTHING = RecordSchema(
+    name="everything", version=1, description="", fields=tuple(KINDS.values())
+)
 
 words = st.text(
     st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=30
@@ -80,32 +82,34 @@ def labelled(draw: st.DrawFn) -> list[LabelledText]:
     return found
 
 
-def written(texts: list[LabelledText], schema: Schema, form: str) -> bytes:
+def written(texts: list[LabelledText], schema: RecordSchema, form: str) -> bytes:
     file = io.BytesIO()
     write_labelled_texts(file, texts, schema, form=form)
     return file.getvalue()
 
 
 def read(
-    content: bytes, form: str = "ndjson", schema: Schema = ORDER_MESSAGE
+    content: bytes, form: str = "ndjson", schema: RecordSchema = ORDER_MESSAGE
 ) -> list[LabelledText]:
     return read_labelled_texts(io.BytesIO(content), schema, form=form)
 
 
-def faults(content: str | bytes, form: str = "ndjson", schema: Schema = ORDER_MESSAGE) -> list[str]:
+def faults(
+    content: str | bytes, form: str = "ndjson", schema: RecordSchema = ORDER_MESSAGE
+) -> list[str]:
     with pytest.raises(InvalidInput) as refused:
         read(content.encode() if isinstance(content, str) else content, form, schema)
     return [violation.detail for violation in refused.value.violations]
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", DATASET_FORMATS)
 @given(texts=labelled())
 @settings(max_examples=30, deadline=None)
 def test_what_is_written_is_read_as_the_same(texts: list[LabelledText], form: str) -> None:
     assert read(written(texts, EVERYTHING, form), form, EVERYTHING) == texts
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", DATASET_FORMATS)
 def test_a_made_set_has_the_same_hash_in_either_format(form: str) -> None:
     made = list(messages(30, seed=1))
     again = read(written(made, ORDER_MESSAGE, form), form)
@@ -133,7 +137,7 @@ def test_a_users_own_table_needs_a_text_only() -> None:
     ]
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", DATASET_FORMATS)
 def test_a_packed_file_is_read(form: str) -> None:
     made = list(messages(3, seed=1))
     assert read(gzip.compress(written(made, ORDER_MESSAGE, form)), form) == made
@@ -237,7 +241,7 @@ def test_every_bad_line_is_named() -> None:
     assert more == "has more lines; they are looked at once these are mended"
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", DATASET_FORMATS)
 def test_a_file_without_a_text_is_refused(form: str) -> None:
     said = {
         "ndjson": "must hold a text at least",
@@ -328,4 +332,4 @@ def test_a_cell_that_is_no_answer_for_its_field_says_what_is(
 
 def test_the_ending_tells_the_format() -> None:
     endings = ("a.CSV", "a.csv.gz", "a.ndjson", "a.jsonl", "a", "a.csv.x")
-    assert [format_of(Path(name)) for name in endings] == ["csv"] * 2 + ["ndjson"] * 4
+    assert [dataset_format_of(Path(name)) for name in endings] == ["csv"] * 2 + ["ndjson"] * 4

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from adapters.llm.throttle import BLIND_WAIT_S, LocalThrottle, ProviderThrottle, RateLimits
-from tests.contracts.throttle import PacerContract
+from tests.contracts.throttle import ThrottleContract
 
 
-class TestLocalPacer(PacerContract):
+class TestLocalThrottle(ThrottleContract):
     @pytest.fixture
     def throttle(self) -> ProviderThrottle:
         return LocalThrottle()

@@ -11,7 +11,9 @@ from litestar.params import SkipValidation
 from litestar.testing import AsyncTestClient
 from msgspec import Struct
 
+from domain.access.model import Scope
 from domain.errors import AppError, EmailTaken, Violation
+from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
 from entrypoints.http.protocol.answers import Id, JsonAnswer, json_response, path_id
 from entrypoints.http.protocol.openapi import document
 from entrypoints.http.protocol.operations import delete, get, patch, put
@@ -42,7 +44,7 @@ ChairId = Annotated[int, InPath(partial(path_id, what="chair"), Id)]
 Stock = NamedDependency[SkipValidation[list[int]]]
 
 
-@put("/chairs/{chair_id:str}", tags=["chairs"], errors=[EmailTaken])
+@put("/chairs/{chair_id:str}", scope=Scope.RECORDS_WRITE, tags=["chairs"], errors=[EmailTaken])
 async def replace_chair(
     chair_id: ChairId, body: Body[Chair], versions: WritesVersion, stock: Stock
 ) -> JsonAnswer[Chair]:
@@ -54,13 +56,13 @@ async def replace_chair(
     return json_response(Chair(legs=chair_id + body.legs + len(versions) + sum(stock)))
 
 
-@patch("/chairs/{chair_id:str}", tags=["chairs"], stored=False)
+@patch("/chairs/{chair_id:str}", scope=ANY_CALLER, tags=["chairs"], stored=False)
 async def patch_chair(chair_id: ChairId, body: MergePatch[Chair | None]) -> JsonAnswer[Chair]:
     """Change a chair, or its paint."""
     return json_response(Chair(legs=chair_id) if body is None else body)
 
 
-@get("/chairs", tags=["chairs"])
+@get("/chairs", scope=Scope.RECORDS_READ, tags=["chairs"])
 async def list_chairs(page: PageOf[ChairQuery]) -> JsonAnswer[ChairPage]:
     """List chairs."""
     after = page.before(int) or 0
@@ -68,7 +70,7 @@ async def list_chairs(page: PageOf[ChairQuery]) -> JsonAnswer[ChairPage]:
     return page.answer(ChairPage, chairs, lambda chair: chair, lambda chair: chair.legs)
 
 
-@delete("/chairs/{chair_id:str}", tags=["chairs"], stored=False)
+@delete("/chairs/{chair_id:str}", scope=PUBLIC, tags=["chairs"], stored=False)
 async def delete_chair(chair_id: ChairId) -> None:
     """Delete a chair."""
 
@@ -136,11 +138,21 @@ def test_the_document_is_made_from_the_signature(app: Litestar) -> None:
         "If-Match",
         "If-None-Match",
     ]
-    assert {"200", "400", "404", "409", "412", "413", "415", "422", "500", "503", "504"} == set(
-        replaced["responses"]
+    assert " ".join(sorted(replaced["responses"])) == (
+        "200 400 401 403 404 409 412 413 415 422 429 500 503 504"
     )
-    assert {"400", "404", "413", "415", "422", "500", "200"} == set(patched["responses"])
+    assert " ".join(sorted(patched["responses"])) == (
+        "200 400 401 403 404 413 415 422 429 500 503 504"
+    )
     assert {"404", "500", "204"} == set(deleted["responses"])
+    assert [each["security"] for each in (replaced, patched, listed, deleted)] == [
+        [{"bearer": ["records:write"]}],
+        [{"bearer": []}],
+        [{"bearer": ["records:read"]}],
+        [],
+    ]
+    assert replaced["description"] == "Needs a key with the scope `records:write`."
+    assert "WWW-Authenticate" in replaced["responses"]["403"]["headers"]
     assert "ETag" in replaced["responses"]["200"]["headers"]
     content = replaced["requestBody"]["content"]["application/json"]
     assert content == {

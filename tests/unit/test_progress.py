@@ -44,7 +44,7 @@ def test_a_line_is_printed_for_each_tenth() -> None:
     assert lines[-1] == "local: 30/30, 3 failed, 27 valid"
 
 
-def test_what_stands_in_the_results_counts_and_other_questions_do_not() -> None:
+def test_what_stands_in_the_results_counts_and_other_answers_do_not() -> None:
     beyond = answer(11)
     known = (answer(0), answer(1), beyond)
     assert shown(answer(2), known=known).startswith("local: 3/30, 3 valid, ")

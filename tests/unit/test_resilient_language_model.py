@@ -181,7 +181,7 @@ async def test_a_provider_that_comes_back_is_used_again() -> None:
         assert (await bench.model.complete(PROMPT, PATIENT)).text == "hello"
 
 
-async def test_patience_that_the_jitter_overdrew_still_takes_a_turn_that_is_free() -> None:
+async def test_a_wait_that_the_jitter_overdrew_still_takes_a_permit_that_is_free() -> None:
     bench = Bench(["hello"])
     for _ in range(FAILURES_TO_OPEN):
         await bench.throttle.failed("lane")
@@ -407,7 +407,7 @@ async def test_who_waits_at_a_gate_that_somebody_opens_goes_on_within_seconds() 
     assert sum(bench.slept) < 30
 
 
-async def test_who_waits_for_a_turn_far_behind_an_open_gate_keeps_the_turn() -> None:
+async def test_who_waits_for_a_permit_far_behind_an_open_gate_keeps_the_permit() -> None:
     bench = Bench(["a", "b", "c", "d"])
     await bench.throttle.learn("lane", RateLimits(requests_per_minute=2, tokens_per_minute=None))
     await bench.throttle.limited("lane", hint_s=10)

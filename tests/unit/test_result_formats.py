@@ -14,9 +14,7 @@ from uuid import UUID
 import pyarrow.parquet as pq
 import pytest
 
-from adapters.reports.csv_table import CsvFormat
-from adapters.reports.ndjson import NdjsonFormat
-from adapters.reports.parquet import ParquetFormat
+from adapters.reports.result_formats import CsvFormat, NdjsonFormat, ParquetFormat
 from domain.extraction.jobs.items import ItemResult, ItemState
 from domain.extraction.jobs.model import Reason
 from domain.extraction.jobs.result_rows import CellType, columns_of
@@ -27,11 +25,11 @@ from domain.extraction.model import (
     ExtractionWarning,
     WarningKind,
 )
-from domain.extraction.schema import Field, FieldType, Schema, Value
+from domain.extraction.schema import Field, FieldType, RecordSchema, Value
 from ports.reports import ResultFormat
 from tests.contracts.extraction_jobs import a_result
 
-SCHEMA = Schema(
+SCHEMA = RecordSchema(
     name="visit",
     version=1,
     description="A visit",

@@ -18,7 +18,7 @@ from entrypoints.up.sample_data.catalogue import NOT_SOLD, PRODUCTS
 from entrypoints.up.sample_data.filling import FileSampleSink, SampleFiller
 from entrypoints.up.sample_data.rows import (
     ClickRow,
-    SampleSize,
+    SampleSpec,
     busy_days,
     moment,
     orders,
@@ -39,8 +39,8 @@ from tests.fakes.sample_data import MemorySampleSink
 UNTIL = date(2026, 11, 20)
 
 
-def size(*, clicks: int = 0, seed: int = 1) -> SampleSize:
-    return SampleSize(users=1, orders=1, clicks=clicks, seed=seed, until=UNTIL)
+def size(*, clicks: int = 0, seed: int = 1) -> SampleSpec:
+    return SampleSpec(users=1, orders=1, clicks=clicks, seed=seed, until=UNTIL)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def clicks() -> Sequence[ClickRow]:
 def test_there_are_as_many_users_and_orders_as_asked_for_and_none_orders_before_signing_up(
     people: int, bought: int, seed: int
 ) -> None:
-    wanted = SampleSize(users=people, orders=bought, clicks=0, seed=seed, until=UNTIL)
+    wanted = SampleSpec(users=people, orders=bought, clicks=0, seed=seed, until=UNTIL)
     signed_up = {user.id: user.created_at for user in users(wanted, first_id=11)}
     made = list(orders(wanted, first_user_id=11))
     assert list(signed_up) == list(range(11, 11 + people))
@@ -69,7 +69,7 @@ def test_there_are_as_many_users_and_orders_as_asked_for_and_none_orders_before_
 
 
 def test_addresses_are_unique_and_names_come_from_many_scripts() -> None:
-    wanted = SampleSize(users=2_000, orders=0, clicks=0, seed=3, until=UNTIL)
+    wanted = SampleSpec(users=2_000, orders=0, clicks=0, seed=3, until=UNTIL)
     people = list(users(wanted, first_id=1))
     assert len({user.email.lower() for user in people}) == len(people)
     assert all(user.email.isascii() and len(user.email) <= 254 for user in people)
@@ -151,7 +151,7 @@ def test_moments_of_a_day_keep_their_order_and_their_day(fractions: list[float])
 def test_a_size_that_cannot_be_made_is_refused(members: dict[str, int], named: list[str]) -> None:
     wanted = {"users": 1, "orders": 0, "clicks": 0} | members
     with pytest.raises(InvalidInput) as refusal:
-        SampleSize(**wanted, seed=1, until=UNTIL)
+        SampleSpec(**wanted, seed=1, until=UNTIL)
     assert [each.pointer for each in refusal.value.violations] == named
 
 
@@ -202,13 +202,13 @@ async def test_each_kind_of_row_has_a_file(tmp_path: Path) -> None:
 
 
 async def test_a_kind_without_rows_has_no_file(tmp_path: Path) -> None:
-    only = SampleSize(users=0, orders=0, clicks=5, seed=1, until=UNTIL)
+    only = SampleSpec(users=0, orders=0, clicks=5, seed=1, until=UNTIL)
     await SampleFiller(sink=FileSampleSink(tmp_path)).fill(only, append=False, progress=ignored)
     assert [path.name for path in tmp_path.iterdir()] == ["search_clicks.csv"]
 
 
 async def test_the_files_in_the_docs_are_what_the_generators_make(tmp_path: Path) -> None:
-    shown = SampleSize(users=30, orders=60, clicks=120, seed=1, until=UNTIL)
+    shown = SampleSpec(users=30, orders=60, clicks=120, seed=1, until=UNTIL)
     await SampleFiller(sink=FileSampleSink(tmp_path)).fill(shown, append=False, progress=ignored)
     docs = Path(__file__).parents[2] / "docs" / "samples"
     for path in tmp_path.iterdir():
@@ -217,7 +217,7 @@ async def test_the_files_in_the_docs_are_what_the_generators_make(tmp_path: Path
 
 async def test_every_thousand_rows_are_told_and_then_the_rest() -> None:
     heard: list[tuple[str, int]] = []
-    wanted = SampleSize(seed=1, users=1_001, orders=0, clicks=0, until=UNTIL)
+    wanted = SampleSpec(seed=1, users=1_001, orders=0, clicks=0, until=UNTIL)
     await SampleFiller(sink=MemorySampleSink()).fill(
         wanted, append=False, progress=lambda kind, count: heard.append((kind, count))
     )
@@ -226,7 +226,7 @@ async def test_every_thousand_rows_are_told_and_then_the_rest() -> None:
 
 async def test_a_place_with_rows_is_filled_only_when_told_to_append() -> None:
     sink = MemorySampleSink()
-    wanted = SampleSize(seed=1, users=2, orders=0, clicks=0, until=UNTIL)
+    wanted = SampleSpec(seed=1, users=2, orders=0, clicks=0, until=UNTIL)
     service = SampleFiller(sink=sink)
     await service.fill(wanted, append=False, progress=ignored)
     with pytest.raises(Conflict, match="already: users"):

@@ -8,14 +8,14 @@ import pytest
 
 from adapters.llm.record_validator import PydanticRecordValidator
 from domain.errors import Conflict, InvalidInput, NotFound, SchemaInUse
-from domain.extraction.schema import BUILT_IN, ORDER_MESSAGE, Field, FieldType, Schema
+from domain.extraction.schema import BUILT_IN, ORDER_MESSAGE, Field, FieldType, RecordSchema
 from domain.extraction.schema_service import SchemaService, is_built_in
 from ports.language_models import ModelProfile
 from tests.fakes.extraction import MemoryExtractionSchemaRepository
 from tests.fakes.language_models import QUOTING, ScriptedLanguageModel
 from tests.fakes.tables import ExtractionTables
 
-COMPLAINT = Schema(
+COMPLAINT = RecordSchema(
     name="complaint",
     version=1,
     description="A message of a customer who complains",
@@ -51,7 +51,7 @@ async def test_a_changed_definition_is_the_next_version() -> None:
 
 
 @pytest.mark.parametrize("schema", BUILT_IN, ids=lambda schema: schema.name)
-async def test_a_built_in_schema_is_neither_redefined_nor_removed(schema: Schema) -> None:
+async def test_a_built_in_schema_is_neither_redefined_nor_removed(schema: RecordSchema) -> None:
     registry, schemas = registry_over(QUOTING)
     before = await schemas.list()
     with pytest.raises(Conflict, match=f"'{schema.name}' is built in"):

@@ -17,7 +17,7 @@ from domain.extraction.calls import PriceTable
 from domain.extraction.jobs.items import ItemState
 from domain.extraction.jobs.model import JobStatus, Reason
 from domain.extraction.model import Extraction, ExtractionId, ExtractionResult, ExtractionStatus
-from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Schema
+from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, RecordSchema
 from domain.extraction.service import ExtractionService
 from ports.language_models import LanguageModel
 from tests.comparisons import SCHEMA
@@ -26,7 +26,7 @@ from tests.fakes.extraction import MemoryExtractionSchemaRepository
 from tests.fakes.extraction_jobs import MemoryExtractionJobRepository
 from tests.fakes.language_models import QUOTING, ScriptedLanguageModel
 from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
-from tests.unit.test_job_service import Office
+from tests.unit.job_service import JobServiceBench
 
 MAILS = tuple(
     LabelledText(
@@ -38,12 +38,12 @@ MAILS = tuple(
 )
 
 
-class Desk:
+class ComparisonBench:
     """The use case over a store in memory."""
 
     def __init__(self) -> None:
-        self.office = Office()
-        self.tables = self.office.tables
+        self.job_service = JobServiceBench()
+        self.tables = self.job_service.tables
         model = ScriptedLanguageModel(profile=replace(QUOTING, provider="scripted"))
         self.models: dict[str, LanguageModel] = {"scripted": model}
         self.open_unit = MemoryUnitOfWorkFactory(self.tables)
@@ -57,7 +57,7 @@ class Desk:
         return StoredComparisonService(
             comparisons=MemoryComparisonRepository(self.tables),
             jobs=self.jobs,
-            job_service=self.office.service(),
+            job_service=self.job_service.service(),
             schemas=MemoryExtractionSchemaRepository(self.tables.extraction),
             extraction=ExtractionService(
                 models=self.models,
@@ -127,33 +127,35 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def bench() -> ComparisonBench:
+    return ComparisonBench()
 
 
-async def test_each_model_gets_a_job_for_each_round_and_the_baseline_none(desk: Desk) -> None:
-    comparison = await desk.made("scripted", "regex", repeats=2)
+async def test_each_model_gets_a_job_for_each_round_and_the_baseline_none(
+    bench: ComparisonBench,
+) -> None:
+    comparison = await bench.made("scripted", "regex", repeats=2)
     assert [(job.contestant, job.repeat) for job in comparison.jobs] == [
         ("scripted", 0),
         ("scripted", 1),
     ]
-    jobs = await desk.service.jobs_of(comparison)
+    jobs = await bench.service.jobs_of(comparison)
     assert {(job.spec.providers, job.spec.reuse) for job in jobs} == {(("scripted",), False)}
     scripted, baseline = comparison.contestants
     assert (scripted.simulated, scripted.concurrency) == (True, 3)
     assert (baseline.provider, baseline.simulated) == ("regex", False)
-    assert desk.office.wakeup.hints == 1
+    assert bench.job_service.wakeup.hints == 1
 
 
-async def test_the_report_is_on_what_is_answered_so_far(desk: Desk) -> None:
-    comparison = await desk.made("scripted", "regex")
+async def test_the_report_is_on_what_is_answered_so_far(bench: ComparisonBench) -> None:
+    comparison = await bench.made("scripted", "regex")
     with pytest.raises(Conflict, match="no text that every contestant has answered"):
-        await desk.service.report(comparison.id)
-    desk.settle(comparison, 1)
-    report = await desk.service.report(comparison.id)
+        await bench.service.report(comparison.id)
+    bench.settle(comparison, 1)
+    report = await bench.service.report(comparison.id)
     assert (report.header.texts, report.header.left_out) == (1, 1)
-    desk.settle(comparison, 2, Reason(code="internal", detail="It broke."))
-    report = await desk.service.report(comparison.id)
+    bench.settle(comparison, 2, Reason(code="internal", detail="It broke."))
+    report = await bench.service.report(comparison.id)
     assert report.provenance == Provenance(
         program="0.1.0",
         asked_at=comparison.created_at,
@@ -164,28 +166,28 @@ async def test_the_report_is_on_what_is_answered_so_far(desk: Desk) -> None:
     assert report.contestants[0].perfect is not None
     assert report.contestants[0].perfect.count == 1
     assert report.contestants[0].operations.failures == {"server_error": 1}
-    desk.settle(comparison, 2, Reason(code="timeout", detail="It took too long."))
-    report = await desk.service.report(comparison.id)
+    bench.settle(comparison, 2, Reason(code="timeout", detail="It took too long."))
+    report = await bench.service.report(comparison.id)
     assert report.contestants[0].operations.failures == {"timeout": 1}
 
 
-async def test_a_provider_that_left_the_settings_is_still_reported(desk: Desk) -> None:
-    comparison = await desk.made("scripted")
-    desk.settle(comparison, 1)
-    desk.models.clear()
-    report = await desk.service.report(comparison.id)
+async def test_a_provider_that_left_the_settings_is_still_reported(bench: ComparisonBench) -> None:
+    comparison = await bench.made("scripted")
+    bench.settle(comparison, 1)
+    bench.models.clear()
+    report = await bench.service.report(comparison.id)
     assert report.contestants[0].contestant.name == "scripted"
 
 
-async def test_removing_cancels_what_still_runs(desk: Desk) -> None:
-    comparison = await desk.made("scripted", repeats=2)
+async def test_removing_cancels_what_still_runs(bench: ComparisonBench) -> None:
+    comparison = await bench.made("scripted", repeats=2)
     first, second = (job.job_id for job in comparison.jobs)
-    desk.tables.jobs[first].status = JobStatus.COMPLETED
-    await desk.service.remove(comparison.id)
-    assert (await desk.jobs.get(first)).status is JobStatus.COMPLETED
-    assert (await desk.jobs.get(second)).status is JobStatus.CANCELLED
+    bench.tables.jobs[first].status = JobStatus.COMPLETED
+    await bench.service.remove(comparison.id)
+    assert (await bench.jobs.get(first)).status is JobStatus.COMPLETED
+    assert (await bench.jobs.get(second)).status is JobStatus.CANCELLED
     with pytest.raises(NotFound):
-        await desk.service.remove(comparison.id)
+        await bench.service.remove(comparison.id)
 
 
 @pytest.mark.parametrize(
@@ -199,10 +201,10 @@ async def test_removing_cancels_what_still_runs(desk: Desk) -> None:
     ],
 )
 async def test_what_cannot_be_compared_is_named(
-    desk: Desk, providers: list[str], schema: Schema, repeats: int, said: str
+    bench: ComparisonBench, providers: list[str], schema: RecordSchema, repeats: int, said: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await desk.service.prepare(
+        await bench.service.prepare(
             dataset="mails",
             schema=schema,
             texts=MAILS,
@@ -214,14 +216,16 @@ async def test_what_cannot_be_compared_is_named(
     assert [said in each.detail for each in refused.value.violations] == [True]
 
 
-async def test_a_comparison_stands_as_the_job_that_is_furthest_from_its_end(desk: Desk) -> None:
-    comparison = await desk.made("scripted", repeats=2)
-    rows = [desk.tables.jobs[job.job_id] for job in comparison.jobs]
+async def test_a_comparison_stands_as_the_job_that_is_furthest_from_its_end(
+    bench: ComparisonBench,
+) -> None:
+    comparison = await bench.made("scripted", repeats=2)
+    rows = [bench.tables.jobs[job.job_id] for job in comparison.jobs]
 
     async def standing(*statuses: JobStatus) -> ComparisonStatus:
         for row, status in zip(rows, statuses, strict=True):
             row.status = status
-        return status_of(await desk.service.jobs_of(comparison))
+        return status_of(await bench.service.jobs_of(comparison))
 
     done, running = JobStatus.COMPLETED, JobStatus.RUNNING
     assert await standing(done, done) is ComparisonStatus.COMPLETED

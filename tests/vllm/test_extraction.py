@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from domain.extraction.model import ExtractionResult, ExtractionStatus
-from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, Schema
+from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, RecordSchema
 from domain.extraction.service import ExtractionService
 from entrypoints.container.services import open_container
 from entrypoints.settings import Settings
@@ -57,12 +57,12 @@ async def service(settings: Settings) -> AsyncIterator[ExtractionService]:
 
 
 async def extracted(
-    service: ExtractionService, text: str, schema: Schema = ORDER_MESSAGE
+    service: ExtractionService, text: str, schema: RecordSchema = ORDER_MESSAGE
 ) -> ExtractionResult:
     return await service.extract(text, schema, chain=service.chain_for(None), deadline_s=DEADLINE_S)
 
 
-def assert_explicit(result: ExtractionResult, schema: Schema, text: str) -> None:
+def assert_explicit(result: ExtractionResult, schema: RecordSchema, text: str) -> None:
     """One of the ends that there are, with fields of the schema's types and quotes of the text."""
     assert result.status in {
         ExtractionStatus.VALID,
@@ -100,7 +100,7 @@ async def test_an_order_message_ends_in_a_record_or_an_explicit_failure(
 async def test_a_schema_of_ones_own_with_enum_pattern_and_bounds_is_served(
     service: ExtractionService,
 ) -> None:
-    schema = Schema(
+    schema = RecordSchema(
         name="complaint",
         version=1,
         description="A complaint about an order",

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ports.extraction_jobs import WorkerWakeup
-from ports.health import CheckResult, HealthCheck, ReadinessCheck
+from ports.health import CheckResult, DiagnosticCheck, ReadinessProbe
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def decode_job(data: bytes) -> Any:
 _TIMEOUT_S: Final = 2.0
 
 
-class QueueReadiness(ReadinessCheck):
+class QueueReadiness(ReadinessProbe):
     """Valkey or Redis answers a PING."""
 
     def __init__(self, redis: Redis) -> None:
@@ -74,7 +74,7 @@ HEALTH_KEY: Final = default_queue_name + health_check_key_suffix
 """What the keys begin with under which workers report; each has one, and takes it along."""
 
 
-class QueueHealthCheck(HealthCheck):
+class QueueDiagnosticCheck(DiagnosticCheck):
     """Valkey or Redis: reached, of a supported version, keeps what it is given, has a worker.
 
     Args:

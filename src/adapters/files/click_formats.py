@@ -23,11 +23,11 @@ from adapters.files.click_columns import (
 from adapters.files.csv_rows import CsvTable
 from adapters.files.line_files import (
     BOM,
-    UnreadableRow,
+    MalformedRow,
     check_to_the_end,
+    malformed_row,
     open_text_file,
     unfit,
-    unreadable_row,
 )
 from domain.errors import Violation
 from domain.insights.click_rows import COLUMNS, ReadPosition, RejectedRow, RowBlock
@@ -77,7 +77,7 @@ class CsvClickReader:
                 )
 
 
-def _rejected(bad: Iterable[UnreadableRow]) -> list[RejectedRow]:
+def _rejected(bad: Iterable[MalformedRow]) -> list[RejectedRow]:
     """What could not be read as rows, as it is told."""
     return [
         RejectedRow(line=each.line, row=each.row, reasons=[Violation(pointer="", detail=each.why)])
@@ -172,7 +172,7 @@ class NdjsonClickReader:
         raise unfit("is empty")
 
 
-def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], list[UnreadableRow]]:
+def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], list[MalformedRow]]:
     """The rows of whole lines, the first of which is line `first`; where each begins; the rest."""
     count = data.count(b"\n") + (bool(data) and not data.endswith(b"\n"))
     try:
@@ -181,7 +181,7 @@ def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], lis
         rows = []
     if len(rows) == count and _strict(data, rows):
         return rows, range(first, first + count), []
-    rows, begins, bad = [], [], list[UnreadableRow]()
+    rows, begins, bad = [], [], list[MalformedRow]()
     for number, line in enumerate(data.split(b"\n"), start=first):
         if not line.strip():
             continue
@@ -195,7 +195,7 @@ def _parsed(data: bytes, first: int) -> tuple[Sequence[_Row], Sequence[int], lis
                 begins.append(number)
                 continue
             why = "is no object"
-        bad.append(unreadable_row(number, line.rstrip(b"\r"), why))
+        bad.append(malformed_row(number, line.rstrip(b"\r"), why))
     return rows, begins, bad
 
 

@@ -16,9 +16,9 @@ from adapters.files.line_files import (
     BOM,
     LineBlock,
     LineFile,
-    UnreadableRow,
+    MalformedRow,
+    malformed_row,
     unfit,
-    unreadable_row,
 )
 
 # The bound of the module is one for the whole process. Ours is the content's, on whole rows.
@@ -52,7 +52,7 @@ class CsvBlock:
 
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
-    bad: Sequence[UnreadableRow]
+    bad: Sequence[MalformedRow]
     end: int
     line: int
     read: int
@@ -64,7 +64,7 @@ class _Parsed:
 
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
-    bad: list[UnreadableRow] = field(default_factory=list)
+    bad: list[MalformedRow] = field(default_factory=list)
     count: int
     rest: bytes = b""
 
@@ -92,10 +92,10 @@ class CsvTable:
         self._begin = self._lines = 0
         self.heading: Sequence[str] = self._names(self._first_line())
 
-    def rows(self) -> Iterator[tuple[int, Sequence[str] | UnreadableRow]]:
+    def rows(self) -> Iterator[tuple[int, Sequence[str] | MalformedRow]]:
         """Each row, or what is none, by the number of the line where it begins."""
         for block in self.blocks():
-            found: list[tuple[int, Sequence[str] | UnreadableRow]] = []
+            found: list[tuple[int, Sequence[str] | MalformedRow]] = []
             found += zip(block.lines, block.rows, strict=True)
             found += ((each.line, each) for each in block.bad)
             yield from sorted(found, key=itemgetter(0))
@@ -211,7 +211,7 @@ class CsvTable:
             if error == _UNFINISHED or too_long or (spans and self._opens(lines[done - 1], error)):
                 # Rows behind a quote that is not closed are rows.
                 why = "opens a quoted field that does not end"
-                bad.append(unreadable_row(first + begin, _bytes(lines[begin]).rstrip(b"\r\n"), why))
+                bad.append(malformed_row(first + begin, _bytes(lines[begin]).rstrip(b"\r\n"), why))
                 done = read = begin + 1
                 behind = islice(lines, done, None)
                 reader = csv.reader(behind, strict=True, delimiter=self._delimiter)
@@ -220,7 +220,7 @@ class CsvTable:
                 begins.append(first + begin)
             else:
                 why += f" (lines {first + begin} to {first + done - 1})" if spans else ""
-                shown = unreadable_row(first + begin, piece.rstrip(b"\r\n"), why)
+                shown = malformed_row(first + begin, piece.rstrip(b"\r\n"), why)
                 fields = [_bytes(each).decode(errors="backslashreplace") for each in row]
                 bad.append(replace(shown, row=fields) if row else shown)
         return _Parsed(

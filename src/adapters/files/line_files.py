@@ -42,7 +42,7 @@ _NO_TEXT: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnreadableRow:
+class MalformedRow:
     """What could not be read as a row.
 
     Attributes:
@@ -105,7 +105,7 @@ class LineFile:
                 end += self._rest_of_line() if goes_on else 0
             yield LineBlock(data=data, end=end, read=self.raw.tell(), overlong=overlong)
 
-    def lines(self) -> Iterator[tuple[int, bytes | UnreadableRow]]:
+    def lines(self) -> Iterator[tuple[int, bytes | MalformedRow]]:
         """Each line without its end, by its number from 1."""
         number = 0
         for block in self.blocks():
@@ -116,9 +116,9 @@ class LineFile:
                 number += 1
                 yield number, self.overlong(number, block.overlong)
 
-    def overlong(self, line: int, beginning: bytes) -> UnreadableRow:
+    def overlong(self, line: int, beginning: bytes) -> MalformedRow:
         """A line that is left out for its length, shown by its beginning."""
-        return unreadable_row(line, beginning, f"has more than {self.longest} bytes in its line")
+        return malformed_row(line, beginning, f"has more than {self.longest} bytes in its line")
 
     def _rest_of_line(self) -> int:
         """Skips to the end of the line; returns its length in bytes."""
@@ -260,10 +260,10 @@ def unfit(detail: str) -> InvalidInput:
     return InvalidInput.of([Violation(pointer="", detail=detail)])
 
 
-def unreadable_row(line: int, data: bytes, why: str) -> UnreadableRow:
+def malformed_row(line: int, data: bytes, why: str) -> MalformedRow:
     """What could not be read as a row, shown by its beginning."""
     more = "" if len(data) <= _SHOWN else f"; `row` holds its first {_SHOWN} bytes"
-    return UnreadableRow(
+    return MalformedRow(
         line=line, row=data[:_SHOWN].decode(errors="backslashreplace"), why=why + more
     )
 

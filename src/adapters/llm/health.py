@@ -14,14 +14,14 @@ import httpx2
 
 from adapters.llm.resilient import PROBE
 from domain.extraction.calls import ModelCallFailed
-from ports.health import CheckResult, HealthCheck
+from ports.health import CheckResult, DiagnosticCheck
 from ports.language_models import Budget, Finish, LanguageModel
 
 _TIMEOUT_S: Final = 60.0
 _CONNECT_TIMEOUT_S: Final = 1.5
 
 
-class LanguageModelHealthCheck(HealthCheck):
+class LanguageModelDiagnosticCheck(DiagnosticCheck):
     """A real completion: a model's server may answer health checks and nothing else.
 
     Its server is called upon first, and not waited for long: one that is not there is a matter of

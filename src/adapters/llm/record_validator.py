@@ -12,14 +12,14 @@ from pydantic import Field as Rules
 from pydantic_core import ErrorDetails, PydanticCustomError, SchemaError
 
 from domain.errors import InvalidInput, Violation
-from domain.extraction.schema import MAX_NUMBER, Field, FieldType, Schema
+from domain.extraction.schema import MAX_NUMBER, Field, FieldType, RecordSchema
 from ports.extraction import MISSING, RecordValidator, Validation
 
 
 class PydanticRecordValidator(RecordValidator):
     """Compiles each schema once to a Pydantic model."""
 
-    def check(self, schema: Schema) -> None:
+    def check(self, schema: RecordSchema) -> None:
         """See the port."""
         violations = []
         for index, field in enumerate(schema.fields):
@@ -39,7 +39,7 @@ class PydanticRecordValidator(RecordValidator):
         if violations:
             raise InvalidInput.of(violations)
 
-    def validate(self, schema: Schema, record: Mapping[str, Any]) -> Validation:
+    def validate(self, schema: RecordSchema, record: Mapping[str, Any]) -> Validation:
         """See the port."""
         model = _model(schema)
         record = {name: record[name] for name in model.model_fields if name in record}
@@ -55,12 +55,12 @@ class PydanticRecordValidator(RecordValidator):
 
 
 @lru_cache(maxsize=256)
-def _model(schema: Schema) -> type[BaseModel]:
+def _model(schema: RecordSchema) -> type[BaseModel]:
     return _part(schema, frozenset(field.name for field in schema.fields))
 
 
 @lru_cache(maxsize=1024)
-def _part(schema: Schema, names: frozenset[str]) -> type[BaseModel]:
+def _part(schema: RecordSchema, names: frozenset[str]) -> type[BaseModel]:
     """The model of those fields of `schema` that `names` holds."""
     definitions: dict[str, Any] = {
         field.name: _definition(field) for field in schema.fields if field.name in names

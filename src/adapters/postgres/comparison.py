@@ -21,7 +21,7 @@ from domain.comparison.model import (
     LabelledText,
 )
 from domain.errors import NotFound
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from ports.comparison import ComparisonRepository
 
 _QUERIES: Final = load_queries("comparisons")
@@ -107,5 +107,5 @@ def _missing(comparison_id: ComparisonId) -> NotFound:
     return NotFound(f"There is no comparison {comparison_id}.")
 
 
-def _no_schema(schema: Schema) -> NotFound:
+def _no_schema(schema: RecordSchema) -> NotFound:
     return NotFound(f"There is no schema {schema.name!r} in version {schema.version}.")

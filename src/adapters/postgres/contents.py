@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -13,6 +12,7 @@ from adapters.postgres.objects import COLLATION, FUNCTIONS, RELATIONS, our_names
 from adapters.postgres.pool import PoolOptions, connect_arguments
 from adapters.postgres.privileges import our_objects, service_roles_of
 from adapters.postgres.schema import HISTORY
+from adapters.postgres.urls import read_database_url
 
 _WRITTEN_BY_WORKERS: Final = {HISTORY, "extraction_workers", "scheduled_runs"}
 _SEEDED: Final = "extraction_schemas"
@@ -136,11 +136,11 @@ async def _look(
         ),
     )
     drops = [f"DROP {kind} IF EXISTS {', '.join(names)};" for kind, names in order if names]
-    parts = urlsplit(url)
-    server = parts.netloc.rpartition("@")[2] or "the local server"
     return DatabaseSnapshot(
         url=url,
-        name=f"database {place['database']} on {server}, as {place['role']}",
+        name=(
+            f"database {place['database']} on {read_database_url(url).servers}, as {place['role']}"
+        ),
         major=place["major"],
         schema=place["schema"],
         tables={each["name"] for each in ours if each["relkind"] in (b"r", b"p")},

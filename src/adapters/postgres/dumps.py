@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from adapters.postgres.contents import DatabaseSnapshot, DumpError
 from adapters.postgres.migrations import MigrationError, migrate, migration_files
@@ -233,11 +232,12 @@ async def _folder_for(place: DatabaseSnapshot, programs: ProgramFolders) -> Path
 
 def _is_local(url: str) -> bool:
     """Whether nothing of what is said to the server leaves this machine, or TLS is declined."""
-    parts = urlsplit(url)
-    query = read_database_url(url).parameters
-    host = query.get("host") or parts.hostname or ""
-    loopback = host in {"localhost", "::1"} or host.startswith(("127.", "/"))
-    return query.get("sslmode") == "disable" or ("sslmode" not in query and (loopback or not host))
+    said = read_database_url(url).parameters
+    local = all(
+        host in {"", "localhost", "::1"} or host.startswith(("127.", "/"))
+        for host in said.get("host", "").split(",")
+    )
+    return said.get("sslmode") == "disable" or ("sslmode" not in said and local)
 
 
 @contextmanager
@@ -276,19 +276,8 @@ def _access(url: str) -> Iterator[Mapping[str, str]]:
     The address and the password are in files that we alone can read: a command line, and on some
     systems an environment, can be read by everyone.
     """
-    parts = urlsplit(url)
-    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
-    places = [each for each in parts.netloc.rpartition("@")[2].split(",") if each]
-    split = [re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d+))?", each) for each in places]
-    known = {
-        "host": ",".join(each[1].strip("[]") for each in split if each),
-        "port": ",".join(each[2] or "5432" for each in split if each),
-        "dbname": unquote(parts.path.lstrip("/")),
-        "user": unquote(user),
-        "password": unquote(password),
-        **read_database_url(url).parameters,
-    }
-    secret = known.pop("password")
+    known = dict(read_database_url(url).parameters)
+    secret = known.pop("password", "")
     env = {name: value for name, value in os.environ.items() if name != "PGOPTIONS"}
     with tempfile.TemporaryDirectory(prefix="storekeeper-") as folder:
         service, passwords = Path(folder, "service"), Path(folder, "passwords")

@@ -16,7 +16,7 @@ from adapters.postgres.pool import CANNOT_CONNECT, Database, PoolOptions, connec
 from adapters.postgres.role_checks import role_checks
 from adapters.postgres.urls import read_database_url
 from domain.errors import AppError
-from ports.health import CheckResult, HealthCheck, ReadinessCheck
+from ports.health import CheckResult, DiagnosticCheck, ReadinessProbe
 
 _log = logging.getLogger(__name__)
 _TIMEOUT_S: Final = 2.0
@@ -27,7 +27,7 @@ _WORDS: Final = {
 _OLDEST: Final = 150_000
 
 
-class PostgresReadiness(ReadinessCheck):
+class PostgresReadiness(ReadinessProbe):
     """Answers, and is migrated to this version."""
 
     def __init__(self, database: Database) -> None:
@@ -51,7 +51,7 @@ class PostgresReadiness(ReadinessCheck):
         return None if migrated else "is not migrated to this version"
 
 
-class PostgresHealthCheck(HealthCheck):
+class PostgresDiagnosticCheck(DiagnosticCheck):
     """Reached, of a supported version, in UTC, writable, migrated, its tables as they must be.
 
     Args:

@@ -14,14 +14,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlencode
 
-_HOST: Final = r"(\[[0-9A-Fa-f:.]+\]|[^\[\],:@/]*)(:[0-9]{1,5})?"
-_NETLOC: Final = re.compile(f"([^@]*@)?{_HOST}(,(?=[^,]){_HOST})*")
+# Not urlsplit: newer ones, and those of Debian's security updates, take an address in brackets for
+# no URL unless it is the only host, and a bracket in a password for none at all.
+_URL: Final = re.compile(
+    r"(?i:postgres(?:ql)?)://(?:(?P<user>[^@/?#:]*)(?::(?P<password>[^@/?#]*))?@)?"
+    r"(?P<hosts>[^@/?#]*)(?:/(?P<dbname>[^?#]*))?(?:\?(?P<query>[^#]*))?"
+)
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\],:@/]*)(?::([0-9]{1,5}))?")
+_MAX_PORT: Final = 65535
+_DEFAULT_PORT: Final = "5432"
 
+_HEAD: Final = ("host", "port", "dbname", "user", "password")
+"""What may stand before the question mark too."""
 # Of libpq; asyncpg reads them from the URL and obeys them alike.
 _DRIVER: Final = frozenset({
-    "host", "port", "dbname", "user", "password", "passfile", "service", "sslmode",
+    *_HEAD, "passfile", "service", "sslmode",
     "sslnegotiation", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl",
     "ssl_min_protocol_version", "ssl_max_protocol_version", "target_session_attrs", "krbsrvname",
     "gsslib",
@@ -42,6 +51,7 @@ _STATEMENTS: Final = frozenset({
     "statement_cache_size", "prepared_statement_cache_size", "prepareThreshold",
     "prepare_threshold",
 })  # fmt: skip
+_NO_URL: Final = "is not a URL; percent-encode special characters of the password"
 _OURS: Final = frozenset({"pooler", "pgbouncer", "schema", "ssl", "sslaccept", "connect_timeout"})
 _KNOWN: Final = _DRIVER | _STARTUP | _DROPPED | _OTHERS | _STATEMENTS | _OURS
 _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -73,18 +83,17 @@ class DatabaseUrl:
     """What a DATABASE_URL says.
 
     Attributes:
-        dsn: the URL with the parameters that asyncpg and libpq obey alike.
         pooled: a pooler in transaction mode stands between.
         keeps_statements: whether prepared statements may be kept; never behind such a pooler.
         connect_timeout_s: longest wait for a connection; None where the URL does not say.
         startup: parameters of the session by name, such as `application_name`.
         system_authorities: the server's certificate is checked against those of this machine.
-        parameters: those of libpq by name, without host, user and password of the URL's head:
-            for psql and pg_dump, which refuse all others.
+        parameters: those of libpq by name, with `host`, `port`, `dbname`, `user` and `password`
+            wherever the URL says them: for psql and pg_dump, which refuse all others. Several
+            hosts, and their ports, are one text with commas.
         dropped: names of those that have no effect, sorted.
     """
 
-    dsn: str
     pooled: bool
     keeps_statements: bool
     connect_timeout_s: float | None
@@ -95,53 +104,103 @@ class DatabaseUrl:
 
     def connect_arguments(self) -> dict[str, Any]:
         """Where and how securely `asyncpg.connect` connects."""
-        if not self.system_authorities:
-            return {"dsn": self.dsn}
-        context = ssl.create_default_context()
-        context.set_alpn_protocols(["postgresql"])
-        if "sslcert" in self.parameters:
-            context.load_cert_chain(
-                self.parameters["sslcert"],
-                self.parameters.get("sslkey"),
-                lambda: self.parameters.get("sslpassword", ""),
-            )
-        return {"dsn": self.dsn, "ssl": context}
+        said = self.parameters
+        apart = {*_HEAD, *({"sslmode", *_FILES} if self.system_authorities else ())}
+        query = {name: said[name] for name in said if name in _DRIVER and name not in apart}
+        arguments: dict[str, Any] = {
+            # What it takes from a URL alone; as it would read the rest, it is not libpq's way.
+            "dsn": f"postgresql:///?{urlencode(query, quote_via=quote)}",
+            "host": said["host"].split(",") if "host" in said else None,
+            "port": [int(port) for port in said["port"].split(",")] if "port" in said else None,
+            "database": said.get("dbname"),
+            "user": said.get("user"),
+            "password": said.get("password"),
+        }
+        if self.system_authorities:
+            context = ssl.create_default_context()
+            context.set_alpn_protocols(["postgresql"])
+            if "sslcert" in said:
+                context.load_cert_chain(
+                    said["sslcert"], said.get("sslkey"), lambda: said.get("sslpassword", "")
+                )
+            arguments["ssl"] = context
+        return arguments
+
+    @property
+    def servers(self) -> str:
+        """The hosts and ports, for people: nothing of a password is in it."""
+        hosts = self.parameters.get("host", "").split(",")
+        ports = self.parameters.get("port", "").split(",")
+        ports = ports * len(hosts) if len(ports) == 1 else ports
+        shown = [f"[{host}]" if ":" in host and host[0] != "/" else host for host in hosts]
+        return ",".join(
+            f"{host or 'the local server'}{f':{port}' if port else ''}"
+            for host, port in zip(shown, ports, strict=True)
+        )
 
 
 def read_database_url(url: str) -> DatabaseUrl:
     """Read a URL of PostgreSQL.
 
+    What stands in its head and as a parameter too is what the parameter says, as in libpq.
+
     Raises:
         DatabaseUrlError: it is none, or holds a parameter that cannot be obeyed.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"postgresql", "postgres"}:
+    if not re.match("(?i:postgres(ql)?)://", url):
         raise DatabaseUrlError("must start with postgresql:// (no +driver)")
-    if not _NETLOC.fullmatch(parts.netloc) or parts.fragment:
-        raise DatabaseUrlError("is not a URL; percent-encode special characters of the password")
-    given = _parameters(parts.query)
+    parts = _URL.fullmatch(url)
+    if parts is None:
+        raise DatabaseUrlError(_NO_URL)
+    given = {**_head(parts), **_parameters(parts["query"] or "")}
+    for name, value in given.items():
+        if not value.isprintable():
+            raise DatabaseUrlError(f"parameter {name} holds a control character")
+    _check_hosts(given)
+    _check_tls(given)
     pooled = given.get("pooler") == "transaction" or given.get("pgbouncer") == "true"
-    startup = _startup(given, pooled=pooled)
-    system = given.get("sslrootcert") == "system"
-    libpq = {name: value for name, value in given.items() if name in _DRIVER}
-    ours = {"sslmode", *_FILES} if system else set()
-    driver = {name: value for name, value in libpq.items() if name not in ours}
     return DatabaseUrl(
-        dsn=urlunsplit(parts._replace(query=urlencode(driver, quote_via=quote))),
         pooled=pooled,
         keeps_statements=not pooled and all(given.get(name) != "0" for name in _STATEMENTS),
         connect_timeout_s=_connect_timeout(given),
-        startup=startup,
-        system_authorities=system,
+        startup=_startup(given, pooled=pooled),
+        system_authorities=given.get("sslrootcert") == "system",
         parameters={
-            **libpq,
-            **{k: v for k, v in given.items() if k in _DROPPED | _STARTUP | {"connect_timeout"}},
+            name: value
+            for name, value in given.items()
+            if name in _DRIVER | _DROPPED | _STARTUP | {"connect_timeout"}
         },
         dropped=tuple(sorted(given.keys() & (_DROPPED | _OTHERS))),
     )
+
+
+def _head(parts: re.Match[str]) -> dict[str, str]:
+    """What stands before the question mark, by libpq's names; nothing of what is empty."""
+    written = parts["hosts"].split(",")
+    hosts = [_HOST.fullmatch(each) for each in written]
+    if None in hosts or (len(written) > 1 and "" in written):
+        raise DatabaseUrlError(_NO_URL)
+    ports = [host[2] or "" for host in hosts if host]
+    said = {
+        "host": ",".join(unquote(host[1]).strip("[]") for host in hosts if host),
+        "port": ",".join(port or _DEFAULT_PORT for port in ports) if any(ports) else "",
+        **{name: unquote(parts[name] or "") for name in ("dbname", "user", "password")},
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def _check_hosts(given: Mapping[str, str]) -> None:
+    """Refuse what is no list of hosts, with one port for all or one for each."""
+    hosts = given.get("host", "").split(",")
+    if any(re.fullmatch(r"[^:/]*:[0-9]+|\[.*", host) for host in hosts):
+        raise DatabaseUrlError("parameter host holds names alone: say port=... beside it")
+    ports = given.get("port", _DEFAULT_PORT).split(",")
+    if not all(re.fullmatch("[0-9]{1,5}", port) for port in ports):
+        raise DatabaseUrlError("parameter port must be a number")
+    if not all(0 < int(port) <= _MAX_PORT for port in ports):
+        raise DatabaseUrlError(f"parameter port must be 1 to {_MAX_PORT}")
+    if len(ports) not in (1, len(hosts)):
+        raise DatabaseUrlError("parameter port must be one number, or one for each host")
 
 
 def _parameters(query: str) -> dict[str, str]:
@@ -164,9 +223,6 @@ def _parameters(query: str) -> dict[str, str]:
     for name, allowed in _VALUES.items():
         if name in given and given[name].lower() not in allowed:
             raise DatabaseUrlError(f"parameter {name} must be {' or '.join(allowed)}")
-    _check_tls(given)
-    if not re.fullmatch(r"[0-9]+(,[0-9]+)*", given.get("port", "5432")):
-        raise DatabaseUrlError("parameter port must be a number")
     return given
 
 

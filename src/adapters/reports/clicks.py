@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.reports.parquet import ParquetFormat, Sink
+from adapters.reports.result_formats import DrainableBuffer, ParquetFormat
 from domain.insights.click_rows import COLUMNS, LoggedRow
 from domain.text import inert_cell
 from ports.click_files import ClickEncoder
@@ -66,7 +66,7 @@ class ParquetClickEncoder(ClickEncoder):
         pq: Any = import_module("pyarrow.parquet")
         types = (pa.string(), pa.int32(), pa.int32(), pa.float64(), pa.date32())
         shape = pa.schema(list(zip(COLUMNS, types, strict=True)))
-        sink = Sink()
+        sink = DrainableBuffer()
         gathered: list[LoggedRow] = []
 
         def write() -> None:

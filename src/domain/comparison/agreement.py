@@ -12,7 +12,7 @@ from typing import Final
 from domain.comparison.figures import Consistency, PairAgreement, rate_of
 from domain.comparison.judgements import category, same, similarity
 from domain.comparison.results import ContestantAnswer
-from domain.extraction.schema import FieldType, Schema
+from domain.extraction.schema import FieldType, RecordSchema
 
 _ENUMERATED: Final = {FieldType.ENUM, FieldType.BOOLEAN}
 
@@ -59,7 +59,7 @@ def krippendorffs_alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
 
 
 def agreement(
-    schema: Schema, pairs: Sequence[Pair], clusters: Mapping[str, int]
+    schema: RecordSchema, pairs: Sequence[Pair], clusters: Mapping[str, int]
 ) -> tuple[PairAgreement, ...]:
     """How far two contestants give the same answers: by field, then the whole record.
 
@@ -100,7 +100,7 @@ def agreement(
 
 
 def consistency(
-    schema: Schema, answers: Iterable[ContestantAnswer], clusters: Mapping[str, int]
+    schema: RecordSchema, answers: Iterable[ContestantAnswer], clusters: Mapping[str, int]
 ) -> tuple[Consistency, ...]:
     """How far a contestant agrees with itself, by field, then the whole record.
 
@@ -135,7 +135,7 @@ def consistency(
 
 
 def alpha_between(
-    schema: Schema, answers: Sequence[Sequence[ContestantAnswer]]
+    schema: RecordSchema, answers: Sequence[Sequence[ContestantAnswer]]
 ) -> Mapping[str, float | None]:
     """Krippendorff's alpha over all contestants, by field.
 
@@ -155,7 +155,7 @@ def alpha_between(
     }
 
 
-def _category(schema: Schema, name: str | None, answer: ContestantAnswer) -> Hashable:
+def _category(schema: RecordSchema, name: str | None, answer: ContestantAnswer) -> Hashable:
     return tuple(
         category(field, answer.fields.get(field.name))
         for field in schema.fields

@@ -20,7 +20,7 @@ from domain.errors import InvalidInput, Violation
 from domain.extraction.calls import ExtractionFailure
 from domain.extraction.model import Evidence, ExtractionStatus
 from domain.extraction.number_words import ENGLISH
-from domain.extraction.schema import FieldType, Schema, Value
+from domain.extraction.schema import FieldType, RecordSchema, Value
 
 _ORDER: Final = (FieldType.STRING, FieldType.STRING, FieldType.INTEGER)
 _VERSION: Final = "regex-1"
@@ -133,7 +133,7 @@ class RegexExtractor(Extractor):
         InvalidInput: the schema is another one, at `providers`.
     """
 
-    def __init__(self, schema: Schema, *, name: str, now: Callable[[], float]) -> None:
+    def __init__(self, schema: RecordSchema, *, name: str, now: Callable[[], float]) -> None:
         if tuple(field.type for field in schema.fields) != _ORDER:
             detail = (
                 f"{BASELINE} reads orders alone: a schema of customer, product and quantity,"

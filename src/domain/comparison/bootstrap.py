@@ -8,7 +8,7 @@ from typing import Final
 from domain.comparison.figures import Estimate, Judgement
 from domain.comparison.judgements import Observation, is_null
 from domain.comparison.model import LabelledText
-from domain.extraction.schema import Field, Schema
+from domain.extraction.schema import Field, RecordSchema
 from ports.comparison import Column, Ratio, Statistics
 
 DRAWS: Final = 10_000
@@ -59,7 +59,7 @@ class Estimator:
 
 
 def columns_of(
-    schema: Schema, by_contestant: Mapping[str, Sequence[Observation]]
+    schema: RecordSchema, by_contestant: Mapping[str, Sequence[Observation]]
 ) -> Mapping[Column, Sequence[float]]:
     """What the scores are ratios of, one figure a document.
 
@@ -75,7 +75,7 @@ def columns_of(
     return columns
 
 
-def _figures(schema: Schema, observation: Observation) -> Iterator[tuple[Column, float]]:
+def _figures(schema: RecordSchema, observation: Observation) -> Iterator[tuple[Column, float]]:
     name = observation.judged.contestant
     all_correct = all_present = 0
     for field, cell in zip(schema.fields, observation.judged.cells, strict=True):

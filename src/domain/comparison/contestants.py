@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from domain.comparison.model import Contestant
 from domain.errors import InvalidInput, Violation
 from domain.extraction.prompting import prompt_hash
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from ports.language_models import AnswerShape, ModelProfile
 
 BASELINE: Final = "regex"
@@ -129,7 +129,7 @@ def read_contestants(
 def contestant_of(
     spec: ContestantSpec,
     profile: ModelProfile,
-    schema: Schema,
+    schema: RecordSchema,
     *,
     concurrency: int,
     machine_usd_per_hour: float | None,

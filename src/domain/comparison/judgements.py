@@ -16,7 +16,7 @@ from domain.comparison.model import LabelledText
 from domain.comparison.report import JudgedAnswer, JudgedValue
 from domain.comparison.results import ContestantAnswer
 from domain.comparison.similarity import best_pairing, text_similarity
-from domain.extraction.schema import Field, FieldType, Scalar, Schema, Value
+from domain.extraction.schema import Field, FieldType, RecordSchema, Scalar, Value
 
 RELATIVE_TOLERANCE: Final = 1e-6
 """Numbers this near to one another are equal; integers must be the same."""
@@ -187,7 +187,7 @@ class Observation:
 
 
 def observation_of(
-    schema: Schema, text: LabelledText, answer: ContestantAnswer, *, cluster: int
+    schema: RecordSchema, text: LabelledText, answer: ContestantAnswer, *, cluster: int
 ) -> Observation:
     """Judge each value of an answer."""
     cells = tuple(_judged_value(field, text, answer) for field in schema.fields)

@@ -11,7 +11,7 @@ from typing import NamedTuple, NewType
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.jobs.model import ExtractionJob, JobId, JobStatus
-from domain.extraction.schema import Schema, Value
+from domain.extraction.schema import RecordSchema, Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class ComparisonSpec:
     """
 
     dataset: str
-    schema: Schema
+    schema: RecordSchema
     texts: tuple[LabelledText, ...]
     contestants: tuple[Contestant, ...]
     repeats: int

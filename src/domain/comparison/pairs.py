@@ -11,7 +11,7 @@ from typing import Final
 from domain.comparison.bootstrap import Estimator, accuracy, f1, perfection
 from domain.comparison.figures import FieldDifference, PerfectDifference
 from domain.comparison.judgements import Observation
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from domain.statistics import design_effect
 from ports.comparison import Statistics
 
@@ -72,7 +72,7 @@ def _design_effect(answers: Answers) -> float:
 
 
 def field_differences(
-    schema: Schema, answers: Answers, estimator: Estimator, statistics: Statistics
+    schema: RecordSchema, answers: Answers, estimator: Estimator, statistics: Statistics
 ) -> tuple[FieldDifference, ...]:
     """How two contestants differ in each field of the texts with gold (at least one)."""
     ours, theirs = (observation.judged.contestant for observation in answers[0])

@@ -36,7 +36,7 @@ from domain.comparison.scores import (
 )
 from domain.errors import InvalidInput
 from domain.extraction.definition import definition_of
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from ports.comparison import Statistics
 
 
@@ -160,7 +160,7 @@ def _check(results: ComparisonResults) -> None:
 
 
 def _score(
-    schema: Schema,
+    schema: RecordSchema,
     contestant: Contestant,
     observations: Sequence[Observation],
     answers: Sequence[ContestantAnswer],
@@ -233,13 +233,15 @@ def _headline(
 
 
 def _alpha(
-    schema: Schema, observations: Mapping[str, Sequence[Observation]]
+    schema: RecordSchema, observations: Mapping[str, Sequence[Observation]]
 ) -> Mapping[str, float | None]:
     rows = zip(*observations.values(), strict=True)
     return alpha_between(schema, [[each.answer for each in row] for row in rows])
 
 
-def _cases(schema: Schema, observations: Mapping[str, Sequence[Observation]]) -> tuple[Case, ...]:
+def _cases(
+    schema: RecordSchema, observations: Mapping[str, Sequence[Observation]]
+) -> tuple[Case, ...]:
     found = []
     for row in zip(*observations.values(), strict=True):
         text = row[0].text
@@ -261,7 +263,7 @@ def _cases(schema: Schema, observations: Mapping[str, Sequence[Observation]]) ->
     return tuple(found)
 
 
-def _differ(schema: Schema, row: Sequence[Observation]) -> bool:
+def _differ(schema: RecordSchema, row: Sequence[Observation]) -> bool:
     """Whether somebody has no record, or two records differ."""
     if any(not each.answer.has_record for each in row):
         return True

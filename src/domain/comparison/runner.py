@@ -20,7 +20,7 @@ from domain.comparison.results import (
 )
 from domain.errors import Conflict
 from domain.extraction.calls import ExtractionFailure, JobEffect
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from domain.extraction.service import ExtractionService
 from ports.comparison import ComparisonLog
 
@@ -60,7 +60,7 @@ class ModelExtractor(Extractor):
         service: ExtractionService,
         contestant: Contestant,
         *,
-        schema: Schema,
+        schema: RecordSchema,
         deadline_s: float,
     ) -> None:
         self.contestant = contestant

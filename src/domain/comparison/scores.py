@@ -27,7 +27,7 @@ from domain.comparison.model import Contestant
 from domain.comparison.results import ContestantAnswer
 from domain.extraction.calls import FailureKind
 from domain.extraction.model import WarningKind
-from domain.extraction.schema import Field, Schema
+from domain.extraction.schema import Field, RecordSchema
 from domain.statistics import percentile
 from ports.comparison import Ratio, Statistics
 
@@ -35,7 +35,7 @@ _LOST: Final = {Judgement.OMITTED, Judgement.NO_RECORD}
 _READABLE: Final = {None, FailureKind.SCHEMA_VIOLATION, FailureKind.UNGROUNDED}
 
 
-def funnel(schema: Schema, observations: Sequence[Observation]) -> tuple[FunnelStage, ...]:
+def funnel(schema: RecordSchema, observations: Sequence[Observation]) -> tuple[FunnelStage, ...]:
     """Sent, parsed, valid, grounded, correct: each step counts those that took the ones before.
 
     Parsed: an answer came that can be read. Valid: no value broke the schema's rules. Grounded:
@@ -69,7 +69,7 @@ def _flagged(observation: Observation, kind: WarningKind) -> bool:
     return any(flag.kind is kind for flag in observation.answer.warnings)
 
 
-def _is_grounded(schema: Schema, observation: Observation) -> bool:
+def _is_grounded(schema: RecordSchema, observation: Observation) -> bool:
     if not observation.answer.has_record or _flagged(observation, WarningKind.UNGROUNDED):
         return False
     cells = zip(schema.fields, observation.judged.cells, strict=True)
@@ -83,7 +83,7 @@ def perfect_rate(observations: Iterable[Observation]) -> Rate | None:
 
 
 def field_scores(
-    name: str, schema: Schema, observations: Sequence[Observation], estimator: Estimator
+    name: str, schema: RecordSchema, observations: Sequence[Observation], estimator: Estimator
 ) -> tuple[FieldScore, ...]:
     """How the contestant `name` does on each field, over the texts with gold."""
     return tuple(
@@ -128,7 +128,7 @@ def _field_score(
     )
 
 
-def macro_f1(name: str, schema: Schema, estimator: Estimator) -> Estimate:
+def macro_f1(name: str, schema: RecordSchema, estimator: Estimator) -> Estimate:
     """Mean of the F1 of all fields that have one."""
     defined = [f for f in schema.fields if estimator.defined(f1(name, f.name))]
     if not defined:
@@ -141,7 +141,9 @@ def micro_f1(name: str, estimator: Estimator) -> Estimate:
     return estimator.estimate(Ratio(over=("correct", name), under=("present", name), weight=2.0))
 
 
-def stratum_scores(schema: Schema, observations: Sequence[Observation]) -> tuple[StratumScore, ...]:
+def stratum_scores(
+    schema: RecordSchema, observations: Sequence[Observation]
+) -> tuple[StratumScore, ...]:
     """By stratum, in the order of the dataset, then by language when there are several.
 
     Parts of a stratum, such as `noise: html`, stand behind it.
@@ -159,7 +161,7 @@ def stratum_scores(schema: Schema, observations: Sequence[Observation]) -> tuple
     return tuple(_stratum(schema, name, part) for name, part in kinds)
 
 
-def _stratum(schema: Schema, name: str, part: Sequence[Observation]) -> StratumScore:
+def _stratum(schema: RecordSchema, name: str, part: Sequence[Observation]) -> StratumScore:
     fields = {}
     for place, field in enumerate(schema.fields):
         known = [(each.cluster, each.judged.cells[place].judgement) for each in part]

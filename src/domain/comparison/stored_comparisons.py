@@ -39,7 +39,7 @@ from domain.extraction.jobs.items import ENDED, Document, ItemResult
 from domain.extraction.jobs.model import ExtractionJob, JobCommand, JobSpec, NewJob
 from domain.extraction.jobs.service import ExtractionJobService
 from domain.extraction.model import ExtractionStatus
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from domain.extraction.service import ExtractionService
 from ports.comparison import ComparisonRepository, Statistics
 from ports.extraction import ExtractionSchemaRepository
@@ -100,7 +100,7 @@ class StoredComparisonService:
         self,
         *,
         dataset: str,
-        schema: Schema,
+        schema: RecordSchema,
         texts: Sequence[LabelledText],
         providers: Sequence[str],
         repeats: int,
@@ -227,7 +227,7 @@ class StoredComparisonService:
             with suppress(Conflict):  # it has come to its end
                 await self._job_service.apply(job.job_id, JobCommand.CANCEL)
 
-    def _violations(self, providers: Sequence[str], schema: Schema) -> list[Violation]:
+    def _violations(self, providers: Sequence[str], schema: RecordSchema) -> list[Violation]:
         known = [*self._models, BASELINE]
         found = [
             Violation(
@@ -247,7 +247,7 @@ class StoredComparisonService:
                 found += [replace(each, pointer="/providers") for each in error.violations]
         return found
 
-    def _baseline(self, schema: Schema, name: str) -> RegexExtractor:
+    def _baseline(self, schema: RecordSchema, name: str) -> RegexExtractor:
         return RegexExtractor(schema, name=name, now=self._now)
 
     def _provenance(self, comparison: Comparison) -> Provenance:
@@ -267,7 +267,7 @@ class StoredComparisonService:
         )
 
     async def _answers(
-        self, comparison: Comparison, texts: Sequence[LabelledText], schema: Schema
+        self, comparison: Comparison, texts: Sequence[LabelledText], schema: RecordSchema
     ) -> AsyncIterator[ContestantAnswer]:
         by_place = dict(enumerate(texts, start=1))
         contestants = {contestant.name: contestant for contestant in comparison.contestants}
@@ -290,7 +290,7 @@ class StoredComparisonService:
         text: LabelledText,
         contestant: Contestant,
         repeat: int,
-        schema: Schema,
+        schema: RecordSchema,
     ) -> ContestantAnswer:
         if item.extraction is None:
             code = "" if item.reason is None else item.reason.code

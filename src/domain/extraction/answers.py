@@ -11,7 +11,7 @@ from domain.extraction.calls import ExtractionFailure, FailureKind
 from domain.extraction.evidence import ground
 from domain.extraction.matching import Span
 from domain.extraction.model import Evidence, ExtractionWarning, WarningKind
-from domain.extraction.schema import Schema, Value
+from domain.extraction.schema import RecordSchema, Value
 from domain.strict_json import NotStrictJson, check_depth, read_json_at
 from ports.extraction import MISSING, RecordValidator
 from ports.language_models import AnswerShape
@@ -212,7 +212,7 @@ class CheckedAnswer:
 
 def check_answer(
     answer: str,
-    schema: Schema,
+    schema: RecordSchema,
     style: AnswerShape,
     text: str,
     validator: RecordValidator,
@@ -238,7 +238,7 @@ def check_answer(
     )
 
 
-def failure_of(schema: Schema, reading: CheckedAnswer) -> ExtractionFailure | None:
+def failure_of(schema: RecordSchema, reading: CheckedAnswer) -> ExtractionFailure | None:
     """Why this reading gives no record; None when it gives one.
 
     A field that must not be null fails the record; so does an answer of which nothing is left.
@@ -310,7 +310,7 @@ def flags_of(reading: CheckedAnswer) -> list[ExtractionWarning]:
 
 
 def merged(
-    schema: Schema, readings: Sequence[CheckedAnswer]
+    schema: RecordSchema, readings: Sequence[CheckedAnswer]
 ) -> tuple[CheckedAnswer, list[ExtractionWarning]]:
     """One reading of a long text from those of its windows, in order, offsets already shifted.
 
@@ -380,7 +380,7 @@ def _as_list(value: Value) -> list[Any]:
 
 
 def _unquoted(
-    schema: Schema, record: Mapping[str, Any]
+    schema: RecordSchema, record: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, list[str | None]]]:
     """Bare values and quotes by field, out of `{"quote": ..., "value": ...}` objects."""
     values: dict[str, Any] = {}

@@ -16,7 +16,7 @@ from domain.extraction.calls import (
 )
 from domain.extraction.matching import Span
 from domain.extraction.prompting import build_prompt, correction_of
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from ports.extraction import RecordValidator
 from ports.language_models import Answer, Budget, Finish, LanguageModel, Prompt
 
@@ -67,7 +67,7 @@ class Conversation:
     async def read(
         self,
         model: LanguageModel,
-        schema: Schema,
+        schema: RecordSchema,
         text: str,
         progress: TextProgress,
         dictated: Sequence[Span],

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from domain.errors import InvalidInput, Violation
-from domain.extraction.schema import Example, Field, FieldType, Schema
+from domain.extraction.schema import Example, Field, FieldType, RecordSchema
 from domain.text import suggestion
 
 _Check = Callable[[Any], bool]
@@ -62,7 +62,7 @@ _SCHEMA: Final[Mapping[str, tuple[_Check, str]]] = {
 }
 
 
-def schema_from(name: str, definition: Any, *, version: int = 1) -> Schema:
+def schema_from(name: str, definition: Any, *, version: int = 1) -> RecordSchema:
     """The schema `name` out of a parsed JSON or YAML document.
 
     Raises:
@@ -83,7 +83,7 @@ def schema_from(name: str, definition: Any, *, version: int = 1) -> Schema:
     ]
     if found:
         raise InvalidInput.of(found)
-    schema = Schema(
+    schema = RecordSchema(
         name=name,
         version=version,
         description=known.get("description", ""),
@@ -95,7 +95,7 @@ def schema_from(name: str, definition: Any, *, version: int = 1) -> Schema:
     return schema
 
 
-def definition_of(schema: Schema) -> dict[str, Any]:
+def definition_of(schema: RecordSchema) -> dict[str, Any]:
     """The document that `schema_from` turns into this schema; defaults are left out."""
     document: dict[str, Any] = {
         "description": schema.description,

@@ -12,13 +12,13 @@ from datetime import date
 from functools import lru_cache
 from typing import Final
 
+from domain.extraction.east_asian_numerals import east_asian_numbers
 from domain.extraction.matching import Span, folded, locate, locate_all, normalized
 from domain.extraction.model import Evidence
 from domain.extraction.number_words import MONTHS
 from domain.extraction.numbers import numbers_in
-from domain.extraction.numerals import in_numerals
-from domain.extraction.schema import Field, FieldType, Scalar, Schema, Value
-from domain.extraction.suspicion import counterfeits, embedded_instructions
+from domain.extraction.prompt_injection import counterfeits, embedded_instructions
+from domain.extraction.schema import Field, FieldType, RecordSchema, Scalar, Value
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _JUDGED: Final = frozenset({FieldType.BOOLEAN, FieldType.ENUM})
@@ -45,7 +45,7 @@ class Grounding:
 
 
 def ground(
-    schema: Schema,
+    schema: RecordSchema,
     values: Mapping[str, Value],
     quotes: Mapping[str, Sequence[str | None]] | None,
     text: str,
@@ -230,7 +230,7 @@ def _is_date(wanted: date, passage: str) -> bool:
     """Whether day, month and year are named by different words or numbers of the passage."""
     read = normalized(passage).text
     numbers = Counter(map(int, re.findall(r"(?<!\d)\d{1,4}(?!\d)", read)))
-    numbers.update(int(value) for numeral in in_numerals(read) for value in numeral.values)
+    numbers.update(int(value) for numeral in east_asian_numbers(read) for value in numeral.values)
     named = any(MONTHS.get(word.casefold()) == wanted.month for word in _WORD.findall(read))
     rest = [wanted.day] if named else [wanted.day, wanted.month]
     return any(Counter([*rest, year]) <= numbers for year in (wanted.year, wanted.year % 100))

@@ -1,85 +1,19 @@
 """The number words and month names of the languages that customers of a shop write in.
 
-Plain data: English, German, French, Spanish, Italian, Portuguese, Dutch, Polish; Chinese, Japanese
-and Korean. The one list of the project: whatever reads or writes numbers takes its words from here.
+Plain data: English, German, French, Spanish, Italian, Portuguese, Dutch, Polish. The one list of
+the project; the numerals of East Asia, which are read otherwise, stand with their reader.
 """
 
-# ruff: noqa: RUF001 - numerals that look like other characters
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Language:
-    """How a language makes numbers of words. Words are casefolded, with and without accents.
-
-    Attributes:
-        added: words that are added to what stands before: units, teens, tens, whole hundreds where
-            they are words of their own.
-        times: words that multiply what stands before: hundred, dozen, thousand.
-        counted: those of `times` that say no number alone ("dozens of people").
-        half: words for a half.
-        half_joint: the words between a number and a half behind it ("two and a half").
-        joint: the word between the parts of a number ("and"); empty where there is none.
-        joint_after: sizes of the part before it, by what may still be added: 1000 after a thousand,
-            100 after a hundred, 10 after a ten.
-        joint_before: the parts that may follow it; all when empty.
-        articles: words that are a one before `times` and before `half` only ("a dozen").
-        glued: numbers are written as one word.
-        units_follow: tens may be followed by a unit.
-        twenties: sixty and eighty may be followed by up to nineteen, and eighty is four twenties.
-        homonyms: words that mean another thing elsewhere. They count in texts with a word of
-            `common`, and in those without such a word of another language.
-        common: words that hardly a text in this language lacks, and hardly another has.
-    """
-
-    added: Mapping[str, int | Fraction]
-    times: Mapping[str, int]
-    counted: frozenset[str] = frozenset()
-    half: frozenset[str] = frozenset()
-    half_joint: tuple[str, ...] = ()
-    joint: str = ""
-    joint_after: frozenset[int] = frozenset()
-    joint_before: frozenset[int] = frozenset()
-    articles: frozenset[str] = frozenset()
-    glued: bool = False
-    units_follow: bool = True
-    twenties: bool = False
-    homonyms: frozenset[str] = frozenset()
-    common: frozenset[str] = frozenset()
-
-
-def spellings(words: Iterable[str]) -> list[str]:
-    """`words` casefolded, each without its accents too, and with the German way round them."""
-    found: dict[str, None] = {}
-    for word in words:
-        plain = word.casefold()
-        german = plain.replace("ü", "ue").replace("ö", "oe")
-        bare = unicodedata.normalize("NFD", plain.replace("ł", "l"))
-        bare = "".join(c for c in bare if not unicodedata.combining(c))
-        found.update(dict.fromkeys((plain, german, bare)))
-    return list(found)
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(spellings(text.split()))
-
-
-def _added(table: Mapping[int | Fraction, str]) -> dict[str, int | Fraction]:
-    return {word: value for value, text in table.items() for word in spellings(text.split())}
-
-
-def _times(table: Mapping[int, str]) -> dict[str, int]:
-    return {word: value for value, text in table.items() for word in spellings(text.split())}
-
+from domain.extraction.number_grammar import Language, added_by, spellings, times_by, words_of
 
 ENGLISH: Final = Language(
-    added=_added(
+    added=added_by(
         {
             0: "zero",
             1: "one",
@@ -111,7 +45,7 @@ ENGLISH: Final = Language(
             90: "ninety",
         }
     ),
-    times=_times(
+    times=times_by(
         {
             12: "dozen dozens",
             20: "score scores",
@@ -121,13 +55,13 @@ ENGLISH: Final = Language(
             10**9: "billion billions",
         }
     ),
-    counted=_words("dozens score scores hundreds thousands millions mln billions"),
-    half=_words("half"),
+    counted=words_of("dozens score scores hundreds thousands millions mln billions"),
+    half=words_of("half"),
     half_joint=("and", "a"),
     joint="and",
     joint_after=frozenset({100, 1000}),
-    articles=_words("a an"),
-    common=_words(
+    articles=words_of("a an"),
+    common=words_of(
         "the and please you of for we is need with this that are our have would thanks i'd"
     ),
 )
@@ -188,10 +122,10 @@ def _units_first(
 
 
 _GERMAN: Final = Language(
-    added=_added(_units_first(_GERMAN_UNITS, _GERMAN_TENS, "und"))
-    | _added(_GERMAN_TENS)  # type: ignore[arg-type]  # whole numbers are fractions
-    | _added(_GERMAN_UNITS)  # type: ignore[arg-type]
-    | _added(
+    added=added_by(_units_first(_GERMAN_UNITS, _GERMAN_TENS, "und"))
+    | added_by(_GERMAN_TENS)  # type: ignore[arg-type]  # whole numbers are fractions
+    | added_by(_GERMAN_UNITS)  # type: ignore[arg-type]
+    | added_by(
         {
             0: "null",
             1: "eins eine einen einem einer eines",
@@ -211,7 +145,7 @@ _GERMAN: Final = Language(
             19: "neunzehn",
         }
     ),
-    times=_times(
+    times=times_by(
         {
             12: "dutzend dutzende",
             100: "hundert hunderte",
@@ -220,23 +154,25 @@ _GERMAN: Final = Language(
             10**9: "milliarde milliarden mrd",
         }
     ),
-    counted=_words("dutzende hunderte tausende tsd millionen mio milliarden mrd"),
-    half=_words("halb halbe halber halbes halben"),
+    counted=words_of("dutzende hunderte tausende tsd millionen mio milliarden mrd"),
+    half=words_of("halb halbe halber halbes halben"),
     half_joint=("und", "ein"),
     joint="und",
     joint_after=frozenset({100, 1000}),
     glued=True,
     units_follow=False,
-    homonyms=_words("elf null"),
-    common=_words("und der die das bitte wir ich für ist mit brauche brauchen vielen danke hallo"),
+    homonyms=words_of("elf null"),
+    common=words_of(
+        "und der die das bitte wir ich für ist mit brauche brauchen vielen danke hallo"
+    ),
 )
 _DUTCH: Final = Language(
-    added=_added(_units_first(_DUTCH_UNITS, _DUTCH_TENS, "en"))
-    | _added({ten + 2: f"tweeën{word}" for ten, word in _DUTCH_TENS.items()})
-    | _added({ten + 3: f"drieën{word}" for ten, word in _DUTCH_TENS.items()})
-    | _added(_DUTCH_TENS)  # type: ignore[arg-type]
-    | _added(_DUTCH_UNITS)  # type: ignore[arg-type]
-    | _added(
+    added=added_by(_units_first(_DUTCH_UNITS, _DUTCH_TENS, "en"))
+    | added_by({ten + 2: f"tweeën{word}" for ten, word in _DUTCH_TENS.items()})
+    | added_by({ten + 3: f"drieën{word}" for ten, word in _DUTCH_TENS.items()})
+    | added_by(_DUTCH_TENS)  # type: ignore[arg-type]
+    | added_by(_DUTCH_UNITS)  # type: ignore[arg-type]
+    | added_by(
         {
             0: "nul",
             1: "één",
@@ -255,7 +191,7 @@ _DUTCH: Final = Language(
             19: "negentien",
         }
     ),
-    times=_times(
+    times=times_by(
         {
             12: "dozijn dozijnen",
             100: "honderd honderden",
@@ -264,15 +200,15 @@ _DUTCH: Final = Language(
             10**9: "miljard mld",
         }
     ),
-    counted=_words("dozijnen honderden duizenden miljoenen mln mld"),
-    half=_words("half halve"),
+    counted=words_of("dozijnen honderden duizenden miljoenen mln mld"),
+    half=words_of("half halve"),
     half_joint=("en", "een"),
     joint="en",
     joint_after=frozenset({100, 1000}),
     glued=True,
     units_follow=False,
-    homonyms=_words("elf"),
-    common=_words("het wij graag voor van ik een wilt u alstublieft bedankt"),
+    homonyms=words_of("elf"),
+    common=words_of("het wij graag voor van ik een wilt u alstublieft bedankt"),
 )
 
 _ITALIAN_TENS: Final = {
@@ -298,18 +234,18 @@ _ITALIAN_UNITS: Final = {
 }
 # 21 to 99 are one word, which leaves a vowel out before another: ventuno, trentadue.
 _ITALIAN: Final = Language(
-    added=_added(
+    added=added_by(
         {
             ten + unit: (tens[:-1] if word[0] in "uo" else tens) + word
             for ten, tens in _ITALIAN_TENS.items()
             for unit, word in _ITALIAN_UNITS.items()
         }
     )
-    | _added({ten + 1: f"{tens[:-1]}un" for ten, tens in _ITALIAN_TENS.items()})
-    | _added({ten + 3: f"{tens}tré" for ten, tens in _ITALIAN_TENS.items()})
-    | _added(_ITALIAN_TENS)  # type: ignore[arg-type]
-    | _added(_ITALIAN_UNITS)  # type: ignore[arg-type]
-    | _added(
+    | added_by({ten + 1: f"{tens[:-1]}un" for ten, tens in _ITALIAN_TENS.items()})
+    | added_by({ten + 3: f"{tens}tré" for ten, tens in _ITALIAN_TENS.items()})
+    | added_by(_ITALIAN_TENS)  # type: ignore[arg-type]
+    | added_by(_ITALIAN_UNITS)  # type: ignore[arg-type]
+    | added_by(
         {
             0: "zero",
             1: "un una",
@@ -327,7 +263,7 @@ _ITALIAN: Final = Language(
             19: "diciannove",
         }
     ),
-    times=_times(
+    times=times_by(
         {
             10: "decina decine",
             12: "dozzina dozzine",
@@ -338,21 +274,21 @@ _ITALIAN: Final = Language(
             10**9: "miliardo miliardi mld",
         }
     ),
-    counted=_words("decine dozzine cent centinaia mila migliaia milioni mln miliardi mld"),
-    half=_words("mezzo mezza"),
+    counted=words_of("decine dozzine cent centinaia mila migliaia milioni mln miliardi mld"),
+    half=words_of("mezzo mezza"),
     half_joint=("e",),
     joint="e",
     joint_after=frozenset({100, 1000}),
     glued=True,
     units_follow=False,
-    homonyms=_words("due sei mezzo mezza cent"),
-    common=_words(
+    homonyms=words_of("due sei mezzo mezza cent"),
+    common=words_of(
         "il gli per vorrei grazie di che buongiorno ciao sono servono della con ordinare"
     ),
 )
 
 _FRENCH: Final = Language(
-    added=_added(
+    added=added_by(
         {
             0: "zéro",
             1: "un une",
@@ -381,7 +317,7 @@ _FRENCH: Final = Language(
             90: "nonante",
         }
     ),
-    times=_times(
+    times=times_by(
         {
             10: "dizaine dizaines",
             12: "douzaine douzaines",
@@ -397,21 +333,21 @@ _FRENCH: Final = Language(
             10**9: "milliard milliards mrd",
         }
     ),
-    counted=_words("dizaines douzaines cents centaines milliers millions mio milliards mrd"),
-    half=_words("demi demie"),
+    counted=words_of("dizaines douzaines cents centaines milliers millions mio milliards mrd"),
+    half=words_of("demi demie"),
     half_joint=("et",),
     joint="et",
     joint_after=frozenset({10, 20, 1000}),
     joint_before=frozenset({1, 11}),
     twenties=True,
-    homonyms=_words("seize cent cents onze"),
-    common=_words(
+    homonyms=words_of("seize cent cents onze"),
+    common=words_of(
         "le les nous vous et pour je est des merci bonjour avec il du au commande voudrais"
     ),
 )
 
 _SPANISH: Final = Language(
-    added=_added(
+    added=added_by(
         {
             0: "cero",
             1: "uno un una",
@@ -461,7 +397,7 @@ _SPANISH: Final = Language(
             900: "novecientos novecientas",
         }
     ),
-    times=_times(
+    times=times_by(
         {
             10: "decena decenas",
             12: "docena docenas",
@@ -470,19 +406,19 @@ _SPANISH: Final = Language(
             10**6: "millón millones",
         }
     ),
-    counted=_words("decenas docenas centenares miles millares millones"),
-    half=_words("medio media"),
+    counted=words_of("decenas docenas centenares miles millares millones"),
+    half=words_of("medio media"),
     half_joint=("y",),
     joint="y",
     joint_after=frozenset({10}),
-    homonyms=_words("once dos quince media medio par"),
-    common=_words(
+    homonyms=words_of("once dos quince media medio par"),
+    common=words_of(
         "el los las por y para con necesito necesitamos gracias hola quiero del quisiera queremos"
     ),
 )
 
 _PORTUGUESE: Final = Language(
-    added=_added(
+    added=added_by(
         {
             0: "zero",
             1: "um uma",
@@ -523,7 +459,7 @@ _PORTUGUESE: Final = Language(
             900: "novecentos novecentas",
         }
     ),
-    times=_times(
+    times=times_by(
         {
             10: "dezena dezenas",
             12: "dúzia dúzias",
@@ -532,19 +468,19 @@ _PORTUGUESE: Final = Language(
             10**6: "milhão milhões",
         }
     ),
-    counted=_words("dezenas dúzias centenas milhares milhões"),
-    half=_words("meio meia"),
+    counted=words_of("dezenas dúzias centenas milhares milhões"),
+    half=words_of("meio meia"),
     half_joint=("e",),
     joint="e",
     joint_after=frozenset({10, 100, 1000}),
-    homonyms=_words("um doze onze meia"),
-    common=_words(
+    homonyms=words_of("um doze onze meia"),
+    common=words_of(
         "uma para com obrigado obrigada preciso precisamos olá quero não são os favor gostaria"
     ),
 )
 
 _POLISH: Final = Language(
-    added=_added(
+    added=added_by(
         {
             0: "zero",
             1: "jeden jedna jedno jedną jednego",
@@ -586,7 +522,7 @@ _POLISH: Final = Language(
             900: "dziewięćset dziewięciuset",
         }
     ),
-    times=_times(
+    times=times_by(
         {
             12: "tuzin tuzina tuziny tuzinów",
             1000: "tysiąc tysiące tysięcy tys",
@@ -594,11 +530,11 @@ _POLISH: Final = Language(
             10**9: "miliard miliardy miliardów mld",
         }
     ),
-    counted=_words("tuziny tuzinów tysiące tysięcy tys miliony milionów mln miliardy mld"),
-    half=_words("pół"),
+    counted=words_of("tuziny tuzinów tysiące tysięcy tys miliony milionów mln miliardy mld"),
+    half=words_of("pół"),
     half_joint=("i",),
-    homonyms=_words("sto para pół"),
-    common=_words(
+    homonyms=words_of("sto para pół"),
+    common=words_of(
         "proszę dla potrzebuję dzień dobry się jest zamawiam potrzebujemy sztuk dziękuję"
     ),
 )
@@ -612,84 +548,6 @@ LANGUAGES: Final[Sequence[Language]] = (
     _PORTUGUESE,
     _DUTCH,
     _POLISH,
-)
-
-CJK_DIGITS: Final[Mapping[str, int]] = {
-    character: value for value, character in enumerate("零一二三四五六七八九")
-} | {"〇": 0, "两": 2, "兩": 2}
-CJK_FORMAL: Final[Mapping[str, int]] = {
-    character: value
-    for value, text in {
-        1: "壹壱弌",
-        2: "贰貳弐",
-        3: "叁參参",
-        4: "肆",
-        5: "伍",
-        6: "陆陸",
-        7: "柒",
-        8: "捌",
-        9: "玖",
-    }.items()
-    for character in text
-}
-"""Of contracts and banks; many mean another thing in a word, so they count beside a scale only."""
-CJK_TENS: Final[Mapping[str, int]] = {"十": 10, "百": 100, "千": 1000} | {
-    "拾": 10,
-    "佰": 100,
-    "仟": 1000,
-}
-CJK_SCALES: Final[Mapping[str, int]] = {
-    **dict.fromkeys("万萬", 10**4),
-    **dict.fromkeys("億亿", 10**8),
-    "兆": 10**12,
-}
-JAPANESE_THINGS: Final[Mapping[str, int]] = {
-    "ひとつ": 1,
-    "ふたつ": 2,
-    "みっつ": 3,
-    "よっつ": 4,
-    "いつつ": 5,
-    "むっつ": 6,
-    "ななつ": 7,
-    "やっつ": 8,
-    "ここのつ": 9,
-}
-KOREAN_DIGITS: Final[Mapping[str, int]] = {
-    character: value for value, character in enumerate("영일이삼사오육칠팔구")
-} | {"공": 0, "륙": 6}
-KOREAN_TENS: Final[Mapping[str, int]] = {"십": 10, "백": 100, "천": 1000}
-KOREAN_SCALES: Final[Mapping[str, int]] = {"만": 10**4, "억": 10**8, "조": 10**12}
-KOREAN_NATIVE_TENS: Final[Mapping[str, int]] = {
-    "열": 10,
-    "스물": 20,
-    "스무": 20,
-    "서른": 30,
-    "마흔": 40,
-    "쉰": 50,
-    "예순": 60,
-    "일흔": 70,
-    "여든": 80,
-    "아흔": 90,
-}
-KOREAN_NATIVE_UNITS: Final[Mapping[str, int]] = {
-    "하나": 1,
-    "한": 1,
-    "둘": 2,
-    "두": 2,
-    "셋": 3,
-    "세": 3,
-    "넷": 4,
-    "네": 4,
-    "다섯": 5,
-    "여섯": 6,
-    "일곱": 7,
-    "여덟": 8,
-    "아홉": 9,
-}
-KOREAN_COUNTERS: Final = (
-    *("개", "명", "분", "권", "장", "대", "병", "박스", "상자", "잔", "자루", "켤레", "세트", "벌"),
-    *("통", "봉", "봉지", "팩", "마리", "그루", "송이", "다스", "묶음", "롤", "포", "포대", "캔"),
-    *("컵", "쌍", "채", "척", "점", "매", "건", "원", "킬로", "kg"),
 )
 
 MONTHS: Final[Mapping[str, int]] = {

@@ -11,10 +11,11 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from domain.extraction.amounts import SEPARATORS, SPACES, amounts
+from domain.extraction.east_asian_numerals import east_asian_numbers
 from domain.extraction.matching import normalized, runs_on
 from domain.extraction.number_words import MONTHS
-from domain.extraction.numerals import Numeral, Token, in_numerals, in_words
+from domain.extraction.numerals import SEPARATORS, SPACES, Numeral, Token, amounts
+from domain.extraction.word_numerals import numbers_in_words
 
 _DASHES: Final = "\\-‐‑–"
 _TOKEN: Final = re.compile(
@@ -93,7 +94,7 @@ def numbers_in(text: str) -> tuple[Number, ...]:
     found: list[tuple[int, int, Sequence[Numeral]]] = [*_no_numbers(read.text)]
     for whole, numerals in _in_digits(read.text, tokens):
         found.append((*whole, numerals))
-    spoken = (*in_words(read.text, tokens), *in_numerals(read.text))
+    spoken = (*numbers_in_words(read.text, tokens), *east_asian_numbers(read.text))
     found += [(each.start, each.end, (_signed_word(read.text, each),)) for each in spoken]
     numbers: dict[Number, None] = {}
     first = reach = -1

@@ -14,7 +14,7 @@ from domain.extraction.schema import (
     Example,
     Field,
     FieldType,
-    Schema,
+    RecordSchema,
     Value,
 )
 from domain.extraction.windows import estimate_tokens
@@ -22,7 +22,11 @@ from ports.language_models import AnswerShape, Message, ModelProfile, Prompt
 
 
 def wire_schema(
-    schema: Schema, style: AnswerShape, *, bounded: bool, numbers: Sequence[float] | None = None
+    schema: RecordSchema,
+    style: AnswerShape,
+    *,
+    bounded: bool,
+    numbers: Sequence[float] | None = None,
 ) -> Mapping[str, object]:
     """The JSON schema of an answer, in the subset that every provider enforces.
 
@@ -145,7 +149,7 @@ _REMINDER: Final = (
 )
 
 
-def prompt_hash(schema: Schema, profile: ModelProfile) -> str:
+def prompt_hash(schema: RecordSchema, profile: ModelProfile) -> str:
     """Identifies everything that is asked besides the text: 16 hexadecimal characters.
 
     Made of prompt version, rules, fields, examples, answer shape, model and parameters.
@@ -162,7 +166,7 @@ def prompt_hash(schema: Schema, profile: ModelProfile) -> str:
 
 
 def build_prompt(
-    schema: Schema,
+    schema: RecordSchema,
     text: str,
     profile: ModelProfile,
     *,
@@ -228,7 +232,7 @@ def correction_of(faults: Mapping[str, str]) -> str:
     )
 
 
-def text_budget(schema: Schema, profile: ModelProfile) -> int:
+def text_budget(schema: RecordSchema, profile: ModelProfile) -> int:
     """Estimated tokens that a text may have to fit the model's context in one call (>= 64)."""
     examples = sum(
         estimate_tokens(example.text) + estimate_tokens(_compact(example.values())) + 8
@@ -240,7 +244,7 @@ def text_budget(schema: Schema, profile: ModelProfile) -> int:
     return max(64, profile.context_tokens - fixed - 2 * answer - 40 * len(schema.fields))
 
 
-def unservable(schema: Schema, profile: ModelProfile) -> str | None:
+def unservable(schema: RecordSchema, profile: ModelProfile) -> str | None:
     """Why this model cannot fill this record; None when it can."""
     choices = sum(len(field.choices) for field in schema.fields)
     if choices > profile.max_choices:
@@ -259,7 +263,7 @@ def unservable(schema: Schema, profile: ModelProfile) -> str | None:
     return None
 
 
-def answer_tokens(schema: Schema, style: AnswerShape) -> int:
+def answer_tokens(schema: RecordSchema, style: AnswerShape) -> int:
     """Length at which an answer is cut, in tokens: room for every field, and no novel."""
     return max(96, 32 + sum(_field_tokens(field, style) for field in schema.fields))
 
@@ -278,7 +282,7 @@ def nearest(examples: Sequence[Example], text: str, count: int) -> list[Example]
     return sorted(examples, key=similarity)[-count:] if count else []
 
 
-def _ordered(schema: Schema, style: AnswerShape) -> Schema:
+def _ordered(schema: RecordSchema, style: AnswerShape) -> RecordSchema:
     """The schema with numbers first for models that answer bare values.
 
     They then get both the number and the name of the thing right more often (measured).
@@ -286,7 +290,7 @@ def _ordered(schema: Schema, style: AnswerShape) -> Schema:
     if style is AnswerShape.QUOTED:
         return schema
     fields = sorted(schema.fields, key=lambda field: not field.type.numeric)
-    return Schema(
+    return RecordSchema(
         name=schema.name,
         version=schema.version,
         description=schema.description,
@@ -311,7 +315,7 @@ def _field_tokens(field: Field, style: AnswerShape) -> int:
     return (one * min(field.max_items, 10) if field.many else one) + len(field.name) // 2 + 6
 
 
-def _system(schema: Schema, profile: ModelProfile) -> str:
+def _system(schema: RecordSchema, profile: ModelProfile) -> str:
     if profile.style is AnswerShape.VALUES:
         fields = ", ".join(
             f"{field.name} ({field.description})"

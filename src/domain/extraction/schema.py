@@ -146,7 +146,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Schema:
+class RecordSchema:
     """A named record shape; a version never changes, a new definition is a new version.
 
     Attributes:
@@ -210,7 +210,7 @@ class Schema:
                     detail=f"must have exactly the schema's fields; differs in: {wrong}",
                 )
 
-    def same_definition(self, other: Schema) -> bool:
+    def same_definition(self, other: RecordSchema) -> bool:
         """Whether both mean the same, whatever their versions."""
         return (self.name, self.description, self.fields, self.examples) == (
             other.name,
@@ -220,7 +220,7 @@ class Schema:
         )
 
 
-def relaxed(schema: Schema) -> Schema:
+def relaxed(schema: RecordSchema) -> RecordSchema:
     """The same record with every field nullable: a part of a text need not state them all."""
     return replace(schema, fields=tuple(replace(field, nullable=True) for field in schema.fields))
 
@@ -266,8 +266,8 @@ _MESSAGES: Final[tuple[tuple[str, str | None, str | None, int | None], ...]] = (
 )
 
 
-def _order_schema(name: str, customer: str, product: str, quantity: str) -> Schema:
-    return Schema(
+def _order_schema(name: str, customer: str, product: str, quantity: str) -> RecordSchema:
+    return RecordSchema(
         name=name,
         version=1,
         description="A message of a customer who orders something from a shop",

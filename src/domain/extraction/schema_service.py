@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from domain.errors import Conflict, InvalidInput, SchemaInUse, Violation
 from domain.extraction.prompting import unservable
-from domain.extraction.schema import BUILT_IN, Schema
+from domain.extraction.schema import BUILT_IN, RecordSchema
 from ports.extraction import ExtractionSchemaRepository, RecordValidator
 from ports.language_models import LanguageModel
 
@@ -32,8 +32,8 @@ class SchemaService:
         self._models = models
 
     async def register(
-        self, schema: Schema, *, only_new: bool = False, only_known: bool = False
-    ) -> tuple[Schema, bool]:
+        self, schema: RecordSchema, *, only_new: bool = False, only_known: bool = False
+    ) -> tuple[RecordSchema, bool]:
         """Store a definition; returns it with its version, and whether that version is new.
 
         An unchanged definition keeps its version.

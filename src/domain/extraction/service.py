@@ -17,6 +17,7 @@ from domain.extraction.calls import (
     PriceTable,
     Usage,
 )
+from domain.extraction.contradictions import contradictions
 from domain.extraction.conversation import Conversation, TextProgress
 from domain.extraction.matching import Span
 from domain.extraction.model import (
@@ -26,14 +27,9 @@ from domain.extraction.model import (
     ExtractionStatus,
     ExtractionWarning,
 )
+from domain.extraction.prompt_injection import commands, embedded_instructions, instruction_flags
 from domain.extraction.prompting import build_prompt, prompt_hash, text_budget
-from domain.extraction.schema import Schema, relaxed
-from domain.extraction.suspicion import (
-    commands,
-    contradictions,
-    embedded_instructions,
-    instruction_flags,
-)
+from domain.extraction.schema import RecordSchema, relaxed
 from domain.extraction.windows import estimate_tokens, windows
 from ports.clock import Clock
 from ports.extraction import ExtractionSchemaRepository, RecordValidator
@@ -104,11 +100,11 @@ class ExtractionService:
             raise InvalidInput.of([Violation(pointer="/provider", detail=detail)])
         return names
 
-    def prompt_hash(self, schema: Schema, provider: str) -> str:
+    def prompt_hash(self, schema: RecordSchema, provider: str) -> str:
         """Identifies what `provider` is asked for `schema`, besides the text."""
         return prompt_hash(schema, self._models[provider].profile)
 
-    def first_prompts(self, text: str, schema: Schema, provider: str) -> Mapping[str, Prompt]:
+    def first_prompts(self, text: str, schema: RecordSchema, provider: str) -> Mapping[str, Prompt]:
         """What `provider` is asked first, by the piece of `text` that it is asked about."""
         profile = self._models[provider].profile
         found = windows(text, text_budget(schema, profile))
@@ -130,7 +126,7 @@ class ExtractionService:
     async def extract(
         self,
         text: str,
-        schema: Schema,
+        schema: RecordSchema,
         *,
         chain: Sequence[str],
         deadline_s: float,
@@ -224,7 +220,12 @@ class ExtractionService:
         )
 
     async def _read(
-        self, text: str, schema: Schema, name: str, progress: TextProgress, dictated: Sequence[Span]
+        self,
+        text: str,
+        schema: RecordSchema,
+        name: str,
+        progress: TextProgress,
+        dictated: Sequence[Span],
     ) -> tuple[CheckedAnswer, list[ExtractionWarning]]:
         """Read the whole text, in windows when it is too long for the model.
 

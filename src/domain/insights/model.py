@@ -214,7 +214,7 @@ class LowPerformer(TopQuery):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Analysis:
+class PeriodInsights:
     """The three analyses of a period, all over the same rows.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Final
 
 from domain.errors import InvalidInput, Violation
 from domain.insights.model import FIRST_DAY, Freshness, Period, Rules, StoredInsight
-from domain.insights.overview import Overview, RankChanges
+from domain.insights.period_over_period import PeriodOverPeriod, RankChanges
 from ports.clock import Clock
 from ports.insights import SearchAnalyser, SearchInsightRepository
 
@@ -47,7 +47,7 @@ class InsightService:
             detail = f"must be from {FIRST_DAY} to today, {today} (UTC)"
             raise InvalidInput.of([Violation(pointer="insight_date", detail=detail)])
 
-    async def overview(self, period: Period, rules: Rules) -> Overview:
+    async def period_over_period(self, period: Period, rules: Rules) -> PeriodOverPeriod:
         """The analyses of `period` and of the period of the same length before it.
 
         Raises:
@@ -56,7 +56,7 @@ class InsightService:
         before = period.previous()
         current = await self.analyser.analyse(period, rules)
         previous = await self.analyser.analyse(before, rules)
-        return Overview(
+        return PeriodOverPeriod(
             current=current,
             previous=previous,
             rank_changes=RankChanges.between(current, previous),

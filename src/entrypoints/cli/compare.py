@@ -22,7 +22,7 @@ from domain.comparison.results import (
 )
 from domain.comparison.runner import ComparisonRunner, Extractor, Interruption
 from domain.errors import InvalidInput, Violation
-from domain.extraction.schema import ORDER_MESSAGE, Schema
+from domain.extraction.schema import ORDER_MESSAGE, RecordSchema
 from entrypoints.cli.comparison_reports import ReportFiles, write_reports
 from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.extraction_schemas import find_schema
@@ -30,6 +30,7 @@ from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.process import Stop, interrupted_status
 from entrypoints.cli.progress import ComparisonProgress
 from entrypoints.cli.running import or_exit
+from entrypoints.container.commands import dataset_format_of, read_labelled_texts
 from entrypoints.container.comparison import (
     ContestantConditions,
     FileComparisonLog,
@@ -38,7 +39,6 @@ from entrypoints.container.comparison import (
     open_extractors,
     read_results,
 )
-from entrypoints.labelled_texts import format_of, read_labelled_texts
 from entrypoints.logs import configure_logging
 from entrypoints.settings import ModelSettings
 
@@ -234,7 +234,7 @@ async def _run(options: CompareOptions) -> int:
     return 0
 
 
-def _texts_of(dataset: Path, schema: Schema) -> Sequence[LabelledText]:
+def _texts_of(dataset: Path, schema: RecordSchema) -> Sequence[LabelledText]:
     """The texts of a file.
 
     Raises:
@@ -242,7 +242,7 @@ def _texts_of(dataset: Path, schema: Schema) -> Sequence[LabelledText]:
     """
     try:
         with dataset.open("rb") as file:
-            return read_labelled_texts(file, schema, form=format_of(dataset))
+            return read_labelled_texts(file, schema, form=dataset_format_of(dataset))
     except InvalidInput as error:
         named = [replace(each, pointer=str(dataset)) for each in error.violations]
         raise InvalidInput.of(named) from None

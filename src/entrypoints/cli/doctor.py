@@ -11,7 +11,7 @@ import click
 
 from entrypoints.cli.environment import read_settings, remedied
 from entrypoints.cli.running import or_exit
-from entrypoints.container.services import TimedHealthCheck, health_checks, open_container
+from entrypoints.container.services import TimedDiagnosticCheck, diagnostic_checks, open_container
 from entrypoints.settings import Settings, SettingsError
 from ports.health import CheckResult
 
@@ -46,7 +46,7 @@ async def _check(settings: Settings) -> int:
     failures = 0
     async with open_container(settings) as container:
         checks = [
-            asyncio.create_task(_results(check)) for check in health_checks(settings, container)
+            asyncio.create_task(_results(timed)) for timed in diagnostic_checks(settings, container)
         ]
         for under_way in checks:
             for result in await under_way:
@@ -55,17 +55,17 @@ async def _check(settings: Settings) -> int:
     return failures
 
 
-async def _results(check: TimedHealthCheck) -> Sequence[CheckResult]:
+async def _results(timed: TimedDiagnosticCheck) -> Sequence[CheckResult]:
     """What is found, or that nothing was in time: no part is waited for without end."""
     try:
-        async with asyncio.timeout(check.longest_s):
-            return await check.health_check.results()
+        async with asyncio.timeout(timed.longest_s):
+            return await timed.check.results()
     except TimeoutError:
         detail = (
-            f"gave no answer within {check.longest_s:.0f} s. Look at its address in the settings,"
+            f"gave no answer within {timed.longest_s:.0f} s. Look at its address in the settings,"
             " and at what stands between, such as a firewall."
         )
-        return [CheckResult(subject=check.subject, good=False, detail=detail)]
+        return [CheckResult(subject=timed.subject, good=False, detail=detail)]
 
 
 def _report(result: CheckResult) -> None:

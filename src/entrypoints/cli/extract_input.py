@@ -12,15 +12,16 @@ from typing import IO, Final
 from domain.errors import InvalidInput, Violation
 from domain.extraction.jobs.items import Document
 from domain.extraction.jobs.service import check_document
+from domain.strict_json import LONGEST_LINE
 from entrypoints.cli.options import delimiter_of, inner_suffix, keep, pipe_name
 from entrypoints.container.commands import (
     CsvTable,
     LineFile,
-    UnreadableRow,
+    MalformedRow,
     open_text_file,
     unpack_text_file,
 )
-from entrypoints.document_lines import LONGEST_LINE, check_lines, documents_of
+from entrypoints.document_lines import check_lines, documents_of
 
 FORMS: Final = ("text", "lines", "ndjson", "csv")
 ID_COLUMN: Final = "id"
@@ -126,7 +127,7 @@ class Source:
 
     def _lines(self, content: LineFile) -> Iterator[_Read]:
         for number, line in content.lines():
-            if isinstance(line, UnreadableRow):
+            if isinstance(line, MalformedRow):
                 yield number, line.why
             elif line.strip():
                 found = _text_of(line, f"{self.name}:{number}")
@@ -138,7 +139,7 @@ class Source:
         if self.id_column in table.heading or self.id_column != ID_COLUMN:
             own = self._place(table, self.id_column)
         for number, row in table.rows():
-            if isinstance(row, UnreadableRow):
+            if isinstance(row, MalformedRow):
                 yield number, row.why
             else:
                 name = (own is not None and row[own]) or f"{self.name}:{number}"

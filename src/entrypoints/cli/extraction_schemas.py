@@ -16,7 +16,7 @@ import yaml
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.definition import definition_of, schema_from
-from domain.extraction.schema import BUILT_IN, Schema
+from domain.extraction.schema import BUILT_IN, RecordSchema
 from domain.extraction.schema_service import is_built_in
 from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson, read_json
@@ -99,7 +99,7 @@ def delete_command(*, name: str) -> None:
     _run(work)
 
 
-def _read(file: Path) -> Schema:
+def _read(file: Path) -> RecordSchema:
     """The schema in a file; ends the process (2) with every fault of a bad one."""
     try:
         return read_schema(file)
@@ -129,7 +129,7 @@ def _fail(where: str, error: InvalidInput) -> NoReturn:
     sys.exit(2)
 
 
-def read_schema(file: Path) -> Schema:
+def read_schema(file: Path) -> RecordSchema:
     """The schema in a YAML or JSON file.
 
     Raises:
@@ -143,7 +143,7 @@ def read_schema(file: Path) -> Schema:
     return schema_from(name, document)
 
 
-async def find_schema(name: str) -> Schema:
+async def find_schema(name: str) -> RecordSchema:
     """A built-in schema, one of a file, or one of the database, which is asked last.
 
     Raises:
@@ -156,7 +156,7 @@ async def find_schema(name: str) -> Schema:
     if Path(name).suffix.lower() in _ENDINGS:
         return read_schema(Path(name))
     async with open_container(settings_or_exit(DatabaseSettings)) as container:
-        found: Schema = await container.extraction_schemas().get(name)
+        found: RecordSchema = await container.extraction_schemas().get(name)
         return found
 
 

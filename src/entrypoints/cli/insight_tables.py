@@ -10,8 +10,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from domain.insights.model import FIRST_DAY, Analysis, LowPerformer, StoredInsight, TopQuery
-from domain.insights.overview import Overview, RankChange, RankMovement
+from domain.insights.model import FIRST_DAY, LowPerformer, PeriodInsights, StoredInsight, TopQuery
+from domain.insights.period_over_period import PeriodOverPeriod, RankChange, RankMovement
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _GAP: Final = "·"
@@ -67,7 +67,7 @@ def insight_tables(found: Sequence[StoredInsight], days: int) -> Sequence[Render
     ]
 
 
-def analysis_tables(found: Overview) -> Sequence[RenderableType]:
+def analysis_tables(found: PeriodOverPeriod) -> Sequence[RenderableType]:
     """A period beside the one before it: rates, days, queries, and what changed."""
     current, pending = found.current, found.freshness.pending_days
     lines = [
@@ -90,7 +90,7 @@ def analysis_tables(found: Overview) -> Sequence[RenderableType]:
     ]
 
 
-def _heading(found: Analysis) -> Text:
+def _heading(found: PeriodInsights) -> Text:
     return Text(
         f"{found.period.first} to {found.period.last}: average CTR {_percent(found.average_ctr)},"
         f" overall {_percent(found.overall_ctr)}"
@@ -109,7 +109,7 @@ def _sparklines(title: str, lines: Sequence[tuple[str, Sequence[float | None]]])
     return table
 
 
-def _days(found: Analysis) -> Table:
+def _days(found: PeriodInsights) -> Table:
     days = Table(title="Days", title_justify="left")
     for name in ("date", "clicks", "impressions", "average", "overall", "rows", "anomalies"):
         days.add_column(name, justify="left" if name == "date" else "right")

@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 
 from domain.insights.model import MAX_COUNT, Period, RankBy, Rules, StoredInsight
-from domain.insights.overview import Overview
+from domain.insights.period_over_period import PeriodOverPeriod
 from domain.insights.refresher import InsightRefresher, Progress
 from domain.insights.run_history import DayOutcome, DayResult, RefreshReport, RunOutcome
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables
@@ -21,7 +21,7 @@ from entrypoints.cli.options import FiniteRange
 from entrypoints.cli.running import over_container
 from entrypoints.container.commands import insight_procedures
 from entrypoints.container.services import Container
-from entrypoints.http.insights.insight_views import insight_view, overview_view
+from entrypoints.http.insights.insight_views import insight_view, period_over_period_view
 from entrypoints.settings import InsightSettings
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -106,15 +106,17 @@ def analyse_command(
 ) -> None:
     """Analyse any period from the searches themselves, beside the period before it."""
 
-    async def analyse(container: Container) -> Overview:
+    async def analyse(container: Container) -> PeriodOverPeriod:
         service = container.insight_service()
         period = service.period(first and first.date(), last and last.date())
-        found: Overview = await service.overview(period, Rules(rank_by=RankBy(rank_by), **rules))
+        found: PeriodOverPeriod = await service.period_over_period(
+            period, Rules(rank_by=RankBy(rank_by), **rules)
+        )
         return found
 
     found = over_container("insights analyse", analyse, InsightSettings)
     if as_json:
-        click.echo(msgspec.json.encode(overview_view(found)))
+        click.echo(msgspec.json.encode(period_over_period_view(found)))
     else:
         Console().print(*analysis_tables(found), sep="\n")
 

@@ -19,7 +19,7 @@ from entrypoints.cli.running import or_exit, over_container
 from entrypoints.container.commands import sample_files, today
 from entrypoints.container.services import Container
 from entrypoints.up.sample_data.filling import SampleFiller
-from entrypoints.up.sample_data.rows import DAYS, SampleSize
+from entrypoints.up.sample_data.rows import DAYS, SampleSpec
 
 
 @click.command("sample-data")
@@ -56,8 +56,8 @@ def command(
     if append and out is not None:
         raise click.UsageError("--append is for a database; --out makes new files")
 
-    def size() -> SampleSize:
-        return SampleSize(
+    def size() -> SampleSpec:
+        return SampleSpec(
             users=users,
             orders=orders,
             clicks=clicks,
@@ -88,7 +88,7 @@ def command(
     click.echo(f"Computed the search insights of {over_container('sample-data', load)} days.")
 
 
-async def _fill(service: SampleFiller, size: SampleSize, *, append: bool) -> None:
+async def _fill(service: SampleFiller, size: SampleSpec, *, append: bool) -> None:
     """Fill with a bar for each kind of row."""
     wanted = {
         "users": size.users,

@@ -12,7 +12,8 @@ from adapters.embedded.postgres import client_programs
 from adapters.files.click_columns import ClickColumnNames
 from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from adapters.files.csv_rows import CsvTable
-from adapters.files.line_files import LineFile, UnreadableRow, open_text_file, unpack_text_file
+from adapters.files.labelled_texts import dataset_format_of, read_labelled_texts
+from adapters.files.line_files import LineFile, MalformedRow, open_text_file, unpack_text_file
 from adapters.postgres.contents import DatabaseSnapshot, DumpError, read_contents
 from adapters.postgres.dumps import ProgramFolders
 from adapters.postgres.dumps import dump as write_dump
@@ -34,10 +35,11 @@ __all__ = [
     "DumpError",
     "GrantError",
     "LineFile",
+    "MalformedRow",
     "MigrationError",
     "RejectedRowFile",
-    "UnreadableRow",
     "address_for",
+    "dataset_format_of",
     "dump",
     "form_of",
     "grant",
@@ -46,6 +48,7 @@ __all__ = [
     "migrate",
     "migration_status",
     "open_text_file",
+    "read_labelled_texts",
     "restore",
     "sample_files",
     "table_faults",

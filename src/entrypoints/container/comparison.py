@@ -33,7 +33,7 @@ from domain.comparison.contestants import (
 from domain.comparison.runner import Extractor, ModelExtractor
 from domain.errors import InvalidInput, Violation
 from domain.extraction.prompting import unservable
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from domain.extraction.service import ExtractionService
 from entrypoints.container.models import document_deadline_s, model_configs
 from entrypoints.prices import read_prices
@@ -76,7 +76,7 @@ class ContestantConditions:
 
 @asynccontextmanager
 async def open_extractors(
-    settings: ModelSettings, providers: str, schema: Schema, options: ContestantConditions
+    settings: ModelSettings, providers: str, schema: RecordSchema, options: ContestantConditions
 ) -> AsyncIterator[Sequence[Extractor]]:
     """The contestants of a list at work, in its order, for as long as the block runs.
 
@@ -184,7 +184,7 @@ def _check_declared(specs: Sequence[ContestantSpec], simulated: Collection[str])
         raise InvalidInput.of([Violation(pointer="simulated", detail=detail)])
 
 
-def _check_servable(schema: Schema, models: Mapping[str, LanguageModel]) -> None:
+def _check_servable(schema: RecordSchema, models: Mapping[str, LanguageModel]) -> None:
     reasons = [
         Violation(pointer="schema", detail=f"{name} cannot serve {schema.name}: {reason}")
         for name, model in models.items()

@@ -25,7 +25,7 @@ from redis.asyncio import ConnectionPool
 
 from adapters.arq.queue import (
     ArqWorkerWakeup,
-    QueueHealthCheck,
+    QueueDiagnosticCheck,
     QueueReadiness,
     decode_job,
     encode_job,
@@ -38,10 +38,12 @@ from adapters.llm.connections import (
     open_batch_models,
     open_language_models,
 )
-from adapters.llm.health import LanguageModelHealthCheck
+from adapters.llm.health import LanguageModelDiagnosticCheck
 from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.llm.throttle import StatedRateLimits
 from adapters.llm.valkey_throttle import ValkeyProviderGates
+from adapters.postgres.access import PostgresApiKeyRepository
+from adapters.postgres.audit import PostgresAuditLog
 from adapters.postgres.comparison import PostgresComparisonRepository
 from adapters.postgres.extraction.batches import PostgresProviderBatches
 from adapters.postgres.extraction.jobs import PostgresExtractionJobRepository
@@ -50,7 +52,7 @@ from adapters.postgres.extraction.results import (
     PostgresExtractionRepository,
     PostgresExtractionSchemaRepository,
 )
-from adapters.postgres.health import PostgresHealthCheck, PostgresReadiness
+from adapters.postgres.health import PostgresDiagnosticCheck, PostgresReadiness
 from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
 from adapters.postgres.insights.search_clicks import (
     PostgresClickImportRepository,
@@ -68,14 +70,13 @@ from adapters.postgres.records.users import PostgresUserRepository
 from adapters.postgres.samples import PostgresSampleSink
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from adapters.reports.clicks import CsvClickEncoder, NdjsonClickEncoder, ParquetClickEncoder
-from adapters.reports.csv_table import CsvFormat
-from adapters.reports.ndjson import NdjsonFormat
-from adapters.reports.parquet import ParquetFormat
+from adapters.reports.result_formats import CsvFormat, NdjsonFormat, ParquetFormat
 from adapters.statistics.scipy_statistics import ScipyStatistics
-from adapters.system.certificate import CertificateHealthCheck
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
-from adapters.system.insight_health import InsightHealthCheck
+from adapters.system.health import CertificateDiagnosticCheck, InsightDiagnosticCheck
+from adapters.valkey.key_announcements import ValkeyKeyAnnouncements
+from domain.access.service import KeyService
 from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
 from domain.extraction.jobs.batch_worker import BatchWorker
@@ -102,15 +103,15 @@ from entrypoints.settings import (
     WorkerSettings,
 )
 from entrypoints.up.sample_data.filling import SampleFiller
-from ports.health import HealthCheck
+from ports.health import DiagnosticCheck
 from ports.language_models import LanguageModel
 
 __all__ = [
     "Container",
-    "TimedHealthCheck",
+    "TimedDiagnosticCheck",
     "daily_at",
+    "diagnostic_checks",
     "end_with_parent",
-    "health_checks",
     "open_container",
 ]
 
@@ -155,6 +156,18 @@ class Container(containers.DeclarativeContainer):
         UserService, users=users, email_syntax=providers.Singleton(EmailValidatorSyntax)
     )
     order_service = providers.Singleton(OrderService, orders=orders)
+
+    api_keys = providers.Singleton(PostgresApiKeyRepository, database)
+    audit_log = providers.Singleton(PostgresAuditLog, database)
+    key_announcements = providers.Singleton(ValkeyKeyAnnouncements, redis)
+    key_service = providers.Singleton(
+        KeyService,
+        keys=api_keys,
+        directory=api_keys,
+        announcements=key_announcements,
+        clock=clock,
+        draw=providers.Object(secrets.randbelow),
+    )
 
     search_clicks = providers.Singleton(PostgresSearchClickWriter, database)
     click_export = providers.Singleton(PostgresSearchClickExport, database)
@@ -320,26 +333,26 @@ def pool_options(settings: DatabaseSettings) -> PoolOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimedHealthCheck:
+class TimedDiagnosticCheck:
     """A close look at one part, with the time that it may take."""
 
     subject: str
-    health_check: HealthCheck
+    check: DiagnosticCheck
     longest_s: float = 10.0
 
 
-def health_checks(settings: Settings, container: Container) -> Sequence[TimedHealthCheck]:
+def diagnostic_checks(settings: Settings, container: Container) -> Sequence[TimedDiagnosticCheck]:
     """A close look at each part that the settings name."""
     url = settings.database_url.get_secret_value()
     found = [
-        TimedHealthCheck(
+        TimedDiagnosticCheck(
             subject="database",
-            health_check=PostgresHealthCheck(url, pool_options(settings)),
+            check=PostgresDiagnosticCheck(url, pool_options(settings)),
         ),
-        TimedHealthCheck(subject="queue", health_check=QueueHealthCheck(container.redis())),
-        TimedHealthCheck(
+        TimedDiagnosticCheck(subject="queue", check=QueueDiagnosticCheck(container.redis())),
+        TimedDiagnosticCheck(
             subject="search insights",
-            health_check=InsightHealthCheck(container.insight_refresher()),
+            check=InsightDiagnosticCheck(container.insight_refresher()),
         ),
     ]
     for config in model_configs(settings):
@@ -347,9 +360,9 @@ def health_checks(settings: Settings, container: Container) -> Sequence[TimedHea
             # One call, outside of what callers share: the answer is this moment's.
             opened = open_bare_model(config, _ASKED_FOR_S, 1, StatedRateLimits())
             found.append(
-                TimedHealthCheck(
+                TimedDiagnosticCheck(
                     subject=f"provider {config.provider}",
-                    health_check=LanguageModelHealthCheck(
+                    check=LanguageModelDiagnosticCheck(
                         config.provider, opened, base_url=config.base_url
                     ),
                     longest_s=_ASKED_FOR_S + 15,
@@ -358,9 +371,9 @@ def health_checks(settings: Settings, container: Container) -> Sequence[TimedHea
     if settings.tls_cert_file and settings.tls_key_file:
         pair = settings.tls_cert_file, settings.tls_key_file
         found.append(
-            TimedHealthCheck(
+            TimedDiagnosticCheck(
                 subject="certificate",
-                health_check=CertificateHealthCheck(*pair, container.clock()),
+                check=CertificateDiagnosticCheck(*pair, container.clock()),
             )
         )
     return found

@@ -20,6 +20,7 @@ from litestar.types import ASGIApp
 from domain.errors import AppError
 from entrypoints.container.models import warm_up
 from entrypoints.container.services import Container, open_container
+from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
 from entrypoints.http.comparison.comparisons import ComparisonController
 from entrypoints.http.dashboard.controller import DashboardController
 from entrypoints.http.docs import docs_asset, docs_page
@@ -31,6 +32,7 @@ from entrypoints.http.health import live, ready
 from entrypoints.http.insights.clicks import SearchClickController
 from entrypoints.http.insights.insights import SearchInsightController
 from entrypoints.http.metrics import metrics
+from entrypoints.http.protocol.cross_origin import CrossOrigin
 from entrypoints.http.protocol.middleware import ExchangeMiddleware
 from entrypoints.http.protocol.openapi import document
 from entrypoints.http.protocol.pages import Cursors
@@ -78,6 +80,14 @@ def build_app(
     open_: Callable[[Settings], AbstractAsyncContextManager[Container]] = open_container,
 ) -> ASGIApp:
     """The ASGI application; `open_` gives its parts when it starts and takes them when it ends."""
+    return ExchangeMiddleware(routed_app(settings, open_), CrossOrigin(settings.cors_origins))
+
+
+def routed_app(
+    settings: Settings,
+    open_: Callable[[Settings], AbstractAsyncContextManager[Container]] = open_container,
+) -> Litestar:
+    """The routes, without what every exchange has besides; see `build_app`."""
     holder: dict[str, Container] = {}
 
     @asynccontextmanager
@@ -97,7 +107,7 @@ def build_app(
         return Provide(lambda: part(holder["container"]), sync_to_thread=False)
 
     cursors = Cursors(settings.secret_key.get_secret_value().encode())
-    app = Litestar(
+    return Litestar(
         route_handlers=[
             UserController,
             OrderController,
@@ -140,7 +150,6 @@ def build_app(
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
     )
-    return ExchangeMiddleware(app)
 
 
 async def _tell_what_is_not_ready(container: Container) -> None:
@@ -156,17 +165,17 @@ def _document(app: Litestar) -> bytes:
     return msgspec.json.encode(document(app, version=version("storekeeper")))
 
 
-@get("/")
+@get("/", scope=PUBLIC)
 async def index() -> Redirect:
     """A person who opens the bare address sees the API's page."""
     return Redirect("/docs")
 
 
-@get("/schema/openapi.json")
+@get("/schema/openapi.json", scope=ANY_CALLER)
 async def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The OpenAPI 3.1 document."""
     return Response(
         _document(request.app),
         media_type="application/vnd.oai.openapi+json",
-        headers={"Cache-Control": "public, max-age=300"},
+        headers={"Cache-Control": "private, max-age=300"},
     )

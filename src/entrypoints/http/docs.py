@@ -11,6 +11,9 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
+from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
+from entrypoints.http.protocol.security_headers import ASSET, DOCS_POLICY
+
 _PAGE: Final = b"""<!doctype html>
 <html lang="en">
 <head>
@@ -38,21 +41,15 @@ _START: Final = b"""window.ui = SwaggerUIBundle({
 });
 """
 _ASSETS: Final = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
-# Swagger UI sets inline styles and draws its icons from data URLs.
-_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline';"
-    " img-src 'self' data:; font-src 'self' data:; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'none'"
-)
 
 
-@get("/docs")
+@get("/docs", scope=ANY_CALLER)
 async def docs_page() -> Response[bytes]:
     """The page."""
-    return Response(_PAGE, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
+    return Response(_PAGE, media_type="text/html", headers={"Content-Security-Policy": DOCS_POLICY})
 
 
-@get("/docs/{asset:str}")
+@get("/docs/{asset:str}", scope=PUBLIC)
 async def docs_asset(asset: FromPath[str]) -> Response[bytes]:
     """What the page loads."""
     if asset == "start.js":
@@ -63,7 +60,7 @@ async def docs_asset(asset: FromPath[str]) -> Response[bytes]:
 
 
 def _cached(content: bytes, media_type: str) -> Response[bytes]:
-    headers = {"Cache-Control": "public, max-age=3600"}
+    headers = {"Cache-Control": ASSET}
     return Response(content, media_type=media_type, headers=headers)
 
 

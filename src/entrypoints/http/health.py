@@ -11,9 +11,10 @@ from msgspec import Meta, Struct
 
 from domain.errors import AppError
 from domain.insights.refresher import InsightRefresher
+from entrypoints.http.access.authentication import PUBLIC
 from entrypoints.http.protocol.answers import JsonAnswer, Moment, json_response
 from entrypoints.http.protocol.operations import get
-from ports.health import ReadinessCheck
+from ports.health import ReadinessProbe
 
 _TIMEOUT_S: Final = 2.0
 
@@ -62,7 +63,7 @@ class Ready(Struct):
     insights: Insights | None
 
 
-@get("/health/live", tags=["health"], stored=False)
+@get("/health/live", scope=PUBLIC, tags=["health"], stored=False)
 async def live() -> JsonAnswer[Live]:
     """The process is up.
 
@@ -73,6 +74,7 @@ async def live() -> JsonAnswer[Live]:
 
 @get(
     "/health/ready",
+    scope=PUBLIC,
     tags=["health"],
     stored=False,
     more={
@@ -88,7 +90,7 @@ async def live() -> JsonAnswer[Live]:
     },
 )
 async def ready(
-    checks: NamedDependency[SkipValidation[dict[str, ReadinessCheck]]],
+    checks: NamedDependency[SkipValidation[dict[str, ReadinessProbe]]],
     insight_refresher: NamedDependency[SkipValidation[InsightRefresher]],
 ) -> JsonAnswer[Ready]:
     """Database and queue answer; how complete the insights are.

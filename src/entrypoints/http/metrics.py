@@ -14,6 +14,7 @@ from litestar import Response
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from domain.access.model import Scope
 from domain.insights.refresher import TASKS, InsightRefresher
 from domain.insights.run_history import InsightState, RunHistory, RunOutcome
 from entrypoints.http.protocol.operations import get
@@ -97,6 +98,7 @@ def insight_metrics(state: InsightState) -> Sequence[Metric]:
 
 @get(
     "/metrics",
+    scope=Scope.INSIGHTS_READ,
     tags=["health"],
     returns=str,
     media=_MEDIA,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import duckdb
 
-from domain.insights.model import Analysis, Period, Rules
+from domain.insights.model import Period, PeriodInsights, Rules
 from domain.statistics import Z_95
 
 EXPORT: Final = (
@@ -110,7 +110,7 @@ class DuckLog:
         self._connection.close()
 
 
-def figures_of(found: Analysis) -> Sequence[Sequence[tuple[Any, ...]]]:
+def figures_of(found: PeriodInsights) -> Sequence[Sequence[tuple[Any, ...]]]:
     """Ours in the shape of DuckDB's."""
     return [
         [

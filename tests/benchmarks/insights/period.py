@@ -14,7 +14,7 @@ import click
 
 from adapters.postgres.insights.search_insights import PostgresSearchAnalyser
 from adapters.postgres.pool import Database
-from domain.insights.model import Analysis, Period, Rules
+from domain.insights.model import Period, PeriodInsights, Rules
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights.backfill import backfilled
 from tests.benchmarks.insights.duck import EXPORT, DuckLog, differences, figures_of
@@ -74,7 +74,7 @@ async def _prepare(database: Database, *, csv: Path) -> None:
         await connection.copy_from_query(EXPORT, output=csv, format="csv")
 
 
-async def _analysed(database: Database, *, period: Period, rules: Rules) -> Analysis:
+async def _analysed(database: Database, *, period: Period, rules: Rules) -> PeriodInsights:
     return await PostgresSearchAnalyser(database).analyse(period, rules)
 
 

@@ -15,7 +15,7 @@ from domain.comparison.model import LabelledText
 from domain.comparison.report_builder import dataset_hash
 from domain.extraction.numbers import numbers_in
 from domain.extraction.prompting import build_prompt
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from entrypoints.up.sample_data.rows import seeded
 from labelled_messages.filling import PLACE, Words
 from labelled_messages.messages import SCHEMAS, messages
@@ -246,7 +246,7 @@ def profile(style: AnswerShape) -> ModelProfile:
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=list(SCHEMAS))
-def test_no_wording_to_be_judged_resembles_a_prompt(schema: Schema) -> None:
+def test_no_wording_to_be_judged_resembles_a_prompt(schema: RecordSchema) -> None:
     shown = [
         message.content
         for style in AnswerShape

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from adapters.files.labelled_texts import read_labelled_texts
 from domain.comparison.datasets.lines import line_of
 from domain.comparison.report_builder import dataset_hash
-from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Schema
-from entrypoints.labelled_texts import read_labelled_texts
+from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, RecordSchema
 from labelled_messages.command import command
 from labelled_messages.messages import messages
 
@@ -23,7 +23,7 @@ from labelled_messages.messages import messages
     ],
 )
 def test_the_command_writes_a_file_and_says_what_is_in_it(
-    tmp_path: Path, options: list[str], form: str, schema: Schema
+    tmp_path: Path, options: list[str], form: str, schema: RecordSchema
 ) -> None:
     out = tmp_path / "texts"
     arguments = ["--n", "30", "--seed", "2", "--out", str(out), *options]

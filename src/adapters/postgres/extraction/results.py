@@ -24,7 +24,7 @@ from domain.extraction.model import (
     ExtractionWarning,
     WarningKind,
 )
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from ports.extraction import ExtractionRepository, ExtractionSchemaRepository
 
 _QUERIES: Final = load_queries("extraction")
@@ -42,7 +42,7 @@ class PostgresExtractionSchemaRepository(ExtractionSchemaRepository):
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
-    async def get(self, name: str, version: int | None = None) -> Schema:
+    async def get(self, name: str, version: int | None = None) -> RecordSchema:
         """See the port."""
         query = _QUERIES["newest_schema" if version is None else "schema_version"]
         row = await self._executor.fetchrow(query.sql, *query.args(name=name, version=version))
@@ -51,13 +51,13 @@ class PostgresExtractionSchemaRepository(ExtractionSchemaRepository):
             raise NotFound(f"There is no schema {name!r}{which}.")
         return _schema(row)
 
-    async def list(self) -> Sequence[Schema]:
+    async def list(self) -> Sequence[RecordSchema]:
         """See the port."""
         return [_schema(row) for row in await self._executor.fetch(_QUERIES["newest_schemas"].sql)]
 
     async def put(
-        self, schema: Schema, *, only_new: bool = False, only_known: bool = False
-    ) -> tuple[Schema, bool]:
+        self, schema: RecordSchema, *, only_new: bool = False, only_known: bool = False
+    ) -> tuple[RecordSchema, bool]:
         """See the port."""
         query = _QUERIES["put_schema"]
         arguments = query.args(
@@ -108,7 +108,7 @@ def _in_use(name: str) -> SchemaInUse:
     return SchemaInUse(f"Results name the schema {name!r}; it stays as long as they do.")
 
 
-def _schema(row: asyncpg.Record) -> Schema:
+def _schema(row: asyncpg.Record) -> RecordSchema:
     return schema_from(row["name"], json.loads(row["definition"]), version=row["version"])
 
 

@@ -19,10 +19,10 @@ from domain.errors import ChangesCollided, NotFound
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
-    Analysis,
     DailyCtr,
     LowPerformer,
     Period,
+    PeriodInsights,
     QueryDay,
     QueryHistory,
     Rules,
@@ -47,7 +47,7 @@ class PostgresSearchAnalyser(SearchAnalyser):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def analyse(self, period: Period, rules: Rules) -> Analysis:
+    async def analyse(self, period: Period, rules: Rules) -> PeriodInsights:
         """All three analyses over one snapshot; see the port."""
         given = parameters(period, rules)
         with translated():
@@ -59,7 +59,7 @@ class PostgresSearchAnalyser(SearchAnalyser):
                 await connection.execute(_ROOM_TO_ADD_UP)
                 ranked = await connection.fetch(_LISTS.sql, *_LISTS.args(**given))
                 undated = await connection.fetchval(_SQL["undated_rows"].sql)
-        return Analysis(
+        return PeriodInsights(
             period=period,
             rules=rules,
             days=[DailyCtr(**row) for row in days],

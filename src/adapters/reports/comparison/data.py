@@ -38,6 +38,11 @@ class JsonComparisonWriter(ComparisonWriter):
         """See the port."""
         return "application/json"
 
+    @property
+    def content_security_policy(self) -> str:
+        """See the port."""
+        return "default-src 'none'"
+
     async def write(self, report: ComparisonReport) -> bytes:
         """See the port."""
         document: dict[str, Any] = {
@@ -57,6 +62,11 @@ class CsvComparisonWriter(ComparisonWriter):
     def media_type(self) -> str:
         """See the port."""
         return "text/csv"
+
+    @property
+    def content_security_policy(self) -> str:
+        """See the port."""
+        return "default-src 'none'"
 
     async def write(self, report: ComparisonReport) -> bytes:
         """See the port."""

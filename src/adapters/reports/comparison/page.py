@@ -35,8 +35,8 @@ _SCRIPT_ENDS: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028":
 class HtmlComparisonWriter(ComparisonWriter):
     """HTML with its styles, its script, its charts and the texts inside.
 
-    Nothing is fetched, and no script runs but its own: the page's policy names the script by its
-    hash. Texts stand in it as data.
+    Nothing is fetched, and no script runs but its own: the page's policy names its style and its
+    script by their hashes. Texts stand in it as data.
 
     Args:
         charts: draws the charts.
@@ -50,10 +50,22 @@ class HtmlComparisonWriter(ComparisonWriter):
         """See the port."""
         return "text/html"
 
+    @property
+    def content_security_policy(self) -> str:
+        """See the port; the page says it of itself too, for those who open it from a disk."""
+        style, script = _hash(self._styles), _hash(_text("page.js"))
+        return (
+            f"default-src 'none'; style-src {style}; script-src {script}; base-uri 'none';"
+            " form-action 'none'"
+        )
+
+    @property
+    def _styles(self) -> str:
+        return self._charts.stylesheet + _text("page.css") + _percent_classes()
+
     async def write(self, report: ComparisonReport) -> bytes:
         """See the port."""
         reference = report.verdict.winner or report.contestants[0].contestant.name
-        script = _text("page.js")
         page = (
             await _environment()
             .get_template("page.html.jinja")
@@ -63,9 +75,9 @@ class HtmlComparisonWriter(ComparisonWriter):
                 reference=reference,
                 opponents=against(report.pairs, reference),
                 charts=await self._drawn(report, reference),
-                styles=Markup(self._charts.stylesheet + _text("page.css")),  # noqa: S704 (our own)
-                script=Markup(script),  # noqa: S704 (our own)
-                script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+                policy=Markup(self.content_security_policy),  # noqa: S704 (our own)
+                styles=Markup(self._styles),  # noqa: S704 (our own)
+                script=Markup(_text("page.js")),  # noqa: S704 (our own)
                 data=Markup(_embedded(_browsed(report))),  # noqa: S704 (escaped there)
                 plain_cases=[_shortened(case) for case in report.cases[:_PLAIN_CASES]],
                 simulation=figures.simulation_note(report),
@@ -84,6 +96,21 @@ class HtmlComparisonWriter(ComparisonWriter):
                     svg = await self._charts.render(chart)
                     drawn.setdefault(name, {})[form] = Markup(svg)  # noqa: S704 (cleaned there)
         return drawn
+
+
+def _hash(text: str) -> str:
+    """How a policy names an element by what it holds."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+@cache
+def _percent_classes() -> str:
+    """Classes that give a mark its place in per cent: hashes allow no style but the sheet."""
+    return "".join(
+        f".{name}-{percent} {{ --{name}: {percent / 100} }}\n"
+        for name in ("from", "to", "at", "share")
+        for percent in range(101)
+    )
 
 
 def _charts(charts: ComparisonCharts, reference: str) -> dict[str, Chart | None]:

@@ -33,6 +33,11 @@ class MarkdownComparisonWriter(ComparisonWriter):
         """See the port."""
         return "text/markdown"
 
+    @property
+    def content_security_policy(self) -> str:
+        """See the port."""
+        return "default-src 'none'"
+
     async def write(self, report: ComparisonReport) -> bytes:
         """See the port."""
         parts = [

@@ -8,7 +8,7 @@ from typing import Any, Final
 from domain.comparison.model import LabelledText
 from domain.extraction.jobs.items import Document
 from domain.extraction.jobs.service import check_document
-from domain.extraction.schema import Schema, Value
+from domain.extraction.schema import RecordSchema, Value
 from domain.text import closest
 
 PLAIN: Final = ("language", "template", "split", "twin")
@@ -22,7 +22,7 @@ class BadLine(ValueError):
 
 def checked(
     given: Mapping[str, Any],
-    schema: Schema,
+    schema: RecordSchema,
     number: int,
     *,
     strata: Sequence[str],

@@ -13,7 +13,7 @@ from typing import Any, Final
 from domain.comparison.datasets.labels import PLAIN, BadLine, check_names, checked
 from domain.comparison.datasets.values import fault_of
 from domain.comparison.model import LabelledText
-from domain.extraction.schema import Schema, Value
+from domain.extraction.schema import RecordSchema, Value
 from domain.text import suggestion
 
 _MEMBERS: Final = ("id", "text", "gold", "spans", "strata", *PLAIN, "attack")
@@ -37,7 +37,7 @@ def line_of(text: LabelledText) -> str:
     return json.dumps(document, ensure_ascii=False) + "\n"
 
 
-def text_of(raw: Any, schema: Schema, *, number: int) -> LabelledText:
+def text_of(raw: Any, schema: RecordSchema, *, number: int) -> LabelledText:
     """The labelled text that a parsed line holds; members that are null count as absent.
 
     Args:
@@ -71,7 +71,7 @@ def text_of(raw: Any, schema: Schema, *, number: int) -> LabelledText:
     )
 
 
-def _record(given: Mapping[str, Any], member: str, schema: Schema) -> dict[str, Value] | None:
+def _record(given: Mapping[str, Any], member: str, schema: RecordSchema) -> dict[str, Value] | None:
     if member not in given:
         return None
     values = _labels(given, member, schema)
@@ -82,7 +82,7 @@ def _record(given: Mapping[str, Any], member: str, schema: Schema) -> dict[str, 
     return values
 
 
-def _labels(given: Mapping[str, Any], member: str, schema: Schema) -> dict[str, Any]:
+def _labels(given: Mapping[str, Any], member: str, schema: RecordSchema) -> dict[str, Any]:
     """The object `member`, whose names are fields; empty when it is not there."""
     labels = given.get(member, {})
     if not isinstance(labels, dict):

@@ -16,21 +16,21 @@ from typing import Any, Final
 from domain.comparison.datasets.labels import PLAIN, BadLine, check_names, checked
 from domain.comparison.datasets.values import value_of
 from domain.comparison.model import LabelledText
-from domain.extraction.schema import Schema, Value
+from domain.extraction.schema import RecordSchema, Value
 from domain.text import inert_cell, plain_cell, suggestion
 
 _GOLD, _SPAN, _ATTACK = "gold", "span", "attack"
 _OFFSETS: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 
 
-def columns_of(schema: Schema) -> tuple[str, ...]:
+def columns_of(schema: RecordSchema) -> tuple[str, ...]:
     """The columns of a table of labelled texts."""
     kinds = (_GOLD, _SPAN, _ATTACK)
     labels = (f"{kind}.{field.name}" for kind in kinds for field in schema.fields)
     return ("id", "text", "strata", *PLAIN, *labels)
 
 
-def cells_of(text: LabelledText, schema: Schema) -> tuple[str, ...]:
+def cells_of(text: LabelledText, schema: RecordSchema) -> tuple[str, ...]:
     """A text with gold as a row under `columns_of`.
 
     What a spreadsheet would run as a formula is led by an apostrophe, which reading takes away.
@@ -63,7 +63,7 @@ class Heading:
         BadLine: a column is missing, stands twice, looks misspelt or names no field.
     """
 
-    schema: Schema
+    schema: RecordSchema
     names: Sequence[str]
 
     def __post_init__(self) -> None:

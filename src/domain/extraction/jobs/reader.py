@@ -14,7 +14,7 @@ from domain.extraction.jobs.items import ClaimedItem, JobInterruption, Settlemen
 from domain.extraction.jobs.model import JobSpec, JobStatus, Reason, ReasonCode
 from domain.extraction.jobs.settlement import RetryPolicy, settle, settle_broken
 from domain.extraction.model import Extraction, ExtractionId
-from domain.extraction.schema import Schema
+from domain.extraction.schema import RecordSchema
 from domain.extraction.service import ExtractionService
 from ports.clock import Clock
 from ports.extraction import ExtractionSchemaRepository
@@ -34,7 +34,7 @@ class ExtractionPlan:
         cache_query: what is looked up; None when known answers do not count.
     """
 
-    schema: Schema
+    schema: RecordSchema
     chain: tuple[str, ...]
     cache_query: CacheQuery | None
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from domain.extraction.calls import Usage
 from domain.extraction.jobs.items import ItemResult
-from domain.extraction.schema import Field, FieldType, Schema
+from domain.extraction.schema import Field, FieldType, RecordSchema
 
 _LARGEST_INTEGER: Final = 2**63
 
@@ -60,7 +60,7 @@ _ABOUT: Final = (
 )
 
 
-def columns_of(schema: Schema) -> tuple[ResultColumn, ...]:
+def columns_of(schema: RecordSchema) -> tuple[ResultColumn, ...]:
     """The columns of a table of results: what they are about, values, and quotes."""
     values = (
         ResultColumn(name=f"fields.{field.name}", kind=_kind(field), many=field.many)
@@ -73,7 +73,7 @@ def columns_of(schema: Schema) -> tuple[ResultColumn, ...]:
     return (*_ABOUT, *values, *quotes)
 
 
-def cells_of(result: ItemResult, schema: Schema) -> list[Any]:
+def cells_of(result: ItemResult, schema: RecordSchema) -> list[Any]:
     """The row of one document, as long as `columns_of(schema)`."""
     record = record_of(result)
     reason: Mapping[str, Any] = record["reason"] or {}

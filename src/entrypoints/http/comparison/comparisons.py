@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET
 
+from domain.access.model import Scope
 from domain.comparison.datasets.labels import BadLine, faults_between
 from domain.comparison.datasets.lines import text_of
 from domain.comparison.model import ComparisonId, LabelledText
@@ -23,7 +24,7 @@ from domain.errors import (
     NotFound,
     Violation,
 )
-from domain.extraction.schema import ORDER_MESSAGE, Schema
+from domain.extraction.schema import ORDER_MESSAGE, RecordSchema
 from domain.text import storable_problem
 from entrypoints.http.comparison.comparison_views import (
     ComparisonBody,
@@ -45,6 +46,7 @@ from entrypoints.http.protocol.parameters import (
     WritesExistence,
 )
 from entrypoints.http.protocol.preconditions import refuse_if_known
+from entrypoints.http.protocol.security_headers import framed
 from ports.comparison import ComparisonRepository, ComparisonWriter
 from ports.extraction import ExtractionSchemaRepository
 from ports.unit_of_work import UnitOfWork
@@ -56,11 +58,6 @@ _EXAMPLES: Final = {
     "text/csv": "contestant,against,group,item,measure,value,low,high,count,total\r\n",
     "text/markdown": "# openai and regex on 300 texts\n",
 }
-# The page holds its style and its script, whose hash its own policy names.
-_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none';"
-    " form-action 'none'; frame-ancestors 'none'"
-)
 
 ComparisonIdInPath: TypeAlias = Annotated[
     ComparisonId, InPath(partial(path_id, what="comparison"), Id)
@@ -77,7 +74,7 @@ class ComparisonController(Controller):
     path = "/comparisons"
     tags = ("comparison",)
 
-    @post(status=202, headers=["Location"])
+    @post(scope=Scope.EXTRACT, status=202, headers=["Location"])
     async def create_comparison(
         self,
         once: IdempotentWork,
@@ -110,7 +107,7 @@ class ComparisonController(Controller):
         await comparison_jobs.announce()
         return response
 
-    @get()
+    @get(scope=Scope.EXTRACT)
     async def list_comparisons(
         self, page: PageOf[ListQuery], comparisons: Store, comparison_jobs: Jobs
     ) -> JsonAnswer[ComparisonPage]:
@@ -124,7 +121,7 @@ class ComparisonController(Controller):
             lambda each: each.id,
         )
 
-    @get("/{comparison_id:str}")
+    @get("/{comparison_id:str}", scope=Scope.EXTRACT)
     async def get_comparison(
         self, comparison_id: ComparisonIdInPath, comparisons: Store, comparison_jobs: Jobs
     ) -> JsonAnswer[ComparisonView]:
@@ -135,6 +132,7 @@ class ComparisonController(Controller):
 
     @get(
         "/{comparison_id:str}/report",
+        scope=Scope.EXTRACT,
         errors=[Conflict, ChartFailed],
         returns=dict[str, Any],
         example={"format": "storekeeper-comparison-report/1"},
@@ -154,10 +152,13 @@ class ComparisonController(Controller):
         wanted = request.accept.best_match([JSON, *by_media], default=JSON)
         writer = comparison_writers[_FORMS[query.format]] if query.format else by_media[wanted]
         content = await writer.write(report)
-        headers = {"Vary": "Accept", "Content-Security-Policy": _POLICY}
+        headers = {
+            "Vary": "Accept",
+            "Content-Security-Policy": framed(writer.content_security_policy),
+        }
         return Response(content, media_type=writer.media_type, headers=headers)
 
-    @delete("/{comparison_id:str}")
+    @delete("/{comparison_id:str}", scope=Scope.EXTRACT)
     async def delete_comparison(
         self,
         comparison_id: ComparisonIdInPath,
@@ -171,7 +172,7 @@ class ComparisonController(Controller):
         await comparison_jobs.remove(comparison_id)
 
 
-async def _schema(body: ComparisonBody, schemas: ExtractionSchemaRepository) -> Schema:
+async def _schema(body: ComparisonBody, schemas: ExtractionSchemaRepository) -> RecordSchema:
     name = ORDER_MESSAGE.name if body.schema is UNSET else body.schema
     try:
         return await schemas.get(name)
@@ -204,7 +205,7 @@ def _strings(value: object, at: str = "") -> Iterator[tuple[str, str]]:
                 yield from _strings(each, f"{at}/{step}")
 
 
-def _texts(raw: Sequence[Mapping[str, Any]], schema: Schema) -> Sequence[LabelledText]:
+def _texts(raw: Sequence[Mapping[str, Any]], schema: RecordSchema) -> Sequence[LabelledText]:
     """The texts of a body.
 
     Raises:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from domain.insights.model import Analysis, LowPerformer, QueryHistory, TopQuery
+from domain.insights.model import LowPerformer, PeriodInsights, QueryHistory, TopQuery
 from entrypoints.http.dashboard.figures import clicked, count, day, percent, span, weekday
 from ports.reports import Chart
 
@@ -47,7 +47,7 @@ def layered(
     return {"width": width, "height": height, "data": {"values": list(rows)}, "layer": list(layers)}
 
 
-def daily_chart(found: Analysis, slot: ChartSlot) -> Chart:
+def daily_chart(found: PeriodInsights, slot: ChartSlot) -> Chart:
     """Both rates by day as lines over bars of impressions; days without data are gaps."""
     rows = [
         {
@@ -216,7 +216,7 @@ Link = Callable[[str], str]
 """From a query to the path of its page."""
 
 
-def top_chart(found: Analysis, link: Link, slot: ChartSlot) -> Chart:
+def top_chart(found: PeriodInsights, link: Link, slot: ChartSlot) -> Chart:
     """The best queries with their intervals, and the rate of all queries to measure them by."""
     rows = [
         {
@@ -259,7 +259,7 @@ def top_chart(found: Analysis, link: Link, slot: ChartSlot) -> Chart:
     return Chart(spec=layered(rows, layers, slot.width, height), label=f"{label}.")
 
 
-def low_chart(found: Analysis, link: Link, slot: ChartSlot) -> Chart:
+def low_chart(found: PeriodInsights, link: Link, slot: ChartSlot) -> Chart:
     """Low performers by impressions and rate; the further below the baseline, the more is lost."""
     rows = [
         {

@@ -12,9 +12,11 @@ from litestar.params import FromPath, SkipValidation
 from litestar.types import ExceptionHandlersMap
 from msgspec import Meta
 
+from domain.access.model import Scope
 from domain.errors import AppError, InvalidInput, Violation
 from domain.insights.model import Period, normalised_query
 from domain.insights.service import MAX_PERIOD_DAYS, InsightService
+from entrypoints.http.access.authentication import PUBLIC
 from entrypoints.http.dashboard import charts, exports
 from entrypoints.http.dashboard.charts import HALF, PHONE, WIDE
 from entrypoints.http.dashboard.exports import (
@@ -30,6 +32,7 @@ from entrypoints.http.protocol import operations
 from entrypoints.http.protocol.answers import json_response
 from entrypoints.http.protocol.bodies import query_pairs, read_query
 from entrypoints.http.protocol.parameters import InPath, Query
+from entrypoints.http.protocol.security_headers import ASSET
 from ports.insights import SearchAnalyser
 from ports.reports import ChartRenderer
 
@@ -94,14 +97,14 @@ class DashboardController(Controller):
     path = "/dashboard"
     exception_handlers = _ERRORS
 
-    @get()
+    @get(scope=Scope.INSIGHTS_READ)
     async def show(
         self, request: Asked, insight_service: Service, chart_renderer: Renderer
     ) -> Response[str]:
         """All queries of a period."""
         query = read_query(request, DashboardQuery)
         period = period_of(query, insight_service)
-        found = await insight_service.overview(period, query.rules())
+        found = await insight_service.period_over_period(period, query.rules())
         links = DashboardLinks(given=dict(query_pairs(request)), period=period)
         current = found.current
         pictures = {}
@@ -124,7 +127,7 @@ class DashboardController(Controller):
         names = overview_page(found, links, insight_service.period(None, None))
         return page("overview.html", {**names, "links": links, "charts": pictures})
 
-    @get("/query")
+    @get("/query", scope=Scope.INSIGHTS_READ)
     async def show_query(
         self,
         request: Asked,
@@ -147,6 +150,7 @@ class DashboardController(Controller):
 
     @operations.get(
         "/export/query.csv",
+        scope=Scope.INSIGHTS_READ,
         tags=["insights"],
         returns=str,
         media=exports.CSV,
@@ -162,6 +166,7 @@ class DashboardController(Controller):
 
     @operations.get(
         "/export/{name:str}",
+        scope=Scope.INSIGHTS_READ,
         tags=["insights"],
         returns=DashboardView,
         example=DASHBOARD_EXAMPLE,
@@ -172,20 +177,20 @@ class DashboardController(Controller):
     ) -> Response[bytes]:
         """Save what the dashboard shows."""
         period = period_of(query, insight_service)
-        found = await insight_service.overview(period, query.rules())
+        found = await insight_service.period_over_period(period, query.rules())
         if name in exports.TABLES:
             table = exports.TABLES[name](found)
             return exports.csv_file(table, name.removesuffix(".csv"), period)
         headers = exports.saved_as(name, period)
         return json_response(dashboard_view(found), headers=headers)
 
-    @get("/assets/{name:str}")
+    @get("/assets/{name:str}", scope=PUBLIC)
     async def file(self, name: FromPath[str], chart_renderer: Renderer) -> Response[bytes]:
         """A stylesheet or script of the pages."""
         if name not in MEDIA_TYPES:
             raise NotFoundException
         before = chart_renderer.stylesheet.encode() if name.endswith(".css") else b""
-        headers = {"Cache-Control": "public, max-age=3600"}
+        headers = {"Cache-Control": ASSET}
         return Response(before + asset(name), media_type=MEDIA_TYPES[name], headers=headers)
 
 

@@ -13,12 +13,12 @@ from litestar import Response
 from msgspec import Struct, convert
 
 from domain.insights.model import LowPerformer, Period, QueryHistory, TopQuery
-from domain.insights.overview import Overview, RankChange
+from domain.insights.period_over_period import PeriodOverPeriod, RankChange
 from domain.text import inert_cell
 from entrypoints.http.insights.insight_views import (
-    AnalysisView,
-    analysis_view,
-    overview_view,
+    PeriodInsightsView,
+    period_insights_view,
+    period_over_period_view,
 )
 
 CSV: Final = "text/csv"
@@ -38,7 +38,7 @@ HISTORY_EXAMPLE: Final = (
 )
 
 
-def days_table(found: Overview) -> Iterable[Sequence[Any]]:
+def days_table(found: PeriodOverPeriod) -> Iterable[Sequence[Any]]:
     """A heading, and a row for each day."""
     names = (
         *("overall_ctr", "average_ctr", "clicks", "impressions", "distinct_queries"),
@@ -49,13 +49,13 @@ def days_table(found: Overview) -> Iterable[Sequence[Any]]:
         yield (each.day, *(getattr(each, name) for name in names))
 
 
-def top_table(found: Overview) -> Iterable[Sequence[Any]]:
+def top_table(found: PeriodOverPeriod) -> Iterable[Sequence[Any]]:
     """A heading, a row for each top query, and one for each that left the list."""
     yield (*_RANKED, *_RATES)
     yield from _ranked(found.current.top_queries, found.rank_changes.top_queries, _RATES)
 
 
-def low_table(found: Overview) -> Iterable[Sequence[Any]]:
+def low_table(found: PeriodOverPeriod) -> Iterable[Sequence[Any]]:
     """As `top_table`, of the low performers."""
     names = (*_RATES, "lost_clicks")
     yield (*_RANKED, *names)
@@ -71,7 +71,7 @@ def history_table(found: QueryHistory) -> Iterable[Sequence[Any]]:
         yield (each.day, *(getattr(each, name) for name in names))
 
 
-TABLES: Final[Mapping[str, Callable[[Overview], Iterable[Sequence[Any]]]]] = {
+TABLES: Final[Mapping[str, Callable[[PeriodOverPeriod], Iterable[Sequence[Any]]]]] = {
     "days.csv": days_table,
     "top-queries.csv": top_table,
     "low-performers.csv": low_table,
@@ -109,8 +109,8 @@ def _ranked(
 
 
 DASHBOARD_EXAMPLE: Final = {
-    "current": AnalysisView.EXAMPLE,
-    "previous": {**AnalysisView.EXAMPLE, "from": "2026-11-20", "to": "2026-11-20"},
+    "current": PeriodInsightsView.EXAMPLE,
+    "previous": {**PeriodInsightsView.EXAMPLE, "from": "2026-11-20", "to": "2026-11-20"},
     "freshness": {"pending_days": ["2026-11-21"], "computed_at": "2026-11-21T00:20:00Z"},
 }
 
@@ -125,15 +125,15 @@ class FreshnessView(Struct):
 class DashboardView(Struct):
     """The whole page; `current` is what `/search-insights/live` answers to `compare=previous`."""
 
-    current: AnalysisView
-    previous: AnalysisView
+    current: PeriodInsightsView
+    previous: PeriodInsightsView
     freshness: FreshnessView
 
 
-def dashboard_view(found: Overview) -> DashboardView:
+def dashboard_view(found: PeriodOverPeriod) -> DashboardView:
     """As JSON."""
     return DashboardView(
-        current=overview_view(found),
-        previous=analysis_view(found.previous),
+        current=period_over_period_view(found),
+        previous=period_insights_view(found.previous),
         freshness=convert(asdict(found.freshness), FreshnessView),
     )

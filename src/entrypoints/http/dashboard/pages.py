@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from domain.insights.model import (
     RULE_BOUNDS,
-    Analysis,
     Freshness,
     Period,
+    PeriodInsights,
     QueryHistory,
     RankBy,
     Rules,
 )
-from domain.insights.overview import Overview, RankChange, RankMovement
+from domain.insights.period_over_period import PeriodOverPeriod, RankChange, RankMovement
 from domain.statistics import wilson_interval
 from entrypoints.http.dashboard.figures import (
     Delta,
@@ -71,7 +71,9 @@ class QualityFigure:
     alert: bool
 
 
-def overview_page(found: Overview, links: DashboardLinks, standard: Period) -> Mapping[str, Any]:
+def overview_page(
+    found: PeriodOverPeriod, links: DashboardLinks, standard: Period
+) -> Mapping[str, Any]:
     """The names that `overview.html` uses, but for the charts.
 
     Args:
@@ -108,7 +110,7 @@ def overview_page(found: Overview, links: DashboardLinks, standard: Period) -> M
     }
 
 
-def _lead(current: Analysis, previous: Analysis) -> str:
+def _lead(current: PeriodInsights, previous: PeriodInsights) -> str:
     rate = current.overall_ctr
     if rate is None:
         return "Searches were recorded, but no results were shown, so there is no rate."
@@ -133,7 +135,7 @@ def _lead(current: Analysis, previous: Analysis) -> str:
     return f"{said} {queries} about {count(_lost(current))} clicks."
 
 
-def _kpis(current: Analysis, previous: Analysis) -> Sequence[KeyFigure]:
+def _kpis(current: PeriodInsights, previous: PeriodInsights) -> Sequence[KeyFigure]:
     rates = [
         KeyFigure(
             label=label,
@@ -164,11 +166,11 @@ def _kpis(current: Analysis, previous: Analysis) -> Sequence[KeyFigure]:
     return [*rates, *counts]
 
 
-def _lost(found: Analysis) -> float:
+def _lost(found: PeriodInsights) -> float:
     return sum(each.lost_clicks for each in found.low_performance_queries)
 
 
-def _days(found: Analysis) -> str:
+def _days(found: PeriodInsights) -> str:
     days = found.period.days
     return "day" if days == 1 else f"{days} days"
 
@@ -222,7 +224,7 @@ def _freshness(found: Freshness) -> Mapping[str, str]:
     return {"state": state, "headline": headline, "detail": detail, "computed": computed}
 
 
-def _quality(found: Analysis) -> Sequence[QualityFigure]:
+def _quality(found: PeriodInsights) -> Sequence[QualityFigure]:
     impossible = sum(each.impossible_rows for each in found.days)
     contradicting = sum(each.contradicting_rows for each in found.days)
     return [

@@ -1,4 +1,4 @@
-"""From templates to pages: escaping, the policy of what a page may load, charts, and problems."""
+"""From templates to pages: escaping, charts, and problems."""
 
 from __future__ import annotations
 
@@ -19,15 +19,11 @@ from domain.errors import AppError, ChartFailed, Unavailable
 from entrypoints.http.dashboard import figures
 from entrypoints.http.dashboard.charts import ChartSlot
 from entrypoints.http.protocol.problems import Problem, on_app_error, on_http_error, on_unexpected
+from entrypoints.http.protocol.security_headers import DASHBOARD_POLICY
 from ports.reports import Chart, ChartRenderer
 
 _log = logging.getLogger(__name__)
 _HERE: Final = Path(__file__).parent
-# All that a page needs comes from this server, as files; nothing runs from within the page.
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; base-uri 'none';"
-    " form-action 'self'; frame-ancestors 'none'"
-)
 MEDIA_TYPES: Final = {"dashboard.css": "text/css", "dashboard.js": "text/javascript"}
 
 DrawnChart = Sequence[tuple[str, Markup | None, str]]
@@ -43,7 +39,7 @@ def page(template: str, names: Mapping[str, Any], *, status: int = 200) -> Respo
         _environment().get_template(template).render(names),
         status_code=status,
         media_type="text/html",
-        headers={"Content-Security-Policy": POLICY},
+        headers={"Content-Security-Policy": DASHBOARD_POLICY},
     )
 
 

@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from domain.access.model import Scope
 from domain.errors import (
     BadAnswer,
     NotFound,
@@ -217,7 +218,7 @@ class ExtractionController(Controller):
     path = "/extractions"
     tags = ("extraction",)
 
-    @post(status=200, errors=_PROVIDER_ERRORS)
+    @post(scope=Scope.EXTRACT, status=200, errors=_PROVIDER_ERRORS)
     async def extract(
         self,
         once: IdempotentWork,
@@ -269,7 +270,7 @@ class ExtractionController(Controller):
                     await unit.commit()
         return _answer(extraction)
 
-    @get("/{extraction_id:str}")
+    @get("/{extraction_id:str}", scope=Scope.EXTRACT)
     async def get_extraction(
         self, extraction_id: ExtractionIdInPath, extractions: Extractions
     ) -> JsonAnswer[ExtractionView]:

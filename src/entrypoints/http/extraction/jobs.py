@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from litestar.response import Stream
 
+from domain.access.model import Scope
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.extraction.jobs.model import JobCommand, JobId
 from domain.extraction.jobs.service import ExtractionJobService
@@ -60,7 +61,7 @@ class ExtractionJobController(Controller):
     path = "/extraction-jobs"
     tags = ("extraction",)
 
-    @post(status=202, headers=["Location"])
+    @post(scope=Scope.EXTRACT, status=202, headers=["Location"])
     async def create_extraction_job(
         self, once: IdempotentWork, asked: JobToMake, extraction_job_service: Service
     ) -> JsonAnswer[JobView]:
@@ -83,7 +84,7 @@ class ExtractionJobController(Controller):
         await extraction_job_service.announce()
         return response
 
-    @get()
+    @get(scope=Scope.EXTRACT)
     async def list_extraction_jobs(
         self, page: PageOf[ListQuery], extraction_jobs: Jobs
     ) -> JsonAnswer[JobPage]:
@@ -91,14 +92,14 @@ class ExtractionJobController(Controller):
         found = await extraction_jobs.page(limit=page.read_limit, before=page.before(JobId))
         return page.answer(JobPage, found, job_view, lambda job: job.id)
 
-    @get("/{job_id:str}")
+    @get("/{job_id:str}", scope=Scope.EXTRACT)
     async def get_extraction_job(
         self, job_id: JobIdInPath, extraction_jobs: Jobs
     ) -> JsonAnswer[JobView]:
         """See how a job stands."""
         return json_response(job_view(await extraction_jobs.get(job_id)))
 
-    @get("/{job_id:str}/results", more_media=_STREAMS)
+    @get("/{job_id:str}/results", scope=Scope.EXTRACT, more_media=_STREAMS)
     async def get_extraction_job_results(
         self,
         request: Request[Any, Any, Any],
@@ -131,6 +132,7 @@ class ExtractionJobController(Controller):
 
     @post(
         "/{job_id:str}/pause",
+        scope=Scope.EXTRACT,
         status=200,
         errors=[Conflict],
         example={**JobView.EXAMPLE, "status": "paused"},
@@ -141,7 +143,7 @@ class ExtractionJobController(Controller):
         """Pause a job: what is under way comes to its end, nothing more is begun."""
         return json_response(job_view(await extraction_job_service.apply(job_id, JobCommand.PAUSE)))
 
-    @post("/{job_id:str}/resume", status=200, errors=[Conflict])
+    @post("/{job_id:str}/resume", scope=Scope.EXTRACT, status=200, errors=[Conflict])
     async def resume_extraction_job(
         self, job_id: JobIdInPath, caps: Body[CapsBody | None], extraction_job_service: Service
     ) -> JsonAnswer[JobView]:
@@ -153,6 +155,7 @@ class ExtractionJobController(Controller):
 
     @delete(
         "/{job_id:str}",
+        scope=Scope.EXTRACT,
         status=202,
         errors=[Conflict],
         example={**JobView.EXAMPLE, "status": "cancelled"},

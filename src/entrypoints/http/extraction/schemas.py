@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from domain.access.model import Scope
 from domain.errors import Conflict, InvalidInput, NotFound, SchemaInUse
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.schema import (
@@ -23,7 +24,7 @@ from domain.extraction.schema import (
     MAX_VALUES,
     NAME,
     FieldType,
-    Schema,
+    RecordSchema,
 )
 from domain.extraction.schema_service import SchemaService, is_built_in
 from entrypoints.http.protocol.answers import JsonAnswer, json_response
@@ -58,7 +59,7 @@ Strings = list[str]
 Scalars = list[str | int | float | bool]
 
 
-class FieldBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
+class FieldDefinitionBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """One member of the record."""
 
     name: Name
@@ -89,7 +90,7 @@ class SchemaBody(Struct, forbid_unknown_fields=True):
 
     # `domain.extraction.definition` reads it, as it reads the files of the command line.
 
-    fields: Annotated[list[FieldBody], Meta(min_length=1, max_length=MAX_FIELDS)]
+    fields: Annotated[list[FieldDefinitionBody], Meta(min_length=1, max_length=MAX_FIELDS)]
     description: Annotated[str, Meta(max_length=MAX_TEXT_LENGTH, pattern=r"^[^\x00]*$")] = ""
     examples: Annotated[list[ExampleBody], Meta(max_length=MAX_EXAMPLES)] = field(
         default_factory=list
@@ -108,7 +109,7 @@ class SchemaView(Struct, omit_defaults=True):
     version: int
     built_in: bool
     description: str
-    fields: list[FieldBody]
+    fields: list[FieldDefinitionBody]
     examples: list[ExampleBody] = field(default_factory=list)
 
 
@@ -162,20 +163,25 @@ class ExtractionSchemaController(Controller):
     path = "/extraction-schemas"
     tags = ("extraction",)
 
-    @get()
+    @get(scope=Scope.EXTRACT)
     async def list_extraction_schemas(self, extraction_schemas: Schemas) -> JsonAnswer[SchemaList]:
         """List the schemas, each in its newest version."""
         found = await extraction_schemas.list()
         return json_response(SchemaList(items=[schema_view(each) for each in found], next=None))
 
-    @get("/{name:str}")
+    @get("/{name:str}", scope=Scope.EXTRACT)
     async def get_extraction_schema(
         self, name: KnownName, extraction_schemas: Schemas
     ) -> JsonAnswer[SchemaView]:
         """Fetch a schema in its newest version."""
         return json_response(schema_view(await extraction_schemas.get(name)))
 
-    @put("/{name:str}", errors=[Conflict], more={201: (SchemaView, "The schema is new")})
+    @put(
+        "/{name:str}",
+        scope=Scope.EXTRACT,
+        errors=[Conflict],
+        more={201: (SchemaView, "The schema is new")},
+    )
     async def put_extraction_schema(
         self,
         name: NewName,
@@ -188,7 +194,7 @@ class ExtractionSchemaController(Controller):
         first = new and stored.version == 1
         return json_response(schema_view(stored), status=201 if first else 200)
 
-    @delete("/{name:str}", errors=[SchemaInUse])
+    @delete("/{name:str}", scope=Scope.EXTRACT, errors=[SchemaInUse])
     async def delete_extraction_schema(
         self,
         name: KnownName,
@@ -202,7 +208,7 @@ class ExtractionSchemaController(Controller):
         await schema_registry.remove(name)
 
 
-def schema_view(schema: Schema) -> SchemaView:
+def schema_view(schema: RecordSchema) -> SchemaView:
     """A schema as JSON shows it."""
     built_in = is_built_in(schema.name)
     definition = definition_of(schema)

@@ -15,12 +15,12 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from domain.access.model import Scope
 from domain.errors import InvalidInput, Violation
 from domain.insights.click_rows import click_violations
 from domain.insights.model import SearchClick
 from domain.records.orders import MAX_INT
-from domain.strict_json import NotStrictJson
-from entrypoints.document_lines import read_line
+from domain.strict_json import NotStrictJson, read_json_line
 from entrypoints.http.protocol.answers import JsonAnswer, json_response
 from entrypoints.http.protocol.bodies import (
     JSON,
@@ -113,7 +113,7 @@ class SearchClickController(Controller):
     path = "/search-clicks"
     tags = ("insights",)
 
-    @post(body_example=[_ROW])
+    @post(scope=Scope.INSIGHTS_WRITE, body_example=[_ROW])
     async def append_search_clicks(
         self, once: IdempotentWork, rows: ClicksToAppend, search_clicks: Log
     ) -> JsonAnswer[Accepted]:
@@ -174,7 +174,7 @@ def _from_lines(body: bytes) -> list[SearchClick]:
     found: list[Violation] = []
     for nth, (number, line) in enumerate(_lines(body)):
         try:
-            raw = read_line(line, number)
+            raw = read_json_line(line, number)
             rows.append(_row(read_object(raw, ClickBody, click_violations, f"/{nth}")))
         except NotStrictJson as error:
             found.append(Violation(pointer=f"/{nth}", detail=f"line {number} {error}"))

@@ -12,13 +12,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from domain.insights.model import (
     DEFINITION_VERSION,
     RULE_BOUNDS,
-    Analysis,
+    PeriodInsights,
     QueryHistory,
     RankBy,
     Rules,
     StoredInsight,
 )
-from domain.insights.overview import Overview, RankMovement
+from domain.insights.period_over_period import PeriodOverPeriod, RankMovement
 from entrypoints.http.protocol.answers import shown
 from entrypoints.http.protocol.pages import ListQuery, Page
 
@@ -105,7 +105,7 @@ class HistoryQuery(Struct, forbid_unknown_fields=True, kw_only=True):
     last: LastDay | None = field(name="to", default=None)
 
 
-class InsightQuery(ListQuery, forbid_unknown_fields=True):
+class InsightListQuery(ListQuery, forbid_unknown_fields=True):
     """Days and position of the list."""
 
     first: Annotated[date, Meta(description="First day")] | None = field(name="from", default=None)
@@ -247,7 +247,7 @@ class TrendView(Struct):
     low_performance_queries: list[RankChangeView]
 
 
-class AnalysisView(Struct):
+class PeriodInsightsView(Struct):
     """The three analyses of a period; with a trend where it is asked for."""
 
     EXAMPLE: ClassVar = {
@@ -321,15 +321,15 @@ def insight_view(insight: StoredInsight) -> InsightView:
     return shown(InsightView, insight)
 
 
-def analysis_view(found: Analysis) -> AnalysisView:
+def period_insights_view(found: PeriodInsights) -> PeriodInsightsView:
     """As JSON."""
-    return shown(AnalysisView, found, found.period)
+    return shown(PeriodInsightsView, found, found.period)
 
 
-def overview_view(found: Overview) -> AnalysisView:
+def period_over_period_view(found: PeriodOverPeriod) -> PeriodInsightsView:
     """As JSON: the current period, with the trend."""
     before = found.previous
-    view = analysis_view(found.current)
+    view = period_insights_view(found.current)
     view.trend = shown(TrendView, found.rank_changes, before, before.period)
     return view
 

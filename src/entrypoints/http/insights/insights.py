@@ -10,22 +10,23 @@ from litestar import Controller
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from domain.access.model import Scope
 from domain.errors import InvalidInput, NotFound, Violation
 from domain.insights.model import Period, normalised_query
 from domain.insights.service import InsightService
 from entrypoints.http.insights.insight_views import (
-    AnalysisView,
     ComparedQuery,
     Day,
     HistoryQuery,
+    InsightListQuery,
     InsightPage,
-    InsightQuery,
     InsightView,
+    PeriodInsightsView,
     QueryHistoryView,
-    analysis_view,
     history_view,
     insight_view,
-    overview_view,
+    period_insights_view,
+    period_over_period_view,
 )
 from entrypoints.http.protocol.answers import JsonAnswer, json_response
 from entrypoints.http.protocol.operations import get, post
@@ -61,9 +62,9 @@ class SearchInsightController(Controller):
     path = "/search-insights"
     tags = ("insights",)
 
-    @get()
+    @get(scope=Scope.INSIGHTS_READ)
     async def list_search_insights(
-        self, page: PageOf[InsightQuery], search_insights: Store
+        self, page: PageOf[InsightListQuery], search_insights: Store
     ) -> JsonAnswer[InsightPage]:
         """List the stored daily insights, newest first."""
         first, last = page.query.first, page.query.last
@@ -76,17 +77,19 @@ class SearchInsightController(Controller):
             InsightPage, found, insight_view, lambda each: each.insight_date.toordinal()
         )
 
-    @get("/live")
+    @get("/live", scope=Scope.INSIGHTS_READ)
     async def analyse_searches(
         self, query: Query[ComparedQuery], search_analyser: Live, insight_service: Service
-    ) -> JsonAnswer[AnalysisView]:
+    ) -> JsonAnswer[PeriodInsightsView]:
         """Analyse any period from the log itself, by rules of your own."""
         period, rules = insight_service.period(query.first, query.last), query.rules()
         if query.compare is not None:
-            return json_response(overview_view(await insight_service.overview(period, rules)))
-        return json_response(analysis_view(await search_analyser.analyse(period, rules)))
+            return json_response(
+                period_over_period_view(await insight_service.period_over_period(period, rules))
+            )
+        return json_response(period_insights_view(await search_analyser.analyse(period, rules)))
 
-    @get("/history")
+    @get("/history", scope=Scope.INSIGHTS_READ)
     async def follow_search_query(
         self, query: Query[HistoryQuery], search_analyser: Live, insight_service: Service
     ) -> JsonAnswer[QueryHistoryView]:
@@ -96,14 +99,14 @@ class SearchInsightController(Controller):
         period = insight_service.period(query.first, query.last)
         return json_response(history_view(await search_analyser.history(query.query, period)))
 
-    @get("/{insight_date:str}")
+    @get("/{insight_date:str}", scope=Scope.INSIGHTS_READ)
     async def get_search_insight(
         self, insight_date: DayInPath, search_insights: Store
     ) -> JsonAnswer[InsightView]:
         """Fetch one day's stored insight."""
         return json_response(insight_view(await search_insights.get(insight_date)))
 
-    @post("/{insight_date:str}", status=200, errors=[InvalidInput])
+    @post("/{insight_date:str}", scope=Scope.INSIGHTS_WRITE, status=200, errors=[InvalidInput])
     async def compute_search_insight(
         self, insight_date: DayInPath, insight_service: Service
     ) -> JsonAnswer[InsightView]:

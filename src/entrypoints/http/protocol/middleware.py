@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from litestar.types import ASGIApp, Message, Receive, Send
 
-from entrypoints.http.protocol.problems import ASK_ALLOWED, REFUSAL, refuse
+from entrypoints.http.protocol.cross_origin import METHODS, CrossOrigin, answer_preflight
+from entrypoints.http.protocol.problems import ASK_ALLOWED, REFUSAL, fail, refuse
+from entrypoints.http.protocol.security_headers import completed
 from entrypoints.logs import request_id
 
 _log = logging.getLogger("storekeeper.access")
@@ -19,18 +21,19 @@ _WELL_FORMED: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 # So HEAD is asked as GET, and the server leaves the body out of the answer; OPTIONS is asked as a
 # method that no path takes, since what Litestar says of that knows every handler of the path.
 _INNER: Final = {"HEAD": "GET", "OPTIONS": ASK_ALLOWED}
-_SECURITY: Final = [
-    (b"strict-transport-security", b"max-age=31536000"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-]
 
 
 class ExchangeMiddleware:
-    """Wraps the whole application."""
+    """Wraps the whole application.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what answers.
+        cross_origin: who may call it from pages of other origins.
+    """
+
+    def __init__(self, app: ASGIApp, cross_origin: CrossOrigin) -> None:
         self._app = app
+        self._cross_origin = cross_origin
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """One exchange."""
@@ -38,6 +41,7 @@ class ExchangeMiddleware:
             await self._app(scope, receive, send)
             return
         identity = _request_id(scope)
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
         token = request_id.set(identity)
         started = time.perf_counter()
         status = 0
@@ -46,13 +50,13 @@ class ExchangeMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = list(message.get("headers", []))
-                present = {name.lower() for name, _ in headers}
-                headers.append((b"x-request-id", identity.encode()))
-                headers += _SECURITY
-                if b"cache-control" not in present:
-                    headers.append((b"cache-control", b"no-store"))
-                message["headers"] = headers
+                message["headers"] = [
+                    *completed(
+                        message.get("headers", []), host=host, varies=self._cross_origin.varies
+                    ),
+                    *self._cross_origin.headers(scope),
+                    (b"x-request-id", identity.encode()),
+                ]
             await send(message)
 
         inner: Any = {**scope, "state": {**scope.get("state", {}), "request_id": identity}}
@@ -60,8 +64,14 @@ class ExchangeMiddleware:
         answer = refuse if REFUSAL in inner["state"] else self._app
         if (scope["method"], scope["path"]) == ("OPTIONS", "*"):
             answer = _allow_all
+        elif self._cross_origin.is_preflight(scope):
+            answer = answer_preflight
         try:
             await answer(inner, receive, send_wrapped)
+        except Exception as error:
+            if status:  # it has begun: all that is left is to break it off
+                raise
+            await fail(inner, receive, send_wrapped, error)
         finally:
             if _log.isEnabledFor(logging.INFO):
                 milliseconds = round((time.perf_counter() - started) * 1000, 1)
@@ -73,7 +83,7 @@ class ExchangeMiddleware:
 
 async def _allow_all(scope: Any, receive: Receive, send: Send) -> None:  # noqa: ARG001
     """What the server as a whole takes (RFC 9110, 9.3.7)."""
-    headers = [(b"allow", b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")]
+    headers = [(b"allow", METHODS)]
     await send({"type": "http.response.start", "status": 204, "headers": headers})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 

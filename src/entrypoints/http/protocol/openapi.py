@@ -17,6 +17,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from domain.errors import AppError, InvalidInput
+from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
 from entrypoints.http.protocol.bodies import JSON
 from entrypoints.http.protocol.operations import OPERATION, Operation
 from entrypoints.http.protocol.pages import Page
@@ -48,12 +49,16 @@ REQUEST_HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     ),
 }
 
+BEARER: Final = "bearer"
+"""The name of the security scheme that every client can use."""
+
 RESPONSE_HEADERS: Final[Mapping[str, str]] = {
     "ETag": "The version of the resource, for If-Match",
     "Location": "The path of the new resource",
     "Link": 'The next page, rel="next"; absent on the last',
     "Retry-After": "Seconds to wait before a new try",
     "Idempotency-Replayed": "`true` when this is a kept answer",
+    "WWW-Authenticate": "How to prove who calls, and what is wrong with what came (RFC 6750)",
 }
 
 
@@ -75,7 +80,17 @@ def document(app: Litestar, *, version: str) -> dict[str, Any]:
             "description": "The back office of an online shop over its own PostgreSQL.",
         },
         "paths": paths,
-        "components": {"schemas": {n: _as_values(each) for n, each in components.items()}},
+        "components": {
+            "schemas": {n: _as_values(each) for n, each in components.items()},
+            "securitySchemes": {
+                BEARER: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A key (`stk_...`), or a token of the identity provider."
+                    " From this machine none is needed before the first key is made.",
+                }
+            },
+        },
     }
 
 
@@ -123,6 +138,7 @@ def _described(handler: HTTPRouteHandler, found: Mapping[int, Any]) -> dict[str,
     operation: dict[str, Any] = {
         "operationId": handler.handler_name,
         "summary": stated.summary,
+        **_access(stated),
         "tags": handler.resolve_tags(),
         "parameters": list(_parameters(stated.parts, found)),
         "responses": {
@@ -149,6 +165,15 @@ def _described(handler: HTTPRouteHandler, found: Mapping[int, Any]) -> dict[str,
             "content": {**dict.fromkeys(body.media_types, content), **_texts(body.texts)},
         }
     return operation
+
+
+def _access(stated: Operation) -> dict[str, Any]:
+    """What a caller needs, for programs and in words."""
+    if stated.scope == PUBLIC:
+        return {"security": []}
+    scopes = [] if stated.scope == ANY_CALLER else [stated.scope.value]
+    words = "".join(f" with the scope `{scope}`" for scope in scopes)
+    return {"security": [{BEARER: scopes}], "description": f"Needs a key{words}."}
 
 
 def _parameters(parts: Sequence[RequestPart], found: Mapping[int, Any]) -> Iterator[dict[str, Any]]:
@@ -204,6 +229,15 @@ def example_of(kind: Any) -> Any:
     return getattr(kind, "EXAMPLE", None)
 
 
+_REFUSAL_HEADERS: Final[Mapping[int, Sequence[str]]] = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    409: ("Retry-After",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
+
+
 def refusals(errors: Sequence[type[AppError]], *, has_body: bool) -> dict[str, Any]:
     """What an operation refuses, by status: `errors`, and what every operation has."""
     by_status: dict[int, list[type[AppError]]] = {}
@@ -216,7 +250,7 @@ def refusals(errors: Sequence[type[AppError]], *, has_body: bool) -> dict[str, A
         described = [(each.code, kind_of(each)) for each in alike]
         found[str(int(status))] = _problems(
             [(code, kind) for code, kind in described if kind is not None],
-            ("Retry-After",) if status in {409, 503} else (),
+            _REFUSAL_HEADERS.get(status, ()),
         )
     if has_body:
         found["413"] = _problems([("body_too_large", TOO_LARGE)])

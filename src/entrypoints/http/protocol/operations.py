@@ -1,6 +1,6 @@
 """Operations: handlers whose signature says what they take of a request and what they answer.
 
-    @get("/{order_id:str}")
+    @get("/{order_id:str}", scope=Scope.RECORDS_READ)
     async def get_order(
         self, order_id: OrderIdInPath, known: ReadsVersion, orders: Orders
     ) -> JsonAnswer[OrderView]:
@@ -12,7 +12,8 @@ are read from the request, the others are Litestar's dependencies. The document 
 takes the rest from there too: what the docstring says first is the summary, the type of the answer
 and those of the parameters are the schemas, a struct's `EXAMPLE` is its example, and the refusals
 are those of the parameters, of the database, and the `errors` that the use case itself may raise.
-Only what can be seen nowhere else is an argument of the decorator.
+Only what can be seen nowhere else is an argument of the decorator, first of all the scope that a
+caller needs.
 """
 
 from __future__ import annotations
@@ -35,8 +36,12 @@ from domain.errors import (
     DatabaseReadOnly,
     DatabaseUnavailable,
     DatabaseUnfit,
+    LimitReached,
+    NotAuthenticated,
+    ScopeMissing,
     StatementTimedOut,
 )
+from entrypoints.http.access.authentication import PUBLIC, SCOPE, Needed
 from entrypoints.http.protocol.answers import JsonAnswer
 from entrypoints.http.protocol.bodies import JSON
 from entrypoints.http.protocol.parameters import RequestPart
@@ -55,6 +60,9 @@ DATABASE_ERRORS: Final = (
 )
 """What anything that reads or writes rows may raise."""
 
+ACCESS_ERRORS: Final = (NotAuthenticated, ScopeMissing, LimitReached)
+"""What anything that is not public may raise; the callers are found in the database, too."""
+
 OPERATION: Final = "operation"
 """Where a handler's `opt` holds its `Operation`."""
 
@@ -65,6 +73,7 @@ class Operation:
 
     Attributes:
         summary: what it does, in a few words.
+        scope: what the caller needs.
         parts: what it takes of the request.
         returns: type of the success body; None for none.
         errors: what the use case may raise, beyond what its parts do.
@@ -78,6 +87,7 @@ class Operation:
     """
 
     summary: str
+    scope: Needed
     parts: Sequence[RequestPart] = ()
     returns: Any = None
     errors: Sequence[type[AppError]] = ()
@@ -97,6 +107,7 @@ def operation(
     path: str | None = None,
     *,
     method: str,
+    scope: Needed,
     status: int | None = None,
     tags: Sequence[str] | None = None,
     errors: Sequence[type[AppError]] = (),
@@ -108,6 +119,7 @@ def operation(
     Args:
         path: below the controller's; None for the same.
         method: of HTTP.
+        scope: what the caller needs.
         status: of success; None for the method's own: 201 of POST, 204 of DELETE, else 200.
         tags: the group that it stands in, where no controller states one.
         errors: what the use case may raise, beyond what its parts and the database do.
@@ -123,8 +135,14 @@ def operation(
             summary=" ".join(
                 inspect.cleandoc(function.__doc__ or "").split("\n\n")[0].split()
             ).removesuffix("."),
+            scope=scope,
             parts=parts,
-            errors=(*errors, *taken, *(DATABASE_ERRORS if stored else ())),
+            errors=(
+                *(ACCESS_ERRORS if scope != PUBLIC else ()),
+                *errors,
+                *taken,
+                *(DATABASE_ERRORS if stored or scope != PUBLIC else ()),
+            ),
             **{"returns": _answer(hints["return"]), **documented},
         )
         return HTTPRouteHandler(
@@ -132,7 +150,7 @@ def operation(
             http_method=method,  # type: ignore[arg-type]  # one of the partials below
             status_code=status,
             tags=tags,
-            opt={OPERATION: stated},
+            opt={OPERATION: stated, SCOPE: scope},
         )(_reading(function, parts, hints))
 
     return decorate

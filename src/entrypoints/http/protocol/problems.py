@@ -30,15 +30,20 @@ from domain.errors import (
     EmailTaken,
     IdempotencyKeyReused,
     InvalidInput,
+    LimitReached,
+    NotAuthenticated,
     NotFound,
     PreconditionFailed,
     RequestInProgress,
+    ScopeMissing,
     StatementTimedOut,
     TextRefused,
     Unavailable,
     UnknownUser,
     UserHasOrders,
 )
+from entrypoints.http.access.authentication import PUBLIC, challenge
+from entrypoints.http.protocol.security_headers import ASSET, EXPLANATION_POLICY
 
 _log = logging.getLogger(__name__)
 
@@ -95,6 +100,9 @@ KINDS: Final[Mapping[type[AppError], Kind]] = {
         HTTPStatus.UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request"
     ),
     TextRefused: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The provider refused the text"),
+    NotAuthenticated: Kind(HTTPStatus.UNAUTHORIZED, "No accepted key or token"),
+    ScopeMissing: Kind(HTTPStatus.FORBIDDEN, "A scope is missing"),
+    LimitReached: Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
     NotFound: Kind(HTTPStatus.NOT_FOUND, "Not found"),
     Conflict: Kind(HTTPStatus.CONFLICT, "Against the stored state"),
     EmailTaken: Kind(HTTPStatus.CONFLICT, "The e-mail address is taken"),
@@ -245,14 +253,23 @@ async def refuse(scope: Any, receive: Receive, send: Send) -> None:
     await response.to_asgi_response(app=None, request=request)(scope, receive, send)
 
 
+async def fail(scope: Any, receive: Receive, send: Send, error: Exception) -> None:
+    """Answer what no handler of errors came to see; the server's own page would lack all form."""
+    request = Request[Any, Any, Any](scope)
+    response = on_unexpected(request, error)
+    await response.to_asgi_response(app=None, request=request)(scope, receive, send)
+
+
 def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[bytes]:
     """An error that the application raised on purpose."""
     kind = kind_of(type(error))
     if kind is None:
         return on_unexpected(request, error)
     headers = {}
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | LimitReached):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s or 1)))
+    if isinstance(error, NotAuthenticated | ScopeMissing):
+        headers["WWW-Authenticate"] = challenge(error)
     if isinstance(error, RequestInProgress):
         headers["Retry-After"] = "1"
     if isinstance(error, DependencyError):
@@ -321,7 +338,7 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
     )
 
 
-@get("/problems/{code:str}")
+@get("/problems/{code:str}", scope=PUBLIC)
 async def problem_page(code: FromPath[str]) -> Response[str]:
     """What one code means."""
     for known, kind, text in explained():
@@ -333,8 +350,8 @@ async def problem_page(code: FromPath[str]) -> Response[str]:
                 text=html.escape(text),
             )
             headers = {
-                "Cache-Control": "public, max-age=3600",
-                "Content-Security-Policy": "default-src 'none'; img-src data:",
+                "Cache-Control": ASSET,
+                "Content-Security-Policy": EXPLANATION_POLICY,
             }
             return Response(page, media_type="text/html", headers=headers)
     raise NotFoundException

@@ -12,6 +12,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from domain.access.model import Scope
 from domain.errors import UnknownUser
 from domain.records.orders import (
     Order,
@@ -143,7 +144,7 @@ class OrderController(Controller):
         "rules": Provide(lambda: order_violations, sync_to_thread=False)
     }
 
-    @post(errors=[UnknownUser], headers=["Location", "ETag"])
+    @post(scope=Scope.RECORDS_WRITE, errors=[UnknownUser], headers=["Location", "ETag"])
     async def create_order(
         self, once: IdempotentWork, body: Body[NewOrder], order_service: Service
     ) -> JsonAnswer[OrderView]:
@@ -165,7 +166,7 @@ class OrderController(Controller):
 
         return await once.do(in_unit, alone=lambda: place(order_service))
 
-    @get()
+    @get(scope=Scope.RECORDS_READ)
     async def list_orders(self, page: PageOf[OrderQuery], orders: Orders) -> JsonAnswer[OrderPage]:
         """List orders, newest first."""
         query = page.query
@@ -178,14 +179,14 @@ class OrderController(Controller):
         found = await orders.page(filtered, limit=page.read_limit, before=page.before(OrderId))
         return page.answer(OrderPage, found, _view, lambda order: order.id)
 
-    @get("/{order_id:str}")
+    @get("/{order_id:str}", scope=Scope.RECORDS_READ)
     async def get_order(
         self, order_id: OrderIdInPath, known: ReadsVersion, orders: Orders
     ) -> JsonAnswer[OrderView]:
         """Fetch an order."""
         return known.answer(await orders.get(order_id), _view)
 
-    @put("/{order_id:str}", errors=[UnknownUser])
+    @put("/{order_id:str}", scope=Scope.RECORDS_WRITE, errors=[UnknownUser])
     async def replace_order(
         self,
         order_id: OrderIdInPath,
@@ -202,7 +203,7 @@ class OrderController(Controller):
         )
         return versioned_response(await order_service.change(order_id, changes, **versions), _view)
 
-    @patch("/{order_id:str}", errors=[UnknownUser])
+    @patch("/{order_id:str}", scope=Scope.RECORDS_WRITE, errors=[UnknownUser])
     async def patch_order(
         self,
         order_id: OrderIdInPath,
@@ -219,7 +220,7 @@ class OrderController(Controller):
         )
         return versioned_response(await order_service.change(order_id, changes, **versions), _view)
 
-    @delete("/{order_id:str}")
+    @delete("/{order_id:str}", scope=Scope.RECORDS_WRITE)
     async def delete_order(
         self, order_id: OrderIdInPath, versions: WritesVersion, orders: Orders
     ) -> None:

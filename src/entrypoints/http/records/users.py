@@ -12,6 +12,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from domain.access.model import Scope
 from domain.errors import EmailTaken, UserHasOrders
 from domain.records.service import UserService
 from domain.records.users import User, UserChanges, UserDraft, UserId
@@ -131,7 +132,7 @@ class UserController(Controller):
     tags = ("users",)
     dependencies = {"rules": Provide(_rules, sync_to_thread=False)}  # noqa: RUF012
 
-    @post(errors=[EmailTaken], headers=["Location", "ETag"])
+    @post(scope=Scope.RECORDS_WRITE, errors=[EmailTaken], headers=["Location", "ETag"])
     async def create_user(
         self, once: IdempotentWork, body: Body[NewUser], user_service: Service
     ) -> JsonAnswer[UserView]:
@@ -148,7 +149,7 @@ class UserController(Controller):
 
         return await once.do(in_unit, alone=lambda: register(user_service))
 
-    @get()
+    @get(scope=Scope.RECORDS_READ)
     async def list_users(self, page: PageOf[UserQuery], users: Users) -> JsonAnswer[UserPage]:
         """List users, newest first."""
         found = await users.page(
@@ -156,14 +157,14 @@ class UserController(Controller):
         )
         return page.answer(UserPage, found, _view, lambda user: user.id)
 
-    @get("/{user_id:str}")
+    @get("/{user_id:str}", scope=Scope.RECORDS_READ)
     async def get_user(
         self, user_id: UserIdInPath, known: ReadsVersion, users: Users
     ) -> JsonAnswer[UserView]:
         """Fetch a user."""
         return known.answer(await users.get(user_id), _view)
 
-    @put("/{user_id:str}", errors=[EmailTaken])
+    @put("/{user_id:str}", scope=Scope.RECORDS_WRITE, errors=[EmailTaken])
     async def replace_user(
         self,
         user_id: UserIdInPath,
@@ -175,7 +176,7 @@ class UserController(Controller):
         changes = UserChanges(name=body.name, email=body.email)
         return versioned_response(await user_service.change(user_id, changes, **versions), _view)
 
-    @patch("/{user_id:str}", errors=[EmailTaken])
+    @patch("/{user_id:str}", scope=Scope.RECORDS_WRITE, errors=[EmailTaken])
     async def patch_user(
         self,
         user_id: UserIdInPath,
@@ -190,7 +191,7 @@ class UserController(Controller):
         )
         return versioned_response(await user_service.change(user_id, changes, **versions), _view)
 
-    @delete("/{user_id:str}", errors=[UserHasOrders])
+    @delete("/{user_id:str}", scope=Scope.RECORDS_WRITE, errors=[UserHasOrders])
     async def delete_user(
         self, user_id: UserIdInPath, versions: WritesVersion, users: Users
     ) -> None:

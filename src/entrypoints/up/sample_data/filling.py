@@ -14,7 +14,7 @@ from domain.errors import Conflict
 from entrypoints.up.sample_data.rows import (
     ClickRow,
     OrderRow,
-    SampleSize,
+    SampleSpec,
     UserRow,
     orders,
     search_clicks,
@@ -78,7 +78,7 @@ class SampleFiller:
 
     sink: SampleSink
 
-    async def fill(self, size: SampleSize, *, append: bool, progress: Progress) -> None:
+    async def fill(self, size: SampleSpec, *, append: bool, progress: Progress) -> None:
         """Write all rows of `size`, or none.
 
         Args:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 
-class Person(NamedTuple):
+class PersonName(NamedTuple):
     """A name as its bearer writes it, and in Latin letters for an e-mail address."""
 
     name: str
@@ -117,8 +117,8 @@ _WITHOUT_MARKS: Final = str.maketrans(
 )
 
 
-def person(rng: random.Random, language: str | None = None) -> Person:
-    """Someone; two people may share a name.
+def person_name(rng: random.Random, language: str | None = None) -> PersonName:
+    """A name to make someone of; two people may share it.
 
     Args:
         language: of people whose names are of one place; None means anywhere.
@@ -131,7 +131,7 @@ def person(rng: random.Random, language: str | None = None) -> Person:
     if place.family_first:
         written.reverse()
     between = "" if place.language == "zh" else " "
-    return Person(name=between.join(written), latin=".".join(latin))
+    return PersonName(name=between.join(written), latin=".".join(latin))
 
 
 def _latin(name: str) -> str:

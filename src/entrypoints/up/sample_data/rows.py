@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from domain.errors import InvalidInput, Violation
 from entrypoints.up.sample_data.catalogue import MISSPELT, NOT_SOLD, PRODUCTS, TRANSLATED
-from entrypoints.up.sample_data.people import person
+from entrypoints.up.sample_data.people import person_name
 
 _BY_WEEKDAY: Final = (1.15, 1.05, 1.0, 1.0, 0.85, 0.8, 1.2)
 _NIGHT_AND_MORNING: Final = (3, 2, 1, 1, 1, 2, 4, 7, 10, 12, 13, 14)
@@ -88,7 +88,7 @@ class ClickRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SampleSize:
+class SampleSpec:
     """How much is made, and from what.
 
     Attributes:
@@ -123,20 +123,20 @@ _PRODUCT_WEIGHTS: Final = list(accumulate(1 / (rank + 2) for rank in range(len(P
 _MAIL_HOSTS: Final = ("example.com", "example.org", "example.net", "mail.example")
 
 
-def users(size: SampleSize, *, first_id: int) -> Iterator[UserRow]:
+def users(size: SampleSpec, *, first_id: int) -> Iterator[UserRow]:
     """`size.users` people with ids from `first_id`; the id in the address keeps it unique."""
     rng = seeded(size.seed, "users")
     user_id = first_id
     for day, count in _signups(size):
         for nth in range(count):
-            someone = person(rng)
+            someone = person_name(rng)
             email = f"{someone.latin}.{user_id}@{rng.choice(_MAIL_HOSTS)}"
             created_at = moment(day, (nth + rng.random()) / count)
             yield UserRow(user_id, someone.name, email, created_at)
             user_id += 1
 
 
-def orders(size: SampleSize, *, first_user_id: int) -> Iterator[OrderRow]:
+def orders(size: SampleSpec, *, first_user_id: int) -> Iterator[OrderRow]:
     """`size.orders` orders of the users above, none before its user signed up.
 
     Early users order more than late ones, and best sellers are ordered most.
@@ -167,7 +167,7 @@ def orders(size: SampleSize, *, first_user_id: int) -> Iterator[OrderRow]:
         known += new_users
 
 
-def _signups(size: SampleSize) -> Iterator[tuple[date, int]]:
+def _signups(size: SampleSpec) -> Iterator[tuple[date, int]]:
     rng = seeded(size.seed, "signups")
     return busy_days(rng, size.users, first=_opening(size.until), last=size.until)
 
@@ -190,7 +190,7 @@ class _Query(NamedTuple):
     percent: int  # how many of a hundred impressions are clicked, as a rule
 
 
-def search_clicks(size: SampleSize) -> Iterator[ClickRow]:
+def search_clicks(size: SampleSpec) -> Iterator[ClickRow]:
     """`size.clicks` rows, oldest day first."""
     rng = seeded(size.seed, "clicks")
     queries, weights = _queries(rng)

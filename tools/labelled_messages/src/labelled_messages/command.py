@@ -10,10 +10,10 @@ from typing import Final
 
 import click
 
+from adapters.files.labelled_texts import DATASET_FORMATS, dataset_format_of, write_labelled_texts
 from domain.comparison.model import LabelledText
 from domain.comparison.report_builder import dataset_hash
 from domain.extraction.schema import ORDER_MESSAGE
-from entrypoints.labelled_texts import FORMATS, format_of, write_labelled_texts
 from labelled_messages.messages import SCHEMAS, messages
 from labelled_messages.strata import Split
 
@@ -44,7 +44,9 @@ _ALL: Final = "all"
     show_default=True,
     help="Write one part: `test` is for judging, `dev` for work on prompts.",
 )
-@click.option("--format", "form", type=click.Choice(FORMATS), help="[default: by the ending]")
+@click.option(
+    "--format", "form", type=click.Choice(DATASET_FORMATS), help="[default: by the ending]"
+)
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write."
 )
@@ -60,7 +62,7 @@ def command(*, count: int, seed: int, schema: str, split: str, form: str | None,
     partial = out.with_name(f"{out.name}.part")
     try:
         with partial.open("wb") as file:
-            write_labelled_texts(file, texts, SCHEMAS[schema], form=form or format_of(out))
+            write_labelled_texts(file, texts, SCHEMAS[schema], form=form or dataset_format_of(out))
         partial.replace(out)
     except OSError as error:
         click.echo(f"labelled-messages: {error.filename}: {error.strerror}.", err=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from entrypoints.up.sample_data.catalogue import PRODUCTS
-from entrypoints.up.sample_data.people import person
+from entrypoints.up.sample_data.people import person_name
 from labelled_messages.values import FIRMS, FOREIGN, Mention, decoys, has_singular, mention, written
 
 PLACE: Final = re.compile(r"\{(\w+)\}")
@@ -183,7 +183,7 @@ def _customer(rng: random.Random, places: Sequence[str], language: str) -> str:
     if firm:
         return rng.choice(FIRMS.get(language, FIRMS["en"]))
     abroad = language == "en" or rng.random() < _FIRM_SHARE
-    return person(rng, None if abroad else language).name
+    return person_name(rng, None if abroad else language).name
 
 
 def _mentions(

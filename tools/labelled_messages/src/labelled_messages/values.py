@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from entrypoints.up.sample_data.catalogue import Product
-from entrypoints.up.sample_data.people import person
+from entrypoints.up.sample_data.people import person_name
 
 _PLURAL_ALREADY: Final = frozenset(
     {
@@ -236,7 +236,7 @@ def decoys(rng: random.Random, *, count: int, customer: str, language: str) -> M
     """Fillings for the places that state nothing; none of them is the count or the customer."""
     small = rng.sample([n for n in range(11, 99) if n != count], 3)
     earlier = rng.choice([n for n in (3, 4, 5, 7, 9, 10, *range(12, 61)) if n != count])
-    others = [person(rng).name for _ in range(4)]
+    others = [person_name(rng).name for _ in range(4)]
     cents = rng.choice(("00", "50", "90", "95"))
     return {
         "n1": str(small[0]),

@@ -9,35 +9,35 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
+from adapters.files.csv_rows import CsvTable
+from adapters.files.line_files import LineFile, MalformedRow, unpack_text_file
 from domain.comparison.datasets.labels import BadLine, faults_between
 from domain.comparison.datasets.lines import line_of, text_of
 from domain.comparison.datasets.table import Heading, cells_of, columns_of
 from domain.comparison.model import LabelledText
 from domain.errors import InvalidInput, Violation
-from domain.extraction.schema import Schema
-from domain.strict_json import NotStrictJson
-from entrypoints.container.commands import CsvTable, LineFile, UnreadableRow, unpack_text_file
-from entrypoints.document_lines import LONGEST_LINE, read_line
+from domain.extraction.schema import RecordSchema
+from domain.strict_json import LONGEST_LINE, NotStrictJson, read_json_line
 
-FORMATS: Final = ("ndjson", "csv")
+DATASET_FORMATS: Final = ("ndjson", "csv")
 _MOST_VIOLATIONS: Final = 100
 
 
-def format_of(path: Path) -> str:
+def dataset_format_of(path: Path) -> str:
     """The format that the ending of a file tells: `csv`, else `ndjson`."""
     suffixes = [each.lower() for each in path.suffixes]
     return "csv" if suffixes[-1:] == [".csv"] or suffixes[-2:] == [".csv", ".gz"] else "ndjson"
 
 
 def read_labelled_texts(
-    file: IO[bytes], schema: Schema, *, form: str = "ndjson"
+    file: IO[bytes], schema: RecordSchema, *, form: str = "ndjson"
 ) -> list[LabelledText]:
     """The texts of a file, with or without gold.
 
     Args:
         file: can be sought; may be packed by gzip.
         schema: whose fields the labels name.
-        form: one of `FORMATS`.
+        form: one of `DATASET_FORMATS`.
 
     Raises:
         InvalidInput: names every bad line by its number, up to 100 of them; or there is no text.
@@ -68,7 +68,7 @@ def read_labelled_texts(
 
 
 def write_labelled_texts(
-    file: IO[bytes], texts: Iterable[LabelledText], schema: Schema, *, form: str = "ndjson"
+    file: IO[bytes], texts: Iterable[LabelledText], schema: RecordSchema, *, form: str = "ndjson"
 ) -> None:
     """Write texts so that they are read as the same.
 
@@ -76,7 +76,7 @@ def write_labelled_texts(
         file: to write to; it stays open.
         texts: in CSV each with gold, as a row cannot tell unknown from null.
         schema: whose fields the labels name.
-        form: one of `FORMATS`.
+        form: one of `DATASET_FORMATS`.
     """
     target = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     if form == "csv":
@@ -92,18 +92,18 @@ _Read = tuple[int, LabelledText | str]
 """The number of a line, and its text or what is wrong with it."""
 
 
-def _lines(content: LineFile, schema: Schema) -> Iterator[_Read]:
+def _lines(content: LineFile, schema: RecordSchema) -> Iterator[_Read]:
     for number, line in content.lines():
-        if isinstance(line, UnreadableRow):
+        if isinstance(line, MalformedRow):
             yield number, line.why
         elif line.strip():
             try:
-                yield number, text_of(read_line(line, number), schema, number=number)
+                yield number, text_of(read_json_line(line, number), schema, number=number)
             except (BadLine, NotStrictJson) as error:
                 yield number, str(error)
 
 
-def _rows(content: LineFile, schema: Schema) -> Iterator[_Read]:
+def _rows(content: LineFile, schema: RecordSchema) -> Iterator[_Read]:
     try:
         table = CsvTable(content, ",")
         heading = Heading(schema=schema, names=table.heading)
@@ -114,7 +114,7 @@ def _rows(content: LineFile, schema: Schema) -> Iterator[_Read]:
         yield from ((1, each.detail) for each in error.violations)
         return
     for number, row in table.rows():
-        yield number, row.why if isinstance(row, UnreadableRow) else _row(heading, row, number)
+        yield number, row.why if isinstance(row, MalformedRow) else _row(heading, row, number)
 
 
 def _row(heading: Heading, cells: Sequence[str], number: int) -> LabelledText | str:

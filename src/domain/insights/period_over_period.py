@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.insights.model import Analysis, Freshness, TopQuery
+from domain.insights.model import Freshness, PeriodInsights, TopQuery
 
 
 class RankMovement(StrEnum):
@@ -42,7 +42,7 @@ class RankChanges:
     low_performance_queries: Sequence[RankChange]
 
     @classmethod
-    def between(cls, current: Analysis, previous: Analysis) -> RankChanges:
+    def between(cls, current: PeriodInsights, previous: PeriodInsights) -> RankChanges:
         """What changed from `previous` to `current`."""
         return cls(
             top_queries=rank_changes(current.top_queries, previous.top_queries),
@@ -53,11 +53,11 @@ class RankChanges:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
+class PeriodOverPeriod:
     """A period beside the period of the same length before it."""
 
-    current: Analysis
-    previous: Analysis
+    current: PeriodInsights
+    previous: PeriodInsights
     rank_changes: RankChanges
     freshness: Freshness
 

@@ -1,4 +1,4 @@
-"""A close look at a server's certificate."""
+"""A close look at what belongs to no other technology: certificate, search insights."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from domain.errors import AppError
+from domain.insights.refresher import InsightRefresher
 from ports.clock import Clock
-from ports.health import CheckResult, HealthCheck
+from ports.health import CheckResult, DiagnosticCheck
 
 _SOON: Final = timedelta(days=14)
 
 
-class CertificateHealthCheck(HealthCheck):
+class CertificateDiagnosticCheck(DiagnosticCheck):
     """Readable, belongs to its key, not about to end.
 
     Args:
@@ -46,6 +48,25 @@ class CertificateHealthCheck(HealthCheck):
         remedy = "" if good else ": put a new one in its place, then send SIGHUP to `serve`"
         detail = f"{'valid until' if left > timedelta() else 'ended on'} {ends:%Y-%m-%d}{remedy}"
         return [_result(good=good, detail=detail)]
+
+
+class InsightDiagnosticCheck(DiagnosticCheck):
+    """Runs succeed, and lately."""
+
+    def __init__(self, refresher: InsightRefresher) -> None:
+        self._refresher = refresher
+
+    async def results(self) -> Sequence[CheckResult]:
+        """See the port."""
+        try:
+            state = await self._refresher.state()
+        except AppError as error:
+            return [CheckResult(subject="search insights", good=False, detail=f"unknown: {error}")]
+        due = f"{state.pending_days} days pending, next run at {state.next_run_at:%Y-%m-%d %H:%M}Z"
+        remedy = "Look at the worker's log, or run `storekeeper insights catch-up`."
+        problem = state.problem
+        detail = due if problem is None else f"{problem} {remedy}"
+        return [CheckResult(subject="search insights", good=problem is None, detail=detail)]
 
 
 def _result(*, good: bool, detail: str) -> CheckResult:

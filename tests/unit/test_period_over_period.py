@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.insights.model import TopQuery
-from domain.insights.overview import RankChange, RankMovement, rank_changes
+from domain.insights.period_over_period import RankChange, RankMovement, rank_changes
 
 LISTS = st.lists(st.sampled_from("abcdefgh"), unique=True)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from adapters.embedded.certificates import LocalCertificates
-from adapters.llm.health import LanguageModelHealthCheck
-from adapters.system.certificate import CertificateHealthCheck
+from adapters.llm.health import LanguageModelDiagnosticCheck
+from adapters.system.health import CertificateDiagnosticCheck
 from domain.extraction.calls import FailureKind
 from ports.health import CheckResult
 from ports.language_models import Finish
@@ -27,10 +27,10 @@ def certificates(tmp_path: Path) -> LocalCertificates:
 
 
 async def look(certificates: LocalCertificates, at: datetime = NOW) -> CheckResult:
-    examination = CertificateHealthCheck(
+    check = CertificateDiagnosticCheck(
         certificates.cert_file, certificates.key_file, StandingClock(at)
     )
-    (result,) = await examination.results()
+    (result,) = await check.results()
     return result
 
 
@@ -83,5 +83,5 @@ async def test_a_file_that_is_no_certificate_is_named_by_its_setting(
 )
 async def test_a_model_is_well_when_it_answers(said: Said, good: bool, detail: str) -> None:
     model = ScriptedLanguageModel([said])
-    (result,) = await LanguageModelHealthCheck("openai", nullcontext(model)).results()
+    (result,) = await LanguageModelDiagnosticCheck("openai", nullcontext(model)).results()
     assert result == CheckResult(subject="provider openai", good=good, detail=detail)

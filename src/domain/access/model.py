@@ -1,0 +1,91 @@
+"""Who makes a request or runs a command, and what they may do.
+
+One shop, many programs and people: no row belongs to a key, and a key is limited by scopes,
+networks, a rate and a model budget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, NewType
+
+ApiKeyId = NewType("ApiKeyId", int)
+
+
+class Scope(StrEnum):
+    """A right; each route states the one that it needs."""
+
+    RECORDS_READ = "records:read"
+    RECORDS_WRITE = "records:write"
+    EXTRACT = "extract"
+    INSIGHTS_READ = "insights:read"
+    INSIGHTS_WRITE = "insights:write"
+    ADMIN = "admin"
+
+
+_IMPLIED: Final = {
+    Scope.RECORDS_WRITE: {Scope.RECORDS_READ},
+    Scope.INSIGHTS_WRITE: {Scope.INSIGHTS_READ},
+    Scope.ADMIN: set(Scope),
+}
+
+
+class CallerKind(StrEnum):
+    """How a caller proved who it is."""
+
+    KEY = "key"
+    TOKEN = "token"  # noqa: S105 (a kind, not a secret)
+    LOCAL = "local"
+    """From this machine, while no key has been made."""
+    COMMAND = "command"
+    """The command line: who can read its settings may do all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelBudget:
+    """What a key may spend on language models in a day of UTC; None for no limit.
+
+    Attributes:
+        usd: cost in US dollars, >= 0.
+        tokens: tokens in and out, >= 0.
+    """
+
+    usd: Decimal | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who makes a request or runs a command.
+
+    Attributes:
+        kind: how it proved who it is.
+        subject: its name in the audit log: `key:12`, `token:<sub>`, `local`, `command:<account>`.
+        name: for people, such as the name of the key.
+        scopes: as given; `may` knows what they imply.
+        key_id: of the key; None for another kind.
+        requests_per_minute: a limit of its own; None for the one of the settings.
+        budget: what it may spend on language models.
+        expires_at: when its proof ends, aware UTC; None for never.
+    """
+
+    kind: CallerKind
+    subject: str
+    name: str
+    scopes: frozenset[Scope]
+    key_id: ApiKeyId | None = None
+    requests_per_minute: int | None = None
+    budget: ModelBudget = ModelBudget()
+    expires_at: datetime | None = None
+
+    def may(self, scope: Scope) -> bool:
+        """Whether `scope` is among its scopes, or implied by one of them.
+
+        `admin` implies all, and writing implies reading.
+        """
+        return scope in self.scopes or any(
+            scope in _IMPLIED.get(given, ()) for given in self.scopes
+        )

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+
+from domain.access.model import Scope
+from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC, SCOPE
+from entrypoints.http.app import routed_app
+from entrypoints.settings import load_settings
+
+_PUBLIC = {
+    ("GET", "/"),
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+    ("GET", "/problems/{code}"),
+    ("GET", "/docs/{asset}"),
+    ("GET", "/dashboard/assets/{name}"),
+}
+
+
+def _routes(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
+    for route in app.routes:
+        assert isinstance(route, HTTPRoute), "nothing but HTTP is behind the door"
+        for handler in route.route_handlers:
+            for method in handler.http_methods - {"OPTIONS"}:  # answered before the routes
+                yield method, route.path_format, handler
+
+
+@pytest.fixture
+def app() -> Litestar:
+    address = "postgresql://nobody@127.0.0.1:1/none"
+    return routed_app(
+        load_settings(database_url=address, redis_url="redis://127.0.0.1:1/0", secret_key="s" * 32)
+    )
+
+
+def test_every_route_states_what_its_caller_needs(app: Litestar) -> None:
+    for method, path, handler in _routes(app):
+        stated = handler.opt.get(SCOPE)
+        assert stated in {*Scope, PUBLIC, ANY_CALLER}, f"{method} {path} states no scope"
+
+
+def test_what_is_open_to_everybody_is_stated_here_too(app: Litestar) -> None:
+    found = {
+        (method, path) for method, path, handler in _routes(app) if handler.opt[SCOPE] == PUBLIC
+    }
+    assert found == _PUBLIC
+
+
+def test_no_route_that_writes_is_opened_by_a_scope_to_read(app: Litestar) -> None:
+    readers = {Scope.RECORDS_READ, Scope.INSIGHTS_READ, PUBLIC, ANY_CALLER}
+    for method, path, handler in _routes(app):
+        if method != "GET":
+            assert handler.opt[SCOPE] not in readers, f"{method} {path}"

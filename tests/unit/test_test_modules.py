@@ -1,0 +1,51 @@
+"""What tests share lives in modules of support, never in another module of tests."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted(
+    path
+    for folder in (ROOT / "tests", *(ROOT / "tools").glob("*/tests"))
+    for path in folder.rglob("*.py")
+)
+TEST_MODULES = frozenset(path.stem for path in MODULES if path.stem.startswith("test_"))
+
+
+def imported_test_modules(source: str) -> list[str]:
+    """The modules of tests that a source text imports, or imports names of."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module or ''}.{alias.name}" for alias in node.names]
+    return [name for name in names if not TEST_MODULES.isdisjoint(name.split("."))]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from tests.unit.test_users import ann",
+        "from tests.unit import test_users",
+        "from .test_users import ann",
+        "import tests.unit.test_users",
+        "def late():\n    import test_users",
+    ],
+)
+def test_every_way_to_import_a_module_of_tests_is_seen(statement: str) -> None:
+    assert len(imported_test_modules(statement)) == 1
+
+
+def test_no_module_imports_a_module_of_tests() -> None:
+    assert len(TEST_MODULES) > 150
+    importing = {
+        str(path.relative_to(ROOT)): found
+        for path in MODULES
+        if (found := imported_test_modules(path.read_text()))
+    }
+    assert importing == {}
