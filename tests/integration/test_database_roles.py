@@ -14,7 +14,7 @@ from adapters.embedded.postgres import EmbeddedPostgres, client_programs
 from adapters.postgres.contents import DumpError, read_contents
 from adapters.postgres.dumps import ProgramFolders, dump, restore
 from adapters.postgres.grants import GrantError, address_for, grant
-from adapters.postgres.health import PostgresHealthCheck
+from adapters.postgres.health import PostgresDiagnosticCheck
 from adapters.postgres.migrations import MigrationError, faults, migrate, migration_files, status
 from adapters.postgres.pool import PoolOptions
 from adapters.postgres.queries import SQL_DIR
@@ -48,7 +48,8 @@ WHERE rolname IN ('anon', 'authenticated')
 UNION ALL
 SELECT format('%s may %s on %s', rolname, word, pg_class.oid::regclass) FROM pg_roles, pg_class,
     unnest('{SELECT,UPDATE,USAGE}'::text[]) AS word
-WHERE rolname IN ('anon', 'authenticated') AND relkind = 'S' AND relnamespace = 'public'::regnamespace
+WHERE rolname IN ('anon', 'authenticated')
+  AND relkind = 'S' AND relnamespace = 'public'::regnamespace
   AND has_sequence_privilege(pg_roles.oid, pg_class.oid, word)
 UNION ALL
 SELECT format('%s may call %s', rolname, pg_proc.oid::regprocedure) FROM pg_roles, pg_proc
@@ -102,7 +103,7 @@ async def refused(connection: asyncpg.Connection, statement: str) -> bool:
 
 async def looked_at(url: str) -> dict[str, tuple[str, ...]]:
     """What the doctor finds bad, or warns of, by its subject."""
-    results = await PostgresHealthCheck(url, PoolOptions()).results()
+    results = await PostgresDiagnosticCheck(url, PoolOptions()).results()
     found: dict[str, tuple[str, ...]] = {}
     for each in results:
         if each.warns or not each.good:
@@ -326,7 +327,7 @@ class SecondWall(Contract):
             project.owner,
             f"GRANT TRUNCATE, TRIGGER ON users TO {ROLE}",
             f"GRANT INSERT, DELETE ON schema_migrations TO {ROLE}",
-            f"REVOKE SELECT ON orders FROM {ROLE}",
+            f"REVOKE SELECT ON orders FROM {ROLE}",  # noqa: S608
             "DROP POLICY service ON search_clicks",
             f"REVOKE ALL ON SEQUENCE users_id_seq FROM {ROLE}",
             f"REVOKE ALL ON FUNCTION mailbox(TEXT) FROM {ROLE}",
