@@ -21,7 +21,7 @@ from domain.comparison.results import (
     Provenance,
     answers_by_key,
 )
-from domain.extraction.calls import FailureKind, Usage
+from domain.extraction.calls import FailureKind, TokenUsage
 from domain.extraction.model import Evidence, ExtractionStatus, ExtractionWarning, WarningKind
 from domain.extraction.schema import DEFAULT, Field, FieldType, RecordSchema, Value
 from labelled_messages.messages import messages
@@ -134,7 +134,11 @@ def _answer(
     fields, evidence, warnings = _read(rng, text, skill)
     words = 60 + len(text.text) // 4
     latency_s = _SECONDS.get(contestant.name, 1.0) * rng.lognormvariate(0, 0.5)
-    tokens = Usage() if contestant.name == "regex" else Usage(input_tokens=words, output_tokens=70)
+    tokens = (
+        TokenUsage()
+        if contestant.name == "regex"
+        else TokenUsage(input_tokens=words, output_tokens=70)
+    )
     return ContestantAnswer(
         contestant=contestant.name,
         text_id=text.id,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from domain.errors import InvalidInput, Violation
-from domain.extraction.calls import Price, PriceTable
+from domain.extraction.calls import PriceTable, TokenPrice
 from entrypoints.strict_yaml import read_yaml
 
 SHIPPED: Final = Path(__file__).with_name("prices.yaml")
@@ -33,7 +33,7 @@ def read_prices(path: Path | None = None) -> PriceTable:
     if not isinstance(table, dict):
         raise InvalidInput(f"The price table {file} has no mapping `prices`.")
     found: list[Violation] = []
-    prices: dict[tuple[str, str], Price] = {}
+    prices: dict[tuple[str, str], TokenPrice] = {}
     for provider, models in table.items():
         if not isinstance(models, dict):
             found.append(Violation(pointer=f"/prices/{provider}", detail="must be a mapping"))
@@ -55,12 +55,12 @@ def read_prices(path: Path | None = None) -> PriceTable:
     return PriceTable(prices=prices, batch=batch)
 
 
-def _price(row: Any, pointer: str, found: list[Violation]) -> Price | None:
+def _price(row: Any, pointer: str, found: list[Violation]) -> TokenPrice | None:
     if not isinstance(row, Mapping) or set(row) != set(_PARTS):
         found.append(Violation(pointer=pointer, detail="must have input, cached and output"))
         return None
     amounts = [_amount(row[part], f"{pointer}/{part}", found) for part in _PARTS]
-    return Price(input=amounts[0], cached=amounts[1], output=amounts[2])
+    return TokenPrice(input=amounts[0], cached=amounts[1], output=amounts[2])
 
 
 def _amount(value: Any, pointer: str, found: list[Violation]) -> Decimal:

@@ -284,6 +284,17 @@ class InsightSettings(DatabaseSettings):
     )
 
 
+class AuditSettings(DatabaseSettings):
+    """How long is kept who did what."""
+
+    audit_keep_days: int = Field(
+        default=365,
+        ge=30,
+        le=36_500,
+        description="How long entries of the audit log are kept, in days",
+    )
+
+
 class LogSettings(Environment):
     """What is logged."""
 
@@ -297,7 +308,9 @@ class SchemaCommandSettings(ModelSettings, DatabaseSettings):
     """The settings of commands that hold a record's shape against the configured models."""
 
 
-class WorkerSettings(LogSettings, InsightSettings, JobSettings, ModelSettings, ConnectionSettings):
+class WorkerSettings(
+    LogSettings, AuditSettings, InsightSettings, JobSettings, ModelSettings, ConnectionSettings
+):
     """The settings of those who work on jobs: all but those of HTTPS."""
 
 

@@ -13,7 +13,7 @@ from domain.insights.model import (
     Period,
     PeriodInsights,
     QueryHistory,
-    Rules,
+    RankingRules,
     SearchClick,
     StoredInsight,
 )
@@ -66,7 +66,7 @@ class SearchAnalyser(Protocol):
     """
 
     @abstractmethod
-    async def analyse(self, period: Period, rules: Rules) -> PeriodInsights:
+    async def analyse(self, period: Period, rules: RankingRules) -> PeriodInsights:
         """All three analyses over one state of the log."""
         ...
 
@@ -84,7 +84,7 @@ class SearchInsightRepository(Protocol):
     """
 
     @abstractmethod
-    async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
+    async def compute(self, day: date, rules: RankingRules, *, now: datetime) -> StoredInsight:
         """Compute one day from the log and store it, at once or not at all.
 
         The newest state of the log wins however many compute the same day at a time. Figures
@@ -148,7 +148,7 @@ class SearchClickPruner(Protocol):
         ...
 
     @abstractmethod
-    async def prune(self, day: date, rules: Rules, *, now: datetime) -> int:
+    async def prune(self, day: date, rules: RankingRules, *, now: datetime) -> int:
         """Delete the rows of one day and keep what they add up to, at once or not at all.
 
         All analyses go on to count them, and the day's insight is stored as `compute` would store

@@ -39,7 +39,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class TimeBudget:
     """The time that a call may take.
 
     Attributes:
@@ -135,7 +135,7 @@ class LanguageModel(Protocol):
         ...
 
     @abstractmethod
-    async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+    async def complete(self, prompt: Prompt, budget: TimeBudget) -> Answer:
         """Answer `prompt`. Cancelling the call ends the provider's work and frees the connection.
 
         Args:

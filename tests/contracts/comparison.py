@@ -19,7 +19,7 @@ from domain.comparison.model import (
 )
 from domain.comparison.results import ContestantAnswer
 from domain.errors import NotFound
-from domain.extraction.calls import FailureKind, Usage
+from domain.extraction.calls import FailureKind, TokenUsage
 from domain.extraction.jobs.items import Document
 from domain.extraction.jobs.model import JobSpec, NewJob
 from domain.extraction.model import Evidence, ExtractionStatus, ExtractionWarning, WarningKind
@@ -128,7 +128,7 @@ ANSWER = ContestantAnswer(
     attempts=3,
     reasks=1,
     latency_s=1.25,
-    usage=Usage(input_tokens=100, cached_tokens=10, output_tokens=20),
+    usage=TokenUsage(input_tokens=100, cached_tokens=10, output_tokens=20),
     cost_usd=Decimal("0.000123"),
     batch_cost_usd=None,
 )

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from domain.errors import Conflict, NotFound
-from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, Usage
+from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, TokenUsage
 from domain.extraction.jobs.items import (
     ClaimedItem,
     Document,
@@ -114,7 +114,7 @@ def a_result(
         provider=provider,
         model="m-1",
         outcome=None,
-        usage=Usage(input_tokens=100, cached_tokens=20, output_tokens=10),
+        usage=TokenUsage(input_tokens=100, cached_tokens=20, output_tokens=10),
         latency_s=0.5,
     )
     result = ExtractionResult(
@@ -138,7 +138,7 @@ def a_result(
 
 SPENT = JobSpending(
     calls=1,
-    usage=Usage(input_tokens=100, cached_tokens=20, output_tokens=10),
+    usage=TokenUsage(input_tokens=100, cached_tokens=20, output_tokens=10),
     cost_usd=Decimal("0.001"),
 )
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from domain.errors import NotFound, PreconditionFailed, SchemaInUse
-from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, Usage
+from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, TokenUsage
 from domain.extraction.model import (
     Evidence,
     Extraction,
@@ -67,7 +67,7 @@ def an_extraction(**changes: object) -> Extraction:
                 provider="openai",
                 model="gpt-5.4-mini",
                 outcome=None,
-                usage=Usage(input_tokens=10, cached_tokens=4, output_tokens=3),
+                usage=TokenUsage(input_tokens=10, cached_tokens=4, output_tokens=3),
             ),
         ),
         fallbacks=(("local", FailureKind.INVALID_JSON),),

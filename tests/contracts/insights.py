@@ -15,7 +15,7 @@ from domain.insights.model import (
     Period,
     PeriodInsights,
     RankBy,
-    Rules,
+    RankingRules,
     SearchClick,
     StoredInsight,
 )
@@ -29,7 +29,7 @@ from tests.contracts.contract import Contract
 
 DAY = date(2026, 11, 20)
 NOW = datetime(2026, 11, 22, 0, 20, tzinfo=UTC)
-ALL = Rules(min_impressions=1, top=100)
+ALL = RankingRules(min_impressions=1, top=100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def foreign(day: date, version: int | None = None) -> StoredInsight:
 
 
 async def analysed(
-    searches: Searches, rules: Rules = ALL, period: Period | None = None
+    searches: Searches, rules: RankingRules = ALL, period: Period | None = None
 ) -> PeriodInsights:
     """The analysis of one day, unless a period is given."""
     return await searches.analysis.analyse(period or Period.of_day(DAY), rules)
@@ -274,7 +274,7 @@ class AnalyserContract(SearchesContract):
         self, searches: Searches
     ) -> None:
         await searches.log.append([row("rare", 19, 19), row("enough", 1, 20)])
-        found = await analysed(searches, Rules())
+        found = await analysed(searches, RankingRules())
         assert [query.query for query in found.top_queries] == ["enough"]
 
     async def test_ties_go_to_more_clicks_and_then_to_the_query_that_sorts_first(
@@ -289,7 +289,7 @@ class AnalyserContract(SearchesContract):
 
     async def test_no_more_than_asked_for_are_ranked(self, searches: Searches) -> None:
         await searches.log.append([row(f"q{n}", n, 100) for n in range(9)])
-        found = await analysed(searches, Rules())
+        found = await analysed(searches, RankingRules())
         assert [query.query for query in found.top_queries] == ["q8", "q7", "q6", "q5", "q4"]
 
     async def test_low_performers_are_shown_often_and_surely_below_the_baseline(
@@ -392,8 +392,8 @@ class InsightRepositoryContract(SearchesContract):
     async def test_a_day_is_stored_as_the_analysis_of_it_says(self, searches: Searches) -> None:
         await searches.log.append([row("good", 300, 1000), row("bad", 1, 1000)])
         await searches.write_rows([row(None, 1, 1), row("bad", 2, 1), row("bad", 0, 0, rate=0.1)])
-        stored = await searches.insights.compute(DAY, Rules(), now=NOW)
-        found = await analysed(searches, Rules())
+        stored = await searches.insights.compute(DAY, RankingRules(), now=NOW)
+        found = await analysed(searches, RankingRules())
         (day,) = found.days
         assert await searches.insights.get(DAY) == stored
         assert (stored.insight_date, stored.computed_at) == (DAY, NOW)
@@ -410,7 +410,7 @@ class InsightRepositoryContract(SearchesContract):
         assert (low.rank, low.query, low.clicks, low.impressions) == (1, "bad", 1, 1000)
 
     async def test_a_day_without_rows_is_stored_as_such(self, searches: Searches) -> None:
-        stored = await searches.insights.compute(DAY, Rules(), now=NOW)
+        stored = await searches.insights.compute(DAY, RankingRules(), now=NOW)
         assert (stored.average_ctr, stored.overall_ctr) == (None, None)
         assert (stored.clicks, stored.impressions, stored.source_rows) == (0, 0, 0)
         assert (stored.top_queries, stored.low_performance_queries) == ([], [])
@@ -419,12 +419,12 @@ class InsightRepositoryContract(SearchesContract):
         self, searches: Searches
     ) -> None:
         await searches.log.append([row("lamp", 1, 2)])
-        first = await searches.insights.compute(DAY, Rules(), now=NOW)
-        again = await searches.insights.compute(DAY, Rules(), now=NOW + timedelta(hours=1))
+        first = await searches.insights.compute(DAY, RankingRules(), now=NOW)
+        again = await searches.insights.compute(DAY, RankingRules(), now=NOW + timedelta(hours=1))
         assert again == first
         await searches.log.append([row("lamp", 1, 2)])
         late = NOW + timedelta(days=1)
-        changed = await searches.insights.compute(DAY, Rules(), now=late)
+        changed = await searches.insights.compute(DAY, RankingRules(), now=late)
         assert (changed.clicks, changed.computed_at) == (2, late)
         assert await searches.insights.page(limit=9) == [changed]
 
@@ -433,7 +433,7 @@ class InsightRepositoryContract(SearchesContract):
     ) -> None:
         await searches.log.append([row("lamp", 1, 2)])
         stored = await asyncio.gather(
-            *(searches.insights.compute(DAY, Rules(), now=NOW) for _ in range(4))
+            *(searches.insights.compute(DAY, RankingRules(), now=NOW) for _ in range(4))
         )
         assert await searches.insights.page(limit=9) == [stored[0]]
         assert stored[1:] == stored[:-1]
@@ -447,7 +447,7 @@ class InsightRepositoryContract(SearchesContract):
     ) -> None:
         days = [DAY + timedelta(days=n) for n in range(6)]
         for day in days:
-            await searches.insights.compute(day, Rules(), now=NOW)
+            await searches.insights.compute(day, RankingRules(), now=NOW)
 
         async def page(**bounds: date) -> list[date]:
             found = await searches.insights.page(limit=3, **bounds)
@@ -466,7 +466,7 @@ class InsightRepositoryContract(SearchesContract):
         rows = [row("lamp", 1, 2, day) for day in days for _ in range(3)]
         await searches.write_rows([*rows, row("lamp", 1, 2, None), row(None, None, None, days[2])])
         await searches.write_rows([row("lamp", 1, 2, day) for day in (date.min, date.max)])
-        await searches.insights.compute(days[1], Rules(), now=NOW)
+        await searches.insights.compute(days[1], RankingRules(), now=NOW)
         until = days[3]
         assert await searches.insights.days_to_compute(until) == [days[0], days[2], days[3]]
         assert await searches.insights.days_to_compute(until, since=days[2]) == days[2:4]
@@ -479,18 +479,18 @@ class InsightRepositoryContract(SearchesContract):
         await searches.write_rows([row("lamp", 1, 2, day) for day in days])
         await searches.write_insight(foreign(days[2]))
         for day in days[:2]:
-            await searches.insights.compute(day, Rules(), now=NOW)
+            await searches.insights.compute(day, RankingRules(), now=NOW)
         assert await searches.insights.days_to_compute(DAY) == []
         await searches.write_rows([row(None, 0, 0, days[0]), row("sofa", 0, 9, days[2])])
         assert await searches.insights.days_to_compute(DAY) == [days[0]]
-        await searches.insights.compute(days[0], Rules(), now=NOW)
+        await searches.insights.compute(days[0], RankingRules(), now=NOW)
         assert await searches.insights.days_to_compute(DAY) == []
 
     async def test_the_latest_computation_of_a_period_is_told(self, searches: Searches) -> None:
         later = NOW + timedelta(hours=1)
-        await searches.insights.compute(DAY, Rules(), now=later)
-        await searches.insights.compute(DAY + timedelta(days=1), Rules(), now=NOW)
-        await searches.insights.compute(DAY + timedelta(days=2), Rules(), now=later)
+        await searches.insights.compute(DAY, RankingRules(), now=later)
+        await searches.insights.compute(DAY + timedelta(days=1), RankingRules(), now=NOW)
+        await searches.insights.compute(DAY + timedelta(days=2), RankingRules(), now=later)
         await searches.write_insight(foreign(DAY + timedelta(days=3)))
 
         async def latest(first: int, last: int) -> datetime | None:
@@ -510,7 +510,7 @@ class InsightRepositoryContract(SearchesContract):
         await searches.log.append([row("lamp", 1, 2, day) for day in (other, old)])
         assert await searches.insights.days_to_compute(DAY) == [old]
         assert await searches.insights.get(other) == foreign(other)
-        computed = await searches.insights.compute(other, Rules(), now=NOW)
+        computed = await searches.insights.compute(other, RankingRules(), now=NOW)
         assert (computed.overall_ctr, computed.definition_version) == (0.5, DEFINITION_VERSION)
 
 
@@ -537,33 +537,33 @@ class PrunerContract(SearchesContract):
         await searches.log.append([row("good", 4, 9, after)])
         await searches.write_rows([row(None, 1, 1), row("bad", 9, 1), row("bad", 1, 10, rate=0.9)])
         period = Period(first=DAY, last=after)
-        stored = await searches.insights.compute(DAY, Rules(), now=NOW)
+        stored = await searches.insights.compute(DAY, RankingRules(), now=NOW)
         found = await analysed(searches, period=period)
         history = await searches.analysis.history("bad", period)
         late = NOW + timedelta(days=1)
         assert await searches.retention.days_with_rows(after) == [DAY]
-        assert await searches.retention.prune(DAY, Rules(), now=late) == 6
+        assert await searches.retention.prune(DAY, RankingRules(), now=late) == 6
         assert await searches.retention.days_with_rows(after + timedelta(days=1)) == [after]
         assert await analysed(searches, period=period) == found
         assert await searches.analysis.history("bad", period) == history
         assert await searches.insights.get(DAY) == stored
         assert await searches.insights.days_to_compute(DAY) == []
-        assert await searches.insights.compute(DAY, Rules(), now=late) == stored
+        assert await searches.insights.compute(DAY, RankingRules(), now=late) == stored
 
     async def test_rows_that_come_later_are_counted_beside_those_that_are_gone(
         self, searches: Searches
     ) -> None:
         await searches.log.append([row("lamp", 1, 2)])
-        await searches.retention.prune(DAY, Rules(), now=NOW)
+        await searches.retention.prune(DAY, RankingRules(), now=NOW)
         await searches.log.append([row("LAMP", 1, 2), row("sofa", 0, 4)])
         assert await searches.insights.days_to_compute(DAY) == [DAY]
         (day,) = (await analysed(searches)).days
         assert (day.clicks, day.impressions, day.distinct_queries) == (2, 8, 2)
         late = NOW + timedelta(days=1)
-        assert (await searches.insights.compute(DAY, Rules(), now=late)).clicks == 2
+        assert (await searches.insights.compute(DAY, RankingRules(), now=late)).clicks == 2
         assert await searches.retention.days_with_rows(DAY + timedelta(days=1)) == [DAY]
-        assert await searches.retention.prune(DAY, Rules(), now=late) == 2
-        assert await searches.retention.prune(DAY, Rules(), now=late) == 0
+        assert await searches.retention.prune(DAY, RankingRules(), now=late) == 2
+        assert await searches.retention.prune(DAY, RankingRules(), now=late) == 0
         (day,) = (await analysed(searches)).days
         assert (day.clicks, day.impressions, day.distinct_queries) == (2, 8, 2)
         assert [query.query for query in (await analysed(searches)).top_queries] == ["lamp", "sofa"]
@@ -572,13 +572,13 @@ class PrunerContract(SearchesContract):
         self, searches: Searches
     ) -> None:
         await searches.log.append([row("lamp", 1, 2)])
-        await searches.retention.prune(DAY, Rules(), now=NOW)
+        await searches.retention.prune(DAY, RankingRules(), now=NOW)
         assert (await searches.insights.get(DAY)).clicks == 1
         assert await searches.insights.days_to_compute(DAY) == []
 
     async def test_a_day_without_rows_gives_up_none(self, searches: Searches) -> None:
         await searches.write_rows([row("lamp", 1, 2, None), row("lamp", 1, 2, date.min)])
         assert await searches.retention.days_with_rows(date.max) == []
-        assert await searches.retention.prune(DAY, Rules(), now=NOW) == 0
+        assert await searches.retention.prune(DAY, RankingRules(), now=NOW) == 0
         assert (await searches.insights.get(DAY)).source_rows == 0
         assert (await analysed(searches)).undated_rows == 1

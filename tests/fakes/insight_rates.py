@@ -17,7 +17,7 @@ from domain.insights.model import (
     QueryDay,
     QueryHistory,
     RankBy,
-    Rules,
+    RankingRules,
     SearchClick,
     TopQuery,
     contradicts,
@@ -112,7 +112,7 @@ def query_totals(rows: Iterable[SearchClick]) -> Mapping[str, tuple[int, int]]:
     return {query: (c, n) for query, (c, n) in totals.items() if n > 0}
 
 
-def top_queries(totals: Mapping[str, tuple[int, int]], rules: Rules) -> Sequence[TopQuery]:
+def top_queries(totals: Mapping[str, tuple[int, int]], rules: RankingRules) -> Sequence[TopQuery]:
     """The best queries: ties go to more clicks, then to the query that sorts first."""
 
     def order(entry: tuple[str, tuple[int, int]]) -> tuple[float, int, str]:
@@ -141,7 +141,9 @@ def top_queries(totals: Mapping[str, tuple[int, int]], rules: Rules) -> Sequence
     return found
 
 
-def low_performers(totals: Mapping[str, tuple[int, int]], rules: Rules) -> Sequence[LowPerformer]:
+def low_performers(
+    totals: Mapping[str, tuple[int, int]], rules: RankingRules
+) -> Sequence[LowPerformer]:
     """The queries that are shown often and clicked too rarely, most clicks lost first."""
     if not totals:
         return []

@@ -15,7 +15,7 @@ from domain.insights.model import (
     Period,
     PeriodInsights,
     QueryHistory,
-    Rules,
+    RankingRules,
     SearchClick,
     StoredInsight,
 )
@@ -70,7 +70,7 @@ class MemorySearchAnalyser(SearchAnalyser):
     def __init__(self, rows: list[SearchClick]) -> None:
         self._rows = rows
 
-    async def analyse(self, period: Period, rules: Rules) -> PeriodInsights:
+    async def analyse(self, period: Period, rules: RankingRules) -> PeriodInsights:
         """All three analyses; see the port."""
         rows = [
             row
@@ -103,7 +103,7 @@ class MemorySearchInsightRepository(SearchInsightRepository):
         self._computed_from: dict[date, Counter[SearchClick]] = {}
         self.stored: dict[date, StoredInsight] = {}
 
-    async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
+    async def compute(self, day: date, rules: RankingRules, *, now: datetime) -> StoredInsight:
         """Compute one day and store it; see the port."""
         found = await MemorySearchAnalyser(self._rows).analyse(Period.of_day(day), rules)
         (daily,) = found.days
@@ -196,7 +196,7 @@ class MemorySearchClickPruner(SearchClickPruner):
         days = {row.search_date for row in present if row.search_date is not None}
         return sorted(day for day in days if FIRST_DAY <= day < before)
 
-    async def prune(self, day: date, rules: Rules, *, now: datetime) -> int:
+    async def prune(self, day: date, rules: RankingRules, *, now: datetime) -> int:
         """Have the rows of a day gone; see the port."""
         of_day = Counter(row for row in self._rows if row.search_date == day)
         gone = of_day - self._gone

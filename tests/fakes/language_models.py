@@ -9,7 +9,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, ModelCallFailed, Usage
+from domain.extraction.calls import (
+    Attempt,
+    ExtractionFailure,
+    FailureKind,
+    ModelCallFailed,
+    TokenUsage,
+)
 from ports.language_models import (
     Answer,
     AnswerShape,
@@ -18,11 +24,11 @@ from ports.language_models import (
     BatchOutcome,
     BatchRequest,
     BatchStatus,
-    Budget,
     Finish,
     LanguageModel,
     ModelProfile,
     Prompt,
+    TimeBudget,
 )
 
 Said: TypeAlias = str | FailureKind | ExtractionFailure | Finish | tuple[str, Finish]
@@ -63,14 +69,14 @@ class ScriptedLanguageModel(LanguageModel):
         self._otherwise = otherwise
         self._latency_s = latency_s
         self.prompts: list[Prompt] = []
-        self.budgets: list[Budget] = []
+        self.budgets: list[TimeBudget] = []
 
     @property
     def profile(self) -> ModelProfile:
         """See the port."""
         return self._profile
 
-    async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+    async def complete(self, prompt: Prompt, budget: TimeBudget) -> Answer:
         """See the port."""
         self.prompts.append(prompt)
         self.budgets.append(budget)
@@ -91,7 +97,7 @@ class ScriptedLanguageModel(LanguageModel):
         return Answer(text=text, finish=finish, attempts=(self._attempt(None),))
 
     def _attempt(self, outcome: FailureKind | None) -> Attempt:
-        usage = Usage(input_tokens=100, output_tokens=10) if outcome is None else Usage()
+        usage = TokenUsage(input_tokens=100, output_tokens=10) if outcome is None else TokenUsage()
         return Attempt(
             provider=self._profile.provider,
             model=self._profile.model,
@@ -211,7 +217,9 @@ class ScriptedBatchLanguageModel(BatchLanguageModel):
             provider=self.provider,
             model=self.model,
             outcome=outcome,
-            usage=Usage(input_tokens=100, output_tokens=10) if outcome is None else Usage(),
+            usage=TokenUsage(input_tokens=100, output_tokens=10)
+            if outcome is None
+            else TokenUsage(),
             batched=True,
         )
 

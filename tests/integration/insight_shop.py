@@ -29,7 +29,7 @@ from adapters.postgres.insights.search_insights import PostgresSearchInsightRepo
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from domain.errors import DependencyError
-from domain.insights.model import Rules, SearchClick, StoredInsight
+from domain.insights.model import RankingRules, SearchClick, StoredInsight
 from domain.insights.refresher import NIGHTLY
 from domain.insights.run_history import FinishedRun, RunHistory, RunOutcome
 from ports.server_process import ServerProcess
@@ -225,7 +225,9 @@ class Shop:
     async def _computed(self, day: date) -> object:
         now = datetime(2000, 1, 1, tzinfo=UTC)
         of_day = [each for each in self.rows if each.search_date == day]
-        return _figures(await MemorySearchInsightRepository(of_day).compute(day, Rules(), now=now))
+        return _figures(
+            await MemorySearchInsightRepository(of_day).compute(day, RankingRules(), now=now)
+        )
 
 
 def _figures(insight: StoredInsight) -> object:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from adapters.llm.admission import StatedRateLimits
 from adapters.llm.clients import ModelConfig
 from adapters.llm.connections import open_bare_model
-from adapters.llm.throttle import StatedRateLimits
 from domain.extraction.prompting import build_prompt
 from domain.extraction.schema import ORDER_MESSAGE
 from fake_provider.testing import FakeInThread
-from ports.language_models import Answer, Budget, LanguageModel, Prompt
+from ports.language_models import Answer, LanguageModel, Prompt, TimeBudget
 
 TEXT = "Hi, this is Maria Lopez. Could we get 24 oat milk cartons by friday?"
 PROVIDERS = ("openai", "gemini", "vllm")
 MODELS = {"openai": "gpt-5.4-mini", "gemini": "gemini-3-flash", "vllm": "served-model"}
-BUDGET = Budget(timeout_s=20, wait_s=0)
+BUDGET = TimeBudget(timeout_s=20, wait_s=0)
 
 
 @asynccontextmanager

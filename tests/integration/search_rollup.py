@@ -11,14 +11,14 @@ from typing import Literal
 import asyncpg
 
 from adapters.postgres.pool import Database
-from domain.insights.model import Period, Rules, SearchClick, normalised_query
+from domain.insights.model import Period, RankingRules, SearchClick, normalised_query
 from tests.fakes.insight_rates import daily_ctr, is_usable
 
 FIRST = date(2026, 11, 18)
 DAYS = [FIRST, FIRST + timedelta(days=1)]  # few, so that histories meet
 PERIOD = Period(first=DAYS[0], last=DAYS[-1])
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
-ALL = Rules(min_impressions=1, top=100, low_min_impressions=1, low_percentile=0.0)
+ALL = RankingRules(min_impressions=1, top=100, low_min_impressions=1, low_percentile=0.0)
 INSERT = "INSERT INTO search_clicks (search_query, clicks, impressions, search_date)"
 FIVE = "SELECT 'lamp', 1, n, $1 FROM generate_series(1, 5) AS n"
 _RAW = """

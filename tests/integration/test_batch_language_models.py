@@ -17,7 +17,7 @@ from adapters.llm.clients import ModelConfig, openai_client
 from adapters.llm.connections import open_batch_models
 from adapters.llm.openai_batch import OpenAIBatchLanguageModel
 from adapters.llm.replies import ModelCall, ParsedResponse
-from domain.extraction.calls import FailureKind, ModelCallFailed, Usage
+from domain.extraction.calls import FailureKind, ModelCallFailed, TokenUsage
 from domain.extraction.prompting import build_prompt
 from domain.extraction.schema import ORDER_MESSAGE
 from fake_provider.scenario import Batches, Fault, Raw, Scenario
@@ -239,7 +239,7 @@ def test_a_line_that_cannot_be_read_fails_the_prompt_that_it_names() -> None:
     def read(call: ModelCall, row: Mapping[str, Any]) -> Answer | None:
         if row["said"] is None:
             return None
-        return call.answer(ParsedResponse(usage=Usage(), text=row["said"] + ""))
+        return call.answer(ParsedResponse(usage=TokenUsage(), text=row["said"] + ""))
 
     content = b"""{"name": "1-0", "said": "\xe2\x80\xa8"}
 

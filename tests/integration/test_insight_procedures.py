@@ -17,7 +17,7 @@ from adapters.postgres.insights.scheduled_runs import (
 from adapters.postgres.insights.search_insights import PostgresSearchInsightRepository
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from domain.insights.model import Rules
+from domain.insights.model import RankingRules
 from domain.insights.refresher import CATCH_UP, NIGHTLY
 from domain.insights.run_history import FinishedRun, RunOutcome
 from entrypoints.cli.insights import command
@@ -49,10 +49,10 @@ async def test_a_day_comes_out_as_the_service_computes_it(database: Database) ->
     await database.execute("SELECT compute_search_insight($1)", ago(2))
     by_procedure = await store.get(ago(2))
     assert by_procedure.source_rows == 400
-    by_service = await store.compute(ago(2), Rules(), now=NOW)
+    by_service = await store.compute(ago(2), RankingRules(), now=NOW)
     assert by_service == by_procedure  # what would change nothing leaves the row, and its time
     await database.execute("DELETE FROM search_insights")
-    anew = await store.compute(ago(2), Rules(), now=NOW)
+    anew = await store.compute(ago(2), RankingRules(), now=NOW)
     assert replace(anew, computed_at=None) == replace(by_procedure, computed_at=None)
 
 

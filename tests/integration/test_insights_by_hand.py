@@ -15,7 +15,7 @@ import pytest
 
 from adapters.embedded.postgres import client_programs
 from adapters.postgres.pool import Database
-from domain.insights.model import Period, Rules
+from domain.insights.model import Period, RankingRules
 from tests.contracts.insights import NOW, row
 from tests.integration.insights import emptied, searches_in
 
@@ -70,8 +70,8 @@ async def test_psql_prints_what_the_service_answers(
         clicks = sum(rng.random() < rate for _ in range(shown))
         rows.append(row(query, clicks, shown, date(2026, 11, rng.randint(1, 25))))
     await searches.log.append(rows)
-    await searches.insights.compute(date(2026, 11, 3), Rules(), now=NOW)
-    found = await searches.analysis.analyse(PERIOD, Rules())
+    await searches.insights.compute(date(2026, 11, 3), RankingRules(), now=NOW)
+    found = await searches.analysis.analyse(PERIOD, RankingRules())
     history = await searches.analysis.history("wool blanket", PERIOD)
 
     days, top, low, followed = await psql(module_database_url)

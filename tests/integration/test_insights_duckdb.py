@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.postgres.pool import Database
-from domain.insights.model import Period, RankBy, Rules
+from domain.insights.model import Period, RankBy, RankingRules
 from tests.benchmarks.insights.duck import EXPORT, DuckLog, differences, figures_of
 from tests.benchmarks.insights.rows import COLUMNS, FIRST_DAY, Log, csv_blocks
 from tests.contracts.insights import NOW, Searches
@@ -53,7 +53,7 @@ async def duck(database: Database, tmp_path_factory: pytest.TempPathFactory) -> 
 async def test_duckdb_agrees_whether_days_are_added_up_or_not_or_pruned(
     searches: Searches, duck: DuckLog, rank_by: RankBy
 ) -> None:
-    rules = Rules(rank_by=rank_by, top=50, low_limit=50)
+    rules = RankingRules(rank_by=rank_by, top=50, low_limit=50)
     states = ["raw", "half added up", "one pruned"]
     for state in states:
         if state == "half added up":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from domain.insights.model import Period, RankBy, Rules
+from domain.insights.model import Period, RankBy, RankingRules
 from tests.benchmarks.insights.duck import EXPORT, DuckLog, differences, figures_of
 from tests.contracts.insights import NOW
 from tests.integration.insights import searches_in
@@ -68,17 +68,17 @@ async def test_duckdb_agrees_on_a_million_rows_read_and_added_up(
     half = Period(first=FIRST + timedelta(days=5), last=FIRST + timedelta(days=14))
 
     async def compare(period: Period, rank_by: RankBy) -> None:
-        rules = Rules(rank_by=rank_by, top=50, low_limit=50)
+        rules = RankingRules(rank_by=rank_by, top=50, low_limit=50)
         found = await searches.analysis.analyse(period, rules)
         assert differences(figures_of(found), duck.analyse(period, rules)) == []
 
     await compare(half, RankBy.CTR)
     for number in range(PERIOD.days):
-        await searches.insights.compute(FIRST + timedelta(days=number), Rules(), now=NOW)
+        await searches.insights.compute(FIRST + timedelta(days=number), RankingRules(), now=NOW)
     assert await searches.insights.days_to_compute(PERIOD.last) == []
     await compare(PERIOD, RankBy.CTR)
     await compare(PERIOD, RankBy.CTR_LOW)
-    found = await searches.analysis.analyse(PERIOD, Rules())
+    found = await searches.analysis.analyse(PERIOD, RankingRules())
     impossible = sum(day.impossible_rows for day in found.days)
     assert found.source_rows + found.blank_rows + impossible == ROWS
     assert found.blank_rows > 0 < impossible < found.anomalies

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from adapters.llm.throttle import RateLimits, StatedRateLimits
-from domain.extraction.calls import FailureKind, ModelCallFailed, Usage
+from adapters.llm.admission import RateLimits, StatedRateLimits
+from domain.extraction.calls import FailureKind, ModelCallFailed, TokenUsage
 from fake_provider.scenario import Fault, Latency, Limit, Model, Scenario
 from fake_provider.testing import running_fake
 from ports.language_models import Finish
@@ -228,4 +228,4 @@ async def test_usage_of_a_failed_call_is_nothing_where_the_provider_reports_none
         fake.script("server_error")
         with pytest.raises(ModelCallFailed) as caught:
             await asked(fake, "openai")
-    assert caught.value.attempts[0].usage == Usage()
+    assert caught.value.attempts[0].usage == TokenUsage()

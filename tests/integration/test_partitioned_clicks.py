@@ -15,7 +15,7 @@ import pytest
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.queries import SQL_DIR
-from domain.insights.model import Period, Rules
+from domain.insights.model import Period, RankingRules
 from tests.contracts.contract import Contract
 from tests.contracts.insights import ALL, NOW, row
 from tests.integration.insights import searches_in
@@ -111,7 +111,7 @@ class Partitioning(Contract):
         await partition(database)
         found = await searches.analysis.analyse(PERIOD, ALL)
         assert await searches.retention.days_with_rows(SEPTEMBER) == [AUGUST]
-        assert await searches.retention.prune(AUGUST, Rules(), now=NOW) == 2
+        assert await searches.retention.prune(AUGUST, RankingRules(), now=NOW) == 2
         await database.execute("DROP TABLE search_clicks_2026_08")
         assert await searches.analysis.analyse(PERIOD, ALL) == found
         await searches.log.append([row("lamp", 1, 10, AUGUST)])

@@ -16,7 +16,7 @@ from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.queries import load_queries
 from domain.errors import ChangesCollided
-from domain.insights.model import Period, RankBy, Rules, SearchClick, normalised_query
+from domain.insights.model import Period, RankBy, RankingRules, SearchClick, normalised_query
 from tests.contracts.insights import (
     DAY,
     NOW,
@@ -76,7 +76,7 @@ _ROWS = st.lists(
     max_size=40,
 )
 _RULES = st.builds(
-    Rules,
+    RankingRules,
     top=st.integers(1, 8),
     min_impressions=st.integers(1, 200),
     rank_by=st.sampled_from(RankBy),
@@ -94,7 +94,7 @@ _RULES = st.builds(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 async def test_sql_and_arithmetic_give_the_same_answers(
-    database: Database, rows: list[SearchClick], rules: Rules
+    database: Database, rows: list[SearchClick], rules: RankingRules
 ) -> None:
     await database.execute("TRUNCATE search_clicks, search_insights")
     in_sql, in_python = searches_in(database), searches_in_memory()
@@ -142,7 +142,7 @@ async def test_the_rate_of_a_row_is_stored_and_never_read(database: Database) ->
     rates = await database.fetch("SELECT click_through_rate FROM search_clicks ORDER BY search_id")
     assert [each[0] for each in rates] == [0.25, None]
     await database.execute("UPDATE search_clicks SET click_through_rate = 77")
-    found = await searches.analysis.analyse(Period.of_day(DAY), Rules(min_impressions=1))
+    found = await searches.analysis.analyse(Period.of_day(DAY), RankingRules(min_impressions=1))
     assert found.average_ctr == 0.25
 
 
@@ -171,7 +171,9 @@ async def test_the_columns_defaults_and_a_short_insert_of_another_program_are_co
 ) -> None:
     await database.execute("INSERT INTO search_clicks (search_query) VALUES ('lamp')")
     today = await database.fetchval("SELECT CURRENT_DATE")
-    (day,) = (await searches_in(database).analysis.analyse(Period.of_day(today), Rules())).days
+    (day,) = (
+        await searches_in(database).analysis.analyse(Period.of_day(today), RankingRules())
+    ).days
     assert (day.source_rows, day.impressions, day.average_ctr) == (1, 0, None)
 
 
@@ -184,7 +186,7 @@ async def test_a_day_is_computed_after_those_who_write_to_it_are_done(database: 
     await searches.log.append([row("lamp", 1, 2)])
     async with database.transaction() as writer:
         await writer.execute(f"{_INSERT} VALUES ('lamp', 1, 2, $1)", DAY)
-        other = asyncio.create_task(searches.insights.compute(DAY, Rules(), now=NOW))
+        other = asyncio.create_task(searches.insights.compute(DAY, RankingRules(), now=NOW))
         while not await database.fetchval(_WAITING):
             await asyncio.sleep(0.01)
         assert not other.done()
@@ -200,10 +202,10 @@ async def test_one_who_writes_for_long_keeps_the_day_from_being_computed_and_not
     async with database.transaction() as writer:
         await writer.execute(f"{_INSERT} VALUES ('lamp', 1, 2, $1)", DAY)
         with pytest.raises(ChangesCollided, match="2026-11-20 are being written"):
-            await searches.insights.compute(DAY, Rules(), now=NOW)
+            await searches.insights.compute(DAY, RankingRules(), now=NOW)
         await searches.log.append([row("lamp", 1, 2), row("lamp", 1, 2, next_day)])
-        assert (await searches.insights.compute(next_day, Rules(), now=NOW)).clicks == 1
-    assert (await searches.insights.compute(DAY, Rules(), now=NOW)).clicks == 2
+        assert (await searches.insights.compute(next_day, RankingRules(), now=NOW)).clicks == 1
+    assert (await searches.insights.compute(DAY, RankingRules(), now=NOW)).clicks == 2
 
 
 async def test_the_three_queries_run_alone_with_named_parameters(database: Database) -> None:
@@ -263,7 +265,7 @@ async def test_tables_that_their_owner_made_and_filled_are_taken_over(
     async with open_database(empty_database_url, PoolOptions()) as database:
         searches = searches_in(database)
         assert await searches.insights.days_to_compute(DAY) == [DAY]
-        insight = await searches.insights.compute(DAY, Rules(min_impressions=1), now=NOW)
+        insight = await searches.insights.compute(DAY, RankingRules(min_impressions=1), now=NOW)
         assert insight.average_ctr == 0.25
         assert [query.query for query in insight.top_queries or ()] == ["lamp"]
         stored = await searches.insights.page(limit=9)

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from redis.asyncio import Redis
 
 from adapters.embedded.installation import free_port
-from adapters.llm.throttle import FAILURES_TO_OPEN
+from adapters.llm.admission import FAILURES_TO_OPEN
 from entrypoints.cli.providers import command
 from entrypoints.container.services import open_container
 from entrypoints.settings import Settings

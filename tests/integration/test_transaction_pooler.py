@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from adapters.postgres.pool import PoolOptions, open_database
-from domain.insights.model import Rules
+from domain.insights.model import RankingRules
 from tests.contracts.insights import DAY, NOW, row
 from tests.integration.answers import created, sound_api
 from tests.integration.api import settings_for
@@ -76,11 +76,11 @@ async def test_days_are_marked_and_added_up_through_a_pooler(pooled_url: str) ->
         async def write_and_compute(number: int) -> None:
             await searches.log.append([row(f"lamp {number}", 1, 2)])
             if number % 10 == 0:
-                await searches.insights.compute(DAY, Rules(), now=NOW)
+                await searches.insights.compute(DAY, RankingRules(), now=NOW)
 
         await asyncio.gather(*(write_and_compute(number) for number in range(100)))
         assert await searches.insights.days_to_compute(DAY) in ([], [DAY])
-        assert (await searches.insights.compute(DAY, Rules(), now=NOW)).clicks == 100
+        assert (await searches.insights.compute(DAY, RankingRules(), now=NOW)).clicks == 100
         assert await searches.insights.days_to_compute(DAY) == []
         locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
         assert await database.fetchval(locks) == 0

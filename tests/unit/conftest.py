@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from domain.extraction.jobs import batch_worker, item_processor
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def short_pauses() -> Iterator[None]:
     """What follows on a pause is tested, not how long it is."""
-    monkeypatch.setattr(batch_worker, "_GRACE_S", 0.2)
-    monkeypatch.setattr(item_processor, "_ELSEWHERE_S", 0.02)
-    monkeypatch.setattr(item_processor, "_PAUSE_S", 0.02)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(batch_worker, "_GRACE_S", 0.2)
+        monkeypatch.setattr(item_processor, "_ELSEWHERE_S", 0.02)
+        monkeypatch.setattr(item_processor, "_PAUSE_S", 0.02)
+        yield

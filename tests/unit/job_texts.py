@@ -7,15 +7,15 @@ import re
 from decimal import Decimal
 
 from domain.extraction.calls import (
-    Price,
     PriceTable,
+    TokenPrice,
 )
 from ports.language_models import (
     Prompt,
 )
 
 PRICES = PriceTable(
-    prices={("scripted", "*"): Price(input=Decimal(1), cached=Decimal(1), output=Decimal(1))},
+    prices={("scripted", "*"): TokenPrice(input=Decimal(1), cached=Decimal(1), output=Decimal(1))},
     batch={"scripted": Decimal("0.5")},
 )
 

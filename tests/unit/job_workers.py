@@ -24,7 +24,7 @@ from domain.extraction.jobs.settlement import RetryPolicy
 from domain.extraction.jobs.worker import ExtractionWorker, WorkerOptions
 from domain.extraction.service import ExtractionService
 from ports.extraction_jobs import ExtractionQueue
-from ports.language_models import Answer, Budget, LanguageModel, ModelProfile, Prompt
+from ports.language_models import Answer, LanguageModel, ModelProfile, Prompt, TimeBudget
 from tests.contracts.extraction_jobs import JobStore
 from tests.fakes.extraction import MemoryExtractionSchemaRepository
 from tests.fakes.extraction_jobs import (
@@ -58,7 +58,7 @@ class CountingModel(LanguageModel):
     def calls(self) -> int:
         return self.texts.total()
 
-    async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+    async def complete(self, prompt: Prompt, budget: TimeBudget) -> Answer:
         found = re.search(r"Ann\d+ wants \d+ lamps", prompt.messages[-1].content)
         assert found is not None
         self.texts[found[0]] += 1

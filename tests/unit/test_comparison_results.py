@@ -15,20 +15,20 @@ from domain.extraction.calls import (
     Attempt,
     ExtractionFailure,
     FailureKind,
-    Price,
     PriceTable,
-    Usage,
+    TokenPrice,
+    TokenUsage,
 )
 from domain.extraction.model import ExtractionResult, ExtractionStatus
 from domain.extraction.schema import ORDER_MESSAGE
 from tests.comparisons import LOCAL, OTHER, PROVENANCE, TEXTS, a_spec
 from tests.fakes.comparison import MemoryComparisonLog
 
-PRICE = Price(input=Decimal(1), cached=Decimal(1), output=Decimal(1))
+PRICE = TokenPrice(input=Decimal(1), cached=Decimal(1), output=Decimal(1))
 
 
 def attempt(kind: FailureKind | None = None, tokens: int = 100, **members: Any) -> Attempt:
-    usage = Usage(input_tokens=tokens, cached_tokens=tokens // 10, output_tokens=tokens // 2)
+    usage = TokenUsage(input_tokens=tokens, cached_tokens=tokens // 10, output_tokens=tokens // 2)
     return Attempt(provider="p", model="m", outcome=kind, usage=usage, **members)
 
 
@@ -69,7 +69,7 @@ def test_time_is_split_into_waiting_answers_and_retries() -> None:
     # The pause after the failed call is part of the retries: 4.25 - 1 - 2.
     assert (found.waited_s, found.provider_s, found.retried_s) == (1.0, 2.0, 1.25)
     assert (found.cost_usd, found.batch_cost_usd) == (Decimal("0.01"), Decimal("0.000075"))
-    assert found.wasted == Usage()
+    assert found.wasted == TokenUsage()
 
 
 def test_without_a_failed_call_nothing_was_retried() -> None:
@@ -80,13 +80,13 @@ def test_without_a_failed_call_nothing_was_retried() -> None:
 def test_answers_that_were_asked_again_are_wasted() -> None:
     found = answer_of(result(attempt(tokens=200), attempt()), contestant="a", text_id="1")
     assert found.reasks == 1
-    assert found.usage == Usage(input_tokens=300, cached_tokens=30, output_tokens=150)
-    assert found.wasted == Usage(input_tokens=200, cached_tokens=20, output_tokens=100)
+    assert found.usage == TokenUsage(input_tokens=300, cached_tokens=30, output_tokens=150)
+    assert found.wasted == TokenUsage(input_tokens=200, cached_tokens=20, output_tokens=100)
 
 
 def test_every_window_of_a_long_text_has_an_answer_that_counts() -> None:
     found = answer_of(result(attempt(), attempt()), contestant="a", text_id="1", windows=2)
-    assert (found.reasks, found.wasted) == (0, Usage())
+    assert (found.reasks, found.wasted) == (0, TokenUsage())
 
 
 def test_without_a_record_everything_is_wasted() -> None:

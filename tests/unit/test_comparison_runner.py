@@ -23,7 +23,7 @@ from domain.comparison.runner import (
     ModelExtractor,
 )
 from domain.errors import Conflict, InvalidInput
-from domain.extraction.calls import ExtractionFailure, FailureKind, Price, PriceTable
+from domain.extraction.calls import ExtractionFailure, FailureKind, PriceTable, TokenPrice
 from domain.extraction.model import ExtractionStatus
 from domain.extraction.schema import ORDER_MESSAGE
 from domain.extraction.service import ExtractionService
@@ -196,7 +196,7 @@ async def test_an_error_of_the_log_ends_the_comparison() -> None:
 
 
 async def test_a_model_reads_with_all_that_extraction_does_and_is_priced_twice() -> None:
-    price = Price(input=Decimal(1), cached=Decimal(1), output=Decimal(1))
+    price = TokenPrice(input=Decimal(1), cached=Decimal(1), output=Decimal(1))
     service = ExtractionService(
         models={"m": ScriptedLanguageModel([*["not JSON"] * 3, FailureKind.AUTH])},
         chain=("m",),

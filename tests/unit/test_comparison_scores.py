@@ -23,7 +23,7 @@ from domain.comparison.scores import (
     perfect_rate,
     stratum_scores,
 )
-from domain.extraction.calls import FailureKind, Usage
+from domain.extraction.calls import FailureKind, TokenUsage
 from domain.extraction.model import ExtractionStatus, WarningKind
 from domain.extraction.schema import Value
 from tests.comparisons import SCHEMA, answer, contestant, failed, flag, found, observed, rate, text
@@ -264,8 +264,8 @@ def test_the_figures_are_over_all_answers() -> None:
             attempts=2,
             reasks=n % 2,
             fallbacks=n % 4 == 0,
-            usage=Usage(input_tokens=10, cached_tokens=4, output_tokens=2),
-            wasted=Usage(input_tokens=1, output_tokens=1),
+            usage=TokenUsage(input_tokens=10, cached_tokens=4, output_tokens=2),
+            wasted=TokenUsage(input_tokens=1, output_tokens=1),
             cost_usd=Decimal("0.002"),
             batch_cost_usd=Decimal("0.001"),
         )

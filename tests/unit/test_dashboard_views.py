@@ -16,7 +16,7 @@ from domain.insights.model import (
     Freshness,
     Period,
     RankBy,
-    Rules,
+    RankingRules,
     SearchClick,
 )
 from domain.insights.period_over_period import PeriodOverPeriod, RankChanges
@@ -40,14 +40,14 @@ from tests.dashboard_rows import HOSTILE, PERIOD, all_rows
 from tests.fakes.insights import MemorySearchAnalyser
 from tests.fakes.system import LabelChartRenderer
 
-LOW_RULES = Rules(low_percentile=0)
+LOW_RULES = RankingRules(low_percentile=0)
 
 
 def overview(
     rows: Sequence[SearchClick] | None = None,
     *,
     period: Period = PERIOD,
-    rules: Rules = LOW_RULES,
+    rules: RankingRules = LOW_RULES,
     freshness: Freshness = Freshness(pending_days=[], computed_at=None),  # noqa: B008 (frozen)
 ) -> PeriodOverPeriod:
     analysis = MemorySearchAnalyser(list(all_rows() if rows is None else rows))
@@ -186,25 +186,39 @@ def test_the_lead_says_how_it_stands_in_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("rows", "rules", "said"),
     [
-        ([row("a", 1, 2), row("a", 1, 2, PERIOD.previous().last)], Rules(), "as in the 14 days"),
-        ([row("a", 1, 2), row("a", 1, 4, PERIOD.previous().last)], Rules(), "25.0 points more"),
-        ([row("a", 1, 2)], Rules(), "there is no rate before"),
-        ([row("a", 1, 2)], Rules(), "No query fails beyond chance."),
-        ([row("a", 0, 0)], Rules(), "no results were shown"),
-        ([row("a", 900, 1000), row("b", 0, 1000)], Rules(), "1 query loses about 450 clicks."),
+        (
+            [row("a", 1, 2), row("a", 1, 2, PERIOD.previous().last)],
+            RankingRules(),
+            "as in the 14 days",
+        ),
+        (
+            [row("a", 1, 2), row("a", 1, 4, PERIOD.previous().last)],
+            RankingRules(),
+            "25.0 points more",
+        ),
+        ([row("a", 1, 2)], RankingRules(), "there is no rate before"),
+        ([row("a", 1, 2)], RankingRules(), "No query fails beyond chance."),
+        ([row("a", 0, 0)], RankingRules(), "no results were shown"),
         (
             [row("a", 900, 1000), row("b", 0, 1000)],
-            Rules(low_limit=1),
+            RankingRules(),
+            "1 query loses about 450 clicks.",
+        ),
+        (
+            [row("a", 900, 1000), row("b", 0, 1000)],
+            RankingRules(low_limit=1),
             "The worst query loses about 450 clicks.",
         ),
         (
             [row("a", 900, 1000), row("b", 0, 500), row("c", 0, 500)],
-            Rules(low_limit=2, low_percentile=0),
+            RankingRules(low_limit=2, low_percentile=0),
             "The worst 2 queries lose",
         ),
     ],
 )
-def test_the_lead_fits_what_there_is(rows: list[SearchClick], rules: Rules, said: str) -> None:
+def test_the_lead_fits_what_there_is(
+    rows: list[SearchClick], rules: RankingRules, said: str
+) -> None:
     assert said in overview_page(overview(rows, rules=rules), links(), PERIOD)["lead"]
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from string import ascii_lowercase, digits
 from typing import Any
 
 import pytest
@@ -157,18 +158,25 @@ def test_a_loop_is_told_from_words(text: str, looping: bool) -> None:
     assert loops(text) is looping
 
 
-NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True)
+NAMES = st.builds(
+    str.__add__,
+    st.sampled_from(ascii_lowercase),
+    st.text(ascii_lowercase + digits + "_", max_size=10),
+)
 TEXTS = st.text(
     st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=40
 ).filter(str.strip)
 
 
+BOUNDS = st.tuples(st.integers(-50, 50), st.integers(-50, 50))
+CHOICES = st.lists(TEXTS, min_size=1, max_size=4, unique=True).map(tuple)
+
+
 @st.composite
 def fields(draw: st.DrawFn, name: str) -> Field:
     kind = draw(st.sampled_from(list(FieldType)))
-    choices = st.lists(TEXTS, min_size=1, max_size=4, unique=True).map(tuple)
-    low, high = sorted((draw(st.integers(-50, 50)), draw(st.integers(-50, 50))))
     bounded = kind.numeric and draw(st.booleans())
+    low, high = sorted(draw(BOUNDS)) if bounded else (None, None)
     return Field(
         name=name,
         type=kind,
@@ -176,11 +184,11 @@ def fields(draw: st.DrawFn, name: str) -> Field:
         many=draw(st.booleans()),
         nullable=draw(st.booleans()),
         pattern=draw(st.none() | st.just("^[a-z]+$")) if kind is FieldType.STRING else None,
-        minimum=low if bounded else None,
-        maximum=high if bounded else None,
+        minimum=low,
+        maximum=high,
         max_length=draw(st.integers(1, 50)),
         max_items=draw(st.integers(1, 5)),
-        choices=draw(choices) if kind is FieldType.ENUM else (),
+        choices=draw(CHOICES) if kind is FieldType.ENUM else (),
     )
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidInput
-from domain.extraction.calls import Attempt, FailureKind, Usage
+from domain.extraction.calls import Attempt, FailureKind, TokenUsage
 from entrypoints.prices import read_prices
 
 
 def spent(provider: str, model: str, **usage: int) -> Attempt:
-    return Attempt(provider=provider, model=model, outcome=None, usage=Usage(**usage))
+    return Attempt(provider=provider, model=model, outcome=None, usage=TokenUsage(**usage))
 
 
 def test_cached_tokens_cost_less_and_every_attempt_counts() -> None:

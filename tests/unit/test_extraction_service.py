@@ -19,7 +19,7 @@ from domain.errors import (
     ProviderRateLimited,
     TextRefused,
 )
-from domain.extraction.calls import ExtractionFailure, FailureKind, Price, PriceTable
+from domain.extraction.calls import ExtractionFailure, FailureKind, PriceTable, TokenPrice
 from domain.extraction.model import (
     ExtractionResult,
     ExtractionStatus,
@@ -40,7 +40,7 @@ GOOD = {
 }
 PRICES = PriceTable(
     prices={
-        ("scripted", "*"): Price(input=Decimal(1), cached=Decimal("0.1"), output=Decimal(10)),
+        ("scripted", "*"): TokenPrice(input=Decimal(1), cached=Decimal("0.1"), output=Decimal(10)),
     }
 )
 

@@ -16,9 +16,9 @@ from domain.extraction.calls import (
     ExtractionFailure,
     FailureKind,
     ModelCallFailed,
-    Price,
     PriceTable,
-    Usage,
+    TokenPrice,
+    TokenUsage,
 )
 from domain.extraction.matching import Span
 from domain.extraction.model import (
@@ -41,7 +41,7 @@ RECORD: Mapping[str, tuple[str | None, object]] = {
     "quantity": ("3 mugs", 3),
 }
 PRICES = PriceTable(
-    prices={("scripted", "*"): Price(input=Decimal(1), cached=Decimal(1), output=Decimal(1))}
+    prices={("scripted", "*"): TokenPrice(input=Decimal(1), cached=Decimal(1), output=Decimal(1))}
 )
 TAGS = RecordSchema(
     name="tags",
@@ -92,7 +92,7 @@ async def read(
 
 
 def attempt(outcome: FailureKind | None) -> Attempt:
-    usage = Usage(input_tokens=7, output_tokens=1)
+    usage = TokenUsage(input_tokens=7, output_tokens=1)
     return Attempt(provider="scripted", model="scripted-1", outcome=outcome, usage=usage)
 
 

@@ -21,7 +21,7 @@ from domain.extraction.jobs.model import (
     WorkerId,
 )
 from ports.extraction_jobs import ExtractionQueue
-from ports.language_models import Answer, Budget, Prompt
+from ports.language_models import Answer, Prompt, TimeBudget
 from tests.fakes.extraction_jobs import (
     MemoryExtractionQueue,
 )
@@ -158,7 +158,7 @@ async def test_a_rate_limit_charges_no_attempt(bench: WorkerBench) -> None:
 
 async def test_a_text_that_breaks_the_reader_does_not_stop_the_others(bench: WorkerBench) -> None:
     class Breaking(CountingModel):
-        async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+        async def complete(self, prompt: Prompt, budget: TimeBudget) -> Answer:
             if "Ann3 " in prompt.messages[-1].content:
                 raise ZeroDivisionError
             return await super().complete(prompt, budget)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInput
-from domain.insights.model import Period, PeriodInsights, Rules, normalised_query
+from domain.insights.model import Period, PeriodInsights, RankingRules, normalised_query
 from tests.fakes.insight_rates import daily_ctr
 
 DAY = date(2025, 3, 1)
@@ -18,7 +18,7 @@ DAY = date(2025, 3, 1)
 def test_a_period_without_impressions_has_no_rate() -> None:
     analysis = PeriodInsights(
         period=Period.of_day(DAY),
-        rules=Rules(),
+        rules=RankingRules(),
         days=[daily_ctr(DAY, [])],
         top_queries=[],
         low_performance_queries=[],
@@ -30,7 +30,7 @@ def test_a_period_without_impressions_has_no_rate() -> None:
 
 def test_rules_out_of_their_bounds_are_all_named() -> None:
     with pytest.raises(InvalidInput) as refusal:
-        Rules(top=0, low_percentile=1.1, low_ctr_ratio=float("nan"), low_limit=1001)
+        RankingRules(top=0, low_percentile=1.1, low_ctr_ratio=float("nan"), low_limit=1001)
     assert [each.pointer for each in refusal.value.violations] == [
         "top",
         "low_percentile",

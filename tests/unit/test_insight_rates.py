@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.insights.model import RankBy, Rules
+from domain.insights.model import RankBy, RankingRules
 from domain.statistics import wilson_interval
 from tests.fakes.insight_rates import low_performers, top_queries
 
@@ -19,7 +19,7 @@ TOTALS = st.dictionaries(st.text(min_size=1, max_size=5), COUNTS, max_size=30)
 def test_no_eligible_query_outside_the_top_is_better_than_one_inside(
     totals: dict[str, tuple[int, int]], top: int, rank_by: RankBy
 ) -> None:
-    rules = Rules(top=top, min_impressions=20, rank_by=rank_by)
+    rules = RankingRules(top=top, min_impressions=20, rank_by=rank_by)
     found = top_queries(totals, rules)
     inside = {query.query for query in found}
     eligible = {query for query, (_, impressions) in totals.items() if impressions >= 20}
@@ -41,7 +41,7 @@ def test_no_eligible_query_outside_the_top_is_better_than_one_inside(
 def test_low_performers_lose_clicks_and_lie_below_the_baseline(
     totals: dict[str, tuple[int, int]],
 ) -> None:
-    found = low_performers(totals, Rules())
+    found = low_performers(totals, RankingRules())
     clicks = sum(c for c, _ in totals.values())
     impressions = sum(n for _, n in totals.values())
     for query in found:
@@ -57,14 +57,16 @@ def test_low_performers_lose_clicks_and_lie_below_the_baseline(
 
 def test_when_every_query_does_alike_none_is_a_low_performer() -> None:
     alike = {f"q{n}": (5, 1000) for n in range(10)}
-    assert low_performers(alike, Rules()) == []
-    assert low_performers(dict.fromkeys(alike, (0, 1000)), Rules()) == []
+    assert low_performers(alike, RankingRules()) == []
+    assert low_performers(dict.fromkeys(alike, (0, 1000)), RankingRules()) == []
 
 
 def test_the_bounds_of_a_low_performer_can_be_moved() -> None:
     totals = {"good": (500, 1000), "weak": (50, 400)}
-    assert [each.query for each in low_performers(totals, Rules(low_percentile=0.0))] == ["weak"]
-    assert low_performers(totals, Rules(low_percentile=0.5)) == []
-    assert low_performers(totals, Rules(low_percentile=0.0, low_min_impressions=401)) == []
-    strict = replace(Rules(low_percentile=0.0), low_ctr_ratio=0.3)
+    assert [each.query for each in low_performers(totals, RankingRules(low_percentile=0.0))] == [
+        "weak"
+    ]
+    assert low_performers(totals, RankingRules(low_percentile=0.5)) == []
+    assert low_performers(totals, RankingRules(low_percentile=0.0, low_min_impressions=401)) == []
+    strict = replace(RankingRules(low_percentile=0.0), low_ctr_ratio=0.3)
     assert low_performers(totals, strict) == []

@@ -11,16 +11,16 @@ import pytest
 
 from adapters.system.health import InsightDiagnosticCheck
 from domain.errors import DatabaseBusy, DatabaseUnavailable, InvalidInput, NotFound
-from domain.insights.model import FIRST_DAY, LAST_DAY, Rules, SearchClick, StoredInsight
+from domain.insights.model import FIRST_DAY, LAST_DAY, RankingRules, SearchClick, StoredInsight
 from domain.insights.refresher import CATCH_UP, NIGHTLY, InsightRefresher
 from domain.insights.run_history import (
+    DailySchedule,
     DayOutcome,
     DayResult,
     FinishedRun,
     RefreshReport,
     RunHistory,
     RunOutcome,
-    Schedule,
 )
 from domain.insights.service import InsightService
 from tests.contracts.insights import row
@@ -49,7 +49,7 @@ class FailingStore(MemorySearchInsightRepository):
         self.failures: dict[date, Exception] = {}
         self.asked: list[date] = []
 
-    async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
+    async def compute(self, day: date, rules: RankingRules, *, now: datetime) -> StoredInsight:
         self.asked.append(day)
         if day in self.failures:
             raise self.failures[day]
@@ -96,7 +96,7 @@ def shop() -> Shop:
             ),
             insights=store,
             runs=runs,
-            schedule=Schedule(at=time(0, 20)),
+            schedule=DailySchedule(at=time(0, 20)),
             clock=clock,
         ),
         log=MemorySearchClickWriter(clock, rows),

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from domain.errors import InvalidInput
-from domain.insights.model import FIRST_DAY, LAST_DAY, Period, Rules, SearchClick
+from domain.insights.model import FIRST_DAY, LAST_DAY, Period, RankingRules, SearchClick
 from domain.insights.period_over_period import RankMovement
 from domain.insights.service import InsightService
 from tests.contracts.insights import row
@@ -108,7 +108,7 @@ async def test_an_overview_sets_a_period_beside_the_one_before_it(shop: Shop) ->
         ]
     )
     await shop.service.compute(ago(1))
-    found = await shop.service.period_over_period(Period(first=ago(2), last=TODAY), Rules())
+    found = await shop.service.period_over_period(Period(first=ago(2), last=TODAY), RankingRules())
     assert (found.current.period, found.previous.period) == (
         Period(first=ago(2), last=TODAY),
         Period(first=ago(5), last=ago(3)),
@@ -138,7 +138,7 @@ async def test_today_is_not_pending_and_a_day_whose_rows_changed_is(shop: Shop) 
 async def test_a_period_with_nothing_before_it_has_no_overview(shop: Shop) -> None:
     period = Period(first=FIRST_DAY + timedelta(days=1), last=FIRST_DAY + timedelta(days=2))
     with pytest.raises(InvalidInput) as refusal:
-        await shop.service.period_over_period(period, Rules())
+        await shop.service.period_over_period(period, RankingRules())
     (violation,) = refusal.value.violations
     assert violation.pointer == "from"
     assert "no 2 days before it, from 0001-01-02 on" in violation.detail

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from domain.errors import Violation
-from domain.insights.model import FIRST_DAY, Period, Rules, SearchClick, StoredInsight
+from domain.insights.model import FIRST_DAY, Period, RankingRules, SearchClick, StoredInsight
 from domain.insights.period_over_period import PeriodOverPeriod
 from domain.insights.service import InsightService
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables, sparkline
@@ -61,7 +61,7 @@ def test_days_begin_no_earlier_than_the_first_day() -> None:
 async def stored(rows: list[SearchClick]) -> list[StoredInsight]:
     store = MemorySearchInsightRepository(rows)
     for back in (3, 0):
-        await store.compute(DAY - timedelta(days=back), Rules(), now=NOW)
+        await store.compute(DAY - timedelta(days=back), RankingRules(), now=NOW)
     return list(await store.page(limit=9))
 
 
@@ -88,7 +88,7 @@ async def test_a_day_of_another_program_says_what_it_does_not_know() -> None:
     assert "/top_queries is no list" in text
 
 
-async def overview(rows: list[SearchClick], rules: Rules) -> PeriodOverPeriod:
+async def overview(rows: list[SearchClick], rules: RankingRules) -> PeriodOverPeriod:
     service = InsightService(
         insights=MemorySearchInsightRepository(rows),
         analyser=MemorySearchAnalyser(rows),
@@ -98,7 +98,7 @@ async def overview(rows: list[SearchClick], rules: Rules) -> PeriodOverPeriod:
 
 
 async def test_a_period_is_shown_beside_the_one_before_it() -> None:
-    rules = Rules(low_percentile=0.0)
+    rules = RankingRules(low_percentile=0.0)
     text = printed(*analysis_tables(await overview(ROWS, rules)))
     assert "2026-11-19 to 2026-11-20: average CTR 37.5%, overall 12.5%" in text
     assert "2026-11-17 to 2026-11-18: average CTR 45.0%, overall 45.0%" in text
@@ -113,7 +113,7 @@ async def test_a_period_is_shown_beside_the_one_before_it() -> None:
 
 
 async def test_a_period_without_searches_is_shown_as_such() -> None:
-    text = printed(*analysis_tables(await overview([], Rules())))
+    text = printed(*analysis_tables(await overview([], RankingRules())))
     assert "average CTR -, overall - (0 clicks / 0 impressions)" in text
     assert "average CTR ·· up to -" in text.replace("  ", " ")
     assert "behind" not in text
@@ -128,7 +128,7 @@ async def test_queries_that_climbed_stayed_and_left_are_told() -> None:
         row("bed", 90, 100),
         row("sofa", 80, 100),
     ]
-    text = printed(*analysis_tables(await overview(rows, Rules())))
+    text = printed(*analysis_tables(await overview(rows, RankingRules())))
     assert "↑ 3" in text
     assert " = " in text
     assert "Left: lamp; chair" in text

@@ -8,22 +8,22 @@ from collections.abc import Sequence
 
 import pytest
 
-from adapters.llm.concurrency import AdaptiveLimit
-from adapters.llm.resilient import ResilientLanguageModel
-from adapters.llm.throttle import (
+from adapters.llm.admission import (
     FAILURES_TO_OPEN,
     OPEN_S,
-    LocalThrottle,
+    LocalAdmissionControl,
     RateLimits,
     StatedRateLimits,
 )
+from adapters.llm.concurrency import AdaptiveLimit
+from adapters.llm.resilient import ResilientLanguageModel
 from domain.extraction.calls import (
     FAILURE_POLICIES,
     ExtractionFailure,
     FailureKind,
     ModelCallFailed,
 )
-from ports.language_models import Answer, Budget, Message, Prompt
+from ports.language_models import Answer, Message, Prompt, TimeBudget
 from tests.fakes.language_models import Said, ScriptedLanguageModel
 
 PROMPT = Prompt(
@@ -33,8 +33,8 @@ PROMPT = Prompt(
     max_output_tokens=10,
     estimated_tokens=100,
 )
-PATIENT = Budget(timeout_s=1000, wait_s=1000)
-SOMEBODY_WAITS = Budget(timeout_s=30, wait_s=0.75, probes=False)
+PATIENT = TimeBudget(timeout_s=1000, wait_s=1000)
+SOMEBODY_WAITS = TimeBudget(timeout_s=30, wait_s=0.75, probes=False)
 TRANSIENT = [kind for kind, policy in FAILURE_POLICIES.items() if policy.tries > 1]
 FINAL = [
     kind
@@ -50,7 +50,7 @@ class Bench:
         self.time = 5000.0
         self.slept: list[float] = []
         self.inner = ScriptedLanguageModel(script, latency_s=latency_s)
-        self.throttle = LocalThrottle(now=lambda: self.time)
+        self.admission = LocalAdmissionControl(now=lambda: self.time)
         self.limit = AdaptiveLimit(most, now=lambda: self.time)
         self.stated = StatedRateLimits()
         self.model = self.over(self.inner)
@@ -59,7 +59,7 @@ class Bench:
         return ResilientLanguageModel(
             inner,
             lane="lane",
-            throttle=self.throttle,
+            admission=self.admission,
             limit=self.limit,
             stated=self.stated,
             now=lambda: self.time,
@@ -135,7 +135,7 @@ async def test_a_wait_beyond_the_budget_is_told_instead_of_waited() -> None:
     told = ExtractionFailure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=30)
     bench = Bench([told])
     with pytest.raises(ModelCallFailed) as caught:
-        await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=5))
+        await bench.model.complete(PROMPT, TimeBudget(timeout_s=1000, wait_s=5))
     assert caught.value.failure.kind is FailureKind.RATE_LIMITED
     assert caught.value.failure.retry_after_s == pytest.approx(30)
     assert bench.slept == []
@@ -146,7 +146,7 @@ async def test_another_caller_of_the_lane_meets_the_same_gate() -> None:
     bench = Bench([told])
     for _ in range(2):
         with pytest.raises(ModelCallFailed) as caught:
-            await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=5))
+            await bench.model.complete(PROMPT, TimeBudget(timeout_s=1000, wait_s=5))
         assert caught.value.failure.kind is FailureKind.RATE_LIMITED
     assert len(bench.inner.prompts) == 1, "the second caller did not even ask"
 
@@ -163,11 +163,11 @@ async def test_a_dead_provider_is_left_alone_but_for_probes() -> None:
     calls = 0
     for _ in range(40):
         with pytest.raises(ModelCallFailed):
-            await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=0.5))
+            await bench.model.complete(PROMPT, TimeBudget(timeout_s=1000, wait_s=0.5))
         calls = len(bench.inner.prompts)
     assert calls <= FAILURES_TO_OPEN + 4
     with pytest.raises(ModelCallFailed) as caught:
-        await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=0))
+        await bench.model.complete(PROMPT, TimeBudget(timeout_s=1000, wait_s=0))
     assert caught.value.failure.kind is FailureKind.CIRCUIT_OPEN
     assert caught.value.failure.retry_after_s is not None
 
@@ -184,8 +184,8 @@ async def test_a_provider_that_comes_back_is_used_again() -> None:
 async def test_a_wait_that_the_jitter_overdrew_still_takes_a_permit_that_is_free() -> None:
     bench = Bench(["hello"])
     for _ in range(FAILURES_TO_OPEN):
-        await bench.throttle.failed("lane")
-    answer = await bench.model.complete(PROMPT, Budget(timeout_s=1000, wait_s=OPEN_S[0]))
+        await bench.admission.failed("lane")
+    answer = await bench.model.complete(PROMPT, TimeBudget(timeout_s=1000, wait_s=OPEN_S[0]))
     assert answer.text == "hello"
     assert bench.slept[0] > OPEN_S[0]
 
@@ -193,14 +193,14 @@ async def test_a_wait_that_the_jitter_overdrew_still_takes_a_permit_that_is_free
 async def test_the_deadline_ends_every_wait_inside() -> None:
     bench = Bench(["late"], latency_s=30)
     with pytest.raises(ModelCallFailed) as caught:
-        await bench.model.complete(PROMPT, Budget(timeout_s=0.05, wait_s=0))
+        await bench.model.complete(PROMPT, TimeBudget(timeout_s=0.05, wait_s=0))
     assert caught.value.failure.kind is FailureKind.TIMEOUT
 
 
 async def test_a_call_that_the_deadline_cut_off_stays_on_record() -> None:
     bench = Bench(["late"], latency_s=30)
     with pytest.raises(ModelCallFailed) as caught:
-        await bench.model.complete(PROMPT, Budget(timeout_s=0.05, wait_s=0))
+        await bench.model.complete(PROMPT, TimeBudget(timeout_s=0.05, wait_s=0))
     assert [each.outcome for each in caught.value.attempts] == [FailureKind.TIMEOUT]
 
 
@@ -221,7 +221,7 @@ async def test_whatever_a_model_raises_is_a_failure_that_is_counted_and_tried_ag
 
 async def test_the_time_that_is_left_reaches_the_call() -> None:
     bench = Bench([FailureKind.SERVER_ERROR, "hello"])
-    await bench.model.complete(PROMPT, Budget(timeout_s=100, wait_s=100))
+    await bench.model.complete(PROMPT, TimeBudget(timeout_s=100, wait_s=100))
     first, second = bench.inner.budgets
     assert first.timeout_s == pytest.approx(100, abs=0.1)
     assert second.timeout_s == pytest.approx(100 - sum(bench.slept), abs=0.1)
@@ -241,7 +241,7 @@ async def test_no_more_calls_run_at_once_than_the_limit_says() -> None:
     peak = 0
 
     class Watched(ScriptedLanguageModel):
-        async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+        async def complete(self, prompt: Prompt, budget: TimeBudget) -> Answer:
             nonlocal peak
             peak = max(peak, bench.limit.running)
             return await super().complete(prompt, budget)
@@ -315,7 +315,7 @@ async def test_what_refuses_everything_is_asked_ever_more_rarely(hint_s: float |
     told = ExtractionFailure(kind=FailureKind.RATE_LIMITED, detail="wait", retry_after_s=hint_s)
     bench = Bench([], most=64)
     bench.model._inner = inner = ScriptedLanguageModel(otherwise=lambda _: told)
-    budget = Budget(timeout_s=1000, wait_s=120)
+    budget = TimeBudget(timeout_s=1000, wait_s=120)
     with pytest.raises(ModelCallFailed):
         await bench.model.complete(PROMPT, budget)
     assert len(inner.prompts) <= 10
@@ -334,12 +334,12 @@ async def test_who_waits_is_told_of_an_open_circuit_and_one_task_finds_out_when_
     assert caught.value.failure.kind is FailureKind.CIRCUIT_OPEN
     assert caught.value.failure.retry_after_s == pytest.approx(OPEN_S[0], abs=0.5)
     assert caught.value.attempts == ()
-    while (await bench.throttle.state("lane")).circuit_open:
+    while (await bench.admission.state("lane")).circuit_open:
         await asyncio.sleep(0)
     asked = [prompt is PROMPT for prompt in bench.inner.prompts]
     assert asked == [True] * FAILURES_TO_OPEN + [False] * 3
     assert (await bench.model.complete(PROMPT, SOMEBODY_WAITS)).text == "hello"
-    assert (await bench.throttle.state("lane")).probes == 3
+    assert (await bench.admission.state("lane")).probes == 3
     await bench.model.aclose()
 
 
@@ -353,7 +353,7 @@ async def test_a_defect_does_not_end_the_probing(caplog: pytest.LogCaptureFixtur
         while "probing lane: bad_response" not in caplog.text:  # the script is at its end
             await asyncio.sleep(0)
     bench.model._inner = ScriptedLanguageModel(["ready"])
-    while (await bench.throttle.state("lane")).circuit_open:
+    while (await bench.admission.state("lane")).circuit_open:
         await asyncio.sleep(0)
     await bench.model.aclose()
 
@@ -361,7 +361,7 @@ async def test_a_defect_does_not_end_the_probing(caplog: pytest.LogCaptureFixtur
 async def test_a_provider_that_comes_back_while_somebody_waits_answers_at_once() -> None:
     bench = Bench(["ready", "hello"])
     for _ in range(FAILURES_TO_OPEN):
-        await bench.throttle.failed("lane")
+        await bench.admission.failed("lane")
     bench.time += OPEN_S[0]
 
     async def sleep_a_while(seconds: float) -> None:
@@ -400,7 +400,7 @@ async def test_who_waits_at_a_gate_that_somebody_opens_goes_on_within_seconds() 
     async def sleep_until_opened(seconds: float) -> None:
         await Bench.sleep(bench, seconds)
         if sum(bench.slept) >= 20:
-            await bench.throttle.reopen("lane")
+            await bench.admission.reopen("lane")
 
     bench.model._sleep = sleep_until_opened
     assert (await bench.model.complete(PROMPT, PATIENT)).text == "hello"
@@ -409,8 +409,8 @@ async def test_who_waits_at_a_gate_that_somebody_opens_goes_on_within_seconds() 
 
 async def test_who_waits_for_a_permit_far_behind_an_open_gate_keeps_the_permit() -> None:
     bench = Bench(["a", "b", "c", "d"])
-    await bench.throttle.learn("lane", RateLimits(requests_per_minute=2, tokens_per_minute=None))
-    await bench.throttle.limited("lane", hint_s=10)
+    await bench.admission.learn("lane", RateLimits(requests_per_minute=2, tokens_per_minute=None))
+    await bench.admission.limited("lane", hint_s=10)
     started = bench.time
     for _ in range(3):
         await bench.model.complete(PROMPT, PATIENT)
@@ -419,7 +419,7 @@ async def test_who_waits_for_a_permit_far_behind_an_open_gate_keeps_the_permit()
 
 async def test_a_call_that_takes_all_the_time_there_is_stays_on_record_and_counts() -> None:
     class Hanging(ScriptedLanguageModel):
-        async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+        async def complete(self, prompt: Prompt, budget: TimeBudget) -> Answer:
             await asyncio.sleep(budget.timeout_s)
             raise ModelCallFailed(
                 ExtractionFailure(kind=FailureKind.TIMEOUT, detail="late"),
@@ -429,6 +429,6 @@ async def test_a_call_that_takes_all_the_time_there_is_stays_on_record_and_count
     bench = Bench([])
     bench.model._inner = Hanging()
     with pytest.raises(ModelCallFailed) as caught:
-        await bench.model.complete(PROMPT, Budget(timeout_s=0.3, wait_s=0))
+        await bench.model.complete(PROMPT, TimeBudget(timeout_s=0.3, wait_s=0))
     assert [attempt.outcome for attempt in caught.value.attempts] == [FailureKind.TIMEOUT]
-    assert (await bench.throttle.state("lane")).failures == 1
+    assert (await bench.admission.state("lane")).failures == 1

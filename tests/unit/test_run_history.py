@@ -6,10 +6,10 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from domain.insights.run_history import FinishedRun, RunOutcome, Schedule
+from domain.insights.run_history import DailySchedule, FinishedRun, RunOutcome
 from entrypoints.container.services import daily_at
 
-NIGHTLY = Schedule(at=time(0, 20))
+NIGHTLY = DailySchedule(at=time(0, 20))
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_it_is_due_once_a_day(now: str, due: str) -> None:
 
 
 def test_the_setting_is_a_time_of_day() -> None:
-    assert daily_at("23:05") == Schedule(at=time(23, 5))
+    assert daily_at("23:05") == DailySchedule(at=time(23, 5))
 
 
 def test_a_run_takes_no_time_less_than_none_though_the_clock_was_set_back() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import Conflict, InvalidInput
-from domain.insights.model import Rules, SearchClick
+from domain.insights.model import RankingRules, SearchClick
 from entrypoints.up.sample_data.catalogue import NOT_SOLD, PRODUCTS
 from entrypoints.up.sample_data.filling import FileSampleSink, SampleFiller
 from entrypoints.up.sample_data.rows import (
@@ -112,7 +112,9 @@ def test_a_few_queries_make_most_searches(clicks: Sequence[ClickRow]) -> None:
 def test_what_the_shop_does_not_sell_comes_out_as_low_performers(
     clicks: Sequence[ClickRow],
 ) -> None:
-    found = {query.query for query in low_performers(query_totals(map(as_click, clicks)), Rules())}
+    found = {
+        query.query for query in low_performers(query_totals(map(as_click, clicks)), RankingRules())
+    }
     assert len(found & set(NOT_SOLD)) >= 5
     assert not found & {product.search for product in PRODUCTS}
 

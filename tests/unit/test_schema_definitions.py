@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from adapters.llm.record_validator import PydanticRecordValidator
 from domain.errors import (
@@ -17,6 +20,7 @@ from domain.extraction.prompting import (
     unservable,
 )
 from domain.extraction.schema import Example, Field, FieldType, RecordSchema
+from entrypoints.http.extraction.schemas import ExampleBody, FieldDefinitionBody, SchemaBody
 from tests.fakes.language_models import QUOTING
 
 NAME = Field(name="name", type=FieldType.STRING, description="Who writes")
@@ -246,3 +250,194 @@ def test_a_rule_that_makes_no_sense_is_refused_at_its_place(
     with pytest.raises(InvalidInput) as caught:
         schema_from("s", {"fields": [{"name": "f", "description": "d"} | field]})
     assert [violation.pointer for violation in caught.value.violations] == [pointer]
+
+
+# What the API documents of a definition, and what the one reader of definitions takes, agree.
+
+NUMERIC = {"name": "size", "type": "number", "description": "How large"}
+CHOSEN = {"name": "kind", "type": "enum", "description": "Which", "choices": ["a", "b"]}
+DEFINITION = {
+    "description": "d",
+    "fields": [NAME_DOCUMENT, NUMERIC, CHOSEN],
+    "examples": [{"text": "t", "record": {"name": "n", "size": 1.5, "kind": "a"}}],
+}
+DOCUMENTED: dict[str, Any] = msgspec.json.schema(SchemaBody)["$defs"]
+FIELD_OF = {"minimum": 1, "maximum": 1, "choices": 2}
+"""The field of `DEFINITION` that may have this member; others stand in the first."""
+
+
+def members(*of: type[msgspec.Struct]) -> list[tuple[str, str]]:
+    return [(each.__name__, name) for each in of for name in each.__struct_fields__]
+
+
+def place_of(struct: str, member: str) -> tuple[str | int, ...]:
+    return {
+        "SchemaBody": (member,),
+        "ExampleBody": ("examples", 0, member),
+        "FieldDefinitionBody": ("fields", FIELD_OF.get(member, 0), member),
+    }[struct]
+
+
+def changed(document: Any, place: Sequence[str | int], value: object) -> Any:
+    if not place:
+        return value
+    copy = document.copy()
+    head, *rest = place
+    copy[head] = changed(document[head], rest, value) if rest else value
+    return copy
+
+
+def found_in(definition: object) -> dict[str, str]:
+    """What the reader says, by pointer."""
+    try:
+        schema_from("s", definition)
+    except InvalidInput as refused:
+        return {violation.pointer: violation.detail for violation in refused.violations}
+    return {}
+
+
+def documented(definition: object) -> bool:
+    try:
+        msgspec.convert(definition, SchemaBody)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+MEMBERS = members(SchemaBody, FieldDefinitionBody, ExampleBody)
+
+
+def test_the_definition_that_the_following_tests_change_is_good() -> None:
+    assert found_in(DEFINITION) == {}
+    assert documented(DEFINITION)
+
+
+@pytest.mark.parametrize(("struct", "member"), MEMBERS)
+def test_the_reader_knows_each_documented_member(struct: str, member: str) -> None:
+    at = place_of(struct, member)
+    wrong = found_in(changed(DEFINITION, at, object()))
+    assert "is not known" not in wrong.get("/" + "/".join(map(str, at)), "")
+    assert wrong
+
+
+@pytest.mark.parametrize("place", [(), ("fields", 0), ("examples", 0)])
+def test_the_reader_names_as_known_what_is_documented_and_no_more(
+    place: tuple[str | int, ...],
+) -> None:
+    struct = {(): SchemaBody, ("fields", 0): FieldDefinitionBody, ("examples", 0): ExampleBody}
+    (said,) = found_in(changed(DEFINITION, (*place, "zzzzzz"), 1)).values()
+    known = said.partition("known are ")[2].rstrip(".")
+    assert sorted(known.replace(" and ", ", ").split(", ")) == sorted(
+        struct[place].__struct_fields__
+    )
+
+
+@pytest.mark.parametrize("struct", ["SchemaBody", "FieldDefinitionBody", "ExampleBody"])
+def test_the_reader_misses_what_is_documented_as_required_and_nothing_else(struct: str) -> None:
+    place = place_of(struct, "")[:-1]
+    pointer = "".join(f"/{each}" for each in place)
+    missing = {
+        at for at, said in found_in(changed(DEFINITION, place, {})).items() if said == "is missing"
+    }
+    assert missing == {f"{pointer}/{name}" for name in DOCUMENTED[struct]["required"]}
+
+
+def limits() -> list[tuple[tuple[str | int, ...], object, bool]]:
+    """A place, a value there, and whether a documented limit allows it: each limit, both sides."""
+    found: list[tuple[tuple[str | int, ...], object, bool]] = []
+    for struct, member in MEMBERS:
+        at = place_of(struct, member)
+        for rules in _variants(DOCUMENTED[struct]["properties"][member]):
+            kind, items = rules.get("type"), rules.get("items", {})
+            if "maxLength" in rules:
+                most = rules["maxLength"]
+                found += [(at, "a" * most, True), (at, "a" * (most + 1), False)]
+            if "minLength" in rules:
+                found += [(at, "a", True), (at, "", False)]
+            if "minimum" in rules:
+                low, high = rules["minimum"], rules["maximum"]
+                beyond = 1 if kind == "integer" else 2
+                found += [(at, low, True), (at, low - beyond, False)]
+                found += [(at, high, True), (at, high + beyond, False)]
+            if member == "choices":
+                most, longest = rules["maxItems"], items["maxLength"]
+                found += [(at, [str(each) for each in range(most)], True)]
+                found += [(at, [str(each) for each in range(most + 1)], False)]
+                found += [(at, ["a" * longest], True), (at, ["a" * (longest + 1)], False)]
+                found += [(at, [""], False)]
+            elif "maxItems" in rules:
+                most = rules["maxItems"]
+                of = {"FieldDefinitionBody": "a"}.get(struct)
+                each = [of or _item(member, place) for place in range(most + 1)]
+                found += [(at, each[:most], True), (at, each, False)]
+    return found
+
+
+def _variants(rules: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in rules.get("anyOf", [rules]) if each.get("type") != "null"]
+
+
+def _item(member: str, place: int) -> object:
+    if member == "fields":
+        return NAME_DOCUMENT | {"name": f"field_{place}"}
+    return DEFINITION["examples"][0]
+
+
+LIMITS = limits()
+
+
+def test_every_documented_limit_is_tried() -> None:
+    unlimited = {"type", "list", "nullable", "record", "version", "built_in"}
+    tried = {at for at, _, allowed in LIMITS if not allowed}
+    assert tried == {place_of(*each) for each in MEMBERS if each[1] not in unlimited | {"name"}}
+
+
+@pytest.mark.parametrize(("at", "value", "allowed"), LIMITS)
+def test_the_reader_takes_what_a_documented_limit_allows_and_refuses_the_next(
+    at: tuple[str | int, ...], value: object, allowed: bool
+) -> None:
+    definition = changed(DEFINITION, at, value)
+    if at == ("fields",):
+        del definition["examples"]  # whose record has the former fields
+    assert documented(definition) == allowed
+    assert (found_in(definition) == {}) == allowed
+
+
+TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=8)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+BETWEEN_MEMBERS = (
+    "must be 's' or absent",
+    "is for type",
+    "must not exceed maximum",
+    "an enum needs",
+    "must name each choice once",
+    "stands twice",
+    "must have exactly the schema's fields",
+    "must be null, a string, a number, a boolean or a list of these",
+)
+"""What depends on other members, or on the path, which a JSON schema cannot say."""
+
+
+@given(st.sampled_from(MEMBERS), JSON | st.sampled_from(["enum", "integer", "s", 5]))
+@example(("FieldDefinitionBody", "name"), "Up")
+@example(("FieldDefinitionBody", "name"), "a" * 64)
+@example(("SchemaBody", "name"), "S")
+@example(("FieldDefinitionBody", "description"), " ")
+@example(("FieldDefinitionBody", "max_length"), True)
+@example(("FieldDefinitionBody", "max_items"), None)
+@example(("FieldDefinitionBody", "pattern"), None)
+@example(("FieldDefinitionBody", "minimum"), 10**30)
+@example(("FieldDefinitionBody", "examples"), ["a", None])
+def test_the_reader_refuses_what_is_documented_as_wrong_and_takes_the_rest(
+    where: tuple[str, str], value: object
+) -> None:
+    definition = changed(DEFINITION, place_of(*where), value)
+    found = found_in(definition)
+    if not documented(definition):
+        assert found
+    else:
+        assert [said for said in found.values() if not said.startswith(BETWEEN_MEMBERS)] == []

@@ -13,17 +13,17 @@ from typing import Any
 import openai
 import pytest
 
+from adapters.llm.admission import StatedRateLimits
 from adapters.llm.capabilities import profile_of
 from adapters.llm.connections import open_bare_model
 from adapters.llm.openai_compatible import OpenAICompatibleLanguageModel
-from adapters.llm.throttle import StatedRateLimits
 from domain.extraction.calls import FailureKind, ModelCallFailed
-from ports.language_models import Answer, Budget, Finish, LanguageModel, Message, Prompt
+from ports.language_models import Answer, Finish, LanguageModel, Message, Prompt, TimeBudget
 from tests.vllm.server import ANSWER_TIMEOUT_S, CONTEXT_TOKENS, KEY, MODEL, VllmServer, body
 
 pytestmark = pytest.mark.vllm
 
-BUDGET = Budget(timeout_s=ANSWER_TIMEOUT_S, wait_s=0)
+BUDGET = TimeBudget(timeout_s=ANSWER_TIMEOUT_S, wait_s=0)
 REQUIRED = ["channel", "code", "due", "number", "words"]
 SHAPE = {
     "type": "object",

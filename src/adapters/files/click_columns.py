@@ -111,7 +111,7 @@ def rates_of_texts(texts: Sequence[str]) -> Sequence[float | str | None]:
     return [_rate(text.strip(" \t")) for text in texts]
 
 
-class Days:
+class DayParser:
     """Turns texts into days: a file has few, and each is read once."""
 
     def __init__(self) -> None:

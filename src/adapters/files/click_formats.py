@@ -15,7 +15,7 @@ import msgspec
 from adapters.files.click_columns import (
     LONGEST_LINE,
     ClickColumnNames,
-    Days,
+    DayParser,
     counts_of_numbers,
     counts_of_texts,
     rates_of_texts,
@@ -62,7 +62,7 @@ class CsvClickReader:
 
     def blocks(self, path: Path, start: ReadPosition) -> Iterator[RowBlock]:
         """See `ports.click_files`."""
-        days = Days()
+        days = DayParser()
         with open_text_file(path, LONGEST_LINE) as content:
             table = CsvTable(content, self.delimiter)
             found, _ = self.columns.among(table.heading)
@@ -86,7 +86,7 @@ def _rejected(bad: Iterable[MalformedRow]) -> list[RejectedRow]:
 
 
 def _csv_columns(
-    rows: Sequence[Sequence[str]], places: Mapping[str, int], days: Days
+    rows: Sequence[Sequence[str]], places: Mapping[str, int], days: DayParser
 ) -> dict[str, Sequence[Any]]:
     if not rows:
         return {}
@@ -137,7 +137,7 @@ class NdjsonClickReader:
         """See `ports.click_files`."""
         self._members(path)
         names = {column: self.columns.name(column) for column in COLUMNS}
-        days, line = Days(), start.line
+        days, line = DayParser(), start.line
         with open_text_file(path, LONGEST_LINE) as content:
             for block in content.blocks(start.offset, self.block_bytes):
                 data = block.data if line else block.data.removeprefix(BOM)
@@ -214,7 +214,7 @@ def _strict(data: bytes, rows: Sequence[_Row]) -> bool:
 
 
 def _json_columns(
-    rows: Sequence[_Row], names: Mapping[str, str], days: Days
+    rows: Sequence[_Row], names: Mapping[str, str], days: DayParser
 ) -> dict[str, Sequence[Any]]:
     if not rows:
         return {}
@@ -271,7 +271,7 @@ class ParquetClickReader:
 
     def blocks(self, path: Path, start: ReadPosition) -> Iterator[RowBlock]:
         """See `ports.click_files`; positions are rows."""
-        days = Days()
+        days = DayParser()
         with _file(path) as file:
             found, _ = self.columns.among(file.schema_arrow.names)
             names = [self.columns.name(column) for column in found]

@@ -11,19 +11,19 @@ from typing import Final, TypeAlias, TypeVar
 
 from redis.asyncio import Redis
 
+from adapters.llm.admission import LocalAdmissionControl, StatedRateLimits
 from adapters.llm.capabilities import profile_of
 from adapters.llm.clients import ModelConfig, gemini_client, lane_of, openai_client
 from adapters.llm.concurrency import AdaptiveLimit
 from adapters.llm.resilient import ResilientLanguageModel
-from adapters.llm.throttle import LocalThrottle, StatedRateLimits
-from adapters.llm.valkey_throttle import SharedThrottle, ValkeyThrottle
+from adapters.llm.valkey_admission import SharedAdmissionControl, ValkeyAdmissionControl
 from ports.language_models import (
     Answer,
     BatchLanguageModel,
-    Budget,
     LanguageModel,
     ModelProfile,
     Prompt,
+    TimeBudget,
 )
 
 T = TypeVar("T")
@@ -45,8 +45,10 @@ async def open_language_models(
         concurrency: calls in flight to one provider, at most.
         valkey: where all processes share what providers allow; None keeps it to this process.
     """
-    local = LocalThrottle()
-    throttle = local if valkey is None else SharedThrottle(ValkeyThrottle(valkey), local)
+    local = LocalAdmissionControl()
+    admission = (
+        local if valkey is None else SharedAdmissionControl(ValkeyAdmissionControl(valkey), local)
+    )
     async with AsyncExitStack() as stack:
         models: dict[str, ResilientLanguageModel] = {}
         for config in configs:
@@ -60,7 +62,7 @@ async def open_language_models(
                     ),
                 ),
                 lane=lane_of(config),
-                throttle=throttle,
+                admission=admission,
                 limit=AdaptiveLimit(concurrency, alone_first=True),
                 stated=stated,
                 now=time.monotonic,
@@ -133,7 +135,7 @@ class OnDemandLanguageModel(LanguageModel):
         """See the port."""
         return self._profile
 
-    async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+    async def complete(self, prompt: Prompt, budget: TimeBudget) -> Answer:
         """See the port."""
         return await (await self._opened()).complete(prompt, budget)
 

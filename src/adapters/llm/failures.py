@@ -10,7 +10,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from adapters.llm.throttle import LONGEST_HINT_S, LONGEST_QUOTA_HINT_S, bounded_hint_s
+from adapters.llm.admission import LONGEST_HINT_S, LONGEST_QUOTA_HINT_S, bounded_hint_s
 from domain.extraction.calls import ExtractionFailure, FailureKind
 
 _log = logging.getLogger(__name__)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from google import genai
 from google.genai import types
 
+from adapters.llm.admission import RateLimits, StatedRateLimits, whole
 from adapters.llm.failures import retry_after_s
 from adapters.llm.replies import (
     ModelCall,
@@ -24,9 +25,8 @@ from adapters.llm.replies import (
     usage_of,
     word,
 )
-from adapters.llm.throttle import RateLimits, StatedRateLimits, whole
-from domain.extraction.calls import FailureKind, Usage
-from ports.language_models import Answer, Budget, Finish, LanguageModel, ModelProfile, Prompt
+from domain.extraction.calls import FailureKind, TokenUsage
+from ports.language_models import Answer, Finish, LanguageModel, ModelProfile, Prompt, TimeBudget
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class GeminiLanguageModel(LanguageModel):
         """See the port."""
         return self._profile
 
-    async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+    async def complete(self, prompt: Prompt, budget: TimeBudget) -> Answer:
         """See the port; one request, no retry."""
         timeout_s = min(self._call_timeout_s, budget.timeout_s)
         call = ModelCall(self._profile)
@@ -213,7 +213,7 @@ def _said(content: Any) -> str | None:
     return "".join(texts)
 
 
-def _usage(metadata: Any) -> Usage:
+def _usage(metadata: Any) -> TokenUsage:
     given = members(metadata)
     return usage_of(
         sent=given.get("promptTokenCount"),

@@ -15,7 +15,7 @@ import httpx2
 from adapters.llm.resilient import PROBE
 from domain.extraction.calls import ModelCallFailed
 from ports.health import CheckResult, DiagnosticCheck
-from ports.language_models import Budget, Finish, LanguageModel
+from ports.language_models import Finish, LanguageModel, TimeBudget
 
 _TIMEOUT_S: Final = 60.0
 _CONNECT_TIMEOUT_S: Final = 1.5
@@ -53,7 +53,7 @@ class LanguageModelDiagnosticCheck(DiagnosticCheck):
             name = model.profile.model
             try:
                 answer = await model.complete(
-                    PROBE, Budget(timeout_s=_TIMEOUT_S, wait_s=_TIMEOUT_S)
+                    PROBE, TimeBudget(timeout_s=_TIMEOUT_S, wait_s=_TIMEOUT_S)
                 )
             except ModelCallFailed as error:
                 return [self._result(good=False, detail=f"{name}: {error.failure.detail}")]

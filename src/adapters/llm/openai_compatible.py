@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import openai
 
+from adapters.llm.admission import StatedRateLimits, limits_from_headers
 from adapters.llm.failures import retry_after_s
 from adapters.llm.replies import (
     ModelCall,
@@ -22,9 +23,8 @@ from adapters.llm.replies import (
     usage_of,
     word,
 )
-from adapters.llm.throttle import StatedRateLimits, limits_from_headers
-from domain.extraction.calls import FailureKind, Usage
-from ports.language_models import Answer, Budget, Finish, LanguageModel, ModelProfile, Prompt
+from domain.extraction.calls import FailureKind, TokenUsage
+from ports.language_models import Answer, Finish, LanguageModel, ModelProfile, Prompt, TimeBudget
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class OpenAICompatibleLanguageModel(LanguageModel):
         """See the port."""
         return self._profile
 
-    async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+    async def complete(self, prompt: Prompt, budget: TimeBudget) -> Answer:
         """See the port; one request, no retry."""
         timeout_s = min(self._call_timeout_s, budget.timeout_s)
         call = ModelCall(self._profile)
@@ -206,7 +206,7 @@ def _said(content: Any) -> tuple[str | None, bool]:
     return "".join(texts), False
 
 
-def _usage(usage: Any) -> Usage:
+def _usage(usage: Any) -> TokenUsage:
     given = members(usage)
     return usage_of(
         sent=given.get("prompt_tokens"),

@@ -18,7 +18,13 @@ from typing import Any, Final
 import httpx2
 
 from adapters.llm.failures import failure, unforeseen
-from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, ModelCallFailed, Usage
+from domain.extraction.calls import (
+    Attempt,
+    ExtractionFailure,
+    FailureKind,
+    ModelCallFailed,
+    TokenUsage,
+)
 from domain.strict_json import NotStrictJson, read_json
 from ports.language_models import Answer, Finish, ModelProfile
 
@@ -151,7 +157,7 @@ class ParsedResponse:
         finish: why the model stopped.
     """
 
-    usage: Usage
+    usage: TokenUsage
     text: str | None = None
     finish: Finish = Finish.COMPLETE
 
@@ -176,7 +182,7 @@ class ModelCall:
         except ModelCallFailed as error:
             failed = error.failure
             raise ModelCallFailed(
-                failed, (self._attempt(failed.kind, Usage()),)
+                failed, (self._attempt(failed.kind, TokenUsage()),)
             ) from error.__cause__
 
     def answer(self, completion: ParsedResponse) -> Answer:
@@ -192,18 +198,18 @@ class ModelCall:
         return Answer(text=completion.text, finish=completion.finish, attempts=(attempt,))
 
     def failed(
-        self, kind: FailureKind, usage: Usage | None = None, *, hint_s: float | None = None
+        self, kind: FailureKind, usage: TokenUsage | None = None, *, hint_s: float | None = None
     ) -> ModelCallFailed:
         """This call as a failure of `kind`; `hint_s` is the wait that the provider names."""
         failed = failure(self._profile.provider, kind, retry_after_s=hint_s)
-        return ModelCallFailed(failed, (self._attempt(kind, usage or Usage()),))
+        return ModelCallFailed(failed, (self._attempt(kind, usage or TokenUsage()),))
 
     def broken(self, error: Exception) -> ModelCallFailed:
         """This call as the failure that an exception of no known kind is."""
         failed = unforeseen(self._profile.provider, error)
-        return ModelCallFailed(failed, (self._attempt(failed.kind, Usage()),))
+        return ModelCallFailed(failed, (self._attempt(failed.kind, TokenUsage()),))
 
-    def _attempt(self, outcome: FailureKind | None, usage: Usage) -> Attempt:
+    def _attempt(self, outcome: FailureKind | None, usage: TokenUsage) -> Attempt:
         return Attempt(
             provider=self._profile.provider,
             model=self._profile.model,
@@ -245,11 +251,11 @@ def tokens(value: Any) -> int:
     return 0
 
 
-def usage_of(*, sent: Any, cached: Any, made: int) -> Usage:
+def usage_of(*, sent: Any, cached: Any, made: int) -> TokenUsage:
     """The usage of a call, with no more tokens cached than were sent."""
     input_tokens = tokens(sent)
     cached_tokens = tokens(cached)
-    return Usage(
+    return TokenUsage(
         input_tokens=input_tokens,
         cached_tokens=cached_tokens if cached_tokens <= input_tokens else 0,
         output_tokens=made,

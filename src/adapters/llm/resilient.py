@@ -10,11 +10,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
+from adapters.llm.admission import (
+    GLANCE_S,
+    PROBE_S,
+    BlockedBy,
+    ProviderAdmissionControl,
+    StatedRateLimits,
+)
 from adapters.llm.concurrency import AdaptiveLimit
 from adapters.llm.failures import failure, unforeseen
-from adapters.llm.throttle import GLANCE_S, PROBE_S, BlockedBy, ProviderThrottle, StatedRateLimits
 from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, ModelCallFailed
-from ports.language_models import Answer, Budget, LanguageModel, Message, ModelProfile, Prompt
+from ports.language_models import Answer, LanguageModel, Message, ModelProfile, Prompt, TimeBudget
 
 _log = logging.getLogger(__name__)
 
@@ -62,12 +68,12 @@ class ResilientLanguageModel(LanguageModel):
     limit charges no try: it waits at the gate that all share, as long as the budget allows.
 
     Where a budget leaves probes to others, one task asks a broken provider for the smallest
-    completion whenever the throttle lets a probe out, until one is answered; `aclose` ends it.
+    completion whenever admission control lets a probe out, until one is answered; `aclose` ends it.
 
     Args:
         inner: makes one call, without retries of its own.
         lane: what the provider limits as one.
-        throttle: knows when a call may go out.
+        admission: knows when a call may go out.
         limit: how many run at once in this process.
         stated: what the provider last said about its limits.
         now: a clock that never goes back, in seconds.
@@ -80,7 +86,7 @@ class ResilientLanguageModel(LanguageModel):
         inner: LanguageModel,
         *,
         lane: str,
-        throttle: ProviderThrottle,
+        admission: ProviderAdmissionControl,
         limit: AdaptiveLimit,
         stated: StatedRateLimits,
         now: Callable[[], float],
@@ -89,7 +95,7 @@ class ResilientLanguageModel(LanguageModel):
     ) -> None:
         self._inner = inner
         self._lane = lane
-        self._throttle = throttle
+        self._admission = admission
         self._limit = limit
         self._stated = stated
         self._now = now
@@ -102,7 +108,7 @@ class ResilientLanguageModel(LanguageModel):
         """See the port."""
         return self._inner.profile
 
-    async def complete(self, prompt: Prompt, budget: Budget) -> Answer:
+    async def complete(self, prompt: Prompt, budget: TimeBudget) -> Answer:
         """See the port."""
         progress = _CallProgress(
             self._now() + budget.timeout_s, budget.wait_s, probes=budget.probes
@@ -130,11 +136,11 @@ class ResilientLanguageModel(LanguageModel):
             self._probing = asyncio.create_task(self._probe())
 
     async def _probe(self) -> None:
-        while (state := await self._throttle.state(self._lane)).circuit_open:
+        while (state := await self._admission.state(self._lane)).circuit_open:
             due_s = max(state.circuit_s, state.gate_s, _SHORTEST_WAIT_S)
             await self._sleep(min(due_s, _LOOK_S))  # somebody may open it by hand
             try:
-                await self.complete(PROBE, Budget(timeout_s=PROBE_S - 1, wait_s=0))
+                await self.complete(PROBE, TimeBudget(timeout_s=PROBE_S - 1, wait_s=0))
             except ModelCallFailed as error:
                 _log.info("probing %s: %s", self._lane, error.failure.kind)
                 await self._sleep(GLANCE_S)
@@ -162,7 +168,7 @@ class ResilientLanguageModel(LanguageModel):
                 await self._learn()
                 used = sum(attempt.usage.total_tokens for attempt in answer.attempts)
                 unplanned = used - prompt.estimated_tokens if used else 0
-                await self._throttle.answered(self._lane, unplanned_tokens=unplanned)
+                await self._admission.answered(self._lane, unplanned_tokens=unplanned)
                 return replace(
                     answer, attempts=(*progress.attempts, *_waited(answer.attempts, waited))
                 )
@@ -177,7 +183,7 @@ class ResilientLanguageModel(LanguageModel):
         """
         started = self._now()
         try:
-            return await self._inner.complete(prompt, Budget(timeout_s=timeout_s, wait_s=0))
+            return await self._inner.complete(prompt, TimeBudget(timeout_s=timeout_s, wait_s=0))
         except ModelCallFailed:
             raise
         except asyncio.CancelledError:
@@ -200,7 +206,7 @@ class ResilientLanguageModel(LanguageModel):
     async def _learn(self) -> None:
         news = self._stated.news()
         if news is not None:
-            await self._throttle.learn(self._lane, news)
+            await self._admission.learn(self._lane, news)
 
     async def _turn(self, prompt: Prompt, progress: _CallProgress) -> None:
         """Wait until the lane lets this call out.
@@ -209,7 +215,7 @@ class ResilientLanguageModel(LanguageModel):
             ModelCallFailed: that is further away than the budget allows.
         """
         while True:
-            turn = await self._throttle.acquire(
+            turn = await self._admission.acquire(
                 self._lane,
                 tokens=prompt.estimated_tokens,
                 max_wait_s=progress.max_wait_s,
@@ -238,10 +244,10 @@ class ResilientLanguageModel(LanguageModel):
         turn_at = self._now() + self._with_jitter(seconds)
         shut_until = self._now()
         if seconds > _LOOK_S:
-            shut_until += await self._throttle.closed_s(self._lane)
+            shut_until += await self._admission.closed_s(self._lane)
         while True:
             await self._rest(min(turn_at - self._now(), _LOOK_S), progress, jitter=False)
-            closed_s = await self._throttle.closed_s(self._lane)
+            closed_s = await self._admission.closed_s(self._lane)
             if turn_at <= self._now():
                 return closed_s <= 0  # else somebody was told to wait meanwhile
             if closed_s <= 0 and shut_until - self._now() > _SOONEST_S:
@@ -259,17 +265,17 @@ class ResilientLanguageModel(LanguageModel):
         if policy.reduces_concurrency:
             self._limit.slow_down()
         if failed.kind is FailureKind.RATE_LIMITED:
-            closed_s = await self._throttle.limited(self._lane, hint_s=failed.retry_after_s)
+            closed_s = await self._admission.limited(self._lane, hint_s=failed.retry_after_s)
             progress.last = replace(failed, retry_after_s=max(closed_s, failed.retry_after_s or 0))
             return 0.0  # the gate knows
         if policy.trips_breaker:
-            await self._throttle.failed(self._lane)
+            await self._admission.failed(self._lane)
             if not progress.probes:
                 self._probe_meanwhile()
         else:
-            await self._throttle.answered(self._lane, unplanned_tokens=-prompt.estimated_tokens)
+            await self._admission.answered(self._lane, unplanned_tokens=-prompt.estimated_tokens)
         if failed.kind is FailureKind.QUOTA_EXHAUSTED:
-            lasts_s = await self._throttle.exhausted(self._lane, hint_s=failed.retry_after_s)
+            lasts_s = await self._admission.exhausted(self._lane, hint_s=failed.retry_after_s)
             failed = replace(failed, retry_after_s=lasts_s)
         progress.tries[failed.kind] += 1
         spent = progress.tries.total() >= _MOST_TRIES

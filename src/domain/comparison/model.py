@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.jobs.model import ExtractionJob, JobId, JobStatus
 from domain.extraction.schema import RecordSchema, Value
+
+DEFAULT_SEED: Final = 7
+"""Of the sample and the resampling, where nobody names one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Final
 from domain.comparison.contestants import OWN_MACHINES
 from domain.comparison.model import AnswerKey, ComparisonSpec, Contestant
 from domain.errors import InvalidInput
-from domain.extraction.calls import Attempt, FailureKind, PriceTable, Usage
+from domain.extraction.calls import Attempt, FailureKind, PriceTable, TokenUsage
 from domain.extraction.model import Evidence, ExtractionResult, ExtractionStatus, ExtractionWarning
 from domain.extraction.schema import Value
 
@@ -63,8 +63,8 @@ class ContestantAnswer:
     waited_s: float = 0.0
     provider_s: float = 0.0
     retried_s: float = 0.0
-    usage: Usage = field(default_factory=Usage)
-    wasted: Usage = field(default_factory=Usage)
+    usage: TokenUsage = field(default_factory=TokenUsage)
+    wasted: TokenUsage = field(default_factory=TokenUsage)
     cost_usd: Decimal | None = None
     batch_cost_usd: Decimal | None = None
 
@@ -129,12 +129,12 @@ def answer_of(
     )
 
 
-def _total(attempts: Iterable[Attempt]) -> Usage:
-    return sum((attempt.usage for attempt in attempts), Usage())
+def _total(attempts: Iterable[Attempt]) -> TokenUsage:
+    return sum((attempt.usage for attempt in attempts), TokenUsage())
 
 
-def _less(all_of_it: Usage, part: Usage) -> Usage:
-    return Usage(
+def _less(all_of_it: TokenUsage, part: TokenUsage) -> TokenUsage:
+    return TokenUsage(
         input_tokens=all_of_it.input_tokens - part.input_tokens,
         cached_tokens=all_of_it.cached_tokens - part.cached_tokens,
         output_tokens=all_of_it.output_tokens - part.output_tokens,

@@ -145,7 +145,7 @@ class ExtractionFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class TokenUsage:
     """Tokens, as the provider counts them.
 
     Attributes:
@@ -158,8 +158,8 @@ class Usage:
     cached_tokens: int = 0
     output_tokens: int = 0
 
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
+    def __add__(self, other: TokenUsage) -> TokenUsage:
+        return TokenUsage(
             input_tokens=self.input_tokens + other.input_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
@@ -188,7 +188,7 @@ class Attempt:
     provider: str
     model: str
     outcome: FailureKind | None
-    usage: Usage = Usage()
+    usage: TokenUsage = TokenUsage()
     wait_s: float = 0.0
     latency_s: float = 0.0
     batched: bool = False
@@ -214,7 +214,7 @@ _MILLION: Final = Decimal(1_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
+class TokenPrice:
     """US dollars for a million tokens.
 
     Attributes:
@@ -227,7 +227,7 @@ class Price:
     cached: Decimal
     output: Decimal
 
-    def of(self, usage: Usage) -> Decimal:
+    def of(self, usage: TokenUsage) -> Decimal:
         """The price of `usage`, in US dollars."""
         fresh = usage.input_tokens - usage.cached_tokens
         total = (
@@ -248,10 +248,10 @@ class PriceTable:
         batch: by provider, what part of the price counts in a batch.
     """
 
-    prices: Mapping[tuple[str, str], Price]
+    prices: Mapping[tuple[str, str], TokenPrice]
     batch: Mapping[str, Decimal] = field(default_factory=dict)
 
-    def price(self, provider: str, model: str) -> Price | None:
+    def price(self, provider: str, model: str) -> TokenPrice | None:
         """The price of a model; None when the table does not name it."""
         exact = self.prices.get((provider, model))
         if exact is not None:

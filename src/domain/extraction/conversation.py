@@ -18,7 +18,7 @@ from domain.extraction.matching import Span
 from domain.extraction.prompting import build_prompt, correction_of
 from domain.extraction.schema import RecordSchema
 from ports.extraction import RecordValidator
-from ports.language_models import Answer, Budget, Finish, LanguageModel, Prompt
+from ports.language_models import Answer, Finish, LanguageModel, Prompt, TimeBudget
 
 _REASK_TOKENS: Final = 12_000
 
@@ -141,11 +141,11 @@ class Conversation:
             progress.attempts.extend(given.attempts)
         return await model.complete(prompt, self._budget(progress))
 
-    def _budget(self, progress: TextProgress) -> Budget:
+    def _budget(self, progress: TextProgress) -> TimeBudget:
         left = progress.deadline - self._monotonic()
         if left <= 0:
             raise ModelCallFailed(_LATE)
-        return Budget(timeout_s=left, wait_s=min(left, progress.wait_s), probes=progress.probes)
+        return TimeBudget(timeout_s=left, wait_s=min(left, progress.wait_s), probes=progress.probes)
 
 
 _REFUSED: Final = ExtractionFailure(

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NewType
 from uuid import UUID
 
-from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, Usage
+from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, TokenUsage
 from domain.extraction.schema import Value
 
 ExtractionId = NewType("ExtractionId", UUID)
@@ -127,9 +127,9 @@ class ExtractionResult:
     retry_after_s: float | None = None
 
     @property
-    def usage(self) -> Usage:
+    def usage(self) -> TokenUsage:
         """Tokens of all attempts, failed ones included."""
-        return sum((attempt.usage for attempt in self.attempts), Usage())
+        return sum((attempt.usage for attempt in self.attempts), TokenUsage())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

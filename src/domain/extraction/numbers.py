@@ -14,7 +14,7 @@ from typing import Final
 from domain.extraction.east_asian_numerals import east_asian_numbers
 from domain.extraction.matching import normalized, runs_on
 from domain.extraction.number_words import MONTHS
-from domain.extraction.numerals import SEPARATORS, SPACES, Numeral, Token, amounts
+from domain.extraction.numerals import SEPARATORS, SPACES, Numeral, TextToken, amounts
 from domain.extraction.word_numerals import numbers_in_words
 
 _DASHES: Final = "\\-‐‑–"
@@ -90,7 +90,7 @@ def numbers_in(text: str) -> tuple[Number, ...]:
     Whatever stands within another one, a date, a time, a telephone or a code is left out.
     """
     read = normalized(text)
-    tokens: list[Token] = []
+    tokens: list[TextToken] = []
     found: list[tuple[int, int, Sequence[Numeral]]] = [*_no_numbers(read.text)]
     for whole, numerals in _in_digits(read.text, tokens):
         found.append((*whole, numerals))
@@ -122,7 +122,7 @@ def _no_numbers(text: str) -> Iterator[tuple[int, int, Sequence[Numeral]]]:
 
 
 def _in_digits(
-    text: str, tokens: list[Token]
+    text: str, tokens: list[TextToken]
 ) -> Iterator[tuple[tuple[int, int], Sequence[Numeral]]]:
     """What is written in digits, and `tokens` filled with the words and numbers of `text`."""
     listed = len(re.findall(r"^[-−–]\d", text, re.MULTILINE)) > 1
@@ -131,12 +131,12 @@ def _in_digits(
         start, end = match.span()
         at = end
         if match["word"]:
-            tokens.append(Token(start, end, word=match["word"].casefold()))
+            tokens.append(TextToken(start, end, word=match["word"].casefold()))
             continue
         plain = _vulgar(text, match) or _written(text, match)
         for numeral in plain:
             at = max(at, numeral.end)
-            tokens.append(Token(numeral.start, numeral.end, values=numeral.values))
+            tokens.append(TextToken(numeral.start, numeral.end, values=numeral.values))
         signed = [_signed(text, numeral, listed=listed) for numeral in plain]
         if len(plain) == 1:
             signed += _parts(text, plain[0])

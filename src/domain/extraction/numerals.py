@@ -19,7 +19,7 @@ _ALIKE: Final = str.maketrans({**dict.fromkeys("’ʼ٬", "'"), **dict.fromkeys(
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class TextToken:
     """A word, or a number in digits with its readings.
 
     Attributes:

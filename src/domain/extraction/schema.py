@@ -26,6 +26,8 @@ MAX_VALUES: Final = 10
 """Examples of a field's values."""
 MAX_EXAMPLES: Final = 20
 MAX_TEXT_LENGTH: Final = 2_000
+MAX_PATTERN_LENGTH: Final = 500
+MAX_CHOICE_LENGTH: Final = 200
 
 
 class FieldType(StrEnum):
@@ -90,8 +92,11 @@ class Field:
                 detail=f"must say what belongs here, in 1..{MAX_TEXT_LENGTH} characters",
             )
         yield from self._misplaced(pointer)
-        if self.pattern is not None and len(self.pattern) > 500:
-            yield Violation(pointer=f"{pointer}/pattern", detail="must have at most 500 characters")
+        if self.pattern is not None and len(self.pattern) > MAX_PATTERN_LENGTH:
+            yield Violation(
+                pointer=f"{pointer}/pattern",
+                detail=f"must have at most {MAX_PATTERN_LENGTH} characters",
+            )
         if None not in (self.minimum, self.maximum) and self.minimum > self.maximum:  # type: ignore[operator]
             yield Violation(pointer=f"{pointer}/minimum", detail="must not exceed maximum")
         if not 1 <= self.max_length <= MAX_TEXT_LENGTH:
@@ -122,8 +127,9 @@ class Field:
             yield Violation(pointer=pointer, detail=f"an enum needs 1..{MAX_CHOICES} choices")
         if len(set(self.choices)) != len(self.choices):
             yield Violation(pointer=pointer, detail="must name each choice once")
-        if any(not 1 <= len(choice) <= 200 for choice in self.choices):
-            yield Violation(pointer=pointer, detail="each choice has 1..200 characters")
+        if any(not 1 <= len(choice) <= MAX_CHOICE_LENGTH for choice in self.choices):
+            detail = f"each choice has 1..{MAX_CHOICE_LENGTH} characters"
+            yield Violation(pointer=pointer, detail=detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

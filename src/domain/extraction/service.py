@@ -15,7 +15,7 @@ from domain.extraction.calls import (
     FailureKind,
     ModelCallFailed,
     PriceTable,
-    Usage,
+    TokenUsage,
 )
 from domain.extraction.contradictions import contradictions
 from domain.extraction.conversation import Conversation, TextProgress
@@ -118,7 +118,7 @@ class ExtractionService:
         """What asking `prompt` in a batch is likely to use; hidden reasoning is not foreseen."""
         profile = self._models[provider].profile
         output = (prompt.max_output_tokens - profile.reasoning_tokens) // 3
-        usage = Usage(input_tokens=prompt.estimated_tokens - output, output_tokens=output)
+        usage = TokenUsage(input_tokens=prompt.estimated_tokens - output, output_tokens=output)
         return Attempt(
             provider=provider, model=profile.model, outcome=None, usage=usage, batched=True
         )

@@ -12,7 +12,7 @@ from typing import Final
 
 from domain.extraction.number_grammar import Language
 from domain.extraction.number_words import LANGUAGES
-from domain.extraction.numerals import Exact, Numeral, Token
+from domain.extraction.numerals import Exact, Numeral, TextToken
 
 _HALF: Final = Fraction(1, 2)
 _MOST: Final = 10**15
@@ -23,7 +23,7 @@ _LONGEST_PART: Final = 20
 _JOINED: Final = re.compile(r"[^\S\n]{0,3}[-‐‑]?[^\S\n]{0,3}\n?[^\S\n]{0,3}")
 
 
-def numbers_in_words(text: str, tokens: Sequence[Token]) -> Iterator[Numeral]:
+def numbers_in_words(text: str, tokens: Sequence[TextToken]) -> Iterator[Numeral]:
     """The numbers of `tokens` that words make, alone or with the digits before them.
 
     Args:
@@ -64,7 +64,7 @@ _BEHIND_DIGITS: Final = _by_word(lambda it: {*it.times, *it.half_joint[:1]})
 _GLUED: Final = tuple(language for language in LANGUAGES if language.glued)
 
 
-def _starts(tokens: Sequence[Token]) -> Mapping[Language, Sequence[int]]:
+def _starts(tokens: Sequence[TextToken]) -> Mapping[Language, Sequence[int]]:
     """Where a number may begin, by language."""
     found: dict[Language, list[int]] = {}
     for at, token in enumerate(tokens):
@@ -194,7 +194,7 @@ class _Sum:
 def _phrase(
     language: Language,
     text: str,
-    tokens: Sequence[Token],
+    tokens: Sequence[TextToken],
     at: int,
     first: Exact | None,
     foreign: frozenset[str],
@@ -220,7 +220,7 @@ def _phrase(
 
 
 def _next(
-    said: _Sum, text: str, tokens: Sequence[Token], at: int, end: int, foreign: frozenset[str]
+    said: _Sum, text: str, tokens: Sequence[TextToken], at: int, end: int, foreign: frozenset[str]
 ) -> int:
     """How many tokens from `end` belong to the number too; they are added to it."""
     language, word = said.language, tokens[end].word
@@ -265,7 +265,7 @@ def _take(said: _Sum, word: str) -> bool:
     return value is not None and said.add(value)
 
 
-def _joined(said: _Sum, text: str, tokens: Sequence[Token], at: int) -> bool:
+def _joined(said: _Sum, text: str, tokens: Sequence[TextToken], at: int) -> bool:
     """Whether nothing but a space, a hyphen or the end of a line stands before the token."""
     start, end = tokens[at - 1].end, tokens[at].start
     if _JOINED.fullmatch(text, start, end):
@@ -279,7 +279,9 @@ def _joined(said: _Sum, text: str, tokens: Sequence[Token], at: int) -> bool:
     )
 
 
-def _follow(text: str, tokens: Sequence[Token], at: int, words: Sequence[Collection[str]]) -> bool:
+def _follow(
+    text: str, tokens: Sequence[TextToken], at: int, words: Sequence[Collection[str]]
+) -> bool:
     """Whether the tokens from `at` are one of each of `words`, joined."""
     return len(tokens) >= at + len(words) and all(
         tokens[index].word in each

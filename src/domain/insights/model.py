@@ -98,7 +98,7 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class RankingRules:
     """Which queries are ranked, and which count as low performers.
 
     Attributes:
@@ -141,7 +141,7 @@ RULE_BOUNDS: Final = (
     ("low_ctr_ratio", 0, 1),
     ("low_limit", 1, 1000),
 )
-"""Each number among `Rules` with the least and the most that it may be."""
+"""Each number among `RankingRules` with the least and the most that it may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +224,7 @@ class PeriodInsights:
     """
 
     period: Period
-    rules: Rules
+    rules: RankingRules
     days: Sequence[DailyCtr]
     top_queries: Sequence[TopQuery]
     low_performance_queries: Sequence[LowPerformer]

@@ -13,8 +13,9 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from domain.errors import AppError, DatabaseReadOnly, DatabaseUnavailable, DependencyError
-from domain.insights.model import Rules
+from domain.insights.model import RankingRules
 from domain.insights.run_history import (
+    DailySchedule,
     DayOutcome,
     DayResult,
     FinishedRun,
@@ -22,7 +23,6 @@ from domain.insights.run_history import (
     RefreshReport,
     RunHistory,
     RunOutcome,
-    Schedule,
     outcome_of,
 )
 from domain.insights.service import InsightService
@@ -56,7 +56,7 @@ class InsightRefresher:
     service: InsightService
     insights: SearchInsightRepository
     runs: ScheduledRunRepository
-    schedule: Schedule
+    schedule: DailySchedule
     clock: Clock
 
     async def refresh(self, progress: Progress = _no_progress) -> RefreshReport:
@@ -173,7 +173,7 @@ class InsightRefresher:
         """Compute one day; what is wrong with it alone is its result, so that the others go on."""
         now = self.clock.now()
         try:
-            insight = await self.insights.compute(day, Rules(), now=now)
+            insight = await self.insights.compute(day, RankingRules(), now=now)
         except (DatabaseUnavailable, DatabaseReadOnly):
             raise
         except AppError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from domain.errors import InvalidInput, Violation
-from domain.insights.model import Rules
+from domain.insights.model import RankingRules
 from ports.clock import Clock
 from ports.insights import SearchClickPruner
 
@@ -51,7 +51,7 @@ class ClickRetentionService:
         """
         total = 0
         for day in await self.days_to_prune(before):
-            deleted = await self.pruner.prune(day, Rules(), now=self.clock.now())
+            deleted = await self.pruner.prune(day, RankingRules(), now=self.clock.now())
             progress(day, deleted)
             total += deleted
         return total

@@ -13,7 +13,7 @@ from domain.errors import DependencyError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
+class DailySchedule:
     """Once a day.
 
     Attributes:

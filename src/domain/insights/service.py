@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from domain.errors import InvalidInput, Violation
-from domain.insights.model import FIRST_DAY, Freshness, Period, Rules, StoredInsight
+from domain.insights.model import FIRST_DAY, Freshness, Period, RankingRules, StoredInsight
 from domain.insights.period_over_period import PeriodOverPeriod, RankChanges
 from ports.clock import Clock
 from ports.insights import SearchAnalyser, SearchInsightRepository
@@ -34,7 +34,7 @@ class InsightService:
             InvalidInput: the day has not begun, or cannot be analysed.
         """
         self.refuse_unbegun(day)
-        return await self.insights.compute(day, Rules(), now=self.clock.now())
+        return await self.insights.compute(day, RankingRules(), now=self.clock.now())
 
     def refuse_unbegun(self, day: date) -> None:
         """A day can be computed once it has begun.
@@ -47,7 +47,7 @@ class InsightService:
             detail = f"must be from {FIRST_DAY} to today, {today} (UTC)"
             raise InvalidInput.of([Violation(pointer="insight_date", detail=detail)])
 
-    async def period_over_period(self, period: Period, rules: Rules) -> PeriodOverPeriod:
+    async def period_over_period(self, period: Period, rules: RankingRules) -> PeriodOverPeriod:
         """The analyses of `period` and of the period of the same length before it.
 
         Raises:

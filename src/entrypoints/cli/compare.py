@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from domain.comparison.model import ComparisonSpec, LabelledText, sample_of
+from domain.comparison.model import DEFAULT_SEED, ComparisonSpec, LabelledText, sample_of
 from domain.comparison.results import (
     ComparisonResults,
     Provenance,
@@ -88,7 +88,7 @@ class CompareOptions:
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**31 - 1),
-    default=7,
+    default=DEFAULT_SEED,
     show_default=True,
     help="Of the sample and the resampling.",
 )

@@ -12,7 +12,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from domain.insights.model import MAX_COUNT, Period, RankBy, Rules, StoredInsight
+from domain.insights.model import MAX_COUNT, Period, RankBy, RankingRules, StoredInsight
 from domain.insights.period_over_period import PeriodOverPeriod
 from domain.insights.refresher import InsightRefresher, Progress
 from domain.insights.run_history import DayOutcome, DayResult, RefreshReport, RunOutcome
@@ -110,7 +110,7 @@ def analyse_command(
         service = container.insight_service()
         period = service.period(first and first.date(), last and last.date())
         found: PeriodOverPeriod = await service.period_over_period(
-            period, Rules(rank_by=RankBy(rank_by), **rules)
+            period, RankingRules(rank_by=RankBy(rank_by), **rules)
         )
         return found
 

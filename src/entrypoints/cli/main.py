@@ -30,6 +30,8 @@ _COMMANDS: Final = {
         "entrypoints.cli.db",
         "Migrate the database, see how it stands, back it up, restore it.",
     ),
+    "keys": ("entrypoints.cli.keys", "Say who may come in: make keys, list and revoke them."),
+    "audit": ("entrypoints.cli.audit", "See who did what."),
     "doctor": ("entrypoints.cli.doctor", "Check everything, and say what to do."),
 }
 """Name to module and summary; the module holds the command as `command`."""

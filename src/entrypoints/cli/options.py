@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import ExitStack
+from datetime import timedelta
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -14,6 +16,8 @@ from domain.strict_json import NotStrictJson, read_number
 
 STDIN: Final = "-"
 _PIECE_BYTES: Final = 1_048_576
+_SPAN: Final = re.compile(r"([0-9]{1,6})([mhd])", re.ASCII)
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class FiniteRange(click.FloatRange):
@@ -27,6 +31,12 @@ class FiniteRange(click.FloatRange):
             except NotStrictJson as error:
                 self.fail(f"{value[:40]!r} {error}.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+def span_of(value: str) -> timedelta | None:
+    """What `30m`, `12h` or `90d` means; None for another text."""
+    found = _SPAN.fullmatch(value)
+    return None if found is None else timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def pipe_name(name: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import TypeVar
 
 import click
 
+from domain.access.audit import Actor, acting_as
+from domain.access.model import CallerKind
 from domain.errors import AppError, InvalidInput
 from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.process import end_interrupted, run_interruptibly
@@ -54,7 +58,8 @@ def or_exit(
             then ends with 130 or 143.
     """
     try:
-        return run_interruptibly(work)
+        with acting_as(command_actor()):
+            return run_interruptibly(work)
     except KeyboardInterrupt:
         end_interrupted(name, kept)
     except InvalidInput as error:
@@ -67,6 +72,15 @@ def or_exit(
         reason = f"{error.filename}: {error.strerror}." if named else str(error)
     click.echo(f"storekeeper {name}: {reason}", err=True)
     sys.exit(1)
+
+
+def command_actor() -> Actor:
+    """Who runs this command, for the audit log: the account of the operating system."""
+    try:
+        account = getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        account = f"uid {os.getuid()}"
+    return Actor(kind=CallerKind.COMMAND, subject=f"command:{account}")
 
 
 def _place(pointer: str) -> str:

@@ -13,7 +13,7 @@ from entrypoints.cli.environment import settings_or_exit
 from entrypoints.container.services import end_with_parent
 from entrypoints.http.app import build_app
 from entrypoints.http.protocol.connection import HttpProtocol
-from entrypoints.http.protocol.workers import Workers
+from entrypoints.http.protocol.prefork import PreforkServer
 from entrypoints.logs import configure_logging
 from entrypoints.settings import Settings
 
@@ -68,4 +68,4 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
     def serve() -> None:
         uvicorn.Server(config).run(sockets=[listening])
 
-    sys.exit(Workers(serve, settings.workers, end_with_parent).run())
+    sys.exit(PreforkServer(serve, settings.workers, end_with_parent).run())

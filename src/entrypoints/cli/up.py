@@ -13,7 +13,7 @@ from entrypoints.addresses import AddressUnusable
 from entrypoints.cli.environment import environment
 from entrypoints.container.embedded import MigrationError
 from entrypoints.settings import SettingsError
-from entrypoints.up.stack import Options, Stack, StackError
+from entrypoints.up.stack import Stack, StackError, StackOptions
 from entrypoints.up.state import StateDirectory, StateDirectoryError, default_state_directory
 
 
@@ -41,7 +41,7 @@ def command(
     except SettingsError as error:
         click.echo(f"The settings cannot be used:\n{error}", err=True)
         sys.exit(2)
-    options = Options(
+    options = StackOptions(
         environment=given,
         host=host,
         port=port,

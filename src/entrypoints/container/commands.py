@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from adapters.embedded.postgres import client_programs
@@ -47,6 +47,7 @@ __all__ = [
     "look_at_database",
     "migrate",
     "migration_status",
+    "now",
     "open_text_file",
     "read_labelled_texts",
     "restore",
@@ -60,6 +61,11 @@ __all__ = [
 def today() -> date:
     """The current UTC day, for commands that need nothing else."""
     return SystemClock().now().date()
+
+
+def now() -> datetime:
+    """The current instant, aware, UTC, for commands that need nothing else."""
+    return SystemClock().now()
 
 
 def sample_files(folder: Path) -> SampleFiller:

@@ -20,7 +20,9 @@ from litestar.types import ASGIApp
 from domain.errors import AppError
 from entrypoints.container.models import warm_up
 from entrypoints.container.services import Container, open_container
+from entrypoints.http.access.audit_log import list_audit_log
 from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
+from entrypoints.http.access.keys import KeyController
 from entrypoints.http.comparison.comparisons import ComparisonController
 from entrypoints.http.dashboard.controller import DashboardController
 from entrypoints.http.docs import docs_asset, docs_page
@@ -69,6 +71,9 @@ _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
     "comparisons": lambda parts: parts.comparisons(),
     "comparison_jobs": lambda parts: parts.comparison_jobs(),
     "comparison_writers": lambda parts: parts.comparison_writers(),
+    "api_keys": lambda parts: parts.api_keys(),
+    "key_service": lambda parts: parts.key_service(),
+    "audit_log": lambda parts: parts.audit_log(),
     "open_unit": lambda parts: parts.open_unit(),
     "checks": lambda parts: parts.checks(),
 }
@@ -126,6 +131,8 @@ def routed_app(
                 route_handlers=[ComparisonController],
                 request_max_body_size=max(MAX_JSON_BYTES, settings.max_body_bytes),
             ),
+            KeyController,
+            list_audit_log,
             live,
             ready,
             metrics,

@@ -27,7 +27,7 @@ class Live(Struct):
     status: Literal["ok"]
 
 
-class Insights(Struct):
+class InsightsStatus(Struct):
     """How complete the search insights are. Late ones do not make the service unready.
 
     `pending_days`: days up to yesterday whose insight is missing or stale. `problem`: why a person
@@ -55,12 +55,12 @@ class Ready(Struct):
     EXAMPLE: ClassVar = {
         "status": "ok",
         "checks": {"database": "ok", "queue": "ok"},
-        "insights": Insights.EXAMPLE,
+        "insights": InsightsStatus.EXAMPLE,
     }
 
     status: Literal["ok", "unavailable"]
     checks: dict[str, str]
-    insights: Insights | None
+    insights: InsightsStatus | None
 
 
 @get("/health/live", scope=PUBLIC, tags=["health"], stored=False)
@@ -110,7 +110,7 @@ async def ready(
     )
 
 
-async def _insights(refresher: InsightRefresher) -> Insights | None:
+async def _insights(refresher: InsightRefresher) -> InsightsStatus | None:
     """How they stand; None when nobody can say in time, for which a check gives the reason."""
     try:
         async with asyncio.timeout(_TIMEOUT_S):
@@ -118,7 +118,7 @@ async def _insights(refresher: InsightRefresher) -> Insights | None:
     except (AppError, TimeoutError):
         return None
     success = state.last_success
-    return Insights(
+    return InsightsStatus(
         last_success_at=None if success is None else success.finished_at,
         last_success_age_s=state.last_success_age_s,
         next_run_at=state.next_run_at,

@@ -28,7 +28,7 @@ class StackError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class StackOptions:
     """What the command line says.
 
     Attributes:
@@ -59,7 +59,9 @@ class Stack:
         StateDirectoryError: the secrets cannot be read.
     """
 
-    def __init__(self, state: StateDirectory, options: Options, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, state: StateDirectory, options: StackOptions, say: Callable[[str], None]
+    ) -> None:
         self._state = state
         self._say = say
         self._supervisor = Supervisor(say)
@@ -70,7 +72,7 @@ class Stack:
         self._settings = self._read_settings(options)
         self._stores: dict[str, EmbeddedStore] = {}
 
-    def _read_settings(self, options: Options) -> Settings:
+    def _read_settings(self, options: StackOptions) -> Settings:
         """The settings as the services will see them; what is embedded has its address later."""
         chosen = {"host": options.host, "port": options.port, "workers": options.workers}
         overrides: dict[str, object] = {k: v for k, v in chosen.items() if v is not None}

@@ -21,6 +21,7 @@ from arq.worker import Worker, func
 
 from domain.errors import StatementTimedOut, Unavailable
 from entrypoints.container.services import Container
+from entrypoints.settings import AuditSettings
 
 Context = dict[str, Any]
 Job = Callable[..., Awaitable[None]]
@@ -61,6 +62,12 @@ async def purge_answers(ctx: Context) -> None:
         await unit.commit()
 
 
+@patient
+async def prune_audit_log(ctx: Context) -> None:
+    """Delete the entries of the audit log that are older than they are kept."""
+    await ctx["audit_log"].prune(ctx["audit_keep_days"])
+
+
 async def wake_extraction(ctx: Context) -> None:
     """Let this process look for documents of extraction jobs now."""
     ctx["extraction_worker"].wake()
@@ -78,7 +85,8 @@ def build_worker(container: Container, *, handle_signals: bool = True) -> Worker
     With `handle_signals`, SIGINT and SIGTERM end it: it takes no new job, and leaves a job that
     does not finish within 5 s to the next worker.
     """
-    redis = container.redis()
+    redis, settings = container.redis(), container.settings()
+    assert isinstance(settings, AuditSettings), "a worker's container has a worker's settings"
     nightly = container.insight_schedule().at
     return Worker(
         functions=[func(wake_extraction, keep_result=0)],
@@ -99,12 +107,23 @@ def build_worker(container: Container, *, handle_signals: bool = True) -> Worker
                 max_tries=MAX_TRIES,
                 timeout=_JOB_TIMEOUT_S,
             ),
+            cron(
+                prune_audit_log,  # type: ignore[arg-type]  # as above
+                hour=nightly.hour,
+                minute=nightly.minute,
+                run_at_startup=True,
+                unique=True,
+                max_tries=MAX_TRIES,
+                timeout=_JOB_TIMEOUT_S,
+            ),
         ],
         redis_pool=redis,
         job_serializer=redis.job_serializer,
         job_deserializer=redis.job_deserializer,
         ctx={
             "open_unit": container.open_unit(),
+            "audit_log": container.audit_log(),
+            "audit_keep_days": settings.audit_keep_days,
             "insight_refresher": container.insight_refresher(),
             "extraction_worker": container.extraction_worker(),
             "batch_worker": container.batch_worker(),

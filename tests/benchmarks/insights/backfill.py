@@ -6,7 +6,7 @@ from typing import Final
 
 from adapters.postgres.insights.search_insights import PostgresSearchInsightRepository
 from adapters.postgres.pool import Database
-from domain.insights.model import Rules
+from domain.insights.model import RankingRules
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights.day import NOW
 from tests.benchmarks.insights.history import long_history, over, seconds, settle
@@ -90,4 +90,4 @@ async def backfilled(database: Database) -> None:
     """Compute every day that lacks its insight, as the nightly job does."""
     store = PostgresSearchInsightRepository(database)
     for day in await store.days_to_compute(NOW.date()):
-        await store.compute(day, Rules(), now=NOW)
+        await store.compute(day, RankingRules(), now=NOW)

@@ -9,7 +9,7 @@ from typing import Final
 
 from adapters.postgres.insights.search_insights import PostgresSearchInsightRepository
 from adapters.postgres.pool import Database
-from domain.insights.model import Rules
+from domain.insights.model import RankingRules
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights.history import (
     History,
@@ -67,10 +67,10 @@ async def _measured(database: Database, *, day: date) -> dict[str, float]:
     store = PostgresSearchInsightRepository(database)
 
     def compute() -> Awaitable[object]:
-        return store.compute(day, Rules(), now=NOW)
+        return store.compute(day, RankingRules(), now=NOW)
 
     found = {}
-    await store.compute(day, Rules(), now=NOW)  # a new connection plans its statements first
+    await store.compute(day, RankingRules(), now=NOW)  # a new connection plans its statements first
     for what, sql in _SCANS.items():
         await database.fetch(sql, day)
         found[what] = await seconds(database.fetch(sql, day))

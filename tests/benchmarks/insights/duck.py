@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import duckdb
 
-from domain.insights.model import Period, PeriodInsights, Rules
+from domain.insights.model import Period, PeriodInsights, RankingRules
 from domain.statistics import Z_95
 
 EXPORT: Final = (
@@ -89,7 +89,7 @@ class DuckLog:
         self._connection.execute("SET threads = 1")
         self._connection.execute(_LOAD, [str(csv)])
 
-    def analyse(self, period: Period, rules: Rules) -> Sequence[Sequence[tuple[Any, ...]]]:
+    def analyse(self, period: Period, rules: RankingRules) -> Sequence[Sequence[tuple[Any, ...]]]:
         """Days with rows, top queries and low performers, as `figures_of` puts them."""
         span = {"first": period.first, "last": period.last}
         top = {"fewest": rules.min_impressions, "top": rules.top, "rank_by": rules.rank_by.value}

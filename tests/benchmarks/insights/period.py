@@ -14,7 +14,7 @@ import click
 
 from adapters.postgres.insights.search_insights import PostgresSearchAnalyser
 from adapters.postgres.pool import Database
-from domain.insights.model import Period, PeriodInsights, Rules
+from domain.insights.model import Period, PeriodInsights, RankingRules
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights.backfill import backfilled
 from tests.benchmarks.insights.duck import EXPORT, DuckLog, differences, figures_of
@@ -40,7 +40,7 @@ def run(options: Options) -> Report:
         ),
         last=history.log.last_day,
     )
-    rules = Rules()
+    rules = RankingRules()
     figures: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="storekeeper-bench-") as folder:
         csv = Path(folder) / "raw.csv"
@@ -74,11 +74,11 @@ async def _prepare(database: Database, *, csv: Path) -> None:
         await connection.copy_from_query(EXPORT, output=csv, format="csv")
 
 
-async def _analysed(database: Database, *, period: Period, rules: Rules) -> PeriodInsights:
+async def _analysed(database: Database, *, period: Period, rules: RankingRules) -> PeriodInsights:
     return await PostgresSearchAnalyser(database).analyse(period, rules)
 
 
-async def _measured(database: Database, *, period: Period, rules: Rules) -> dict[str, float]:
+async def _measured(database: Database, *, period: Period, rules: RankingRules) -> dict[str, float]:
     """One day first, because the first use of a connection plans and prepares."""
     analysis = PostgresSearchAnalyser(database)
     await analysis.analyse(Period.of_day(period.last), rules)
@@ -94,7 +94,7 @@ async def _measured(database: Database, *, period: Period, rules: Rules) -> dict
 
 
 async def _measured_in_parallel(
-    database: Database, *, period: Period, rules: Rules
+    database: Database, *, period: Period, rules: RankingRules
 ) -> dict[str, float]:
     analysis = PostgresSearchAnalyser(database)
     await analysis.analyse(Period.of_day(period.last), rules)

@@ -14,7 +14,7 @@ from adapters.postgres.inserts import insert_texts
 from adapters.postgres.pool import Connection, Executor
 from adapters.postgres.queries import load_queries
 from domain.errors import NotFound
-from domain.extraction.calls import Usage
+from domain.extraction.calls import TokenUsage
 from domain.extraction.jobs.items import Document, ItemResult, ItemState
 from domain.extraction.jobs.model import (
     ExtractionJob,
@@ -173,7 +173,7 @@ def job_of(row: asyncpg.Record) -> ExtractionJob:
         reused=row["reused"],
         spending=JobSpending(
             calls=row["calls"],
-            usage=Usage(
+            usage=TokenUsage(
                 input_tokens=row["input_tokens"],
                 cached_tokens=row["cached_tokens"],
                 output_tokens=row["output_tokens"],

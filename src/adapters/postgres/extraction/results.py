@@ -13,7 +13,7 @@ from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
 from adapters.postgres.queries import load_queries
 from domain.errors import Conflict, NotFound, PreconditionFailed, SchemaInUse
-from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, Usage
+from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, TokenUsage
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.model import (
     Evidence,
@@ -195,6 +195,6 @@ def _attempt(document: dict[str, Any]) -> Attempt:
         **{
             **document,
             "outcome": None if outcome is None else FailureKind(outcome),
-            "usage": Usage(**document["usage"]),
+            "usage": TokenUsage(**document["usage"]),
         }
     )

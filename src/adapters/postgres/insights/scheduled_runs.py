@@ -10,7 +10,7 @@ from typing import Final
 from adapters.postgres.insights.search_insights import parameters
 from adapters.postgres.pool import Database
 from adapters.postgres.queries import load_queries
-from domain.insights.model import DEFINITION_VERSION, FIRST_DAY, Period, Rules
+from domain.insights.model import DEFINITION_VERSION, FIRST_DAY, Period, RankingRules
 from domain.insights.refresher import CATCH_UP, LOOKBACK_DAYS, MAX_LOOKBACK_DAYS, NIGHTLY
 from domain.insights.run_history import FinishedRun, RunHistory, RunOutcome
 from ports.insights import ScheduledRunRepository
@@ -85,7 +85,7 @@ def insight_procedures(schema: str = "public") -> str:
     """
     queries = load_queries("insight_procedures")
     constants: Mapping[str, object] = {
-        **parameters(Period.of_day(FIRST_DAY), Rules()),
+        **parameters(Period.of_day(FIRST_DAY), RankingRules()),
         "definition_version": DEFINITION_VERSION,
         "since": FIRST_DAY,
         "lookback_days": LOOKBACK_DAYS,

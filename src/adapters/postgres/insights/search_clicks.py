@@ -16,7 +16,7 @@ from adapters.postgres.pool import Database, Executor
 from adapters.postgres.queries import load_queries
 from domain.errors import ChangesCollided, Conflict
 from domain.insights.click_rows import COLUMNS, AcceptedRow, ClickImport, LoggedRow, ReadPosition
-from domain.insights.model import FIRST_DAY, Rules, SearchClick
+from domain.insights.model import FIRST_DAY, RankingRules, SearchClick
 from ports.click_files import ClickImportRepository
 from ports.insights import SearchClickExport, SearchClickPruner, SearchClickWriter
 
@@ -186,7 +186,7 @@ class PostgresSearchClickPruner(SearchClickPruner):
         args = select.args(since=FIRST_DAY, before=before)
         return [row["day"] for row in await self._database.fetch(select.sql, *args)]
 
-    async def prune(self, day: date, rules: Rules, *, now: datetime) -> int:
+    async def prune(self, day: date, rules: RankingRules, *, now: datetime) -> int:
         """Delete the rows of a day in one transaction; see the port."""
         prune = _SQL["prune_day"]
         async with self._insights.day_alone(day) as connection:

@@ -25,7 +25,7 @@ from domain.insights.model import (
     PeriodInsights,
     QueryDay,
     QueryHistory,
-    Rules,
+    RankingRules,
     StoredInsight,
     TopQuery,
     normalised_query,
@@ -47,7 +47,7 @@ class PostgresSearchAnalyser(SearchAnalyser):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def analyse(self, period: Period, rules: Rules) -> PeriodInsights:
+    async def analyse(self, period: Period, rules: RankingRules) -> PeriodInsights:
         """All three analyses over one snapshot; see the port."""
         given = parameters(period, rules)
         with translated():
@@ -89,7 +89,7 @@ class PostgresSearchInsightRepository(SearchInsightRepository):
         self._database = database
         self._bounded_wait = f"SET LOCAL lock_timeout = {round(lock_timeout_s * 1000)}"
 
-    async def compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
+    async def compute(self, day: date, rules: RankingRules, *, now: datetime) -> StoredInsight:
         """Compute one day and store it in one transaction; see the port."""
         try:
             return await self._compute(day, rules, now=now)
@@ -98,7 +98,7 @@ class PostgresSearchInsightRepository(SearchInsightRepository):
                 raise
         return await self._compute(day, rules, now=now)  # the ids go on behind the rows' now
 
-    async def _compute(self, day: date, rules: Rules, *, now: datetime) -> StoredInsight:
+    async def _compute(self, day: date, rules: RankingRules, *, now: datetime) -> StoredInsight:
         async with self.day_alone(day) as connection:
             return await self.compute_on(connection, day, rules, now=now)
 
@@ -122,7 +122,7 @@ class PostgresSearchInsightRepository(SearchInsightRepository):
             yield connection
 
     async def compute_on(
-        self, connection: Connection, day: date, rules: Rules, *, now: datetime
+        self, connection: Connection, day: date, rules: RankingRules, *, now: datetime
     ) -> StoredInsight:
         """Compute one day and store it, in a transaction of `day_alone`."""
         add_up, store, select = (_SQL[name] for name in ("add_up_day", "store_day", "select_day"))
@@ -172,7 +172,7 @@ class PostgresSearchInsightRepository(SearchInsightRepository):
         return found
 
 
-def parameters(period: Period, rules: Rules) -> Mapping[str, Any]:
+def parameters(period: Period, rules: RankingRules) -> Mapping[str, Any]:
     """What the analyses of `sql/queries/insights.sql` are given."""
     return {
         "from_date": period.first,

@@ -11,7 +11,7 @@ from typing import Final, NewType
 from uuid import UUID
 
 from domain.errors import Conflict, Violation
-from domain.extraction.calls import Usage
+from domain.extraction.calls import TokenUsage
 
 MAX_COST_USD: Final = 1_000_000_000
 MAX_TOKENS: Final = 2**62
@@ -166,7 +166,7 @@ class JobSpending:
     """
 
     calls: int = 0
-    usage: Usage = field(default_factory=Usage)
+    usage: TokenUsage = field(default_factory=TokenUsage)
     cost_usd: Decimal = Decimal(0)
     unpriced_calls: int = 0
 

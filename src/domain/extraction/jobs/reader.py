@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractionPlan:
-    """How the documents of an spec are read here.
+    """How the documents of a spec are read here.
 
     Attributes:
         schema: what they become.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from domain.extraction.calls import Usage
+from domain.extraction.calls import TokenUsage
 from domain.extraction.jobs.items import ItemResult
 from domain.extraction.schema import Field, FieldType, RecordSchema
 
@@ -129,7 +129,7 @@ def record_of(result: ItemResult) -> dict[str, Any]:
         )
         return {**about, **nothing, "evidence": (), "warnings": ()}
     found = result.extraction.result
-    usage = Usage() if result.reused else found.usage
+    usage = TokenUsage() if result.reused else found.usage
     cost = 0 if result.reused else found.cost_usd
     return {
         **about,

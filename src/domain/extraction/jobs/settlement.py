@@ -13,7 +13,7 @@ from domain.extraction.calls import (
     FailureKind,
     JobEffect,
     PriceTable,
-    Usage,
+    TokenUsage,
 )
 from domain.extraction.jobs.items import ClaimedItem, ItemState, JobInterruption, Settlement
 from domain.extraction.jobs.model import ExtractionJob, JobSpending, JobStatus, Reason
@@ -180,7 +180,7 @@ def _spending(attempts: Sequence[Attempt], cost_usd: Decimal | None) -> JobSpend
     priced = cost_usd is not None
     return JobSpending(
         calls=len(attempts),
-        usage=sum((attempt.usage for attempt in attempts), Usage()),
+        usage=sum((attempt.usage for attempt in attempts), TokenUsage()),
         cost_usd=cost_usd or Decimal(0),
         unpriced_calls=0 if priced else sum(each.usage.total_tokens > 0 for each in attempts),
     )

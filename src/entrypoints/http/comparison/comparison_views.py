@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from domain.comparison.model import Comparison, ComparisonStatus, status_of
+from domain.comparison.model import DEFAULT_SEED, Comparison, ComparisonStatus, status_of
 from domain.extraction.jobs.items import MAX_DOCUMENT_ID
 from domain.extraction.jobs.model import ExtractionJob, JobStatus
 from entrypoints.http.extraction.extractions import SchemaName, Text
@@ -79,8 +79,9 @@ class ComparisonBody(Struct, forbid_unknown_fields=True):
         int, Meta(ge=1, le=20, description="Ask everything so often; 1 if not given")
     ] = 1
     seed: Annotated[
-        int, Meta(ge=0, le=2**31 - 1, description="Of the resampling; 7 if not given")
-    ] = 7
+        int,
+        Meta(ge=0, le=2**31 - 1, description=f"Of the resampling; {DEFAULT_SEED} if not given"),
+    ] = DEFAULT_SEED
     dataset: Annotated[
         str, Meta(min_length=1, max_length=255, description="Your name for the texts")
     ] = "texts"
@@ -128,7 +129,7 @@ class ComparisonView(Struct):
         "schema_version": 1,
         "texts": 300,
         "repeats": 1,
-        "seed": 7,
+        "seed": DEFAULT_SEED,
         "contestants": [
             {
                 "name": "openai",

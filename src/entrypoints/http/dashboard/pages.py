@@ -13,7 +13,7 @@ from domain.insights.model import (
     PeriodInsights,
     QueryHistory,
     RankBy,
-    Rules,
+    RankingRules,
 )
 from domain.insights.period_over_period import PeriodOverPeriod, RankChange, RankMovement
 from domain.statistics import wilson_interval
@@ -184,7 +184,7 @@ def _left(changes: Sequence[RankChange]) -> Sequence[RankChange]:
     return [each for each in changes if each.change is RankMovement.LEFT]
 
 
-def _fields(rules: Rules) -> Sequence[Mapping[str, Any]]:
+def _fields(rules: RankingRules) -> Sequence[Mapping[str, Any]]:
     found = []
     for name, least, most in RULE_BOUNDS:
         label, step = _RULES[name]

@@ -16,10 +16,13 @@ from domain.access.model import Scope
 from domain.errors import Conflict, InvalidInput, NotFound, SchemaInUse
 from domain.extraction.definition import definition_of, schema_from
 from domain.extraction.schema import (
+    MAX_CHOICE_LENGTH,
     MAX_CHOICES,
     MAX_EXAMPLES,
     MAX_FIELDS,
     MAX_ITEMS,
+    MAX_NUMBER,
+    MAX_PATTERN_LENGTH,
     MAX_TEXT_LENGTH,
     MAX_VALUES,
     NAME,
@@ -42,6 +45,7 @@ from ports.extraction import ExtractionSchemaRepository
 
 Name = Annotated[str, Meta(pattern=f"^{NAME.pattern}$", examples=["complaint"])]
 Words = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)]
+Bound = Annotated[float, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 _DEFINITION: Final = {
     "description": "A customer's complaint",
     "fields": [
@@ -55,7 +59,7 @@ _DEFINITION: Final = {
 }
 
 # Under names of their own: a member of the definition is called `list`.
-Strings = list[str]
+Choices = list[Annotated[str, Meta(min_length=1, max_length=MAX_CHOICE_LENGTH)]]
 Scalars = list[str | int | float | bool]
 
 
@@ -64,15 +68,15 @@ class FieldDefinitionBody(Struct, omit_defaults=True, forbid_unknown_fields=True
 
     name: Name
     type: FieldType
-    description: Words
+    description: Annotated[Words, Meta(pattern=r"\S")]
     list: bool = False
     nullable: bool = True
-    pattern: str | None = None
-    minimum: float | None = None
-    maximum: float | None = None
+    pattern: Annotated[str, Meta(max_length=MAX_PATTERN_LENGTH)] | None = None
+    minimum: Bound | None = None
+    maximum: Bound | None = None
     max_length: Annotated[int, Meta(ge=1, le=MAX_TEXT_LENGTH)] = 200
     max_items: Annotated[int, Meta(ge=1, le=MAX_ITEMS)] = 20
-    choices: Annotated[Strings, Meta(max_length=MAX_CHOICES)] = field(default_factory=Strings)
+    choices: Annotated[Choices, Meta(max_length=MAX_CHOICES)] = field(default_factory=Choices)
     examples: Annotated[Scalars, Meta(max_length=MAX_VALUES)] = field(default_factory=Scalars)
 
 

@@ -82,7 +82,7 @@ class ClickBody(Struct, forbid_unknown_fields=True):
 Rows = Annotated[list[ClickBody], Meta(min_length=1)]
 
 
-class Accepted(Struct):
+class AcceptedRows(Struct):
     """How many rows were written."""
 
     EXAMPLE: ClassVar = {"accepted": 1}
@@ -116,11 +116,11 @@ class SearchClickController(Controller):
     @post(scope=Scope.INSIGHTS_WRITE, body_example=[_ROW])
     async def append_search_clicks(
         self, once: IdempotentWork, rows: ClicksToAppend, search_clicks: Log
-    ) -> JsonAnswer[Accepted]:
+    ) -> JsonAnswer[AcceptedRows]:
         """Write down what happened to one query or to many; all rows or none."""
 
-        async def append(log: SearchClickWriter) -> JsonAnswer[Accepted]:
-            return json_response(Accepted(accepted=await log.append(rows)), status=201)
+        async def append(log: SearchClickWriter) -> JsonAnswer[AcceptedRows]:
+            return json_response(AcceptedRows(accepted=await log.append(rows)), status=201)
 
         return await once.do(
             lambda unit: append(unit.search_clicks), alone=lambda: append(search_clicks)

@@ -15,7 +15,7 @@ from domain.insights.model import (
     PeriodInsights,
     QueryHistory,
     RankBy,
-    Rules,
+    RankingRules,
     StoredInsight,
 )
 from domain.insights.period_over_period import PeriodOverPeriod, RankMovement
@@ -28,7 +28,7 @@ MAX_KEY: Final = 4590
 Day = Annotated[date, Meta(description="UTC day", examples=["2026-11-21"])]
 FirstDay = Annotated[date, Meta(description="First day; 28 days if not given")]
 LastDay = Annotated[date, Meta(description="Last day; yesterday if not given")]
-_RULES: Final = Rules()
+_RULES: Final = RankingRules()
 _COUNTS: Final = {
     "clicks": 2500,
     "impressions": 10000,
@@ -77,9 +77,9 @@ class LiveQuery(Struct, forbid_unknown_fields=True):
     ] = _RULES.low_ctr_ratio
     low_limit: Annotated[int, _rule("low_limit", "Low performers")] = _RULES.low_limit
 
-    def rules(self) -> Rules:
+    def rules(self) -> RankingRules:
         """The rules that it asks for."""
-        return msgspec.convert(self, Rules, from_attributes=True)
+        return msgspec.convert(self, RankingRules, from_attributes=True)
 
 
 class ComparedQuery(LiveQuery, forbid_unknown_fields=True, kw_only=True):

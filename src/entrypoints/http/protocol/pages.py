@@ -43,7 +43,7 @@ class ListQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Page(msgspec.Struct, Generic[V]):
-    """One page, newest first."""
+    """A part of a list; each list says its order."""
 
     items: list[V]
     next: str | None

@@ -107,7 +107,7 @@ class OrderPage(Page[OrderView]):
     """One page, newest first."""
 
 
-class OrderQuery(ListQuery, forbid_unknown_fields=True):
+class OrderListQuery(ListQuery, forbid_unknown_fields=True):
     """Filters and position of the list."""
 
     user_id: Annotated[Id, Meta(description="Only orders of this user")] | None = None
@@ -167,7 +167,9 @@ class OrderController(Controller):
         return await once.do(in_unit, alone=lambda: place(order_service))
 
     @get(scope=Scope.RECORDS_READ)
-    async def list_orders(self, page: PageOf[OrderQuery], orders: Orders) -> JsonAnswer[OrderPage]:
+    async def list_orders(
+        self, page: PageOf[OrderListQuery], orders: Orders
+    ) -> JsonAnswer[OrderPage]:
         """List orders, newest first."""
         query = page.query
         filtered = OrderFilter(

@@ -100,7 +100,7 @@ class UserPage(Page[UserView]):
     """One page, newest first."""
 
 
-class UserQuery(ListQuery, forbid_unknown_fields=True):
+class UserListQuery(ListQuery, forbid_unknown_fields=True):
     """Filters and position of the list."""
 
     email: (
@@ -150,7 +150,7 @@ class UserController(Controller):
         return await once.do(in_unit, alone=lambda: register(user_service))
 
     @get(scope=Scope.RECORDS_READ)
-    async def list_users(self, page: PageOf[UserQuery], users: Users) -> JsonAnswer[UserPage]:
+    async def list_users(self, page: PageOf[UserListQuery], users: Users) -> JsonAnswer[UserPage]:
         """List users, newest first."""
         found = await users.page(
             limit=page.read_limit, before=page.before(UserId), email=page.query.email

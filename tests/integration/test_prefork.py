@@ -15,7 +15,7 @@ PROGRAM = """
     import os, signal, sys, time
     from pathlib import Path
     from adapters.embedded.launcher import end_with_parent
-    from entrypoints.http.protocol.workers import Workers
+    from entrypoints.http.protocol.prefork import PreforkServer
 
     place = Path(sys.argv[1])
 
@@ -24,7 +24,7 @@ PROGRAM = """
         (place / str(os.getpid())).touch()
         time.sleep(600)
 
-    sys.exit(Workers(serve, 2, end_with_parent).run())
+    sys.exit(PreforkServer(serve, 2, end_with_parent).run())
 """
 
 

@@ -118,3 +118,11 @@ def test_server_worker_and_every_command_start_without_any_extra(tmp_path: Path)
     )
     told = run_without(_EXTRAS, code, cwd=tmp_path)
     assert told.returncode == 0, told.stderr
+
+
+def test_scipy_is_not_loaded_before_it_is_needed(tmp_path: Path) -> None:
+    code = (
+        "import adapters.statistics.scipy_statistics;"
+        " sys.exit('scipy' in sys.modules or 'numpy' in sys.modules)"
+    )
+    assert run_without((), code, cwd=tmp_path).returncode == 0

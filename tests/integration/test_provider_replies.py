@@ -16,13 +16,13 @@ from google.genai import types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.llm.admission import StatedRateLimits
 from adapters.llm.capabilities import profile_of
 from adapters.llm.gemini import GeminiLanguageModel
 from adapters.llm.openai_compatible import OpenAICompatibleLanguageModel
 from adapters.llm.replies import HOOKS, encodable
-from adapters.llm.throttle import StatedRateLimits
 from domain.extraction.calls import FailureKind, ModelCallFailed
-from ports.language_models import Answer, Budget, LanguageModel, Message, Prompt
+from ports.language_models import Answer, LanguageModel, Message, Prompt, TimeBudget
 
 PROMPT = Prompt(
     messages=(Message(role="system", content="s"), Message(role="user", content="u")),
@@ -124,7 +124,7 @@ class Stub:
 
     async def _asked(self) -> Answer | ModelCallFailed:
         try:
-            return await self._model.complete(PROMPT, Budget(timeout_s=20, wait_s=0))
+            return await self._model.complete(PROMPT, TimeBudget(timeout_s=20, wait_s=0))
         except ModelCallFailed as failed:
             return failed
 
@@ -194,7 +194,7 @@ async def test_what_an_sdk_raises_before_it_sends_is_a_failure_with_its_attempt(
     hooks = {**HOOKS, "request": [*HOOKS["request"], refuse]}
     async with httpx2.AsyncClient(event_hooks=hooks) as wire:
         with pytest.raises(ModelCallFailed, match="the log has the details") as caught:
-            await _model(dialect, wire).complete(PROMPT, Budget(timeout_s=20, wait_s=0))
+            await _model(dialect, wire).complete(PROMPT, TimeBudget(timeout_s=20, wait_s=0))
     assert caught.value.failure.kind is FailureKind.BAD_RESPONSE
     assert [each.outcome for each in caught.value.attempts] == [FailureKind.BAD_RESPONSE]
 

@@ -1,4 +1,4 @@
-"""Throttles that all processes share, in Valkey; and what happens while it is away."""
+"""Admission control that all processes share, in Valkey; and what happens while it is away."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Final, TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from adapters.llm import throttle
-from adapters.llm.clients import ModelConfig, lane_of, provider_of
-from adapters.llm.throttle import (
+from adapters.llm import admission
+from adapters.llm.admission import (
     BLIND_QUOTA_S,
     LONGEST_QUOTA_HINT_S,
     BlockedBy,
-    LocalThrottle,
+    LocalAdmissionControl,
     Permit,
-    ProviderThrottle,
+    ProviderAdmissionControl,
     RateLimits,
     bounded_hint_s,
 )
+from adapters.llm.clients import ModelConfig, lane_of, provider_of
 from domain.errors import QueueUnavailable
 from ports.language_models import GateState, ProviderGate, ProviderGates
 
@@ -55,13 +55,13 @@ def _script() -> str:
     def written(value: object) -> str:
         return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
-    text = Path(__file__).with_name("throttle.lua").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("admission.lua").read_text(encoding="utf-8")
     return Template(text).substitute(
-        {name: written(getattr(throttle, name)) for name in _CONSTANTS}
+        {name: written(getattr(admission, name)) for name in _CONSTANTS}
     )
 
 
-class ValkeyThrottle(ProviderThrottle):
+class ValkeyAdmissionControl(ProviderAdmissionControl):
     """One script call an operation; time is the server's.
 
     Args:
@@ -139,7 +139,7 @@ class ValkeyThrottle(ProviderThrottle):
         await self._call(lane, "reopen")
 
 
-class SharedThrottle(ProviderThrottle):
+class SharedAdmissionControl(ProviderAdmissionControl):
     """The shared lanes while they can be reached, else the process's own.
 
     Without Valkey no text is lost and no call stops: each process then paces itself by what it
@@ -154,8 +154,8 @@ class SharedThrottle(ProviderThrottle):
 
     def __init__(
         self,
-        shared: ProviderThrottle,
-        local: LocalThrottle,
+        shared: ProviderAdmissionControl,
+        local: LocalAdmissionControl,
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -204,7 +204,7 @@ class SharedThrottle(ProviderThrottle):
         """See the protocol."""
         await self._both(lambda each: each.reopen(lane))
 
-    async def _either(self, ask: Callable[[ProviderThrottle], Awaitable[T]]) -> T:
+    async def _either(self, ask: Callable[[ProviderAdmissionControl], Awaitable[T]]) -> T:
         if self._now() >= self._away_until:
             try:
                 return await ask(self._shared)
@@ -212,11 +212,11 @@ class SharedThrottle(ProviderThrottle):
                 self._gone(error)
         return await ask(self._local)
 
-    async def _both(self, report: Callable[[ProviderThrottle], Awaitable[T]]) -> T:
+    async def _both(self, report: Callable[[ProviderAdmissionControl], Awaitable[T]]) -> T:
         mine = await report(self._local)
 
-        async def kept(throttle: ProviderThrottle) -> T:
-            return mine if throttle is self._local else await report(throttle)
+        async def kept(control: ProviderAdmissionControl) -> T:
+            return mine if control is self._local else await report(control)
 
         return await self._either(kept)
 
@@ -232,7 +232,7 @@ class SharedThrottle(ProviderThrottle):
 
 
 class ValkeyProviderGates(ProviderGates):
-    """The lanes that `SharedThrottle` shares.
+    """The lanes that `SharedAdmissionControl` shares.
 
     Args:
         configs: the providers that are configured here; running processes may know others.
@@ -241,7 +241,7 @@ class ValkeyProviderGates(ProviderGates):
 
     def __init__(self, configs: Sequence[ModelConfig], valkey: Redis) -> None:
         self._here = [lane_of(config) for config in configs]
-        self._throttle = ValkeyThrottle(valkey)
+        self._admission = ValkeyAdmissionControl(valkey)
 
     async def all(self) -> Sequence[ProviderGate]:
         """See the port."""
@@ -251,15 +251,15 @@ class ValkeyProviderGates(ProviderGates):
         """See the port."""
         for lane in await self._lanes():
             if provider_of(lane)[0] == name:
-                await _reached(self._throttle.reopen(lane))
+                await _reached(self._admission.reopen(lane))
 
     async def _lanes(self) -> Sequence[str]:
-        return list(dict.fromkeys([*self._here, *await _reached(self._throttle.lanes())]))
+        return list(dict.fromkeys([*self._here, *await _reached(self._admission.lanes())]))
 
     async def _gate(self, lane: str) -> ProviderGate:
         name, model = provider_of(lane)
         return ProviderGate(
-            name=name, model=model, state=await _reached(self._throttle.state(lane))
+            name=name, model=model, state=await _reached(self._admission.state(lane))
         )
 
 

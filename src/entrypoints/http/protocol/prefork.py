@@ -23,7 +23,7 @@ _EXIT_TIMEOUT_S: Final = 4.0
 _log = logging.getLogger("storekeeper.workers")
 
 
-class Workers:
+class PreforkServer:
     """Keeps `count` forked processes running, each in a call of `serve`.
 
     SIGTERM and SIGINT stop all of them, SIGHUP replaces each by a new one (which reads files such

@@ -1,8 +1,8 @@
 """When the next call to a provider may go out: rate limits, waits that it asked for, its outages.
 
 A lane is what a provider limits as one: provider, model and key. Its state is a few numbers, and
-two adapters hold the same rules over them: `LocalThrottle` for one process, `ValkeyThrottle` for
-all processes that share a Valkey. A contract suite runs over both.
+two adapters hold the same rules over them: `LocalAdmissionControl` for one process,
+`ValkeyAdmissionControl` for all processes that share a Valkey. A contract suite runs over both.
 
 The rules: requests and tokens a minute are spaced by the generic cell rate algorithm, which needs
 one number each and lets callers reserve their turn. A wait that the provider asks for shuts a gate
@@ -138,8 +138,8 @@ class Permit:
     obstacle: BlockedBy = BlockedBy.RATE
 
 
-class ProviderThrottle(Protocol):
-    """Holds the state of lanes."""
+class ProviderAdmissionControl(Protocol):
+    """Decides when a call may go out: holds rates, gates, quotas and circuits of lanes."""
 
     @abstractmethod
     async def acquire(
@@ -205,7 +205,7 @@ class ProviderThrottle(Protocol):
 
 @dataclass(slots=True)
 class _Lane:
-    """Times are in seconds of the throttle's clock; rates a minute, 0 when not known."""
+    """Times are in seconds of the clock of admission control; rates a minute, 0 when not known."""
 
     gate: float = 0.0
     rpm: float = 0.0
@@ -258,7 +258,7 @@ class _Lane:
 
 
 @dataclass(slots=True)
-class LocalThrottle(ProviderThrottle):
+class LocalAdmissionControl(ProviderAdmissionControl):
     """The lanes of one process.
 
     Attributes:

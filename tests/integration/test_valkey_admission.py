@@ -9,36 +9,36 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.embedded.installation import free_port
-from adapters.llm.throttle import LocalThrottle, ProviderThrottle, RateLimits
-from adapters.llm.valkey_throttle import SharedThrottle, ValkeyThrottle
-from tests.contracts.throttle import ThrottleContract
+from adapters.llm.admission import LocalAdmissionControl, ProviderAdmissionControl, RateLimits
+from adapters.llm.valkey_admission import SharedAdmissionControl, ValkeyAdmissionControl
+from tests.contracts.admission_control import AdmissionControlContract
 
 
-class TestValkeyThrottle(ThrottleContract):
+class TestValkeyAdmissionControl(AdmissionControlContract):
     @pytest.fixture
-    async def throttle(self, redis_url: str) -> AsyncIterator[ProviderThrottle]:
+    async def admission(self, redis_url: str) -> AsyncIterator[ProviderAdmissionControl]:
         async with Redis.from_url(redis_url) as client:
-            yield ValkeyThrottle(client)
+            yield ValkeyAdmissionControl(client)
 
 
-class TestSharedThrottle(ThrottleContract):
+class TestSharedAdmissionControl(AdmissionControlContract):
     @pytest.fixture
-    async def throttle(self, redis_url: str) -> AsyncIterator[ProviderThrottle]:
+    async def admission(self, redis_url: str) -> AsyncIterator[ProviderAdmissionControl]:
         async with Redis.from_url(redis_url) as client:
-            yield SharedThrottle(ValkeyThrottle(client), LocalThrottle())
+            yield SharedAdmissionControl(ValkeyAdmissionControl(client), LocalAdmissionControl())
 
 
-class TestSharedThrottleWithoutValkey(ThrottleContract):
+class TestSharedAdmissionControlWithoutValkey(AdmissionControlContract):
     @pytest.fixture
-    async def throttle(self) -> AsyncIterator[ProviderThrottle]:
+    async def admission(self) -> AsyncIterator[ProviderAdmissionControl]:
         async with Redis(host="127.0.0.1", port=free_port()) as client:
-            yield SharedThrottle(ValkeyThrottle(client), LocalThrottle())
+            yield SharedAdmissionControl(ValkeyAdmissionControl(client), LocalAdmissionControl())
 
 
 async def test_two_processes_share_one_gate(redis_url: str) -> None:
     async with Redis.from_url(redis_url) as one, Redis.from_url(redis_url) as other:
-        first = SharedThrottle(ValkeyThrottle(one), LocalThrottle())
-        second = SharedThrottle(ValkeyThrottle(other), LocalThrottle())
+        first = SharedAdmissionControl(ValkeyAdmissionControl(one), LocalAdmissionControl())
+        second = SharedAdmissionControl(ValkeyAdmissionControl(other), LocalAdmissionControl())
         await first.limited("shared-gate", hint_s=30)
         permit = await second.acquire("shared-gate", tokens=1, max_wait_s=0)
     assert not permit.granted
@@ -47,7 +47,10 @@ async def test_two_processes_share_one_gate(redis_url: str) -> None:
 
 async def test_two_processes_share_one_rate(redis_url: str) -> None:
     async with Redis.from_url(redis_url) as one, Redis.from_url(redis_url) as other:
-        pacers = [SharedThrottle(ValkeyThrottle(each), LocalThrottle()) for each in (one, other)]
+        pacers = [
+            SharedAdmissionControl(ValkeyAdmissionControl(each), LocalAdmissionControl())
+            for each in (one, other)
+        ]
         await pacers[0].learn(
             "shared-rate", RateLimits(requests_per_minute=6, tokens_per_minute=None)
         )
@@ -62,11 +65,11 @@ async def test_two_processes_share_one_rate(redis_url: str) -> None:
 
 async def test_what_was_learned_before_valkey_went_away_still_holds(redis_url: str) -> None:
     client = Redis.from_url(redis_url)
-    throttle = SharedThrottle(ValkeyThrottle(client), LocalThrottle())
-    await throttle.limited("leaving", hint_s=30)
+    admission = SharedAdmissionControl(ValkeyAdmissionControl(client), LocalAdmissionControl())
+    await admission.limited("leaving", hint_s=30)
     client.connection_pool.connection_kwargs["port"] = free_port()
     await client.connection_pool.disconnect()
-    permit = await throttle.acquire("leaving", tokens=1, max_wait_s=0)
+    permit = await admission.acquire("leaving", tokens=1, max_wait_s=0)
     await client.aclose()
     assert not permit.granted
     assert permit.wait_s > 25
@@ -76,8 +79,8 @@ async def test_many_calls_that_find_valkey_away_say_so_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with Redis(host="127.0.0.1", port=free_port()) as client:
-        throttle = SharedThrottle(ValkeyThrottle(client), LocalThrottle())
-        calls = (throttle.acquire("lane", tokens=1, max_wait_s=60) for _ in range(8))
+        admission = SharedAdmissionControl(ValkeyAdmissionControl(client), LocalAdmissionControl())
+        calls = (admission.acquire("lane", tokens=1, max_wait_s=60) for _ in range(8))
         permits = await asyncio.gather(*calls)
     assert any(permit.granted for permit in permits)
     told = [each for each in caplog.records if "Valkey does not answer" in each.message]

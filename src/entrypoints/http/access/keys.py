@@ -1,0 +1,146 @@
+"""`/keys`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Annotated, Any, TypeAlias
+
+from litestar import Controller, Request
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+from msgspec import UNSET
+
+from domain.access.keys import ApiKeyDraft, draft_violations, key_networks
+from domain.access.model import ApiKeyId, ModelBudget, Scope
+from domain.access.service import KeyService
+from domain.errors import Conflict, InvalidInput, Violation
+from entrypoints.http.access.authentication import caller_of
+from entrypoints.http.access.key_views import (
+    IssuedKeyView,
+    KeyView,
+    NewKey,
+    Rotation,
+    issued_key_view,
+    key_view,
+)
+from entrypoints.http.protocol.answers import Id, JsonAnswer, json_response, path_id, utc
+from entrypoints.http.protocol.operations import delete, get, post
+from entrypoints.http.protocol.pages import ListQuery, Page
+from entrypoints.http.protocol.parameters import Body, InPath, PageOf, RequestPart
+from ports.access import ApiKeyRepository
+
+
+class KeyPage(Page[KeyView]):
+    """One page, newest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _NothingIsReplayed(RequestPart):
+    """An answer that holds a secret is not kept, so it cannot be given again."""
+
+    errors = (InvalidInput,)
+
+    async def read(self, request: Request[Any, Any, Any], given: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Nothing.
+
+        Raises:
+            InvalidInput: the request has an idempotency key.
+        """
+        if "idempotency-key" in request.headers:
+            detail = (
+                "is not taken here: the answer holds a secret and is not kept. If no answer came,"
+                " revoke the key that GET /keys shows, and ask again"
+            )
+            raise InvalidInput.of([Violation(pointer="Idempotency-Key", detail=detail)])
+
+
+KeyIdInPath: TypeAlias = Annotated[ApiKeyId, InPath(partial(path_id, what="key"), Id)]
+NotReplayed: TypeAlias = Annotated[None, _NothingIsReplayed()]
+Service = NamedDependency[SkipValidation[KeyService]]
+Keys = NamedDependency[SkipValidation[ApiKeyRepository]]
+Asked: TypeAlias = Request[Any, Any, Any]
+
+
+class KeyController(Controller):
+    """Who may come in, and with which rights."""
+
+    path = "/keys"
+    tags = ("access",)
+
+    @post(scope=Scope.ADMIN, headers=["Location"])
+    async def create_key(
+        self,
+        request: Asked,
+        once: NotReplayed,  # noqa: ARG002 (it refuses)
+        body: Body[NewKey],
+        key_service: Service,
+    ) -> JsonAnswer[IssuedKeyView]:
+        """Make a key; this answer alone holds it."""
+        networks, faults = key_networks(body.networks)
+        budget = ModelBudget() if body.budget is UNSET else body.budget.budget()
+        given = body.expires_at
+        draft = ApiKeyDraft(
+            name=body.name,
+            environment=body.environment,
+            scopes=frozenset(body.scopes),
+            networks=networks,
+            requests_per_minute=body.requests_per_minute,
+            budget=budget,
+            expires_at=key_service.default_expiry() if given is UNSET else utc(given),
+            created_by=caller_of(request).subject,
+        )
+        if faults:
+            now = key_service.clock.now()
+            raise InvalidInput.of([*draft_violations(draft, now=now), *faults])
+        issued = await key_service.create(draft)
+        view = issued_key_view(issued, key_service.clock.now())
+        return json_response(view, status=201, headers={"Location": f"/keys/{issued.key.id}"})
+
+    @get(scope=Scope.ADMIN)
+    async def list_keys(
+        self, page: PageOf[ListQuery], api_keys: Keys, key_service: Service
+    ) -> JsonAnswer[KeyPage]:
+        """List keys, newest first, those that are revoked and expired too."""
+        found = await api_keys.page(limit=page.read_limit, before=page.before(ApiKeyId))
+        now = key_service.clock.now()
+        return page.answer(KeyPage, found, lambda key: key_view(key, now), lambda key: key.id)
+
+    @get("/{key_id:str}", scope=Scope.ADMIN)
+    async def get_key(
+        self, key_id: KeyIdInPath, api_keys: Keys, key_service: Service
+    ) -> JsonAnswer[KeyView]:
+        """Fetch a key, without its secret."""
+        return json_response(key_view(await api_keys.get(key_id), key_service.clock.now()))
+
+    @post(
+        "/{key_id:str}/rotate",
+        scope=Scope.ADMIN,
+        status=201,
+        errors=[Conflict],
+        headers=["Location"],
+    )
+    async def rotate_key(
+        self,
+        request: Asked,
+        key_id: KeyIdInPath,
+        once: NotReplayed,  # noqa: ARG002 (it refuses)
+        body: Body[Rotation | None],
+        key_service: Service,
+    ) -> JsonAnswer[IssuedKeyView]:
+        """Make a key in the place of another, with all that it has; this answer alone holds it."""
+        rotation = body or Rotation()
+        issued = await key_service.rotate(
+            key_id,
+            created_by=caller_of(request).subject,
+            overlap=timedelta(seconds=rotation.overlap_s),
+        )
+        view = issued_key_view(issued, key_service.clock.now())
+        return json_response(view, status=201, headers={"Location": f"/keys/{issued.key.id}"})
+
+    @delete("/{key_id:str}", scope=Scope.ADMIN)
+    async def revoke_key(self, key_id: KeyIdInPath, key_service: Service) -> None:
+        """Refuse a key from now on; one that is revoked stays so."""
+        await key_service.revoke(key_id)
