@@ -23,7 +23,7 @@ from tests.integration.service_role import service_url
 _EMPTY = """
 TRUNCATE
     users, orders, search_clicks, search_insights, search_query_days, search_days,
-    search_changed_days, search_pruned_days
+    search_changed_days, search_pruned_days, click_imports
 RESTART IDENTITY
 """
 _CLICK_COLUMNS = ("search_query", "clicks", "impressions", "search_date", "click_through_rate")
@@ -33,10 +33,14 @@ INSERT INTO search_insights (insight_date, average_ctr, definition_version) VALU
 
 
 @asynccontextmanager
-async def emptied(url: str) -> AsyncIterator[Database]:
-    """The database behind `url`, migrated already, without a row."""
+async def emptied(url: str, *, as_owner: bool = False) -> AsyncIterator[Database]:
+    """The database behind `url`, migrated already, without a row: as the service sees it.
+
+    Another program on the tables may be their owner, and COPY or TRUNCATE.
+    """
     await execute(url, _EMPTY)
-    async with open_database(service_url(url), PoolOptions()) as database:
+    role = url if as_owner else service_url(url)
+    async with open_database(role, PoolOptions()) as database:
         yield database
 
 

@@ -46,7 +46,6 @@ FORMATS: Mapping[str, ClickEncoder] = {
 @pytest.fixture
 async def database(module_database_url: str) -> AsyncIterator[Database]:
     async with emptied(module_database_url) as opened:
-        await opened.execute("TRUNCATE click_imports RESTART IDENTITY")
         yield opened
 
 
@@ -118,7 +117,8 @@ async def test_more_rows_than_one_fetch_are_read(database: Database) -> None:
 async def test_what_is_exported_is_imported_as_it_was(
     database: Database, tmp_path: Path, name: str, rows: list[AcceptedRow]
 ) -> None:
-    await database.execute("TRUNCATE search_clicks, click_imports RESTART IDENTITY")
+    for table in ("search_clicks", "click_imports"):
+        await database.execute(f"DELETE FROM {table}")  # noqa: S608
     start = await begun(database)
     await PostgresClickImportRepository(database).append(start, moved(start, len(rows)), rows)
     path = tmp_path / "clicks"

@@ -28,7 +28,7 @@ from tests.integration.search_rollup import (
 
 @pytest.fixture
 async def database(module_database_url: str) -> AsyncIterator[Database]:
-    async with emptied(module_database_url) as opened:
+    async with emptied(module_database_url, as_owner=True) as opened:
         yield opened
 
 
