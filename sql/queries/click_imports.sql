@@ -46,4 +46,4 @@ WHERE id = :id;
 UPDATE click_imports
 SET finished_at = now(), moved_at = now()
 WHERE id = :id AND file_offset = :file_offset AND line = :line AND finished_at IS NULL
-RETURNING finished_at;
+RETURNING finished_at, id;

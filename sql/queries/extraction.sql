@@ -30,13 +30,10 @@ INSERT INTO extraction_schemas (name, version, definition)
 SELECT :name, coalesce((SELECT version FROM newest), 0) + 1, :definition::jsonb
 WHERE NOT EXISTS (SELECT FROM newest WHERE definition = :definition::jsonb OR :only_new::boolean)
     AND (EXISTS (SELECT FROM newest) OR NOT :only_known::boolean)
-RETURNING version;
+RETURNING version, name;
 
 -- name: delete_schema
-WITH gone AS (
-    DELETE FROM extraction_schemas WHERE name = :name RETURNING 1
-)
-SELECT count(*) FROM gone;
+DELETE FROM extraction_schemas WHERE name = :name RETURNING name;
 
 -- name: add_extraction
 INSERT INTO extractions (
@@ -46,7 +43,8 @@ INSERT INTO extractions (
     :id, :created_at, :text, :schema_name, :schema_version, :status, :fields::jsonb,
     :evidence::jsonb, :warnings::jsonb, :failure::jsonb, :provider, :model, :attempts::jsonb,
     :fallbacks::jsonb, :prompt_hash, :latency_s, :cost_usd
-);
+)
+RETURNING id;
 
 -- name: get_extraction
 SELECT id, created_at, text, schema_name, schema_version, status, fields, evidence, warnings,

@@ -12,7 +12,8 @@ SELECT
     coalesce(search_date, (now() AT TIME ZONE 'UTC')::date)
 FROM unnest(
     :search_queries::text[], :clicks::int[], :impressions::int[], :search_dates::date[]
-) AS given (search_query, clicks, impressions, search_date);
+) AS given (search_query, clicks, impressions, search_date)
+RETURNING search_id;
 
 -- name: all_clicks
 -- The rows of a period, or all of them, in the order in which they came. A rate of NaN or infinity,

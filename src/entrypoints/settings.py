@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -13,6 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adapters.postgres.urls import read_database_url
+from domain.access.caller_limits import DEFAULT_LIMITS, stated_limits
 
 
 class Provider(StrEnum):
@@ -120,10 +122,41 @@ class ServerSettings(ConnectionSettings):
         " https://shop.example,https://admin.shop.example; none if empty",
     )
 
-    @field_validator("cors_origins", mode="before")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Proxies whose X-Forwarded-For says who calls: addresses and networks, with"
+        " commas between: 10.0.0.7,192.168.0.0/24; if empty, with PLAIN_HTTP, one on this machine",
+    )
+    rate_limits: str = Field(
+        default=DEFAULT_LIMITS,
+        description="What a key may ask for, by group: GROUP=UNITS/PERIOD burst UNITS, or"
+        " GROUP=off, with commas between; groups are records, insights, extract, admin and"
+        " failures (by address), periods s, min, h and day; a group that is not named keeps its"
+        " default, and off alone is off for all",
+    )
+    rate_limit_headers: bool = Field(
+        default=False,
+        description="Answers say how the caller's limits stand: RateLimit-Policy and RateLimit as"
+        " in draft-ietf-httpapi-ratelimit-headers-10",
+    )
+
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split_by_commas(cls, value: object) -> object:
         return _listed(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ip_network(each)  # says what is wrong with it
+        return value
+
+    @field_validator("rate_limits")
+    @classmethod
+    def _limits(cls, value: str) -> str:
+        stated_limits(value)
+        return value
 
     @field_validator("cors_origins")
     @classmethod
@@ -346,8 +379,8 @@ def _origin(given: str) -> str:
     found = _ORIGIN.fullmatch(given.lower())
     if found is None or int(found["port"] or 0) > 65_535:
         raise ValueError(
-            f"{given!r} is no origin: write each as scheme://host or scheme://host:port, in full"
-            " (no *, no null, no path; a name with other letters in its xn-- form)"
+            "each must be an origin in full, scheme://host or scheme://host:port (no *, no null, no"
+            " path; a name with other letters in its xn-- form)"
         )
     port = int(found["port"]) if found["port"] else None
     if port == {"http": 80, "https": 443}[found["scheme"]]:
@@ -392,6 +425,9 @@ def _explain(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"{field.upper()} is missing. {spec.description}"
     reason = str(error["msg"]).removeprefix("Value error, ")
-    secret = "SecretStr" in str(spec.annotation)
-    got = "" if secret else f" (got {error['input']!r})"
+    given = str(error["input"])
+    # A URL may hold a password or a key, and a key may have been meant for the setting beside it.
+    secret = "SecretStr" in str(spec.annotation) or any(sign in given for sign in "@?")
+    mistaken = field.endswith("_url") and "." not in given and "://" not in given
+    got = "" if secret or mistaken else f" (got {error['input']!r})"
     return f"{field.upper()}: {reason}{got}. {spec.description}"

@@ -8,10 +8,10 @@ Raises (each method that reads or writes keys):
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from domain.access.audit import AuditEntry, AuditEntryId, AuditFilter, AuditOutcome
 from domain.access.keys import ApiKey, ApiKeyDraft
@@ -97,6 +97,18 @@ class KeyAnnouncements(Protocol):
         ...
 
 
+class KeyChanges(Protocol):
+    """Hears what `KeyAnnouncements` tells."""
+
+    @abstractmethod
+    async def follow(self, changed: Callable[[ApiKeyId | None], None]) -> NoReturn:
+        """Call `changed` for each announcement, until cancelled.
+
+        It gets None where it is not known which keys changed, as after an outage.
+        """
+        ...
+
+
 class AuditLog(Protocol):
     """Who did what. Entries are written with the writes that they stand for."""
 
@@ -155,7 +167,7 @@ class LimitState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
+class Allowance:
     """Whether a request may go on.
 
     Attributes:
@@ -174,7 +186,7 @@ class RequestLimiter(Protocol):
     """Counts what callers ask for, in cost units."""
 
     @abstractmethod
-    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Admission:
+    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Allowance:
         """Take `cost` out of all `limits` of a bucket, or out of none where one has too little.
 
         It neither fails nor waits long: where the count is shared and cannot be reached, each
@@ -185,4 +197,9 @@ class RequestLimiter(Protocol):
             limits: at least one, of different names; the same at each call for a bucket.
             cost: in units; below zero they are put back.
         """
+        ...
+
+    @abstractmethod
+    def is_shared(self) -> bool:
+        """Whether all processes count together, as far as is known: not while each does alone."""
         ...

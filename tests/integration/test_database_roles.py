@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 
 from adapters.embedded.postgres import EmbeddedPostgres, client_programs
-from adapters.postgres.contents import DumpError, read_contents
-from adapters.postgres.dumps import ProgramFolders, dump, restore
+from adapters.postgres.contents import read_contents
+from adapters.postgres.dumps import DumpError, ProgramFolders, dump, restore
 from adapters.postgres.grants import GrantError, address_for, grant
 from adapters.postgres.health import PostgresDiagnosticCheck
 from adapters.postgres.migrations import MigrationError, faults, migrate, migration_files, status
@@ -463,6 +463,8 @@ class SecondWall(Contract):
         password = service.partition("clerk:")[2].partition("@")[0]
         assert len(password) == 32
         assert password not in err
+        entered = "SELECT array_agg(action) FROM audit_log WHERE actor = 'command'"
+        assert "database.grant" in await ask(service, entered)
         assert run(service, "status")[0] == 0
         code, out, err = run(project.owner, "grant", "clerk")
         assert (code, out) == (0, "")

@@ -13,8 +13,8 @@ import asyncpg
 import pytest
 
 from adapters.embedded.postgres import client_programs
-from adapters.postgres.contents import DumpError, read_contents
-from adapters.postgres.dumps import ProgramFolders, dump, restore
+from adapters.postgres.contents import read_contents
+from adapters.postgres.dumps import DumpError, ProgramFolders, dump, restore
 from adapters.postgres.migrations import migration_files
 from tests.integration.owners_database import execute
 from tests.integration.stack import COMMAND, environment, run_command

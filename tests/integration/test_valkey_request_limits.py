@@ -133,8 +133,8 @@ async def test_a_quiet_caller_is_counted_to_the_unit(redis_url: str, bucket: str
         limiter = shared(client, now=lambda: now)
         for _ in range(40):
             now += 0.6
-            admission = await limiter.take(bucket, [WIDE], 1)
-    assert admission.states[0].left == 960
+            allowance = await limiter.take(bucket, [WIDE], 1)
+    assert allowance.states[0].left == 960
 
 
 async def test_what_was_taken_in_advance_is_dropped_after_a_second(
@@ -159,7 +159,7 @@ async def test_a_silent_valkey_is_told_of_once_and_holds_up_one_request(
         answers = await asyncio.gather(*(limiter.take(bucket, [SLOW], 1) for _ in range(40)))
         assert counting.calls == 1
     assert sum(each.wait_s is None for each in answers) == 12
-    assert limiter.is_local
+    assert not limiter.is_shared()
     assert len([each for each in caplog.records if "Valkey does not answer" in each.message]) == 1
 
 
@@ -178,13 +178,13 @@ async def test_valkey_that_is_back_is_used_again_and_that_is_told_once(
     for _ in range(5):
         now += 1
         await limiter.take(bucket, [SLOW], 1)
-        assert limiter.is_local
+        assert not limiter.is_shared()
     client.connection_pool.reset()
     client.connection_pool.connection_kwargs["port"] = port
     now += 6
     answers = await asyncio.gather(*(limiter.take(bucket, [SLOW], 1) for _ in range(30)))
     await client.aclose()
-    assert not limiter.is_local
+    assert limiter.is_shared()
     assert any(each.wait_s is None for each in answers)
     told = [each.message for each in caplog.records if "Valkey" in each.message]
     assert ["again" in each for each in told] == [False, True]

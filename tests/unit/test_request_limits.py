@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from adapters.valkey.request_limits import LocalRequestLimiter
 from domain.access.limits import (
-    FAILURES,
     LARGEST_COST,
     LEASE_PART,
     BadLimit,
@@ -191,13 +190,3 @@ async def test_a_bucket_whose_limits_are_others_now_begins_anew() -> None:
     limiter = LocalRequestLimiter(now=lambda: 1000.0)
     await limiter.take("a", [SLOWER], 4)
     assert (await limiter.take("a", [SLOW, SLOWER], 4)).wait_s is None
-
-
-async def test_an_address_may_fail_ten_times_and_then_every_six_seconds() -> None:
-    now = 1000.0
-    limiter = LocalRequestLimiter(now=lambda: now)
-    for _ in range(10):
-        assert (await limiter.take("address:192.0.2.7", [FAILURES], 1)).wait_s is None
-    assert (await limiter.take("address:192.0.2.7", [FAILURES], 1)).wait_s == 6
-    now += 6
-    assert (await limiter.take("address:192.0.2.7", [FAILURES], 1)).wait_s is None

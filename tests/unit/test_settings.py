@@ -132,6 +132,9 @@ def test_every_bad_value_is_named_at_once_with_what_is_allowed() -> None:
         ("max_body_bytes", 1023),
         ("max_body_bytes", 2**30 + 1),
         ("plain_http", "perhaps"),
+        ("rate_limits", "records=fast"),
+        ("rate_limits", "orders=5/min"),
+        ("rate_limit_headers", "perhaps"),
         ("llm_timeout_s", 601),
         ("llm_concurrency", 0),
         ("llm_provider", "gpt"),
@@ -214,6 +217,15 @@ def test_a_queue_url_that_cannot_be_used_is_refused_and_not_printed(url: str) ->
 )
 def test_the_forms_of_a_queue_url_are_right(url: str) -> None:
     assert settings(redis_url=url).redis_url == SecretStr(url)
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    loaded = settings(trusted_proxies="10.0.0.7, 192.168.0.0/24,2001:db8::/64")
+    assert loaded.trusted_proxies == ("10.0.0.7", "192.168.0.0/24", "2001:db8::/64")
+    for bad in ("*", "proxy.example", "10.0.0.7/8"):
+        (line,) = refusal(trusted_proxies=bad)
+        assert line.startswith("TRUSTED_PROXIES: ")
+        assert f"{bad!r}" in line
 
 
 def test_the_secret_key_has_at_least_32_characters() -> None:
@@ -342,4 +354,4 @@ def test_origins_are_kept_as_browsers_write_them(given: str, origins: tuple[str,
 def test_what_is_no_exact_origin_is_refused(given: str) -> None:
     (line,) = refusal(cors_origins=f"https://good.example,{given}")
     assert line.startswith("CORS_ORIGINS: ")
-    assert "is no origin: write each as scheme://host" in line
+    assert "each must be an origin in full, scheme://host" in line

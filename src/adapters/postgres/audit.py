@@ -34,7 +34,13 @@ _PRUNE: Final = "SELECT prune_audit_log($1, $2)"
 
 
 def with_entry(
-    sql: str, args: Sequence[Any], action: str, resource: str, changed: Sequence[str] = ()
+    sql: str,
+    args: Sequence[Any],
+    action: str,
+    resource: str,
+    changed: Sequence[str] = (),
+    *,
+    outcome: AuditOutcome = AuditOutcome.DONE,
 ) -> tuple[str, Sequence[Any]]:
     """A statement and its arguments, with the entry of what it does in the audit log.
 
@@ -47,20 +53,28 @@ def with_entry(
         resource: SQL of one value over what it returns, such as `'/users/' || id`; there is an
             entry for each row, or for a constant one in all.
         changed: names of the members that it sets.
+        outcome: what becomes of the action by it.
     """
     actor = acting()
     if actor is None:
         return sql, args
-    return _with_entry(sql, len(args), action, resource), (*args, *_actor_args(actor, changed))
+    audited = _with_entry(sql, len(args), action, resource, outcome)
+    return audited, (*args, *_actor_args(actor, changed))
 
 
 @cache
-def _with_entry(sql: str, args: int, action: str, resource: str) -> str:
-    entry = entry_sql(args, action, resource, "written")
+def _with_entry(sql: str, args: int, action: str, resource: str, outcome: AuditOutcome) -> str:
+    entry = entry_sql(args, action, resource, "written", outcome)
     return f"WITH written AS ({sql}), entered AS ({entry}) SELECT * FROM written"  # noqa: S608
 
 
-def entry_sql(args: int, action: str, resource: str, source: str) -> str:
+def entry_sql(
+    args: int,
+    action: str,
+    resource: str,
+    source: str,
+    outcome: AuditOutcome = AuditOutcome.DONE,
+) -> str:
     """The INSERT of an entry for each of the resources of `source`.
 
     Its arguments are those of `entry_args`, after `args` others.
@@ -68,8 +82,8 @@ def entry_sql(args: int, action: str, resource: str, source: str) -> str:
     values = ", ".join(f"${args + n}::{kind}" for n, kind in enumerate(_ACTOR, start=1))
     return (
         "INSERT INTO audit_log"  # noqa: S608 (all of it is written in this package)
-        " (actor, subject, key_id, request_id, address, changed, action, resource)"
-        f" SELECT {values}, '{action}', resource"
+        " (actor, subject, key_id, request_id, address, changed, action, outcome, resource)"
+        f" SELECT {values}, '{action}', '{outcome}', resource"
         f" FROM (SELECT DISTINCT {resource} AS resource FROM {source}) AS of"
     )
 

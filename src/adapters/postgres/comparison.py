@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from adapters.postgres.audit import enter, with_entry
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
 from adapters.postgres.queries import load_queries
@@ -53,6 +54,7 @@ class PostgresComparisonRepository(ComparisonRepository):
                     job_ids=[job.job_id for job in jobs],
                 ),
             )
+        await enter(self._executor, "comparison.create", f"/comparisons/{comparison_id}")
         return await self.get(ComparisonId(comparison_id))
 
     async def get(self, comparison_id: ComparisonId) -> Comparison:
@@ -80,7 +82,9 @@ class PostgresComparisonRepository(ComparisonRepository):
     async def remove(self, comparison_id: ComparisonId) -> None:
         """See the port."""
         query = _QUERIES["remove"]
-        if not await self._executor.fetchval(query.sql, *query.args(comparison_id=comparison_id)):
+        arguments = query.args(comparison_id=comparison_id)
+        sql, args = with_entry(query.sql, arguments, "comparison.delete", "'/comparisons/' || id")
+        if not await self._executor.fetchval(sql, *args):
             raise _missing(comparison_id)
 
 

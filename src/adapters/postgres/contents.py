@@ -18,8 +18,8 @@ _WRITTEN_BY_WORKERS: Final = {HISTORY, "extraction_workers", "scheduled_runs"}
 _SEEDED: Final = "extraction_schemas"
 
 
-class DumpError(Exception):
-    """It was not done; the message names the cause and the remedy."""
+class ContentsError(Exception):
+    """A database could not be looked at; the message names the cause and the remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +59,11 @@ async def read_contents(url: str, *, seeded: Collection[str] = ()) -> DatabaseSn
         seeded: names of the extraction schemas that come with the program: nobody's data.
 
     Raises:
-        DumpError: it cannot be reached, or only through a transaction pooler.
+        ContentsError: it cannot be reached, or only through a transaction pooler.
     """
     arguments = connect_arguments(url, PoolOptions())
     if not arguments["statement_cache_size"]:
-        raise DumpError(
+        raise ContentsError(
             "a dump needs a session of its own, and DATABASE_URL leads through a transaction"
             " pooler: give it the direct address, or that of a session pooler."
         )
@@ -72,11 +72,11 @@ async def read_contents(url: str, *, seeded: Collection[str] = ()) -> DatabaseSn
         connection = await asyncpg.connect(**arguments)
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         why = str(error).rstrip(".") or "no answer in time"
-        raise DumpError(f"the database of DATABASE_URL cannot be reached: {why}.") from error
+        raise ContentsError(f"the database of DATABASE_URL cannot be reached: {why}.") from error
     try:
         return await _look(connection, url, seeded)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise DumpError(f"the database of DATABASE_URL cannot be read: {error}.") from error
+        raise ContentsError(f"the database of DATABASE_URL cannot be read: {error}.") from error
     finally:
         connection.terminate()
 
@@ -102,7 +102,7 @@ async def _look(
     place = await connection.fetchrow(_PLACE)
     assert place is not None
     if place["schema"] is None:
-        raise DumpError(
+        raise ContentsError(
             f"database {place['database']} has no schema on the search_path of"
             f" {place['role']}: create one, or set the role's search_path."
         )

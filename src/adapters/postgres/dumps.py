@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from adapters.postgres.contents import DatabaseSnapshot, DumpError
+from adapters.postgres.contents import DatabaseSnapshot
 from adapters.postgres.migrations import MigrationError, migrate, migration_files
 from adapters.postgres.objects import our_names
 from adapters.postgres.schema import HISTORY
@@ -28,20 +28,19 @@ from adapters.postgres.urls import read_database_url
 _PIECE_BYTES: Final = 1_048_576
 # A policy names roles, as a grant does, and the other server may have none of that name.
 _NOT_RESTORED: Final = (
-    *(
-        "SCHEMA",
-        "EXTENSION",
-        "ACL",
-        "DEFAULT ACL",
-        "POLICY",
-        "PUBLICATION TABLE",
-        "COMMENT - SCHEMA",
-    ),
+    *("SCHEMA", "EXTENSION", "ACL", "DEFAULT ACL", "POLICY", "PUBLICATION TABLE"),
+    "COMMENT - SCHEMA",
 )
+_TOLD: Final = {"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH"}
+_TOLD_FAMILIES: Final = ("PG", "LC_", "KRB5", "SSL_")
 # Notices would stand before the error, and hide it.
 _QUIETLY: Final = "SET LOCAL client_min_messages = 'warning';"
 # pg_restore 17 and newer says it to every server, and those before 17 refuse it.
 _REFUSED_BEFORE_17: Final = b"SET transaction_timeout = 0;\n"
+
+
+class DumpError(Exception):
+    """It was not done; the message names the cause and the remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,7 +277,7 @@ def _access(url: str) -> Iterator[Mapping[str, str]]:
     """
     known = dict(read_database_url(url).parameters)
     secret = known.pop("password", "")
-    env = {name: value for name, value in os.environ.items() if name != "PGOPTIONS"}
+    env = _plain_environment()
     with tempfile.TemporaryDirectory(prefix="storekeeper-") as folder:
         service, passwords = Path(folder, "service"), Path(folder, "passwords")
         if secret:
@@ -294,6 +293,16 @@ def _access(url: str) -> Iterator[Mapping[str, str]]:
         yield {**env, "PGSERVICEFILE": str(service), "PGSERVICE": "storekeeper"}
 
 
+def _plain_environment() -> dict[str, str]:
+    """What these programs may know of our environment, which holds the keys of other services."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _TOLD or name.startswith(_TOLD_FAMILIES)
+        if name != "PGOPTIONS"
+    }
+
+
 async def _run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
     """Run a program to its end; returns what it printed.
 
@@ -302,7 +311,7 @@ async def _run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str
     """
     process = await asyncio.create_subprocess_exec(
         *argv,
-        env=env,
+        env=_plain_environment() if env is None else env,
         stdin=_NOTHING,
         stdout=_PIPE,
         stderr=_PIPE,
@@ -330,7 +339,7 @@ async def _pour(
         DumpError: nothing was changed; quotes what the programs said.
     """
     source = await asyncio.create_subprocess_exec(
-        *reading, stdin=_NOTHING, stdout=_PIPE, stderr=_PIPE
+        *reading, env=_plain_environment(), stdin=_NOTHING, stdout=_PIPE, stderr=_PIPE
     )
     try:
         target = await asyncio.create_subprocess_exec(

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import asyncpg
 
+from adapters.postgres.audit import enter
 from adapters.postgres.migrations import LOCK, MigrationError, status, unhurried
 from adapters.postgres.privileges import API_ROLES, quoted, repairs, schema_of_ours
 
@@ -94,6 +95,7 @@ async def grant(
         statements = await _lacking(connection, role)
         for statement in statements:
             await _execute(connection, statement, f"As an administrator, run: {statement}")
+        await enter(connection, "database.grant", "/")
         return Granted(
             is_new=found is None,
             made_password=made,

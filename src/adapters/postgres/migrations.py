@@ -10,6 +10,7 @@ from datetime import datetime
 
 import asyncpg
 
+from adapters.postgres.audit import enter
 from adapters.postgres.errors import CONNECTION_FAULTS, translated
 from adapters.postgres.inspection import table_faults
 from adapters.postgres.pool import PoolOptions, connect_arguments
@@ -127,6 +128,8 @@ async def _applied_now(connection: asyncpg.Connection, migration: Migration) -> 
             migration.name,
             migration.checksum,
         )
+        if await connection.fetchval("SELECT to_regclass('audit_log')") is not None:
+            await enter(connection, "database.migrate", f"/migrations/{migration.name}")
     return True
 
 

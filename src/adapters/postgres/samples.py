@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import date, datetime
 from typing import Any, Final
 
+from adapters.postgres.audit import enter
 from adapters.postgres.inserts import insert_rows
 from adapters.postgres.pool import Connection, Database
 
@@ -54,6 +55,7 @@ class PostgresSampleSink:
             await connection.execute("SET LOCAL statement_timeout = 0")
             await connection.execute("SET LOCAL lock_timeout = '10s'")
             yield _RowWriter(connection)
+            await enter(connection, "sample_data.fill", "/")
             # The planner would learn of the rows only when autovacuum comes by.
             for table in _TABLES:
                 await connection.execute(f"ANALYZE {table}", timeout=_TIMEOUT_S)

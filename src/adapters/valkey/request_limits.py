@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from domain.access.limits import LEASE_PART, Bucket, RateLimit, take
-from ports.access import Admission, LimitState, RequestLimiter
+from ports.access import Allowance, LimitState, RequestLimiter
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class LocalRequestLimiter(RequestLimiter):
         self._most_buckets = most_buckets
         self._arrivals_us: OrderedDict[str, Sequence[int]] = OrderedDict()
 
-    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Admission:
+    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Allowance:
         """See the port."""
         arrivals_us = self._arrivals_us.pop(bucket, ())
         if len(arrivals_us) != len(limits):
@@ -59,11 +59,15 @@ class LocalRequestLimiter(RequestLimiter):
         self._arrivals_us[bucket] = [each.arrival_us for each in decision.buckets]
         if len(self._arrivals_us) > self._most_buckets:
             self._arrivals_us.popitem(last=False)
-        return _admission(limits, decision.buckets, decision.wait_us)
+        return _allowance(limits, decision.buckets, decision.wait_us)
+
+    def is_shared(self) -> bool:
+        """See the port."""
+        return False
 
 
-def _admission(limits: Sequence[RateLimit], buckets: Sequence[Bucket], wait_us: int) -> Admission:
-    return Admission(
+def _allowance(limits: Sequence[RateLimit], buckets: Sequence[Bucket], wait_us: int) -> Allowance:
+    return Allowance(
         wait_s=wait_us / _MICROSECONDS or None,
         states=[
             LimitState(limit=limit, left=bucket.left, full_s=bucket.full_us / _MICROSECONDS)
@@ -78,11 +82,11 @@ class Grant:
 
     Attributes:
         units: as asked for or more; 0 when refused.
-        admission: what to tell the caller.
+        allowance: what to tell the caller.
     """
 
     units: int
-    admission: Admission
+    allowance: Allowance
 
 
 class ValkeyRequestLimiter(RequestLimiter):
@@ -98,13 +102,17 @@ class ValkeyRequestLimiter(RequestLimiter):
         self._run = client.register_script(script)
         self._prefix = prefix
 
-    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Admission:
+    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Allowance:
         """See the port; here it may fail.
 
         Raises:
             RedisError, OSError: the server cannot be reached.
         """
-        return (await self.lease(bucket, limits, cost, wanted=0)).admission
+        return (await self.lease(bucket, limits, cost, wanted=0)).allowance
+
+    def is_shared(self) -> bool:
+        """See the port."""
+        return True
 
     async def lease(
         self, bucket: str, limits: Sequence[RateLimit], cost: int, *, wanted: int
@@ -124,7 +132,7 @@ class ValkeyRequestLimiter(RequestLimiter):
             for left, full_us in zip(stand[::2], stand[1::2], strict=True)
         ]
         return Grant(
-            units=0 if refused else granted, admission=_admission(limits, buckets, wait_us)
+            units=0 if refused else granted, allowance=_allowance(limits, buckets, wait_us)
         )
 
 
@@ -142,7 +150,7 @@ class _Lease:
         turn: held by whom Valkey is asked for; the others of the bucket wait for that answer.
     """
 
-    answer: Admission = field(default_factory=lambda: Admission(wait_s=None, states=()))
+    answer: Allowance = field(default_factory=lambda: Allowance(wait_s=None, states=()))
     units: int = 0
     ends: float = 0.0
     times: int = 1
@@ -187,12 +195,7 @@ class SharedRequestLimiter(RequestLimiter):
         self._away = False
         self._away_until = 0.0
 
-    @property
-    def is_local(self) -> bool:
-        """Whether this process counts by itself, since Valkey did not answer."""
-        return self._away
-
-    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Admission:
+    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Allowance:
         """See the port."""
         lease = self._leases.get(bucket)
         if lease is None:
@@ -207,19 +210,23 @@ class SharedRequestLimiter(RequestLimiter):
         async with lease.turn:
             return self._known(lease, cost) or await self._ask(lease, bucket, limits, cost)
 
-    def _known(self, lease: _Lease, cost: int) -> Admission | None:
+    def is_shared(self) -> bool:
+        """See the port."""
+        return not self._away
+
+    def _known(self, lease: _Lease, cost: int) -> Allowance | None:
         """The answer where Valkey need not be asked for it."""
         now = self._now()
         if 0 < cost <= lease.units and now < lease.ends:
             lease.units -= cost
-            return Admission(wait_s=None, states=lease.answer.states, held=lease.units)
+            return Allowance(wait_s=None, states=lease.answer.states, held=lease.units)
         if cost >= lease.refused and now < lease.refused_until:
-            return Admission(wait_s=lease.refused_until - now, states=lease.answer.states)
+            return Allowance(wait_s=lease.refused_until - now, states=lease.answer.states)
         return None
 
     async def _ask(
         self, lease: _Lease, bucket: str, limits: Sequence[RateLimit], cost: int
-    ) -> Admission:
+    ) -> Allowance:
         now = self._now()
         if now < self._away_until:
             return await self._local.take(bucket, limits, cost)
@@ -235,15 +242,15 @@ class SharedRequestLimiter(RequestLimiter):
             self._gone(error)
             return await self._local.take(bucket, limits, cost)
         self._back()
-        lease.asked, lease.times, lease.answer = now, times, grant.admission
-        wait_s = grant.admission.wait_s
+        lease.asked, lease.times, lease.answer = now, times, grant.allowance
+        wait_s = grant.allowance.wait_s
         if wait_s is not None:
             lease.refused, lease.refused_until = cost, now + wait_s
-            return grant.admission
+            return grant.allowance
         lease.units, lease.ends = units + grant.units - cost, now + _LEASE_S
         if cost < 0:
             lease.refused_until = 0.0
-        return replace(grant.admission, held=lease.units)
+        return replace(grant.allowance, held=lease.units)
 
     def _gone(self, error: Exception) -> None:
         if not self._away:  # all requests under way find it out, and one line says it

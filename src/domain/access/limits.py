@@ -229,10 +229,6 @@ def own_limit(units: int) -> RateLimit:
     return RateLimit(name="key-min", units=units, period_s=60, burst=max(LARGEST_COST, units // 10))
 
 
-FAILURES: Final = RateLimit(name="failures-min", units=10, period_s=60, burst=10)
-"""How often an address may fail to authenticate."""
-
-
 def network_of(address: str) -> str:
     """Whose failures count together: an IPv4 address, the /64 of an IPv6 address.
 

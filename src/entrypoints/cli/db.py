@@ -10,9 +10,10 @@ from typing import TextIO, TypeVar
 import click
 
 from domain.errors import AppError
-from entrypoints.cli.environment import database_url_or_exit
+from entrypoints.cli.environment import database_url_or_exit, settings_or_exit
 from entrypoints.cli.running import or_exit
 from entrypoints.container.commands import (
+    ContentsError,
     DumpError,
     GrantError,
     MigrationError,
@@ -25,6 +26,8 @@ from entrypoints.container.commands import (
     restore,
     table_faults,
 )
+from entrypoints.container.services import open_container
+from entrypoints.settings import DatabaseSettings
 
 T = TypeVar("T")
 
@@ -152,7 +155,11 @@ def restore_command(*, file: Path, replace: bool) -> None:
     async def run() -> tuple[str, list[str]]:
         place = await look_at_database(url)
         click.echo(f"Restoring {file} into {place.name} ...", err=True)
-        return place.name, list(await restore(place, file, replace=replace))
+        migrated = list(await restore(place, file, replace=replace))
+        # The log was restored too, so this cannot be in the same transaction.
+        async with open_container(settings_or_exit(DatabaseSettings)) as container:
+            await container.audit_log().note("database.restore", "/")
+        return place.name, migrated
 
     place, applied = or_exit("db restore", lambda: _refusing(run()), kept="Nothing was changed.")
     for name in applied:
@@ -164,7 +171,7 @@ async def _refusing(work: Awaitable[T]) -> T:
     """Let every refusal name the database's setting."""
     try:
         return await work
-    except (DumpError, GrantError, MigrationError) as error:
+    except (DumpError, GrantError, MigrationError, ContentsError) as error:
         raise AppError(str(error)) from error
     except OSError as error:
         raise AppError(f"the database of DATABASE_URL cannot be used: {error}") from error

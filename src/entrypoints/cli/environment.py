@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import io
 import os
 import sys
@@ -14,6 +15,8 @@ import click
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
+from domain.access.audit import Actor
+from domain.access.model import CallerKind
 from domain.text import closest
 from entrypoints.settings import (
     DatabaseSettings,
@@ -88,6 +91,15 @@ def remedied(error: SettingsError) -> str:
 def database_url_or_exit() -> str:
     """Where the database is."""
     return settings_or_exit(DatabaseSettings).database_url.get_secret_value()
+
+
+def command_actor() -> Actor:
+    """Who runs this command, for the audit log: the account of the operating system."""
+    try:
+        account = getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        account = f"uid {os.getuid()}"
+    return Actor(kind=CallerKind.COMMAND, subject=f"command:{account}")
 
 
 def _why_not(stack: StateDirectory) -> str | None:

@@ -29,8 +29,9 @@ from domain.access.model import ApiKeyId, ModelBudget, Scope
 from domain.access.service import DEFAULT_OVERLAP, MAX_OVERLAP, IssuedKey, KeyService, RevokedKey
 from domain.records.orders import MAX_INT
 from domain.text import suggestion
+from entrypoints.cli.environment import command_actor
 from entrypoints.cli.options import span_of
-from entrypoints.cli.running import command_actor, over_container
+from entrypoints.cli.running import over_container
 from entrypoints.container.commands import now
 from entrypoints.container.services import Container
 from entrypoints.http.access.key_views import issued_key_view, key_view

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,10 +9,9 @@ from typing import TypeVar
 
 import click
 
-from domain.access.audit import Actor, acting_as
-from domain.access.model import CallerKind
+from domain.access.audit import acting_as
 from domain.errors import AppError, InvalidInput
-from entrypoints.cli.environment import settings_or_exit
+from entrypoints.cli.environment import command_actor, settings_or_exit
 from entrypoints.cli.process import end_interrupted, run_interruptibly
 from entrypoints.container.services import Container, open_container
 from entrypoints.settings import DatabaseSettings
@@ -72,15 +69,6 @@ def or_exit(
         reason = f"{error.filename}: {error.strerror}." if named else str(error)
     click.echo(f"storekeeper {name}: {reason}", err=True)
     sys.exit(1)
-
-
-def command_actor() -> Actor:
-    """Who runs this command, for the audit log: the account of the operating system."""
-    try:
-        account = getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as in some containers
-        account = f"uid {os.getuid()}"
-    return Actor(kind=CallerKind.COMMAND, subject=f"command:{account}")
 
 
 def _place(pointer: str) -> str:

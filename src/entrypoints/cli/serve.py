@@ -19,6 +19,7 @@ from entrypoints.settings import Settings
 
 _GRACE_S: Final = 3  # for requests under way when the server stops
 _KEEP_ALIVE_S: Final = 30
+_PROXY_HERE: Final = ("127.0.0.1", "::1")
 
 
 @click.command("serve")
@@ -53,7 +54,8 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=settings.plain_http,
+        proxy_headers=settings.plain_http or bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies or _PROXY_HERE),
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )

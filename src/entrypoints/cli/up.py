@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
+from domain.access.audit import acting_as
 from domain.errors import Unavailable
 from entrypoints.addresses import AddressUnusable
-from entrypoints.cli.environment import environment
+from entrypoints.cli.environment import command_actor, environment
 from entrypoints.container.embedded import MigrationError
 from entrypoints.settings import SettingsError
 from entrypoints.up.stack import Stack, StackError, StackOptions
@@ -51,7 +52,8 @@ def command(
     state = StateDirectory(state_dir or default_state_directory(given))
     try:
         state.acquire()
-        asyncio.run(Stack(state, options, _say).run())
+        with acting_as(command_actor()):
+            asyncio.run(Stack(state, options, _say).run())
     except SettingsError as error:
         click.echo(f"The settings cannot be used:\n{error}", err=True)
         sys.exit(2)

@@ -14,8 +14,8 @@ from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from adapters.files.csv_rows import CsvTable
 from adapters.files.labelled_texts import dataset_format_of, read_labelled_texts
 from adapters.files.line_files import LineFile, MalformedRow, open_text_file, unpack_text_file
-from adapters.postgres.contents import DatabaseSnapshot, DumpError, read_contents
-from adapters.postgres.dumps import ProgramFolders
+from adapters.postgres.contents import ContentsError, DatabaseSnapshot, read_contents
+from adapters.postgres.dumps import DumpError, ProgramFolders
 from adapters.postgres.dumps import dump as write_dump
 from adapters.postgres.dumps import restore as restore_dump
 from adapters.postgres.grants import GrantError, address_for, grant
@@ -31,6 +31,7 @@ from entrypoints.up.sample_data.filling import FileSampleSink, SampleFiller
 __all__ = [
     "ClickColumnNames",
     "ClickFile",
+    "ContentsError",
     "CsvTable",
     "DumpError",
     "GrantError",

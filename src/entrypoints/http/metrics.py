@@ -1,7 +1,8 @@
 """`/metrics`: what Prometheus scrapes.
 
-Every figure is read from the database, so that each process answers the same, and one that was just
-started knows what ran before it.
+Figures of runs are read from the database, so that each process answers the same, and one that was
+just started knows what ran before it. Whether requests are counted together is as the process that
+answers saw it last.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from domain.access.model import Scope
 from domain.insights.refresher import TASKS, InsightRefresher
 from domain.insights.run_history import InsightState, RunHistory, RunOutcome
 from entrypoints.http.protocol.operations import get
+from ports.access import RequestLimiter
 
 _MEDIA: Final = "text/plain; version=0.0.4"
 
@@ -96,6 +98,19 @@ def insight_metrics(state: InsightState) -> Sequence[Metric]:
     ]
 
 
+def limit_metrics(limiter: RequestLimiter) -> Sequence[Metric]:
+    """What is to be watched of the callers' limits."""
+    return [
+        Metric(
+            name="storekeeper_rate_limits_shared",
+            kind="gauge",
+            meaning="1 while all processes count requests together, 0 while each does alone since"
+            " Valkey does not answer.",
+            samples=[Sample(value=int(limiter.is_shared()))],
+        )
+    ]
+
+
 @get(
     "/metrics",
     scope=Scope.INSIGHTS_READ,
@@ -106,10 +121,13 @@ def insight_metrics(state: InsightState) -> Sequence[Metric]:
 )
 async def metrics(
     insight_refresher: NamedDependency[SkipValidation[InsightRefresher]],
+    request_limiter: NamedDependency[SkipValidation[RequestLimiter]],
 ) -> Response[bytes]:
     """What Prometheus scrapes.
 
     503 while the database is away: a scrape that fails is noticed.
     """
-    text = exposition(insight_metrics(await insight_refresher.state()))
+    text = exposition(
+        [*insight_metrics(await insight_refresher.state()), *limit_metrics(request_limiter)]
+    )
     return Response(text.encode(), media_type=_MEDIA)

@@ -14,7 +14,14 @@ from typing import Final
 from domain.errors import Unavailable
 from entrypoints.addresses import refuse_busy_port
 from entrypoints.container.embedded import EmbeddedContainer, EmbeddedStore, migrate
-from entrypoints.settings import Provider, Settings, load_settings
+from entrypoints.settings import (
+    DatabaseSettings,
+    Environment,
+    Provider,
+    Settings,
+    WorkerSettings,
+    load_settings,
+)
 from entrypoints.up.state import StateDirectory, write_private
 from entrypoints.up.supervisor import Supervisor
 from ports.server_process import ServerProcess
@@ -124,16 +131,16 @@ class Stack:
             trusted=env.get("TLS_CERT_FILE"),
         )
         await asyncio.gather(self._supervisor.start(web), self._load_sample_data(env))
-        self._supervisor.start_later(self._container.worker(env))
+        self._supervisor.start_later(self._container.worker(_needed(env, WorkerSettings)))
         self._say(self._banner(env))
         if self._uses_local_model:
-            self._start_model(env)
+            self._start_model()
         await self._renew_certificate(web)
 
-    def _start_model(self, env: Mapping[str, str]) -> None:
+    def _start_model(self) -> None:
         """Start the embedded model, later than the rest; the rest runs without it too."""
         try:
-            model = self._container.model(self._settings.local_llm_model, env)
+            model = self._container.model(self._settings.local_llm_model)
         except Unavailable as error:
             self._say(f"No model runs here, and texts cannot be extracted: {error}")
         else:
@@ -210,7 +217,7 @@ class Stack:
             mark.write_text("declined\n")
             return
         self._say("Loading sample data ...")
-        task = self._container.task("sample-data", ["sample-data"], env)
+        task = self._container.task("sample-data", ["sample-data"], _needed(env, DatabaseSettings))
         try:
             await task.start()
             how = await task.wait()
@@ -247,6 +254,12 @@ class Stack:
             "",
         ]
         return "\n".join(lines)
+
+
+def _needed(env: Mapping[str, str], kind: type[Environment]) -> dict[str, str]:
+    """An environment without the settings that a command does not read, secrets among them."""
+    others = Settings.model_fields.keys() - kind.model_fields.keys()
+    return {name: value for name, value in env.items() if name.lower() not in others}
 
 
 def certified_names(host: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Final
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
+from domain.access.audit import acting_as
 from domain.insights.refresher import InsightRefresher
 from domain.insights.run_history import RunOutcome
 from entrypoints.container.services import Container
@@ -35,6 +36,12 @@ async def run_worker(container: Container) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
+    # Nobody's act: who made a job is in the audit log already.
+    with acting_as(None):
+        await _work(container, settings, stop)
+
+
+async def _work(container: Container, settings: WorkerSettings, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(container.extraction_worker().run(stop))
         group.create_task(container.batch_worker().run(stop))

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from adapters.postgres.audit import enter, with_entry
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.extraction.results import result_of
 from adapters.postgres.inserts import insert_texts
@@ -37,6 +38,7 @@ from ports.extraction_jobs import ExtractionJobRepository, ExtractionJobWriter
 _QUERIES: Final = load_queries("extraction_jobs")
 _ADD_TIMEOUT_S: Final = 3600.0
 _LAST_ID: Final = 2**31 - 1
+_PATH: Final = "'/extraction-jobs/' || id"
 
 
 class PostgresExtractionJobWriter(ExtractionJobWriter):
@@ -80,6 +82,7 @@ class PostgresExtractionJobWriter(ExtractionJobWriter):
         assert total, "a job has a document"
         counted = _QUERIES["count_documents"]
         await self._connection.execute(counted.sql, *counted.args(job_id=job_id, total=total))
+        await enter(self._connection, "extraction_job.create", f"/extraction-jobs/{job_id}")
         return await PostgresExtractionJobRepository(self._connection).get(job_id)
 
 
@@ -118,7 +121,14 @@ class PostgresExtractionJobRepository(ExtractionJobRepository):
             max_cost_usd=None if caps is None else caps.max_cost_usd,
             max_tokens=None if caps is None else caps.max_tokens,
         )
-        done = await self._executor.fetchval(query.sql, *arguments)
+        sql, args = with_entry(
+            query.sql,
+            arguments,
+            f"extraction_job.{command.value}",
+            _PATH,
+            () if caps is None else ("max_cost_usd", "max_tokens"),
+        )
+        done = await self._executor.fetchval(sql, *args)
         job = await self.get(job_id)
         if done is None and (job.status is not status or caps is not None):
             raise job.refusal(command, caps)
@@ -139,7 +149,10 @@ class PostgresExtractionJobRepository(ExtractionJobRepository):
     async def stop_waiting(self, provider: str) -> int:
         """See the port."""
         query = _QUERIES["stop_waiting"]
-        return len(await self._executor.fetch(query.sql, *query.args(provider=provider)))
+        sql, args = with_entry(
+            query.sql, query.args(provider=provider), "extraction_job.stop_waiting", _PATH
+        )
+        return len(await self._executor.fetch(sql, *args))
 
     async def workers(self) -> int:
         """See the port."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from adapters.postgres.audit import with_entry
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
 from adapters.postgres.queries import load_queries
@@ -29,6 +30,7 @@ from ports.extraction import ExtractionRepository, ExtractionSchemaRepository
 
 _QUERIES: Final = load_queries("extraction")
 _TRIES: Final = 5
+_SCHEMA_PATH: Final = "'/extraction-schemas/' || name"
 _REFERENCES: Final = (
     "extractions_schema_fkey",
     "extraction_jobs_schema_fkey",
@@ -66,10 +68,13 @@ class PostgresExtractionSchemaRepository(ExtractionSchemaRepository):
             only_new=only_new,
             only_known=only_known,
         )
+        sql, args = with_entry(
+            query.sql, arguments, "extraction_schema.define", _SCHEMA_PATH, ("definition",)
+        )
         for _ in range(_TRIES):
             try:
                 with on_constraint({"extraction_schemas_pkey": _same_moment}):
-                    version = await self._executor.fetchval(query.sql, *arguments)
+                    version = await self._executor.fetchval(sql, *args)
             except _SameMoment:
                 continue  # another writer took this version; ours is the next, or theirs
             if version is None and (only_new or only_known):
@@ -90,8 +95,11 @@ class PostgresExtractionSchemaRepository(ExtractionSchemaRepository):
         """See the port."""
         query = _QUERIES["delete_schema"]
         in_use = dict.fromkeys(_REFERENCES, lambda: _in_use(name))
+        sql, args = with_entry(
+            query.sql, query.args(name=name), "extraction_schema.delete", _SCHEMA_PATH
+        )
         with on_constraint(in_use):
-            gone = await self._executor.fetchval(query.sql, *query.args(name=name))
+            gone = await self._executor.fetch(sql, *args)
         if not gone:
             raise NotFound(f"There is no schema {name!r}.")
 
@@ -140,8 +148,9 @@ class PostgresExtractionRepository(ExtractionRepository):
             latency_s=result.latency_s,
             cost_usd=result.cost_usd,
         )
+        sql, args = with_entry(query.sql, arguments, "extraction.create", "'/extractions/' || id")
         with on_constraint({"extractions_schema_fkey": lambda: _no_schema(result)}):
-            await self._executor.execute(query.sql, *arguments)
+            await self._executor.execute(sql, *args)
 
     async def get(self, extraction_id: ExtractionId) -> Extraction:
         """See the port."""

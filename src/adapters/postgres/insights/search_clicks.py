@@ -9,11 +9,13 @@ from typing import Final
 
 import asyncpg
 
+from adapters.postgres.audit import enter, with_entry
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.inserts import insert_rows
 from adapters.postgres.insights.search_insights import PostgresSearchInsightRepository
 from adapters.postgres.pool import Database, Executor
 from adapters.postgres.queries import load_queries
+from domain.access.audit import AuditOutcome
 from domain.errors import ChangesCollided, Conflict
 from domain.insights.click_rows import COLUMNS, AcceptedRow, ClickImport, LoggedRow, ReadPosition
 from domain.insights.model import FIRST_DAY, RankingRules, SearchClick
@@ -35,15 +37,14 @@ class PostgresSearchClickWriter(SearchClickWriter):
 
     async def append(self, clicks: Sequence[SearchClick]) -> int:
         """Write all rows or none, in one statement; see the port."""
-        tag = await self._executor.execute(
-            _APPEND.sql,
-            *_APPEND.args(
-                search_queries=[row.search_query for row in clicks],
-                clicks=[row.clicks for row in clicks],
-                impressions=[row.impressions for row in clicks],
-                search_dates=[row.search_date for row in clicks],
-            ),
+        arguments = _APPEND.args(
+            search_queries=[row.search_query for row in clicks],
+            clicks=[row.clicks for row in clicks],
+            impressions=[row.impressions for row in clicks],
+            search_dates=[row.search_date for row in clicks],
         )
+        sql, args = with_entry(_APPEND.sql, arguments, "search_clicks.append", "'/search-clicks'")
+        tag = await self._executor.execute(sql, *args)
         return int(tag.rsplit(" ", 1)[-1])
 
 
@@ -67,6 +68,8 @@ class PostgresSearchClickExport(SearchClickExport):
 
 
 _QUERIES: Final = load_queries("click_imports")
+_IMPORT: Final = "search_clicks.import"
+_IMPORT_PATH: Final = "'/click-imports/' || id"
 _CHUNK_TIMEOUT_S: Final = 600
 """A chunk takes a second; a slow line or a day that is being computed may hold it up."""
 _TRIES: Final = 3
@@ -94,8 +97,11 @@ class PostgresClickImportRepository(ClickImportRepository):
         """Begin to import a file; see the port."""
         query = _QUERIES["begin_import"]
         arguments = query.args(fingerprint=fingerprint, name=name, options=options)
+        sql, args = with_entry(
+            query.sql, arguments, _IMPORT, _IMPORT_PATH, outcome=AuditOutcome.BEGUN
+        )
         with on_constraint({"click_imports_open_key": _elsewhere}):
-            row = await self._database.fetchrow(query.sql, *arguments)
+            row = await self._database.fetchrow(sql, *args)
         assert row is not None
         return _import(row)
 
@@ -139,7 +145,8 @@ class PostgresClickImportRepository(ClickImportRepository):
     async def finish(self, at: ClickImport) -> ClickImport:
         """The file is read to its end; see the port."""
         query = _QUERIES["finish_import"]
-        finished_at = await self._database.fetchval(query.sql, *query.args(**_place(at)))
+        sql, args = with_entry(query.sql, query.args(**_place(at)), _IMPORT, _IMPORT_PATH)
+        finished_at = await self._database.fetchval(sql, *args)
         if finished_at is None:
             raise _elsewhere()
         return replace(at, finished_at=finished_at)
@@ -192,6 +199,7 @@ class PostgresSearchClickPruner(SearchClickPruner):
         async with self._insights.day_alone(day) as connection:
             await connection.execute(f"SET LOCAL statement_timeout = '{_TIMEOUT_S:.0f}s'")
             tag = await connection.execute(prune.sql, *prune.args(day=day), timeout=_TIMEOUT_S)
+            await enter(connection, "search_clicks.prune", f"/search-clicks/{day}")
             # The deletion has marked the day: it is added up from the sums, to the same.
             await self._insights.compute_on(connection, day, rules, now=now)
         return int(tag.rsplit(" ", 1)[-1])

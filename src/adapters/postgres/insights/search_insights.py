@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from adapters.postgres.audit import enter
 from adapters.postgres.errors import translated
 from adapters.postgres.insights.stored_lists import read_low_performers, read_top_queries
 from adapters.postgres.pool import Connection, Database
@@ -135,6 +136,7 @@ class PostgresSearchInsightRepository(SearchInsightRepository):
         await connection.execute(store.sql, *store.args(**given))
         row = await connection.fetchrow(select.sql, *select.args(day=day))
         assert row is not None, "the statement before has stored it"
+        await enter(connection, "search_insight.compute", f"/search-insights/{day}")
         return _insight(row)
 
     async def get(self, day: date) -> StoredInsight:

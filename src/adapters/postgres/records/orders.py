@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from functools import cache
+from typing import Final
 
 import asyncpg
 from sqlalchemy import (
@@ -20,9 +21,16 @@ from sqlalchemy import (
     update,
 )
 
+from adapters.postgres.audit import with_entry
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
-from adapters.postgres.records.statements import Statement, as_versions_allow, orders, version_args
+from adapters.postgres.records.statements import (
+    Statement,
+    as_versions_allow,
+    members_of,
+    orders,
+    version_args,
+)
 from domain.errors import AppError, InvalidInput, NotFound, PreconditionFailed, UnknownUser
 from domain.records.orders import (
     ORDER_DATE_IS_FIXED,
@@ -59,6 +67,7 @@ _UPDATE = Statement(
     .returning(orders)
 )
 _DELETE = Statement(delete(orders).where(*_THIS).returning(orders.c.id))
+_PATH: Final = "'/orders/' || id"
 
 
 class PostgresOrderRepository(OrderRepository):
@@ -75,8 +84,9 @@ class PostgresOrderRepository(OrderRepository):
             quantity=draft.quantity,
             order_date=_naive_utc(draft.order_date),
         )
+        sql, args = with_entry(_INSERT.sql, arguments, "order.create", _PATH, members_of(draft))
         with on_constraint(_USER_CONSTRAINT):
-            row = await self._executor.fetchrow(_INSERT.sql, *arguments)
+            row = await self._executor.fetchrow(sql, *args)
         assert row is not None  # an INSERT returns its row or raises
         return _order(row)
 
@@ -104,8 +114,9 @@ class PostgresOrderRepository(OrderRepository):
             order_date=_naive_utc(changes.order_date),
             **version_args(if_version, unless_version),
         )
+        sql, args = with_entry(_UPDATE.sql, arguments, "order.change", _PATH, members_of(changes))
         with on_constraint(_USER_CONSTRAINT):
-            row = await self._executor.fetchrow(_UPDATE.sql, *arguments)
+            row = await self._executor.fetchrow(sql, *args)
         if row is None:
             raise await self._why_not(order_id, if_version, unless_version, changes.order_date)
         return _order(row)
@@ -122,7 +133,8 @@ class PostgresOrderRepository(OrderRepository):
             order_id=order_id,
             **version_args(if_version, unless_version),
         )
-        if await self._executor.fetchval(_DELETE.sql, *arguments) is None:
+        sql, args = with_entry(_DELETE.sql, arguments, "order.delete", _PATH)
+        if await self._executor.fetchval(sql, *args) is None:
             raise await self._why_not(order_id, if_version, unless_version)
 
     async def page(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import Any
 
 from sqlalchemy import (
@@ -24,6 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
+
+from domain.records.orders import OrderChanges, OrderDraft
+from domain.records.users import UserChanges
 
 _METADATA = MetaData()
 
@@ -68,6 +71,11 @@ def version_args(
         "versions": None if if_version is None else list(if_version),
         "not_versions": list(unless_version),
     }
+
+
+def members_of(values: UserChanges | OrderDraft | OrderChanges) -> Sequence[str]:
+    """The names of the members that are given."""
+    return [each for each in values.__slots__ if getattr(values, each) is not None]
 
 
 # Numbered dollars, as asyncpg itself speaks.

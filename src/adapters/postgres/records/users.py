@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from datetime import UTC
 from functools import cache
+from typing import Final
 
 import asyncpg
 from sqlalchemy import String, bindparam, delete, func, insert, select, update
 
+from adapters.postgres.audit import with_entry
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.pool import Executor
-from adapters.postgres.records.statements import Statement, as_versions_allow, users, version_args
+from adapters.postgres.records.statements import (
+    Statement,
+    as_versions_allow,
+    members_of,
+    users,
+    version_args,
+)
 from domain.errors import EmailTaken, NotFound, PreconditionFailed, UserHasOrders
 from domain.records.users import User, UserChanges, UserDraft, UserId
 from ports.records import UserRepository
@@ -31,6 +39,7 @@ _UPDATE = Statement(
     .returning(users)
 )
 _DELETE = Statement(delete(users).where(*_THIS).returning(users.c.id))
+_PATH: Final = "'/users/' || id"
 
 
 class PostgresUserRepository(UserRepository):
@@ -41,10 +50,10 @@ class PostgresUserRepository(UserRepository):
 
     async def add(self, draft: UserDraft) -> User:
         """See the port."""
+        arguments = _INSERT.args(name=draft.name, email=draft.email)
+        sql, args = with_entry(_INSERT.sql, arguments, "user.create", _PATH, ("name", "email"))
         with on_constraint(_EMAIL_CONSTRAINTS):
-            row = await self._executor.fetchrow(
-                _INSERT.sql, *_INSERT.args(name=draft.name, email=draft.email)
-            )
+            row = await self._executor.fetchrow(sql, *args)
         assert row is not None  # an INSERT returns its row or raises
         return _user(row)
 
@@ -70,8 +79,9 @@ class PostgresUserRepository(UserRepository):
             new_email=changes.email,
             **version_args(if_version, unless_version),
         )
+        sql, args = with_entry(_UPDATE.sql, arguments, "user.change", _PATH, members_of(changes))
         with on_constraint(_EMAIL_CONSTRAINTS):
-            row = await self._executor.fetchrow(_UPDATE.sql, *arguments)
+            row = await self._executor.fetchrow(sql, *args)
         if row is None:
             raise await self._why_not(user_id)
         return _user(row)
@@ -88,8 +98,9 @@ class PostgresUserRepository(UserRepository):
             user_id=user_id,
             **version_args(if_version, unless_version),
         )
+        sql, args = with_entry(_DELETE.sql, arguments, "user.delete", _PATH)
         with on_constraint({"orders_user_id_fkey": _has_orders}):
-            gone = await self._executor.fetchval(_DELETE.sql, *arguments)
+            gone = await self._executor.fetchval(sql, *args)
         if gone is None:
             raise await self._why_not(user_id)
 

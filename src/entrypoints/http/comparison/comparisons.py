@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET
 
+from domain.access.limits import HEAVY_COST
 from domain.access.model import Scope
 from domain.comparison.datasets.labels import BadLine, faults_between
 from domain.comparison.datasets.lines import text_of
@@ -74,7 +75,7 @@ class ComparisonController(Controller):
     path = "/comparisons"
     tags = ("comparison",)
 
-    @post(scope=Scope.EXTRACT, status=202, headers=["Location"])
+    @post(scope=Scope.EXTRACT, cost=HEAVY_COST, status=202, headers=["Location"])
     async def create_comparison(
         self,
         once: IdempotentWork,
@@ -133,6 +134,7 @@ class ComparisonController(Controller):
     @get(
         "/{comparison_id:str}/report",
         scope=Scope.EXTRACT,
+        cost=HEAVY_COST,
         errors=[Conflict, ChartFailed],
         returns=dict[str, Any],
         example={"format": "storekeeper-comparison-report/1"},

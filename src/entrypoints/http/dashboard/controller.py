@@ -12,6 +12,7 @@ from litestar.params import FromPath, SkipValidation
 from litestar.types import ExceptionHandlersMap
 from msgspec import Meta
 
+from domain.access.limits import HEAVY_COST
 from domain.access.model import Scope
 from domain.errors import AppError, InvalidInput, Violation
 from domain.insights.model import Period, normalised_query
@@ -97,7 +98,7 @@ class DashboardController(Controller):
     path = "/dashboard"
     exception_handlers = _ERRORS
 
-    @get(scope=Scope.INSIGHTS_READ)
+    @get(scope=Scope.INSIGHTS_READ, cost=HEAVY_COST)
     async def show(
         self, request: Asked, insight_service: Service, chart_renderer: Renderer
     ) -> Response[str]:
@@ -127,7 +128,7 @@ class DashboardController(Controller):
         names = overview_page(found, links, insight_service.period(None, None))
         return page("overview.html", {**names, "links": links, "charts": pictures})
 
-    @get("/query", scope=Scope.INSIGHTS_READ)
+    @get("/query", scope=Scope.INSIGHTS_READ, cost=HEAVY_COST)
     async def show_query(
         self,
         request: Asked,
@@ -151,6 +152,7 @@ class DashboardController(Controller):
     @operations.get(
         "/export/query.csv",
         scope=Scope.INSIGHTS_READ,
+        cost=HEAVY_COST,
         tags=["insights"],
         returns=str,
         media=exports.CSV,
@@ -167,6 +169,7 @@ class DashboardController(Controller):
     @operations.get(
         "/export/{name:str}",
         scope=Scope.INSIGHTS_READ,
+        cost=HEAVY_COST,
         tags=["insights"],
         returns=DashboardView,
         example=DASHBOARD_EXAMPLE,

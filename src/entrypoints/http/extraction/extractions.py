@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from domain.access.limits import HEAVY_COST
 from domain.access.model import Scope
 from domain.errors import (
     BadAnswer,
@@ -218,7 +219,7 @@ class ExtractionController(Controller):
     path = "/extractions"
     tags = ("extraction",)
 
-    @post(scope=Scope.EXTRACT, status=200, errors=_PROVIDER_ERRORS)
+    @post(scope=Scope.EXTRACT, cost=HEAVY_COST, status=200, errors=_PROVIDER_ERRORS)
     async def extract(
         self,
         once: IdempotentWork,

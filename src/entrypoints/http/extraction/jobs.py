@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from litestar.response import Stream
 
+from domain.access.limits import HEAVY_COST
 from domain.access.model import Scope
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.extraction.jobs.model import JobCommand, JobId
@@ -61,7 +62,7 @@ class ExtractionJobController(Controller):
     path = "/extraction-jobs"
     tags = ("extraction",)
 
-    @post(scope=Scope.EXTRACT, status=202, headers=["Location"])
+    @post(scope=Scope.EXTRACT, cost=HEAVY_COST, status=202, headers=["Location"])
     async def create_extraction_job(
         self, once: IdempotentWork, asked: JobToMake, extraction_job_service: Service
     ) -> JsonAnswer[JobView]:

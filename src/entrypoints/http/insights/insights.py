@@ -10,6 +10,7 @@ from litestar import Controller
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from domain.access.limits import HEAVY_COST
 from domain.access.model import Scope
 from domain.errors import InvalidInput, NotFound, Violation
 from domain.insights.model import Period, normalised_query
@@ -77,7 +78,7 @@ class SearchInsightController(Controller):
             InsightPage, found, insight_view, lambda each: each.insight_date.toordinal()
         )
 
-    @get("/live", scope=Scope.INSIGHTS_READ)
+    @get("/live", scope=Scope.INSIGHTS_READ, cost=HEAVY_COST)
     async def analyse_searches(
         self, query: Query[ComparedQuery], search_analyser: Live, insight_service: Service
     ) -> JsonAnswer[PeriodInsightsView]:
@@ -89,7 +90,7 @@ class SearchInsightController(Controller):
             )
         return json_response(period_insights_view(await search_analyser.analyse(period, rules)))
 
-    @get("/history", scope=Scope.INSIGHTS_READ)
+    @get("/history", scope=Scope.INSIGHTS_READ, cost=HEAVY_COST)
     async def follow_search_query(
         self, query: Query[HistoryQuery], search_analyser: Live, insight_service: Service
     ) -> JsonAnswer[QueryHistoryView]:
@@ -106,7 +107,13 @@ class SearchInsightController(Controller):
         """Fetch one day's stored insight."""
         return json_response(insight_view(await search_insights.get(insight_date)))
 
-    @post("/{insight_date:str}", scope=Scope.INSIGHTS_WRITE, status=200, errors=[InvalidInput])
+    @post(
+        "/{insight_date:str}",
+        scope=Scope.INSIGHTS_WRITE,
+        cost=HEAVY_COST,
+        status=200,
+        errors=[InvalidInput],
+    )
     async def compute_search_insight(
         self, insight_date: DayInPath, insight_service: Service
     ) -> JsonAnswer[InsightView]:

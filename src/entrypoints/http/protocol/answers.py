@@ -26,8 +26,9 @@ StoredId = Annotated[
         description="1 and up, unless another program stored the row",
     ),
 ]
+MAX_LIMIT: Final = 200
 Limit = Annotated[
-    int, msgspec.Meta(ge=1, le=200, description="Rows of a page, at most; 50 if not given")
+    int, msgspec.Meta(ge=1, le=MAX_LIMIT, description="Rows of a page, at most; 50 if not given")
 ]
 Cursor = Annotated[
     str,

@@ -42,6 +42,7 @@ from domain.errors import (
     StatementTimedOut,
 )
 from entrypoints.http.access.authentication import PUBLIC, SCOPE, Needed
+from entrypoints.http.access.limits import COST
 from entrypoints.http.protocol.answers import JsonAnswer
 from entrypoints.http.protocol.bodies import JSON
 from entrypoints.http.protocol.parameters import RequestPart
@@ -74,6 +75,7 @@ class Operation:
     Attributes:
         summary: what it does, in a few words.
         scope: what the caller needs.
+        cost: in units of the caller's limit; None for what its method and its list cost.
         parts: what it takes of the request.
         returns: type of the success body; None for none.
         errors: what the use case may raise, beyond what its parts do.
@@ -88,6 +90,7 @@ class Operation:
 
     summary: str
     scope: Needed
+    cost: int | None = None
     parts: Sequence[RequestPart] = ()
     returns: Any = None
     errors: Sequence[type[AppError]] = ()
@@ -108,6 +111,7 @@ def operation(
     *,
     method: str,
     scope: Needed,
+    cost: int | None = None,
     status: int | None = None,
     tags: Sequence[str] | None = None,
     errors: Sequence[type[AppError]] = (),
@@ -120,6 +124,7 @@ def operation(
         path: below the controller's; None for the same.
         method: of HTTP.
         scope: what the caller needs.
+        cost: see `Operation`.
         status: of success; None for the method's own: 201 of POST, 204 of DELETE, else 200.
         tags: the group that it stands in, where no controller states one.
         errors: what the use case may raise, beyond what its parts and the database do.
@@ -136,6 +141,7 @@ def operation(
                 inspect.cleandoc(function.__doc__ or "").split("\n\n")[0].split()
             ).removesuffix("."),
             scope=scope,
+            cost=cost,
             parts=parts,
             errors=(
                 *(ACCESS_ERRORS if scope != PUBLIC else ()),
@@ -150,7 +156,7 @@ def operation(
             http_method=method,  # type: ignore[arg-type]  # one of the partials below
             status_code=status,
             tags=tags,
-            opt={OPERATION: stated, SCOPE: scope},
+            opt={OPERATION: stated, SCOPE: scope, COST: cost},
         )(_reading(function, parts, hints))
 
     return decorate

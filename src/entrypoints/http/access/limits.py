@@ -1,0 +1,53 @@
+"""What a request costs its caller, and what an answer says of the limits."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Final
+
+from domain.access.limits import READ_COST, WRITE_COST, page_cost
+from entrypoints.http.protocol.answers import MAX_LIMIT
+from ports.access import Allowance
+
+COST: Final = "cost"
+"""Where the `opt` of a handler holds what it costs, in units; nothing or None for the usual."""
+
+LIMIT_HEADERS: Final = "limit_headers"
+"""Where the state of a scope holds the headers that say how the caller's limits stand."""
+
+_ROWS: Final = re.compile(rb"(?:^|&)limit=([0-9]{1,4})(?:&|$)")
+
+
+def cost_of(scope: Any) -> int:
+    """What a request costs, before anything of it is read: a list by the rows that it may have."""
+    stated: int | None = scope["route_handler"].opt.get(COST)
+    if stated is not None:
+        return stated
+    if scope["method"] != "GET":
+        return WRITE_COST
+    query: bytes = scope["query_string"]
+    if not query:
+        return READ_COST
+    rows = _ROWS.search(query)
+    return READ_COST if rows is None else page_cost(min(MAX_LIMIT, int(rows[1])))
+
+
+def limit_headers(allowance: Allowance) -> list[tuple[bytes, bytes]]:
+    """`RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-10.
+
+    The quota is the burst, and the window the time in which all of it comes back.
+    """
+    policies = [
+        f'"{each.limit.name}";q={each.limit.burst};w={each.limit.window_s}'
+        for each in allowance.states
+    ]
+    stand = [
+        f'"{each.limit.name}";r={min(each.limit.burst, each.left + allowance.held)}'
+        f";t={math.ceil(each.full_s)}"
+        for each in allowance.states
+    ]
+    return [
+        (b"ratelimit-policy", ", ".join(policies).encode()),
+        (b"ratelimit", ", ".join(stand).encode()),
+    ]
