@@ -294,8 +294,11 @@ def serving_process(directory: Path, **variables: str) -> Iterator[httpx2.Client
     authority.cert_pem.write_to_path(str(directory / "ca.pem"))
     port = free_port()
     settings = {
-        "PORT": str(port), "WORKERS": "1", "SECRET_KEY": "s" * 40,
-        "TLS_CERT_FILE": str(chain_file), "TLS_KEY_FILE": str(key_file),
+        "PORT": str(port),
+        "WORKERS": "1",
+        "SECRET_KEY": "s" * 40,
+        "TLS_CERT_FILE": str(chain_file),
+        "TLS_KEY_FILE": str(key_file),
         **variables,
     }
     with (directory / "log").open("wb") as log:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from adapters.postgres.access import PostgresApiKeyRepository
 from adapters.postgres.pool import PoolOptions, open_database
-from entrypoints.settings import ServerSettings
+from entrypoints.settings import Settings
 
 
-async def knows_nobody(settings: ServerSettings) -> bool:
+async def knows_nobody(settings: Settings) -> bool:
     """Whether no key was made yet, and no identity provider is named.
 
     Raises:
         DependencyError: the database cannot be asked.
     """
+    if settings.jwt_jwks_url is not None:
+        return False
     options = PoolOptions(
         size=1,
         acquire_timeout_s=settings.database_acquire_timeout_s,
