@@ -13,6 +13,7 @@ from entrypoints.container.services import Container, open_container
 from entrypoints.worker.jobs import build_worker
 from ports.idempotency import KeptAnswer
 from tests.integration.api import settings_for
+from tests.integration.owners_database import execute
 
 # arq closes its connection by redis-py's old name for it.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")
@@ -70,9 +71,10 @@ async def test_the_worker_deletes_entries_of_the_audit_log_that_are_older_than_t
         with acting_as(Actor(kind=CallerKind.COMMAND, subject="command:test")):
             for resource in ("/old", "/young"):
                 await container.audit_log().note("test.write", resource)
-        await database.execute(
+        await execute(
+            module_database_url,
             "UPDATE audit_log SET at = now() - CASE resource WHEN '/old' THEN interval '41 days'"
-            " ELSE interval '39 days' END"
+            " ELSE interval '39 days' END",
         )
         async with working(container):
             while len(await database.fetch("SELECT id FROM audit_log")) != 1:
