@@ -81,6 +81,7 @@ def test_a_service_is_as_little_exposed_as_the_docs_say(
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_has_no_secret_in_its_unit(service: str) -> None:
     text = (UNITS / service).read_text("utf-8")
+    settings = r"^EnvironmentFile=/etc/storekeeper/(storekeeper|owner)\.env$"
     assert re.search(
         r"^EnvironmentFile=/etc/storekeeper/(storekeeper|owner)\.env$", text, re.MULTILINE
     )
