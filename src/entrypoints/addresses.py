@@ -29,7 +29,8 @@ def opens_locally(settings: ServerSettings) -> bool:
 
     Behind a proxy everything comes from this machine, wherever it was sent.
     """
-    return is_this_machine(settings.host) and not settings.plain_http
+    proxied = settings.plain_http or settings.trusted_proxies
+    return is_this_machine(settings.host) and not proxied
 
 
 class AddressUnusable(Exception):
