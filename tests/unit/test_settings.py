@@ -354,4 +354,4 @@ def test_origins_are_kept_as_browsers_write_them(given: str, origins: tuple[str,
 def test_what_is_no_exact_origin_is_refused(given: str) -> None:
     (line,) = refusal(cors_origins=f"https://good.example,{given}")
     assert line.startswith("CORS_ORIGINS: ")
-    assert "is no origin: write each as scheme://host" in line
+    assert "each must be an origin in full, scheme://host" in line

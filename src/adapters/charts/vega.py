@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -20,6 +21,8 @@ from domain.errors import ChartFailed, Unavailable
 from ports.reports import Chart, ChartRenderer
 
 _DEADLINE_S: Final = 15.0
+_TOLD: Final = {"PATH", "PYTHONPATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH"}
+"""What the process that draws knows of our environment, which holds passwords and keys."""
 _LONGEST_ANSWER_BYTES: Final = 32 * 1024 * 1024
 _KEPT: Final = 64
 # What XML 1.0 cannot hold; a query of another program may.
@@ -106,6 +109,7 @@ class VegaChartRenderer(ChartRenderer):
                 stdin=PIPE,
                 stdout=PIPE,
                 limit=_LONGEST_ANSWER_BYTES,
+                env={name: os.environ[name] for name in _TOLD & os.environ.keys()},
             )
         process = self._process
         assert process.stdin is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from adapters.embedded.installation import (
     reachable_copies,
     unprivileged_account,
 )
-from adapters.embedded.process import ChildProcess, Command, launched
+from adapters.embedded.process import ChildProcess, Command, launched, plain_environment
 from domain.errors import Unavailable
 from ports.server_process import ServerProcess
 
@@ -212,9 +213,11 @@ async def _run(argv: tuple[str, ...], text: str, account: Account | None) -> Non
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd="/",
+        env=plain_environment(),
         start_new_session=True,
     )
     output, _ = await process.communicate(text.encode())
     if process.returncode or b"ERROR:" in output or b"FATAL:" in output:
-        told = output.decode(errors="replace").strip()
+        # The server repeats the statement that it could not carry out.
+        told = re.sub("PASSWORD '[^']*'", "PASSWORD '...'", output.decode(errors="replace").strip())
         raise Unavailable(f"{Path(argv[0]).name} failed ({process.returncode}):\n{told}")

@@ -16,6 +16,10 @@ from adapters.embedded import launcher
 from adapters.embedded.installation import Account
 from domain.errors import Unavailable
 
+_PLAIN: Final = {
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH"),
+    *("PYTHONPATH", "PYTHONUNBUFFERED", "VIRTUAL_ENV", "OMP_NUM_THREADS"),
+}
 _LOG_LIMIT_BYTES: Final = 10_000_000
 
 
@@ -31,6 +35,15 @@ def launched(
     return (sys.executable, "-I", "-S", launcher.__file__, *map(str, numbers), *argv)
 
 
+def plain_environment() -> dict[str, str]:
+    """What a program may know of our environment that needs none of our settings and secrets."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PLAIN or name.startswith(("LC_", "COV"))
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A program and the circumstances in which it runs.
@@ -41,7 +54,7 @@ class Command:
         log: the file that its output is appended to; kept from growing over about 10 MB by
             moving it aside at a start. Beside it, a `.pid` file remembers the process, so that
             one left behind is ended before the next start.
-        env: its whole environment; None means ours.
+        env: its whole environment; None means what `plain_environment` gives.
         cwd: its working directory.
         account: who runs it; None means us.
         stop_signals: sent one after the other, each with the seconds that it is given.
@@ -94,7 +107,7 @@ class ChildProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=command.env,
+                env=plain_environment() if command.env is None else command.env,
                 cwd=command.cwd,
                 start_new_session=True,
             )

@@ -7,7 +7,7 @@ import errno
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
@@ -47,7 +47,9 @@ class LanguageModelDiagnosticCheck(DiagnosticCheck):
     async def results(self) -> Sequence[CheckResult]:
         """See the port."""
         if self._base_url is not None and (why := await _silence(self._base_url)):
-            detail = f"nothing answers at {self._base_url} ({why}). {_remedy(self._provider)}"
+            detail = (
+                f"nothing answers at {_shown(self._base_url)} ({why}). {_remedy(self._provider)}"
+            )
             return [self._result(good=False, detail=detail)]
         async with self._opened as model:
             name = model.profile.model
@@ -83,6 +85,12 @@ async def _silence(base_url: str) -> str | None:
         return "connection refused" if refused else error.strerror or str(error)
     writer.close()
     return None
+
+
+def _shown(base_url: str) -> str:
+    """A URL for people to read, without the password or the key that it may hold."""
+    parts = urlsplit(base_url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _remedy(provider: str) -> str:

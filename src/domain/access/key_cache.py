@@ -116,6 +116,7 @@ class KeyCache:
             if len(self._unknown) > MOST:
                 self._unknown.popitem(last=False)
         else:
+            self._has_keys = True
             self._unknown.pop(name, None)
             self._known[name] = (now + KNOWN_S, answer)
             self._known.move_to_end(name)

@@ -15,6 +15,7 @@ from adapters.embedded.certificates import LocalCertificates
 from adapters.embedded.installation import free_port
 from adapters.embedded.model_server import check_model_server
 from adapters.embedded.postgres import EmbeddedPostgres
+from adapters.embedded.process import plain_environment
 from adapters.embedded.program import Program, answers_http
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.migrations import MigrationError, migrate
@@ -70,7 +71,7 @@ class EmbeddedContainer:
             password=self._secrets.queue_password,
         )
 
-    def model(self, alias: str, env: Mapping[str, str]) -> Program:
+    def model(self, alias: str) -> Program:
         """The embedded language model.
 
         Raises:
@@ -82,7 +83,7 @@ class EmbeddedContainer:
             name="model",
             argv=(*module, str(self._model_port), alias),
             log=self._state.log("model"),
-            env={**env, "MODEL_API_KEY": self._secrets.model_key},
+            env={**plain_environment(), "MODEL_API_KEY": self._secrets.model_key},
             is_ready=answers_http("127.0.0.1", self._model_port, "/health"),
         )
 

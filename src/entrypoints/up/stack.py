@@ -11,16 +11,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import SecretStr
+
 from domain.errors import Unavailable
-from entrypoints.addresses import refuse_busy_port
+from entrypoints.addresses import NOBODY, opens_locally, refuse_busy_port
+from entrypoints.container.access import knows_nobody
 from entrypoints.container.embedded import EmbeddedContainer, EmbeddedStore, migrate
-from entrypoints.settings import Provider, Settings, load_settings
+from entrypoints.settings import (
+    DatabaseSettings,
+    Environment,
+    Provider,
+    Settings,
+    WorkerSettings,
+    load_settings,
+)
 from entrypoints.up.state import StateDirectory, write_private
 from entrypoints.up.supervisor import Supervisor
 from ports.server_process import ServerProcess
 
 _CERTIFICATE_CHECK_S: Final = 6 * 3600.0
 _CONNECTIONS_TO_SPARE: Final = 20
+_OPEN: Final = "this machine needs no key, until you make the first: storekeeper keys create"
 
 
 class StackError(Exception):
@@ -117,6 +128,13 @@ class Stack:
         if applied:
             self._say(f"Database: applied {', '.join(applied)}")
         self._write_env_file(env)
+        server = self._settings.model_copy(update={"database_url": SecretStr(env["DATABASE_URL"])})
+        nobody = await knows_nobody(server)
+        if nobody and not opens_locally(server):
+            raise StackError(
+                f"{NOBODY}\nwhile `storekeeper up` runs without --host and PLAIN_HTTP, and start it"
+                " as you wish then."
+            )
         web = self._container.web(
             env,
             host=_reachable(self._settings.host),
@@ -124,16 +142,16 @@ class Stack:
             trusted=env.get("TLS_CERT_FILE"),
         )
         await asyncio.gather(self._supervisor.start(web), self._load_sample_data(env))
-        self._supervisor.start_later(self._container.worker(env))
-        self._say(self._banner(env))
+        self._supervisor.start_later(self._container.worker(_needed(env, WorkerSettings)))
+        self._say(self._banner(env, nobody=nobody))
         if self._uses_local_model:
-            self._start_model(env)
+            self._start_model()
         await self._renew_certificate(web)
 
-    def _start_model(self, env: Mapping[str, str]) -> None:
+    def _start_model(self) -> None:
         """Start the embedded model, later than the rest; the rest runs without it too."""
         try:
-            model = self._container.model(self._settings.local_llm_model, env)
+            model = self._container.model(self._settings.local_llm_model)
         except Unavailable as error:
             self._say(f"No model runs here, and texts cannot be extracted: {error}")
         else:
@@ -210,7 +228,7 @@ class Stack:
             mark.write_text("declined\n")
             return
         self._say("Loading sample data ...")
-        task = self._container.task("sample-data", ["sample-data"], env)
+        task = self._container.task("sample-data", ["sample-data"], _needed(env, DatabaseSettings))
         try:
             await task.start()
             how = await task.wait()
@@ -227,7 +245,7 @@ class Stack:
         lines = [f"{name}='{env[name]}'" for name in (*names, *more) if name in env]
         write_private(self._state.env_file, "\n".join(lines) + "\n")
 
-    def _banner(self, env: Mapping[str, str]) -> str:
+    def _banner(self, env: Mapping[str, str], *, nobody: bool) -> str:
         settings = self._settings
         secure = "TLS_CERT_FILE" in env
         url = f"{'https' if secure else 'http'}://{_public(settings.host)}:{settings.port}"
@@ -241,12 +259,19 @@ class Stack:
             f"  API docs   {url}/docs",
             *([f"  CA file    {ca_file}"] if local else []),
             f"  try        curl {trust}{url}/health/ready",
+            *([f"  access     {_OPEN}"] if nobody else []),
             f"  settings   {self._state.env_file} (for psql and the storekeeper command)",
             f"  logs       {self._state.log('web').parent}/*.log",
             "Ctrl-C stops everything; the data stays.",
             "",
         ]
         return "\n".join(lines)
+
+
+def _needed(env: Mapping[str, str], kind: type[Environment]) -> dict[str, str]:
+    """An environment without the settings that a command does not read, secrets among them."""
+    others = Settings.model_fields.keys() - kind.model_fields.keys()
+    return {name: value for name, value in env.items() if name.lower() not in others}
 
 
 def certified_names(host: str) -> tuple[str, ...]:
