@@ -44,4 +44,4 @@ async def test_tasks_beside_each_other_act_for_their_own() -> None:
             await met.wait()
             return acting()
 
-    assert await asyncio.gather(act(CRON), act(None)) == [CRON, None]
+    assert list(await asyncio.gather(act(CRON), act(None))) == [CRON, None]
