@@ -19,6 +19,7 @@ from litestar.response import Redirect
 from litestar.types import ASGIApp
 
 from domain.access.authentication import Authenticator
+from domain.access.caller_limits import CallerLimits
 from domain.access.key_cache import KeyUses
 from domain.access.sessions import SessionService
 from domain.errors import AppError
@@ -128,6 +129,9 @@ def routed_app(
     def sessions() -> SessionService:
         return holder["container"].session_service()
 
+    def limits() -> CallerLimits:
+        return holder["container"].caller_limits()
+
     def provided(part: Callable[[Container], object]) -> Provide:
         return Provide(lambda: part(holder["container"]), sync_to_thread=False)
 
@@ -181,6 +185,8 @@ def routed_app(
                 Door,
                 authenticator=authenticator,
                 sessions=sessions,
+                limits=limits,
+                tells_limits=settings.rate_limit_headers,
                 opens_locally=opens_locally(settings),
             )
         ],

@@ -10,6 +10,7 @@ from litestar.types import ASGIApp, Receive, Send
 
 from domain.access.audit import Actor, acting_as
 from domain.access.authentication import Authenticator
+from domain.access.caller_limits import CallerLimits, refusal
 from domain.access.keys import KEY_START
 from domain.access.model import Caller, CallerKind, Scope
 from domain.access.sessions import SessionService
@@ -28,6 +29,7 @@ from entrypoints.http.access.authentication import (
     is_form_token,
     session_of,
 )
+from entrypoints.http.access.limits import LIMIT_HEADERS, cost_of, limit_headers
 
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
@@ -55,6 +57,8 @@ class Door:
         app: the handler.
         authenticator: gives who knows the callers, while the application runs.
         sessions: gives who knows the browsers that signed in, while the application runs.
+        limits: gives what counts the callers' requests, while the application runs.
+        tells_limits: whether answers say how the limits stand.
         opens_locally: whether this machine may come in without a key while nobody has one: the
             server listens on a loopback address, and no proxy stands before it.
     """
@@ -65,9 +69,13 @@ class Door:
         *,
         authenticator: Callable[[], Authenticator],
         sessions: Callable[[], SessionService],
+        limits: Callable[[], CallerLimits],
+        tells_limits: bool,
         opens_locally: bool,
     ) -> None:
         self._app = app
+        self._limits = limits
+        self._tells_limits = tells_limits
         self._authenticator = authenticator
         self._sessions = sessions
         self._opens_locally = opens_locally
@@ -86,6 +94,8 @@ class Door:
                 raise ScopeMissing(
                     f"This needs the scope {needed}, which the caller has not.", scope=needed
                 )
+            if needed != ANY_CALLER:
+                await self._count(scope, caller, needed)
             actor = Actor.of(
                 caller, request_id=scope["state"].get("request_id"), address=_peer(scope) or None
             )
@@ -93,6 +103,21 @@ class Door:
                 await self._app(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    async def _count(self, scope: Any, caller: Caller, needed: Scope) -> None:
+        """Take what the request costs out of what its caller has left.
+
+        Raises:
+            LimitReached: that is less.
+        """
+        allowance = await self._limits().admit(caller, needed, cost_of(scope))
+        if allowance is None:
+            return
+        if self._tells_limits:
+            scope["state"][LIMIT_HEADERS] = limit_headers(allowance)
+        refused = refusal(allowance)
+        if refused is not None:
+            raise refused
 
     async def _caller(self, scope: Any) -> Caller:
         given = credential(scope["headers"])
