@@ -36,13 +36,20 @@ from tests.reference_pages import commands
 
 ENDLESS = {"storekeeper up", "storekeeper serve", "storekeeper worker"}
 ARGUMENTS = {
-    "storekeeper extract": ["--in", "texts.ndjson", "--out", "out.ndjson"],
-    "storekeeper compare": ["--dataset", "texts.ndjson", "--out", "report.json"],
+    "storekeeper extract": ["texts.ndjson", "--out", "out.ndjson", "--detach"],
+    "storekeeper compare": [
+        "--providers",
+        "openai,gemini",
+        "--dataset",
+        "texts.ndjson",
+        "--out",
+        "a",
+    ],
     "storekeeper clicks import": ["clicks.csv"],
-    "storekeeper clicks export": ["exported.csv"],
     "storekeeper db dump": ["a.dump"],
     "storekeeper db restore": ["a.dump"],
 }
+"""What a command needs to do something."""
 
 
 @pytest.fixture
@@ -173,14 +180,15 @@ def test_no_command_shows_a_secret_whatever_fails(
     plants: Plants,
     path: str,
     tmp_path: Path,
-    postgres_server: str,
+    module_database_url: str,
     redis_url: str,
     provider: tuple[EchoingProvider, str],
 ) -> None:
     words = path.split()[1:]
     _, address = provider
     providers = provider_addresses(address)
-    stores = {"database_url": postgres_server, "redis_url": redis_url}
+    stores = {"database_url": module_database_url, "redis_url": redis_url}
+    real = {name.upper(): url for name, url in stores.items()}
     # No header takes such a key, and what refuses it may quote it.
     unsendable = {
         name.upper(): f"{plants.planted[name]}{letter}"
@@ -190,8 +198,8 @@ def test_no_command_shows_a_secret_whatever_fails(
     plans: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         "unreachable": ({}, {}),
         "wrong passwords": (stores, {}),
-        "keys that cannot be sent": ({}, {**providers, **unsendable}),
-        "wrong keys": ({}, providers),
+        "keys that cannot be sent": ({}, {**real, **providers, **unsendable}),
+        "wrong keys": ({}, {**real, **providers}),
         "passwords in place of keys": (dict.fromkeys(_BASE_URLS, f"{address}/v1"), {}),
     }
     shown: list[str] = []
@@ -205,6 +213,8 @@ def test_no_command_shows_a_secret_whatever_fails(
                 "INTERACTIVE_DEADLINE_S": "3",
                 "LLM_TIMEOUT_S": "2",
             }
+            if "DATABASE_URL" in more_env:
+                plants.adopt({name: _password(url) for name, url in stores.items()})
             for more in (ARGUMENTS.get(path, []), ["--nonsense"], ["nothing"], ["--help"]):
                 said = run_here([*words, *more], env)
                 assert said.strip()
