@@ -3,6 +3,33 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from entrypoints.settings import ServerSettings
+
+
+def read_address(written: str) -> IPv4Address | IPv6Address | None:
+    """The IP address that a text is; None when it is none. IPv4 written as IPv6 is IPv4."""
+    try:
+        address = ip_address(written)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a name or address, without port and brackets, can only mean this machine."""
+    address = read_address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+def opens_locally(settings: ServerSettings) -> bool:
+    """Whether the server can be reached from this machine alone, so that it may be open.
+
+    Behind a proxy everything comes from this machine, wherever it was sent.
+    """
+    return is_this_machine(settings.host) and not settings.plain_http
 
 
 class AddressUnusable(Exception):

@@ -8,10 +8,10 @@ Raises (each method that reads or writes keys):
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from domain.access.audit import AuditEntry, AuditEntryId, AuditFilter, AuditOutcome
 from domain.access.keys import ApiKey, ApiKeyDraft
@@ -93,6 +93,18 @@ class KeyAnnouncements(Protocol):
 
         Returns:
             Whether it could be said. It never raises: who is not told asks again within 30 s.
+        """
+        ...
+
+
+class KeyChanges(Protocol):
+    """Hears what `KeyAnnouncements` tells."""
+
+    @abstractmethod
+    async def follow(self, changed: Callable[[ApiKeyId | None], None]) -> NoReturn:
+        """Call `changed` for each announcement, until cancelled.
+
+        It gets None where it is not known which keys changed, as after an outage.
         """
         ...
 

@@ -24,8 +24,13 @@ from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.migrations import migrate
 
-# Nothing here has to outlive a power cut.
-_HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Nothing here has to outlive a power cut, and databases are dropped once autovacuum has left them.
+_HASTY = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum_vacuum_cost_delay": "0",
+}
 
 
 @pytest.fixture(scope="session")

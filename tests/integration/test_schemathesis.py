@@ -12,7 +12,9 @@ from typing import Any
 import asyncpg
 import pytest
 
+from domain.access.model import Scope
 from tests.integration.api import serving, settings_for
+from tests.integration.keys import make_key
 
 ROOT = Path(__file__).parents[2]
 CASES_OF_AN_OPERATION = 50
@@ -41,9 +43,11 @@ async def test_every_answer_is_one_that_the_document_states(
     connection = await asyncpg.connect(fresh_database_url)
     await connection.execute(SAMPLES)
     await connection.close()
+    key = await make_key(fresh_database_url, Scope.ADMIN)
     async with serving(settings_for(fresh_database_url, redis_url), tmp_path) as api:
+        api.headers["Authorization"] = f"Bearer {key}"
         document = (await api.get("/schema/openapi.json")).json()
-        code, output = await run_schemathesis(f"{api.base_url}/schema/openapi.json", tmp_path)
+        code, output = await run_schemathesis(f"{api.base_url}/schema/openapi.json", tmp_path, key)
     report = json.loads((tmp_path / "report.json").read_text())
     counts, phases = report["test_cases"], report["phases"]
     with capsys.disabled():
@@ -62,14 +66,14 @@ async def test_every_answer_is_one_that_the_document_states(
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
 
 
-async def run_schemathesis(url: str, directory: Path) -> tuple[int, str]:
+async def run_schemathesis(url: str, directory: Path, key: str) -> tuple[int, str]:
     """Exit code and output of its command line."""
     arguments: dict[str, Any] = {
         "--tls-verify": directory / "ca.pem",
         "--max-examples": CASES_OF_AN_OPERATION,
         "--exclude-operation-id": EXCLUDED,
         "--report-json-path": directory / "report.json",
-        "--header": "Authorization: Bearer none-is-needed-yet",
+        "--header": f"Authorization: Bearer {key}",
     }
     process = await asyncio.create_subprocess_exec(
         *(str(Path(sys.executable).with_name("schemathesis")), "--no-color"),

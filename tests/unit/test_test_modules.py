@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import LONGEST_FIRST
+
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(
     path
@@ -52,3 +54,7 @@ def test_no_module_imports_a_module_of_tests() -> None:
         if (found := imported_test_modules(path.read_text()))
     }
     assert importing == {}
+
+
+def test_every_file_that_is_to_be_tested_first_is_there() -> None:
+    assert [name for name in LONGEST_FIRST if not (ROOT / name).is_file()] == []

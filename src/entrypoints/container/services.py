@@ -75,13 +75,15 @@ from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from adapters.system.health import CertificateDiagnosticCheck, InsightDiagnosticCheck
-from adapters.valkey.key_announcements import ValkeyKeyAnnouncements
+from adapters.valkey.key_announcements import ValkeyKeyAnnouncements, ValkeyKeyChanges
 from adapters.valkey.request_limits import (
     LocalRequestLimiter,
     SharedRequestLimiter,
     ValkeyRequestLimiter,
 )
+from domain.access.authentication import Authenticator
 from domain.access.caller_limits import CallerLimits, stated_limits
+from domain.access.key_cache import KeyCache, KeyUses
 from domain.access.service import KeyService
 from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
@@ -173,6 +175,12 @@ class Container(containers.DeclarativeContainer):
         announcements=key_announcements,
         clock=clock,
         draw=providers.Object(secrets.randbelow),
+    )
+    key_changes = providers.Singleton(ValkeyKeyChanges, redis)
+    key_cache = providers.Singleton(KeyCache, api_keys, monotonic=providers.Object(time.monotonic))
+    key_uses = providers.Singleton(KeyUses, api_keys)
+    authenticator = providers.Singleton(
+        Authenticator, keys=key_cache, uses=key_uses, tokens=None, clock=clock
     )
 
     search_clicks = providers.Singleton(PostgresSearchClickWriter, database)

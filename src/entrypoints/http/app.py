@@ -14,14 +14,19 @@ import msgspec
 from litestar import Litestar, Request, Response, Router, get
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
 from litestar.response import Redirect
 from litestar.types import ASGIApp
 
+from domain.access.authentication import Authenticator
+from domain.access.key_cache import KeyUses
 from domain.errors import AppError
+from entrypoints.addresses import opens_locally
 from entrypoints.container.models import warm_up
 from entrypoints.container.services import Container, open_container
 from entrypoints.http.access.audit_log import list_audit_log
 from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
+from entrypoints.http.access.door import Door
 from entrypoints.http.access.keys import KeyController
 from entrypoints.http.comparison.comparisons import ComparisonController
 from entrypoints.http.dashboard.controller import DashboardController
@@ -49,6 +54,8 @@ from entrypoints.http.records.users import UserController
 from entrypoints.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+_USES_WRITTEN_EVERY_S: Final = 10.0
 
 _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
     "users": lambda parts: parts.users(),
@@ -101,6 +108,8 @@ def routed_app(
         async with open_(settings) as container:
             holder["container"] = container
             beside = [
+                asyncio.create_task(container.key_changes().follow(container.key_cache().forget)),
+                asyncio.create_task(_write_uses(container.key_uses())),
                 asyncio.create_task(_tell_what_is_not_ready(container)),
                 asyncio.create_task(warm_up(settings)),
             ]
@@ -108,6 +117,10 @@ def routed_app(
             for task in beside:
                 task.cancel()
             await asyncio.wait(beside)
+            await container.key_uses().write()
+
+    def authenticator() -> Authenticator:
+        return holder["container"].authenticator()
 
     def provided(part: Callable[[Container], object]) -> Provide:
         return Provide(lambda: part(holder["container"]), sync_to_thread=False)
@@ -153,6 +166,13 @@ def routed_app(
             HTTPException: on_http_error,
             Exception: on_unexpected,
         },
+        middleware=[
+            DefineMiddleware(
+                Door,
+                authenticator=authenticator,
+                opens_locally=opens_locally(settings),
+            )
+        ],
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
@@ -166,6 +186,12 @@ async def _tell_what_is_not_ready(container: Container) -> None:
         problem = await check.problem()
         if problem is not None:
             _log.warning("%s %s: requests that need it get 503 until that is mended", name, problem)
+
+
+async def _write_uses(uses: KeyUses) -> None:
+    while True:
+        await asyncio.sleep(_USES_WRITTEN_EVERY_S)
+        await uses.write()
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from litestar.types import ASGIApp, Message, Receive, Send
 
+from entrypoints.http.access.authentication import whose
 from entrypoints.http.access.limits import LIMIT_HEADERS
 from entrypoints.http.protocol.cross_origin import METHODS, CrossOrigin, answer_preflight
 from entrypoints.http.protocol.problems import ASK_ALLOWED, REFUSAL, fail, refuse
@@ -77,9 +78,8 @@ class ExchangeMiddleware:
         finally:
             if _log.isEnabledFor(logging.INFO):
                 milliseconds = round((time.perf_counter() - started) * 1000, 1)
-                _log.info(
-                    "%s %s %s", scope["method"], scope["path"], status, extra={"ms": milliseconds}
-                )
+                found = {"ms": milliseconds, **whose(inner["state"])}
+                _log.info("%s %s %s", scope["method"], scope["path"], status, extra=found)
             request_id.reset(token)
 
 

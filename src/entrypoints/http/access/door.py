@@ -1,0 +1,185 @@
+"""The door: finds out who calls before a handler reads anything, and lets in who may come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeAlias
+
+from litestar.types import ASGIApp, Receive, Send
+
+from domain.access.audit import Actor, acting_as
+from domain.access.authentication import Authenticator
+from domain.access.keys import KEY_START
+from domain.access.model import Caller, CallerKind, Scope
+from domain.errors import NotAuthenticated, ScopeMissing
+from entrypoints.addresses import is_this_machine, read_address
+from entrypoints.http.access.authentication import (
+    ANY_CALLER,
+    CALLER,
+    NO_CREDENTIALS,
+    PUBLIC,
+    SCOPE,
+    UNAUTHENTICATED,
+    Needed,
+)
+
+Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
+
+_MOST_BYTES: Final = 8192
+_CREDENTIAL: Final = re.compile(rb"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
+_FORWARDED: Final = frozenset(
+    (
+        *(b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"),
+        *(b"forwarded", b"via", b"x-real-ip"),
+    )
+)
+_SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS"))
+_LOCAL: Final = Caller(
+    kind=CallerKind.LOCAL,
+    subject="local",
+    name="this machine",
+    scopes=frozenset((Scope.ADMIN,)),
+)
+
+
+class Door:
+    """Stands between Litestar's routing and the handler, as its middleware.
+
+    Args:
+        app: the handler.
+        authenticator: gives who knows the callers, while the application runs.
+        opens_locally: whether this machine may come in without a key while nobody has one: the
+            server listens on a loopback address, and no proxy stands before it.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, authenticator: Callable[[], Authenticator], opens_locally: bool
+    ) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._opens_locally = opens_locally
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Find the caller, hold it against what the route states, and go on."""
+        needed: Needed = scope["route_handler"].opt[SCOPE]
+        if needed != PUBLIC:
+            try:
+                caller = await self._caller(scope)
+            except NotAuthenticated as error:
+                scope["state"][UNAUTHENTICATED] = error.reason
+                raise
+            scope["state"][CALLER] = caller
+            if needed != ANY_CALLER and not caller.may(needed):
+                raise ScopeMissing(
+                    f"This needs the scope {needed}, which the caller has not.", scope=needed
+                )
+            actor = Actor.of(
+                caller, request_id=scope["state"].get("request_id"), address=_peer(scope) or None
+            )
+            with acting_as(actor):
+                await self._app(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _caller(self, scope: Any) -> Caller:
+        given = credential(scope["headers"])
+        authenticator = self._authenticator()
+        if given is not None:
+            return await authenticator.authenticate(given, read_address(_peer(scope)))
+        if not self._opens_locally or not await authenticator.knows_nobody():
+            where = " The address is no place for a key." if _in_query(scope) else ""
+            raise NotAuthenticated(
+                f"Send `Authorization: Bearer <key>`.{where}", reason=NO_CREDENTIALS
+            )
+        if (problem := foreign(scope)) is not None:
+            raise NotAuthenticated(
+                f"Without a key this server answers this machine alone: {problem}.",
+                reason=NO_CREDENTIALS,
+            )
+        return _LOCAL
+
+
+def credential(headers: Headers) -> str | None:
+    """The key or token that a request carries; None without an `Authorization`.
+
+    Raises:
+        NotAuthenticated: it is not one credential in the form `Bearer <key>`.
+    """
+    given = [value for name, value in headers if name == b"authorization"]
+    if not given:
+        return None
+    if len(given) > 1:
+        raise NotAuthenticated("Send one Authorization header.", reason="two_credentials")
+    scheme, _, rest = given[0].partition(b" ")
+    if scheme.lower() != b"bearer":
+        raise NotAuthenticated(
+            "Send `Authorization: Bearer <key>`: no other scheme is known here.",
+            reason="other_scheme",
+        )
+    if len(rest) > _MOST_BYTES:
+        raise NotAuthenticated(
+            f"A key or token has at most {_MOST_BYTES} characters.", reason="oversized"
+        )
+    rest = rest.strip(b" \t")
+    if _CREDENTIAL.fullmatch(rest) is None:
+        raise NotAuthenticated(
+            "Send `Authorization: Bearer <key>`: this is not one key or token.",
+            reason="malformed_credential",
+        )
+    return rest.decode("ascii")
+
+
+def foreign(scope: Any) -> str | None:
+    """Why a request does not come from a person or program of this machine; None when it does.
+
+    The name that was asked for is one of this machine (a foreign name can be made to lead here),
+    and no page of another site had a browser change something.
+    """
+    headers = dict(scope["headers"])
+    host = headers.get(b"host", b"").decode("latin-1")
+    if not is_this_machine(_without_port(host)):
+        return f"`Host: {host}` is no name of it"
+    if not is_this_machine(_peer(scope)) or not _FORWARDED.isdisjoint(headers):
+        return "the request was sent on by another"
+    if scope["method"] in _SAFE:
+        return None
+    return cross_site(scope["headers"], host, scope["scheme"])
+
+
+def cross_site(headers: Headers, host: str, scheme: str) -> str | None:
+    """Why a request was made by a page of another origin; None when none says so.
+
+    Browsers say it in `Sec-Fetch-Site`, older ones in `Origin` alone; programs say nothing.
+
+    Args:
+        headers: of the request.
+        host: its `Host`.
+        scheme: by which this server was asked; a proxy that ends TLS may have been asked by https.
+    """
+    found = dict(headers)
+    site = found.get(b"sec-fetch-site", b"none")
+    if site not in {b"same-origin", b"none"}:
+        return f"the request is {site.decode('latin-1')}"
+    origin = found.get(b"origin", b"").decode("latin-1").lower()
+    own = {f"https://{host.lower()}", f"{scheme}://{host.lower()}"}
+    if b"origin" in found and origin not in own:
+        return "its Origin is another one"
+    return None
+
+
+def _without_port(host: str) -> str:
+    """The name of a `Host`, whose IPv6 address stands in brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _peer(scope: Any) -> str:
+    """The address that a request comes from: the proxy's word, where the operator says so."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _in_query(scope: Any) -> bool:
+    return KEY_START.encode() in scope["query_string"]

@@ -1,0 +1,35 @@
+"""Keys that tests put into a database, as `storekeeper keys create` does."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from ipaddress import ip_network
+
+from adapters.postgres.access import PostgresApiKeyRepository
+from adapters.postgres.pool import PoolOptions, open_database
+from domain.access.keys import ApiKeyDraft, KeyEnvironment, key_digest, key_hint, new_key
+from domain.access.model import Scope
+
+
+async def make_key(
+    database_url: str,
+    *scopes: Scope,
+    networks: Sequence[str] = (),
+    expires_at: datetime | None = None,
+) -> str:
+    """A new key with these scopes; nobody is told of it."""
+    secret = new_key(KeyEnvironment.TEST, secrets.randbelow)
+    draft = ApiKeyDraft(
+        name="of a test",
+        environment=KeyEnvironment.TEST,
+        scopes=frozenset(scopes),
+        networks=tuple(map(ip_network, networks)),
+        expires_at=expires_at,
+        created_by="command:test",
+    )
+    async with open_database(database_url, PoolOptions(size=1)) as database:
+        keys = PostgresApiKeyRepository(database)
+        await keys.add(draft, digest=key_digest(secret), hint=key_hint(secret))
+    return secret
