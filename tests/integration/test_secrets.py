@@ -341,12 +341,41 @@ def _environ(pid: int) -> bytes:
         return b""
 
 
+@contextmanager
+def open_umask() -> Iterator[None]:
+    """The umask that takes nothing away, for what is started meanwhile."""
+    before = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def test_what_up_starts_is_told_what_it_needs(plants: Plants, server_directory: Path) -> None:
     keys = {
         name.upper(): value for name, value in plants.planted.items() if name.endswith("_api_key")
     }
     state = server_directory / "told"
-    with running_stack(state, free_port(), "--no-sample-data", **keys) as stack:
+    with (
+        open_umask(),
+        running_stack(state, free_port(), "--no-sample-data", **keys) as stack,
+    ):
+        for each in state.rglob("*"):
+            found = each.lstat()
+            assert each.is_symlink() or not found.st_mode & 0o022, f"{each} {found.st_mode:o}"
+        private = [
+            state / "env",
+            state / "secrets.json",
+            *state.rglob("*.key"),
+            *state.rglob("*.log"),
+        ]
+        private += state.rglob("valkey.conf")
+        assert len(private) >= 8
+        assert {f"{each} {each.stat().st_mode & 0o777:o}" for each in private} == {
+            f"{each} 600" for each in private
+        }
+        for folder in (state / "log", state / "postgres" / "data", state / "valkey" / "data"):
+            assert folder.stat().st_mode & 0o077 == 0, folder
         shown = list(plants.found(stack.said, where="what `up` says"))
         settings = stack.settings
         plants.adopt(

@@ -9,7 +9,7 @@ import click
 import uvicorn
 
 from entrypoints.addresses import AddressUnusable, refuse_busy_port
-from entrypoints.cli.environment import settings_or_exit
+from entrypoints.cli.environment import settings_or_exit, warn_of_exposure
 from entrypoints.container.services import end_with_parent
 from entrypoints.http.app import build_app
 from entrypoints.http.protocol.connection import HttpProtocol
@@ -42,6 +42,8 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
         )
         sys.exit(2)
     secure = not settings.plain_http
+    if secure and settings.tls_key_file is not None:
+        warn_of_exposure(settings.tls_key_file.absolute())
     configure_logging(settings.log_level, settings.log_format)
     config = uvicorn.Config(
         build_app(settings),
