@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
 
-from entrypoints.settings import ServerSettings
+if TYPE_CHECKING:
+    # Settings ask here what an address means.
+    from entrypoints.settings import ServerSettings
 
 
 def read_address(written: str) -> IPv4Address | IPv6Address | None:

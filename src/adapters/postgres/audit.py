@@ -79,12 +79,13 @@ def entry_sql(
 
     Its arguments are those of `entry_args`, after `args` others.
     """
+    once = " LIMIT 1" if resource.count("'") == 2 and "||" not in resource else ""
     values = ", ".join(f"${args + n}::{kind}" for n, kind in enumerate(_ACTOR, start=1))
     return (
         "INSERT INTO audit_log"  # noqa: S608 (all of it is written in this package)
         " (actor, subject, key_id, request_id, address, changed, action, outcome, resource)"
-        f" SELECT {values}, '{action}', '{outcome}', resource"
-        f" FROM (SELECT DISTINCT {resource} AS resource FROM {source}) AS of"
+        f" SELECT {values}, '{action}', '{outcome}', {resource}"
+        f" FROM {source}{once}"
     )
 
 
