@@ -93,7 +93,7 @@ def _forms(secret: str) -> Mapping[str, bytes]:
     Its random part is the same in clear, percent-encoded and escaped for JSON or a terminal.
     """
     raw = secret.encode()
-    (drawn,) = re.findall(rb"[0-9a-f]{32,}", raw)
+    drawn = (re.findall(rb"[0-9a-f]{32,}", raw) or [raw])[0]
     forms = {"in clear or percent-encoded": drawn}
     for shift in range(3):
         # Of what stands before it, base64 shows in the first characters alone.

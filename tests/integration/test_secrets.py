@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -250,9 +251,13 @@ async def test_a_running_service_shows_no_secret_to_callers_logs_processes_or_ta
         }
     )
     shown: list[str] = []
+    key = await _new_key(env, tmp_path)
+    plants.adopt({"api_key": key})
     with _started("serve", env, tmp_path), _started("worker", env, tmp_path):
         base_url = f"http://127.0.0.1:{port}"
-        async with httpx2.AsyncClient(base_url=base_url, timeout=PATIENCE_S) as client:
+        async with httpx2.AsyncClient(
+            base_url=base_url, timeout=PATIENCE_S, headers={"authorization": f"Bearer {key}"}
+        ) as client:
             await _until_ready(client)
 
             async def look(response: httpx2.Response) -> None:
@@ -303,6 +308,18 @@ def _started(command: str, env: dict[str, str], folder: Path) -> Iterator[subpro
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(PATIENCE_S)
+
+
+async def _new_key(env: dict[str, str], folder: Path) -> str:
+    """An API key that may do everything; what shows it this once is not looked at."""
+    words = ["keys", "create", "--name", "walk", "--scopes", "admin", "--json"]
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *words, env=env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    said, complaints = await process.communicate()
+    assert process.returncode == 0, complaints
+    key: str = json.loads(said)["key"]
+    return key
 
 
 async def _until_ready(client: httpx2.AsyncClient) -> None:
