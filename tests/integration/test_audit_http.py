@@ -355,13 +355,16 @@ async def test_every_fault_of_a_key_is_named_at_once_and_no_answer_with_a_secret
         "/keys",
         json={
             "name": "a\x07b",
-            "scopes": ["extract"],
+            "scopes": ["extract", "root"],
             "networks": ["10.0.0.5/24", "here"],
-            "expires_at": "2020-01-01T00:00:00Z",
+            "budget": {"usd": -1},
         },
     )
-    pointers = [each["pointer"] for each in answer.json()["errors"]]
-    assert pointers == ["/name", "/expires_at", "/networks/0", "/networks/1"]
+    pointers = {each["pointer"] for each in answer.json()["errors"]}
+    assert pointers == {"/name", "/scopes/1", "/networks/0", "/networks/1", "/budget/usd"}
+    past = {"name": "till", "scopes": ["extract"], "expires_at": "2020-01-01T00:00:00Z"}
+    answer = await api.post("/keys", json=past)
+    assert [each["pointer"] for each in answer.json()["errors"]] == ["/expires_at"]
     sound = {"name": "till", "scopes": ["extract"]}
     for path in ("/keys", "/keys/1/rotate"):
         answer = await api.post(path, json=sound, headers={"Idempotency-Key": "again-and-again"})
