@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import TypeVar
 
+from domain.access.model import ApiKeyId
 from domain.comparison.model import Comparison, ComparisonId, LabelledText
 from domain.extraction.jobs.items import ENDED, Document, ItemState
 from domain.extraction.jobs.model import (
@@ -72,6 +73,7 @@ class JobRow:
     caps: JobCaps
     items: dict[int, ItemRow]
     created_at: datetime
+    key_id: ApiKeyId | None = None
     status: JobStatus = JobStatus.RUNNING
     reason: Reason | None = None
     spending: JobSpending = field(default_factory=JobSpending)
@@ -117,6 +119,7 @@ class JobRow:
             waits_until=self.waits_until,
             created_at=self.created_at,
             finished_at=self.finished_at,
+            key_id=self.key_id,
         )
 
 
