@@ -767,3 +767,35 @@ CREATE TABLE schema_migrations (
     applied_at TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
     CONSTRAINT schema_migrations_pkey PRIMARY KEY (name)
 );
+
+
+-- Who may -------------------------------------------------------------------------------------------
+
+-- Nobody but the owner reads or writes a row without a policy. `storekeeper db grant` makes those of the
+-- service's role, with its grants; docs/how-to/database-roles.md says which.
+ALTER TABLE users                   ENABLE ROW LEVEL SECURITY;
+ALTER TABLE orders                  ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idempotency_keys        ENABLE ROW LEVEL SECURITY;
+ALTER TABLE search_clicks           ENABLE ROW LEVEL SECURITY;
+ALTER TABLE click_imports           ENABLE ROW LEVEL SECURITY;
+ALTER TABLE search_insights         ENABLE ROW LEVEL SECURITY;
+ALTER TABLE search_query_days       ENABLE ROW LEVEL SECURITY;
+ALTER TABLE search_days             ENABLE ROW LEVEL SECURITY;
+ALTER TABLE search_changed_days     ENABLE ROW LEVEL SECURITY;
+ALTER TABLE search_pruned_days      ENABLE ROW LEVEL SECURITY;
+ALTER TABLE extraction_schemas      ENABLE ROW LEVEL SECURITY;
+ALTER TABLE extractions             ENABLE ROW LEVEL SECURITY;
+ALTER TABLE extraction_jobs         ENABLE ROW LEVEL SECURITY;
+ALTER TABLE extraction_workers      ENABLE ROW LEVEL SECURITY;
+ALTER TABLE extraction_job_items    ENABLE ROW LEVEL SECURITY;
+ALTER TABLE extraction_reservations ENABLE ROW LEVEL SECURITY;
+ALTER TABLE provider_batches        ENABLE ROW LEVEL SECURITY;
+ALTER TABLE comparisons             ENABLE ROW LEVEL SECURITY;
+ALTER TABLE comparison_jobs         ENABLE ROW LEVEL SECURITY;
+ALTER TABLE api_keys                ENABLE ROW LEVEL SECURITY;
+ALTER TABLE audit_log               ENABLE ROW LEVEL SECURITY;
+ALTER TABLE scheduled_runs          ENABLE ROW LEVEL SECURITY;
+ALTER TABLE schema_migrations       ENABLE ROW LEVEL SECURITY;
+
+REVOKE ALL ON FUNCTION idn_label(TEXT), mailbox(TEXT), next_version(), search_day_lock(DATE),
+    searches_of_day(DATE), mark_search_days(), mark_all_search_days(), prune_audit_log(INT, INT) FROM PUBLIC;

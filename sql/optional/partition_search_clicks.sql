@@ -31,6 +31,7 @@ ALTER SEQUENCE search_clicks_search_id_seq OWNED BY search_clicks.search_id;
 
 -- Takes the days of months that have no partition yet, so that no row is ever refused.
 CREATE TABLE search_clicks_other_months PARTITION OF search_clicks DEFAULT;
+ALTER TABLE search_clicks_other_months ENABLE ROW LEVEL SECURITY;
 
 -- Makes the partition of the month of `day`, with the rows that came before it was made. Run it for
 -- the next month every month; again it does nothing.
@@ -46,6 +47,7 @@ BEGIN
     -- Nobody writes between the move and the attaching.
     LOCK TABLE search_clicks IN SHARE ROW EXCLUSIVE MODE;
     EXECUTE format('CREATE TABLE %I (LIKE search_clicks INCLUDING ALL)', name);
+    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
     -- By the partition's own name, so that the triggers of search_clicks see no change: there is none.
     EXECUTE format(
         'WITH moved AS (
@@ -62,6 +64,7 @@ BEGIN
     );
 END
 $$;
+REVOKE ALL ON FUNCTION make_search_clicks_month(DATE) FROM PUBLIC;
 
 SELECT make_search_clicks_month(month)
 FROM (
@@ -89,6 +92,34 @@ BEGIN
     LOOP
         EXECUTE replace(made, 'search_clicks_whole', 'search_clicks');
     END LOOP;
+END
+$$;
+
+-- So do its rights and policies: row level security keeps everybody out who has none.
+DO $$
+DECLARE
+    statement TEXT;
+BEGIN
+    FOR statement IN
+        SELECT format('GRANT %s ON search_clicks TO %s', privilege_type, grantee::regrole)
+        FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid = 'search_clicks_whole'::regclass AND grantee NOT IN (0, relowner)
+        UNION ALL
+        SELECT format(
+            'CREATE POLICY %I ON search_clicks AS %s FOR %s TO %s%s%s', policyname, permissive, cmd,
+            (SELECT string_agg(quote_ident(role), ', ') FROM unnest(roles) AS role),
+            ' USING (' || qual || ')', ' WITH CHECK (' || with_check || ')'
+        )
+        FROM pg_policies
+        WHERE tablename = 'search_clicks_whole'
+          AND schemaname = (
+              SELECT relnamespace::regnamespace::text FROM pg_class
+              WHERE oid = 'search_clicks_whole'::regclass
+          )
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+    ALTER TABLE search_clicks ENABLE ROW LEVEL SECURITY;
 END
 $$;
 

@@ -28,11 +28,13 @@ class CheckResult:
         subject: what it is, in a word or two, such as `database version`.
         good: whether it is as it should be.
         detail: what was found; if that is not good, what to do too. Holds no secret.
+        warns: it works as it is, and something better is at hand, which `detail` names.
     """
 
     subject: str
     good: bool
     detail: str
+    warns: bool = False
 
 
 class DiagnosticCheck(Protocol):

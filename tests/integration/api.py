@@ -15,15 +15,16 @@ import uvicorn
 from entrypoints.http.app import build_app
 from entrypoints.http.protocol.connection import HttpProtocol
 from entrypoints.settings import Settings, load_settings
+from tests.integration.service_role import service_url
 
 _SECRET = "a secret of forty characters, for the tests"
 
 
 def settings_for(database_url: str, redis_url: str, **more: object) -> Settings:
-    """Settings from these values alone."""
+    """Settings from these values alone; the service has a role of its own where there is one."""
     return load_settings(
         _env_file=None,
-        database_url=database_url,
+        database_url=service_url(database_url),
         redis_url=redis_url,
         secret_key=_SECRET,
         **more,

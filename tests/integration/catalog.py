@@ -38,7 +38,7 @@ _QUERIES = {
         ORDER BY relname
     """,
     "options": """
-        SELECT relname, reloptions FROM pg_class
+        SELECT relname, reloptions, relrowsecurity FROM pg_class
         WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')
         ORDER BY relname
     """,
@@ -53,7 +53,11 @@ _QUERIES = {
         ORDER BY 1, 2
     """,
     "functions": """
-        SELECT proname, pg_get_functiondef(pg_proc.oid) FROM pg_proc
+        SELECT proname, pg_get_functiondef(pg_proc.oid), ARRAY(
+            SELECT privilege_type FROM aclexplode(coalesce(proacl, acldefault('f', proowner)))
+            WHERE grantee = 0
+        )
+        FROM pg_proc
         WHERE pronamespace = 'public'::regnamespace
           AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
         ORDER BY 1

@@ -1,6 +1,7 @@
 """Real servers for the integration tests: those named by the environment, or embedded ones.
 
-`TEST_DATABASE_URL` names a PostgreSQL server whose role may create databases; `TEST_REDIS_URL` a
+`TEST_DATABASE_URL` names a PostgreSQL server whose role may create databases (and roles: otherwise
+the owner of the tables serves them in the tests too); `TEST_REDIS_URL` a
 Valkey or Redis whose database is emptied. Without them, servers are started for the session in a
 temporary directory, and the kernel ends them with the session even if that is killed.
 """
@@ -20,9 +21,10 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from adapters.embedded.postgres import EmbeddedPostgres
+from adapters.embedded.postgres import ROLE, EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.migrations import migrate
+from tests.integration import service_role
 
 # Nothing here has to outlive a power cut, and databases are dropped once autovacuum has left them.
 _HASTY = {
@@ -58,6 +60,7 @@ async def postgres_server(server_directory: Path) -> AsyncIterator[str]:
     )
     try:
         await server.start()
+        await _execute(server.admin_url, f"ALTER ROLE {ROLE} CREATEROLE")
         yield server.url
     finally:
         await server.stop()
@@ -89,7 +92,9 @@ async def _template(postgres_server: str) -> AsyncIterator[str]:
     """Name of a migrated database without connections: copying it is faster than migrating."""
     async with _database(postgres_server, f"template_{secrets.token_hex(6)}") as url:
         await migrate(url)
+        await service_role.let_in(url)
         yield urlsplit(url).path.lstrip("/")
+    await _execute(postgres_server, f"DROP ROLE IF EXISTS {service_role.ROLE}")
 
 
 @pytest.fixture(scope="session")
@@ -124,8 +129,11 @@ async def empty_database_url(postgres_server: str) -> AsyncIterator[str]:
 async def _database(server: str, name: str, template: str = "template1") -> AsyncIterator[str]:
     """A new database, dropped at the end whoever is still connected."""
     await _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    if service_role.is_served(urlunsplit(urlsplit(server)._replace(path=f"/{template}"))):
+        service_role.serve(url)
     try:
-        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+        yield url
     finally:
         await _drop(server, name)
 

@@ -12,6 +12,8 @@ from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from domain.access.model import ApiKeyId
 from tests.contracts.extraction_jobs import JobStore
+from tests.integration.owners_database import execute
+from tests.integration.service_role import service_url
 
 _NEW_KEY = """
 INSERT INTO api_keys (token_hash, hint, name, environment, scopes, created_by)
@@ -29,8 +31,8 @@ _AGE = (
 @asynccontextmanager
 async def jobs_database(url: str, options: PoolOptions | None = None) -> AsyncIterator[Database]:
     """The database behind `url`, migrated already, without a job or a result."""
-    async with open_database(url, options or PoolOptions()) as database:
-        await database.execute(_EMPTY)
+    await execute(url, _EMPTY)
+    async with open_database(service_url(url), options or PoolOptions()) as database:
         yield database
 
 

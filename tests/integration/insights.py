@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from adapters.postgres.inserts import insert_rows
 from adapters.postgres.insights.search_clicks import (
     PostgresSearchClickPruner,
     PostgresSearchClickWriter,
@@ -16,11 +17,13 @@ from adapters.postgres.insights.search_insights import (
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from domain.insights.model import SearchClick, StoredInsight
 from tests.contracts.insights import Searches
+from tests.integration.owners_database import execute
+from tests.integration.service_role import service_url
 
 _EMPTY = """
 TRUNCATE
     users, orders, search_clicks, search_insights, search_query_days, search_days,
-    search_changed_days, search_pruned_days
+    search_changed_days, search_pruned_days, click_imports
 RESTART IDENTITY
 """
 _CLICK_COLUMNS = ("search_query", "clicks", "impressions", "search_date", "click_through_rate")
@@ -30,17 +33,29 @@ INSERT INTO search_insights (insight_date, average_ctr, definition_version) VALU
 
 
 @asynccontextmanager
-async def emptied(url: str) -> AsyncIterator[Database]:
-    """The database behind `url`, migrated already, without a row."""
-    async with open_database(url, PoolOptions()) as database:
-        await database.execute(_EMPTY)
+async def emptied(url: str, *, as_owner: bool = False) -> AsyncIterator[Database]:
+    """The database behind `url`, migrated already, without a row: as the service sees it.
+
+    Another program on the tables may be their owner, and COPY or TRUNCATE.
+    """
+    await execute(url, _EMPTY)
+    role = url if as_owner else service_url(url)
+    async with open_database(role, PoolOptions()) as database:
         yield database
 
 
 async def write_rows(database: Database, rows: Sequence[SearchClick]) -> None:
     """Rows as another program would write them."""
     values = [tuple(getattr(row, name) for name in _CLICK_COLUMNS) for row in rows]
-    await database.copy_rows("search_clicks", _CLICK_COLUMNS, values)
+    await write_log(database, _CLICK_COLUMNS, values)
+
+
+async def write_log(
+    database: Database, columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> None:
+    """The same, of these columns of the log alone."""
+    async with database.transaction() as connection:
+        await insert_rows(connection, "search_clicks", columns, rows)
 
 
 def searches_in(database: Database) -> Searches:

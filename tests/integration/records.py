@@ -11,6 +11,8 @@ from adapters.postgres.records.orders import PostgresOrderRepository
 from adapters.postgres.records.users import PostgresUserRepository
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from tests.contracts.records import Records
+from tests.integration.owners_database import execute
+from tests.integration.service_role import service_url
 
 _EMPTY = "TRUNCATE users, orders, idempotency_keys, search_clicks RESTART IDENTITY"
 _AGE = """
@@ -22,8 +24,8 @@ SET created_at = created_at - $1::interval, locked_until = locked_until - $1::in
 @asynccontextmanager
 async def emptied(url: str, options: PoolOptions | None = None) -> AsyncIterator[Database]:
     """The database behind `url`, migrated already, without a row in the records' tables."""
-    async with open_database(url, options or PoolOptions()) as database:
-        await database.execute(_EMPTY)
+    await execute(url, _EMPTY)
+    async with open_database(service_url(url), options or PoolOptions()) as database:
         yield database
 
 

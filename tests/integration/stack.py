@@ -16,6 +16,8 @@ from pathlib import Path
 
 import httpx2
 
+from tests.integration.service_role import for_command
+
 COMMAND = (sys.executable, "-m", "entrypoints.cli.main")
 # Generous, for a machine that is busy elsewhere; what is bounded by promise has its own number.
 PATIENCE_S = 180.0
@@ -164,6 +166,6 @@ def run_command(*arguments: str, cwd: Path, **variables: str) -> subprocess.Comp
         capture_output=True,
         text=True,
         cwd=cwd,
-        env=environment(**variables),
+        env=environment(**for_command(arguments, variables)),
         timeout=COMMAND_PATIENCE_S,
     )

@@ -56,8 +56,8 @@ def settings(module_database_url: str, redis_url: str, fake: FakeInThread) -> Se
 
 
 @pytest.fixture(autouse=True)
-async def empty(settings: Settings) -> None:
-    async with jobs_database(settings.database_url.get_secret_value()):
+async def empty(module_database_url: str) -> None:
+    async with jobs_database(module_database_url):
         pass
 
 

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from adapters.postgres.inserts import insert_rows
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from domain.errors import DatabaseBusy, DatabaseUnavailable, NotFound, StatementTimedOut
 from domain.records.users import UserId
+from tests.integration.insights import write_log
 
 _OPTIONS = PoolOptions(size=4, acquire_timeout_s=10, statement_timeout_s=10)
 _COLUMNS = ("search_query", "clicks", "impressions")
@@ -97,7 +99,7 @@ def calls(database: Database, chance: random.Random) -> list[Callable[[], Awaita
         async with database.transaction() as connection:
             await connection.execute("SET LOCAL statement_timeout = '9s'")
             await connection.fetch("SELECT generate_series(1, 3000)")
-            await connection.copy_records_to_table("search_clicks", records=_ROWS, columns=_COLUMNS)
+            await insert_rows(connection, "search_clicks", _COLUMNS, _ROWS)
 
     async def unit() -> None:
         async with units() as opened:
@@ -112,7 +114,7 @@ def calls(database: Database, chance: random.Random) -> list[Callable[[], Awaita
         lambda: database.fetch("SELECT generate_series(1, 3000), repeat('x', 50)"),
         lambda: database.execute("SELECT pg_sleep(0.002)"),
         lambda: database.fetchval("SELECT $1::int", 3),
-        lambda: database.copy_rows("search_clicks", _COLUMNS, _ROWS),
+        lambda: write_log(database, _COLUMNS, _ROWS),
         transaction,
         unit,
         given_up,

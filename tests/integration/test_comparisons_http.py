@@ -20,6 +20,8 @@ from fake_provider.testing import FakeInThread, running_fake
 from tests.contracts.comparison import ComparisonsContract, ComparisonStore
 from tests.integration.answers import check_secured
 from tests.integration.api import serving, settings_for
+from tests.integration.owners_database import execute
+from tests.integration.service_role import service_url
 
 _EMPTY = "TRUNCATE comparisons, extraction_jobs, extraction_workers, extractions CASCADE"
 TEXTS = 12
@@ -67,15 +69,14 @@ async def api(
 
 
 @pytest.fixture(autouse=True)
-async def empty(settings: Settings) -> None:
-    async with open_database(settings.database_url.get_secret_value(), PoolOptions()) as database:
-        await database.execute(_EMPTY)
+async def empty(module_database_url: str) -> None:
+    await execute(module_database_url, _EMPTY)
 
 
 class TestPostgresComparisons(ComparisonsContract):
     @pytest.fixture
     async def comparison_store(self, module_database_url: str) -> AsyncIterator[ComparisonStore]:
-        async with open_database(module_database_url, PoolOptions()) as database:
+        async with open_database(service_url(module_database_url), PoolOptions()) as database:
             yield ComparisonStore(
                 comparisons=PostgresComparisonRepository(database),
                 open_unit=PostgresUnitOfWorkFactory(database),

@@ -68,8 +68,8 @@ async def api(
 
 
 @pytest.fixture(autouse=True)
-async def empty(settings: Settings) -> None:
-    async with jobs_database(settings.database_url.get_secret_value()):
+async def empty(module_database_url: str) -> None:
+    async with jobs_database(module_database_url):
         pass
 
 

@@ -142,11 +142,8 @@ class Jobs(RuleBasedStateMachine):
             let_pass=let_pass,
         )
         postgres = jobs_in(self.database)
-        self._run(
-            self.database.execute(
-                "TRUNCATE extraction_jobs, extraction_workers, extractions CASCADE"
-            )
-        )
+        for table in ("extraction_jobs", "extraction_workers", "extractions"):
+            self._run(self.database.execute(f"DELETE FROM {table}"))  # noqa: S608
         self._sides = (Side(memory, {}), Side(postgres, {}))
 
     def _run(self, work: Awaitable[Any]) -> Any:

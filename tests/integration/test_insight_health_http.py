@@ -17,11 +17,12 @@ from tests.contracts.insights import row
 from tests.integration.answers import sound_api
 from tests.integration.api import settings_for
 from tests.integration.insights import write_rows
+from tests.integration.service_role import service_url
 
 
 @pytest.fixture
 async def database(fresh_database_url: str) -> AsyncIterator[Database]:
-    async with open_database(fresh_database_url, PoolOptions()) as opened:
+    async with open_database(service_url(fresh_database_url), PoolOptions()) as opened:
         yield opened
 
 

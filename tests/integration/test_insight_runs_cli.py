@@ -19,6 +19,7 @@ from domain.insights.run_history import RunOutcome
 from entrypoints.cli.insights import command
 from tests.contracts.insights import row
 from tests.integration.insights import write_rows
+from tests.integration.service_role import service_url
 
 
 def ago(days: int) -> date:
@@ -27,7 +28,7 @@ def ago(days: int) -> date:
 
 @pytest.fixture
 async def database(fresh_database_url: str) -> AsyncIterator[Database]:
-    async with open_database(fresh_database_url, PoolOptions()) as opened:
+    async with open_database(service_url(fresh_database_url), PoolOptions()) as opened:
         yield opened
 
 

@@ -33,7 +33,7 @@ from tests.contracts.click_imports import (
 from tests.contracts.click_imports import (
     ROWS as SOME,
 )
-from tests.integration.insights import emptied
+from tests.integration.insights import emptied, write_log
 from tests.integration.servers import transaction_pooler
 
 FORMATS: Mapping[str, ClickEncoder] = {
@@ -46,7 +46,6 @@ FORMATS: Mapping[str, ClickEncoder] = {
 @pytest.fixture
 async def database(module_database_url: str) -> AsyncIterator[Database]:
     async with emptied(module_database_url) as opened:
-        await opened.execute("TRUNCATE click_imports RESTART IDENTITY")
         yield opened
 
 
@@ -92,8 +91,8 @@ async def test_the_log_is_read_in_order_within_the_days_that_are_asked_for(
     days = [date(2026, 11, n) for n in (3, 1, 2, 5)]
     rows: list[LoggedRow] = [record(f"q{day}", 1, 2, day) for day in days]
     odd: list[LoggedRow] = [(None, None, None, 7.5, None), ("", -1, -2, None, days[2])]
-    await database.copy_rows(
-        "search_clicks",
+    await write_log(
+        database,
         ("search_query", "clicks", "impressions", "click_through_rate", "search_date"),
         rows + odd,
     )
@@ -118,7 +117,8 @@ async def test_more_rows_than_one_fetch_are_read(database: Database) -> None:
 async def test_what_is_exported_is_imported_as_it_was(
     database: Database, tmp_path: Path, name: str, rows: list[AcceptedRow]
 ) -> None:
-    await database.execute("TRUNCATE search_clicks, click_imports RESTART IDENTITY")
+    for table in ("search_clicks", "click_imports"):
+        await database.execute(f"DELETE FROM {table}")  # noqa: S608
     start = await begun(database)
     await PostgresClickImportRepository(database).append(start, moved(start, len(rows)), rows)
     path = tmp_path / "clicks"

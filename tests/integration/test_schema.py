@@ -243,6 +243,7 @@ async def test_one_who_may_write_searches_and_nothing_else_marks_their_days(
         oldest_url,
         "CREATE ROLE searcher",
         "GRANT INSERT ON search_clicks TO searcher",
+        "CREATE POLICY other_programs ON search_clicks TO searcher USING (TRUE)",
         "GRANT USAGE ON SEQUENCE search_clicks_search_id_seq TO searcher",
         """
         SET ROLE searcher;

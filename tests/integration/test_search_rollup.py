@@ -14,7 +14,7 @@ from adapters.postgres.insights.search_insights import (
     PostgresSearchInsightRepository,
 )
 from adapters.postgres.pool import Database
-from tests.integration.insights import emptied
+from tests.integration.insights import emptied, write_log
 from tests.integration.search_rollup import (
     ALL,
     DAYS,
@@ -28,7 +28,7 @@ from tests.integration.search_rollup import (
 
 @pytest.fixture
 async def database(module_database_url: str) -> AsyncIterator[Database]:
-    async with emptied(module_database_url) as opened:
+    async with emptied(module_database_url, as_owner=True) as opened:
         yield opened
 
 
@@ -163,8 +163,8 @@ async def test_the_longest_keys_are_added_up(database: Database) -> None:
     ]
     queries = ["".join(rng.choices(signs, k=255)) for _ in range(30)]
     queries += [sign * 255 for sign in signs[:3]]
-    await database.copy_rows(
-        "search_clicks",
+    await write_log(
+        database,
         ("search_query", "clicks", "impressions", "search_date"),
         [(query, 1, 2, DAYS[0]) for query in queries],
     )

@@ -244,7 +244,7 @@ def test_in_every_history_of_two_writers_what_is_added_up_is_right(
     loop: asyncio.AbstractEventLoop, module_database_url: str
 ) -> None:
     async def opened(stack: AsyncExitStack) -> None:
-        database = await stack.enter_async_context(emptied(module_database_url))
+        database = await stack.enter_async_context(emptied(module_database_url, as_owner=True))
         Writing.database = database
         Writing.connections = [
             await stack.enter_async_context(database.connection()) for _ in range(2)

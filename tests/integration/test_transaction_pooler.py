@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import PoolOptions, open_database
 from domain.insights.model import RankingRules
 from tests.contracts.insights import DAY, NOW, row
@@ -18,14 +17,14 @@ from tests.integration.answers import created, sound_api
 from tests.integration.api import settings_for
 from tests.integration.insights import searches_in
 from tests.integration.servers import transaction_pooler
+from tests.integration.service_role import service_url
 
 
 @pytest.fixture
-async def pooled_url(empty_database_url: str, server_directory: Path) -> AsyncIterator[str]:
-    async with transaction_pooler(
-        empty_database_url, server_directory / secrets.token_hex(4)
-    ) as url:
-        await migrate(url)
+async def pooled_url(fresh_database_url: str, server_directory: Path) -> AsyncIterator[str]:
+    """The service's role comes through the pooler; the owner migrates past it."""
+    directory = server_directory / secrets.token_hex(4)
+    async with transaction_pooler(service_url(fresh_database_url), directory) as url:
         yield url
 
 
@@ -59,6 +58,15 @@ async def test_two_hundred_concurrent_requests_through_a_pooler_all_succeed(
         ready = await api.get("/health/ready")
         assert ready.json()["checks"]["database"] == "ok"
         assert len((await api.get("/orders?limit=200")).json()["items"]) == 200
+
+
+async def test_the_role_that_comes_through_the_pooler_is_bound(
+    pooled_url: str, fresh_database_url: str
+) -> None:
+    has_own_role = service_url(fresh_database_url) != fresh_database_url
+    async with open_database(pooled_url, PoolOptions(transaction_pooler=True)) as database:
+        assert await database.fetchval("SELECT row_security_active('users')") == has_own_role
+        assert await database.fetchval("SELECT current_setting('TimeZone')") == "UTC"
 
 
 async def test_days_are_marked_and_added_up_through_a_pooler(pooled_url: str) -> None:

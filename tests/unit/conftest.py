@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from domain.extraction.jobs import batch_worker, item_processor
+from domain.extraction.jobs import batch_worker, item_processor, worker
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -16,4 +16,5 @@ def short_pauses() -> Iterator[None]:
         monkeypatch.setattr(batch_worker, "_GRACE_S", 0.2)
         monkeypatch.setattr(item_processor, "_ELSEWHERE_S", 0.02)
         monkeypatch.setattr(item_processor, "_PAUSE_S", 0.02)
+        monkeypatch.setattr(worker, "_LAST_WORDS_S", 0.2)
         yield

@@ -1,22 +1,16 @@
-"""What of a database is ours: the tables, views, functions and the collation that `sql/` makes.
-
-With them go the sequences and partitions of those tables, and whatever columns and indexes were
-added to them. Other tables of the same database, and other schemas, are not ours.
-"""
+"""A database as it is found before a dump or a restore; `objects.py` says what of it is ours."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 import asyncpg
 
-from adapters.postgres.migrations import migration_files
+from adapters.postgres.objects import COLLATION, FUNCTIONS, RELATIONS, our_names
 from adapters.postgres.pool import PoolOptions, connect_arguments
-from adapters.postgres.queries import SQL_DIR
+from adapters.postgres.privileges import our_objects, service_roles_of
 from adapters.postgres.schema import HISTORY
 from adapters.postgres.urls import read_database_url
 
@@ -41,6 +35,8 @@ class DatabaseSnapshot:
         filled: those of them that hold rows of somebody's.
         others: tables, views and sequences of that schema that are not ours.
         drops: statements that remove what is ours.
+        owner: the owner of the tables, where the role of `url` is not it; else None.
+        service_roles: those that the tables have policies for.
     """
 
     url: str
@@ -51,6 +47,8 @@ class DatabaseSnapshot:
     filled: Sequence[str]
     others: Sequence[str]
     drops: Sequence[str]
+    owner: str | None = None
+    service_roles: Collection[str] = ()
 
 
 async def read_contents(url: str, *, seeded: Collection[str] = ()) -> DatabaseSnapshot:
@@ -90,46 +88,11 @@ SELECT current_database() AS database, current_user AS role,
            (SELECT relnamespace::regnamespace::text FROM pg_class
             WHERE oid = to_regclass('schema_migrations')),
            quote_ident(current_schema())
-       ) AS schema
-"""
-
-# A sequence is its table's: owned by a column, or what the default of a column draws from.
-_RELATIONS = """
-WITH RECURSIVE found AS (
-    SELECT oid, relname::text AS name, relkind, oid::regclass::text AS quoted,
-           relname = ANY ($2::text[]) AND relkind IN ('r', 'p', 'v') AS named
-    FROM pg_class
-    WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-), ours AS (
-    SELECT oid FROM found WHERE named
-    UNION
-    SELECT below.oid FROM ours, LATERAL (
-        SELECT inhrelid AS oid FROM pg_inherits WHERE inhparent = ours.oid
-        UNION ALL
-        SELECT objid FROM pg_depend
-        WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
-          AND refobjid = ours.oid AND deptype IN ('a', 'i')
-        UNION ALL
-        SELECT used.refobjid FROM pg_attrdef AS value
-        JOIN pg_depend AS used ON used.classid = 'pg_attrdef'::regclass AND used.objid = value.oid
-        JOIN pg_class AS sequence ON sequence.oid = used.refobjid AND sequence.relkind = 'S'
-        WHERE value.adrelid = ours.oid AND used.refclassid = 'pg_class'::regclass
-    ) AS below
-)
-SELECT found.*, oid IN (SELECT oid FROM ours) AS ours FROM found ORDER BY name
-"""
-
-_FUNCTIONS = """
-SELECT oid::regprocedure::text AS quoted, EXISTS (
-    SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid
-      AND refclassid = 'pg_class'::regclass
-) AS is_bound FROM pg_proc
-WHERE pronamespace = $1::regnamespace AND proname = ANY ($2::text[]) AND prokind = 'f'
-"""
-
-_COLLATION = """
-SELECT oid::regcollation::text AS quoted FROM pg_collation
-WHERE collnamespace = $1::regnamespace AND collname = 'unicode_case'
+       ) AS schema,
+       (
+           SELECT pg_get_userbyid(relowner) FROM pg_class
+           WHERE oid = to_regclass('schema_migrations') AND NOT pg_has_role(relowner, 'USAGE')
+       ) AS owner
 """
 
 
@@ -146,8 +109,8 @@ async def _look(
     # All names come out qualified.
     await connection.execute("SET search_path = ''")
     made = our_names()
-    relations = await connection.fetch(_RELATIONS, place["schema"], list(made["relation"]))
-    functions = await connection.fetch(_FUNCTIONS, place["schema"], list(made["function"]))
+    relations = await connection.fetch(RELATIONS, place["schema"], list(made["relation"]))
+    functions = await connection.fetch(FUNCTIONS, place["schema"], list(made["function"]))
     ours = [each for each in relations if each["ours"]]
     filled = [
         each["name"]
@@ -169,7 +132,7 @@ async def _look(
         ("FUNCTION", after),
         (
             "COLLATION",
-            [each["quoted"] for each in await connection.fetch(_COLLATION, place["schema"])],
+            [each["quoted"] for each in await connection.fetch(COLLATION, place["schema"])],
         ),
     )
     drops = [f"DROP {kind} IF EXISTS {', '.join(names)};" for kind, names in order if names]
@@ -184,6 +147,8 @@ async def _look(
         filled=filled,
         others=[each["quoted"] for each in relations if not each["ours"]],
         drops=drops,
+        owner=place["owner"],
+        service_roles=service_roles_of(await our_objects(connection, place["schema"])),
     )
 
 
@@ -191,15 +156,3 @@ def _holds_rows(name: str, quoted: str) -> str:
     """A question with the names of the schemas that come with the program as its argument."""
     own = "name <> ALL ($1::text[])" if name == _SEEDED else "$1::text[] IS NOT NULL"
     return f"SELECT EXISTS (SELECT FROM {quoted} WHERE {own})"  # noqa: S608 (quoted by the server)
-
-
-@cache
-def our_names() -> Mapping[str, Collection[str]]:
-    """Names of what our SQL files make: a `relation`, or a `function`."""
-    sql = "\n".join(each.sql for each in migration_files())
-    sql += "\n".join(path.read_text("utf-8") for path in (SQL_DIR / "optional").glob("*.sql"))
-    made = re.findall(
-        r"^CREATE (?:OR REPLACE )?(TABLE|VIEW|FUNCTION) (?:IF NOT EXISTS )?(\w+)", sql, re.MULTILINE
-    )
-    functions = {name for kind, name in made if kind == "FUNCTION"}
-    return {"relation": {name for _, name in made} - functions | {HISTORY}, "function": functions}

@@ -1,6 +1,6 @@
 """Dumps of everything of ours in a database, by PostgreSQL's own pg_dump, pg_restore and psql.
 
-`contents.py` says what is ours. All else of the database, extensions, owners and grants are left
+`objects.py` says what is ours. All else of the database, extensions, owners and grants are left
 alone, so no superuser is needed.
 """
 
@@ -19,15 +19,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from adapters.postgres.contents import DatabaseSnapshot, our_names
+from adapters.postgres.contents import DatabaseSnapshot
 from adapters.postgres.migrations import MigrationError, migrate, migration_files
+from adapters.postgres.objects import our_names
 from adapters.postgres.schema import HISTORY
 from adapters.postgres.urls import read_database_url
 
 _PIECE_BYTES: Final = 1_048_576
-_NOT_RESTORED: Final = ("SCHEMA", "EXTENSION", "ACL", "DEFAULT ACL", "PUBLICATION TABLE")
+# A policy names roles, as a grant does, and the other server may have none of that name.
+_NOT_RESTORED: Final = (
+    *("SCHEMA", "EXTENSION", "ACL", "DEFAULT ACL", "POLICY", "PUBLICATION TABLE"),
+    "COMMENT - SCHEMA",
+)
 _TOLD: Final = {"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH"}
 _TOLD_FAMILIES: Final = ("PG", "LC_", "KRB5", "SSL_")
+# Notices would stand before the error, and hide it.
+_QUIETLY: Final = "SET LOCAL client_min_messages = 'warning';"
 # pg_restore 17 and newer says it to every server, and those before 17 refuse it.
 _REFUSED_BEFORE_17: Final = b"SET transaction_timeout = 0;\n"
 
@@ -66,6 +73,7 @@ async def dump(place: DatabaseSnapshot, file: Path, programs: ProgramFolders) ->
             f"{place.name}, holds no tables of Storekeeper: look at DATABASE_URL, or run"
             " `storekeeper db migrate`."
         )
+    _refuse_others(place)
     folder = await _folder_for(place, programs)
     with _new_file(file) as part, _access(place.url) as access:
         await _run(
@@ -102,6 +110,7 @@ async def restore(
             is missing, too old or failed. Or the dump is restored and not brought to this version,
             which the message then says.
     """
+    _refuse_others(place)
     folder = await _folder_for(place, programs)
     wanted = await _wanted(file, folder, place.schema)
     if place.filled and not replace:
@@ -123,11 +132,20 @@ async def restore(
         )
         await _pour(reading, writing, place, access)
     try:
-        return await migrate(place.url)
+        return await migrate(place.url, service_roles=place.service_roles)
     except (MigrationError, OSError) as error:
         raise DumpError(
             f"the dump is restored, but not brought to this version: {error}"
         ) from error
+
+
+def _refuse_others(place: DatabaseSnapshot) -> None:
+    """Raise `DumpError` for a role that row level security binds, or that may not make tables."""
+    if place.owner is not None:
+        raise DumpError(
+            f"{place.name}, belongs to the role {place.owner}: dumps are made and restored by the"
+            " owner of the tables. Give its address in DATABASE_URL."
+        )
 
 
 async def _wanted(file: Path, folder: Path, schema: str) -> Sequence[str]:
@@ -348,7 +366,7 @@ async def _feed(source: Process, target: Process, place: DatabaseSnapshot) -> No
     assert reader is not None
     assert writer is not None
     try:
-        before = ["BEGIN;", "SET LOCAL lock_timeout = '10s';", *place.drops, ""]
+        before = ["BEGIN;", "SET LOCAL lock_timeout = '10s';", _QUIETLY, *place.drops, ""]
         writer.write("\n".join(before).encode())
         piece = await reader.read(_PIECE_BYTES)
         if place.major < 17:

@@ -13,6 +13,7 @@ import asyncpg
 from adapters.postgres.errors import CONNECTION_FAULTS
 from adapters.postgres.migrations import MigrationError, faults, migration_files, status
 from adapters.postgres.pool import CANNOT_CONNECT, Database, PoolOptions, connect_arguments
+from adapters.postgres.role_checks import role_checks
 from adapters.postgres.urls import read_database_url
 from domain.errors import AppError
 from ports.health import CheckResult, DiagnosticCheck, ReadinessProbe
@@ -70,7 +71,11 @@ class PostgresDiagnosticCheck(DiagnosticCheck):
             why = str(error) or type(error).__name__
             return [_result("database", bad=f"cannot be reached: {why}. Look at DATABASE_URL.")]
         try:
-            return [*await self._server(connection), *await self._tables()]
+            return [
+                *await self._server(connection),
+                *await self._tables(),
+                *await role_checks(connection),
+            ]
         except (AppError, *CONNECTION_FAULTS) as error:
             return [_result("database", bad=f"was lost while it was examined: {error}")]
         finally:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from adapters.postgres.privileges import table_rights
 from adapters.postgres.schema import Column, Table, numbered, tables
 from adapters.postgres.sequences import lag_of, sequence_of
 
@@ -49,8 +50,14 @@ SELECT array_agg(conname::text) FROM pg_constraint WHERE conrelid = to_regclass(
 """
 _FORBIDDEN: Final = """
 SELECT string_agg(word, ', ')
-FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS word
+FROM unnest($2::text[]) AS word
 WHERE NOT has_table_privilege(to_regclass(quote_ident($1)), word)
+"""
+_UNSEEN: Final = """
+SELECT row_security_active(to_regclass(quote_ident($1))) AND NOT EXISTS (
+    SELECT FROM pg_policy, unnest(polroles) AS role
+    WHERE polrelid = to_regclass(quote_ident($1)) AND (role = 0 OR pg_has_role(role, 'USAGE'))
+)
 """
 _FORBIDDEN_SEQUENCE: Final = """
 SELECT string_agg(word, ', ') FROM unnest('{USAGE,SELECT,UPDATE}'::text[]) AS word
@@ -158,8 +165,14 @@ async def _missing_keys(connection: asyncpg.Connection, table: Table) -> Sequenc
 
 async def _refusals(connection: asyncpg.Connection, table: str) -> Sequence[str]:
     """What the role may not do."""
-    words = await connection.fetchval(_FORBIDDEN, table)
-    return [_grant(table, words)] if words else []
+    words = await connection.fetchval(_FORBIDDEN, table, sorted(table_rights(table)))
+    if words:
+        return [_grant(table, words)]
+    if await connection.fetchval(_UNSEEN, table):
+        role = await connection.fetchval("SELECT current_user")
+        told = f"{table}: row level security lets role {role} see no row, as no policy names it"
+        return [f"{told}: as the owner, run `storekeeper db grant {role}`"]
+    return []
 
 
 def _grant(name: str, words: str) -> str:
@@ -170,7 +183,7 @@ def _grant(name: str, words: str) -> str:
 async def _lags(connection: asyncpg.Connection, found: Mapping[str, Any]) -> Sequence[str]:
     faults = []
     for table, column in numbered().values():
-        if column not in found.get(table, ()) or await connection.fetchval(_FORBIDDEN, table):
+        if column not in found.get(table, ()) or await _refusals(connection, table):
             continue
         sequence = await sequence_of(connection, table, column)
         if sequence is None:

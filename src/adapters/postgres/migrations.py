@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +14,10 @@ from adapters.postgres.audit import enter
 from adapters.postgres.errors import CONNECTION_FAULTS, translated
 from adapters.postgres.inspection import table_faults
 from adapters.postgres.pool import PoolOptions, connect_arguments
+from adapters.postgres.privileges import repairs
 from adapters.postgres.queries import SQL_DIR
 
-_LOCK = 7_300_001  # any number that no other program on this database takes
+LOCK = 7_300_001  # any number that no other program on this database takes
 
 _HISTORY = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -67,12 +68,15 @@ async def status(url: str) -> Sequence[Migration]:
         OSError: the database cannot be reached.
         DatabaseUnavailable: it went away in the meantime; and all else of `translated`.
     """
-    async with _connection(url) as connection:
+    async with unhurried(url) as connection:
         return await _compare(connection)
 
 
-async def migrate(url: str) -> Sequence[str]:
+async def migrate(url: str, *, service_roles: Collection[str] = ()) -> Sequence[str]:
     """Apply what is pending; returns the names of what was applied, in order.
+
+    Then tables that are new, or came from a dump, are closed to all but the owner and the service's
+    roles: those that the database has policies for, and `service_roles`.
 
     Safe to run from several processes at once: an advisory lock of each transaction lets one
     through, and the others find the work done. Works through a transaction pooler too.
@@ -83,7 +87,7 @@ async def migrate(url: str) -> Sequence[str]:
         DatabaseUnavailable: it went away in the meantime; and all else of `translated`.
     """
     done = []
-    async with _connection(url) as connection:
+    async with unhurried(url) as connection:
         for migration in migration_files():
             try:
                 if await _applied_now(connection, migration):
@@ -95,6 +99,7 @@ async def migrate(url: str) -> Sequence[str]:
                     " Mend what it names, then run `storekeeper db migrate` again."
                     + "".join(f"\n{fault}" for fault in named)
                 ) from error
+        await _wall_off(connection, service_roles)
     return done
 
 
@@ -104,7 +109,7 @@ async def faults(url: str) -> Sequence[str]:
     Raises:
         MigrationError, OSError: as `status`.
     """
-    async with _connection(url) as connection:
+    async with unhurried(url) as connection:
         applied = [each.applied_at for each in await _compare(connection)]
         return await table_faults(connection, migrated=None not in applied)
 
@@ -112,11 +117,11 @@ async def faults(url: str) -> Sequence[str]:
 async def _applied_now(connection: asyncpg.Connection, migration: Migration) -> bool:
     """Apply one, unless it is applied."""
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        await connection.execute(_HISTORY)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
         current = {each.name: each for each in await _compare(connection)}
         if current[migration.name].applied_at is not None:
             return False
+        await connection.execute(_HISTORY)
         await connection.execute(migration.sql)
         await connection.execute(
             "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)",
@@ -128,10 +133,31 @@ async def _applied_now(connection: asyncpg.Connection, migration: Migration) -> 
     return True
 
 
+async def _wall_off(connection: asyncpg.Connection, service_roles: Collection[str]) -> None:
+    """Let nobody but the owner and the service's roles have a right on anything of ours."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+        await connection.execute("SET LOCAL lock_timeout = '4s'")
+        for statement in await repairs(connection, service_roles=service_roles):
+            try:
+                await connection.execute(statement)
+            except asyncpg.PostgresError as error:
+                raise MigrationError(
+                    f"the migrations are applied, but the tables are not closed to other roles:"
+                    f" {str(error).rstrip('.')}. As their owner, run: {statement}"
+                ) from error
+
+
 async def _compare(connection: asyncpg.Connection) -> Sequence[Migration]:
     if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
         return migration_files()
     rows = await connection.fetch("SELECT name, checksum, applied_at FROM schema_migrations")
+    if not rows and await connection.fetchval("SELECT row_security_active('schema_migrations')"):
+        role = await connection.fetchval("SELECT current_user")
+        raise MigrationError(
+            f"role {role} sees no row of the tables, because row level security binds it and no"
+            f" policy lets it in: as the owner of the tables, run `storekeeper db grant {role}`"
+        )
     applied = {row["name"]: row for row in rows}
     found = []
     for migration in migration_files():
@@ -158,7 +184,12 @@ async def _compare(connection: asyncpg.Connection) -> Sequence[Migration]:
 
 
 @asynccontextmanager
-async def _connection(url: str) -> AsyncIterator[asyncpg.Connection]:
+async def unhurried(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection whose statements may take their time.
+
+    Raises:
+        MigrationError, OSError, DatabaseUnavailable: as `migrate`.
+    """
     arguments = connect_arguments(url, PoolOptions())
     arguments["command_timeout"] = None  # each migration sets its own timeouts
     arguments["server_settings"].pop("statement_timeout", None)

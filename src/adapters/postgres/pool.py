@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeVar
@@ -122,16 +122,6 @@ class Database:
     async def execute(self, sql: str, *args: Any) -> str:
         """The command tag, such as `DELETE 1`."""
         return await self._run(lambda connection: connection.execute(sql, *args))
-
-    async def copy_rows(
-        self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
-    ) -> None:
-        """COPY `rows` into `table`, all or none."""
-        await self._run(
-            lambda connection: connection.copy_records_to_table(
-                table, records=rows, columns=columns
-            )
-        )
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

@@ -1,4 +1,4 @@
-"""Sample data into PostgreSQL, by COPY.
+"""Sample data into PostgreSQL.
 
 Keeps what `SampleSink` of the entrypoint `up` asks for, which an adapter cannot import.
 """
@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from adapters.postgres.audit import enter
+from adapters.postgres.inserts import insert_rows
 from adapters.postgres.pool import Connection, Database
 
 _TABLES: Final = ("users", "orders", "search_clicks")
@@ -19,7 +20,7 @@ _ORDER_COLUMNS: Final = ("user_id", "product_name", "quantity", "order_date")
 _CLICK_COLUMNS: Final = (
     *("search_query", "clicks", "impressions", "click_through_rate", "search_date"),
 )
-_COPY_TIMEOUT_S: Final = 24 * 3600.0
+_TIMEOUT_S: Final = 24 * 3600.0
 # Ids that other programs gave by hand are skipped too. The lock keeps inserts out until the end.
 _RESERVE: Final = """
 SELECT setval(
@@ -44,23 +45,23 @@ class PostgresSampleSink:
             if await self._database.fetchval(f"SELECT EXISTS (SELECT FROM {table})")  # noqa: S608
         ]
 
-    def open(self) -> AbstractAsyncContextManager[_CopyWriter]:
+    def open(self) -> AbstractAsyncContextManager[_RowWriter]:
         """A writer in one transaction; see `SampleSink`."""
         return self._open()
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[_CopyWriter]:
+    async def _open(self) -> AsyncIterator[_RowWriter]:
         async with self._database.transaction() as connection:
             await connection.execute("SET LOCAL statement_timeout = 0")
             await connection.execute("SET LOCAL lock_timeout = '10s'")
-            yield _CopyWriter(connection)
+            yield _RowWriter(connection)
             await enter(connection, "sample_data.fill", "/")
             # The planner would learn of the rows only when autovacuum comes by.
             for table in _TABLES:
-                await connection.execute(f"ANALYZE {table}", timeout=_COPY_TIMEOUT_S)
+                await connection.execute(f"ANALYZE {table}", timeout=_TIMEOUT_S)
 
 
-class _CopyWriter:
+class _RowWriter:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -72,23 +73,21 @@ class _CopyWriter:
     async def write_users(self, rows: Iterable[tuple[int, str, str, datetime]]) -> None:
         """See `SampleWriter`."""
         plain = ((*row[:3], _naive(row[3])) for row in rows)
-        await self._copy("users", _USER_COLUMNS, plain)
+        await self._insert("users", _USER_COLUMNS, plain)
 
     async def write_orders(self, rows: Iterable[tuple[int, str, int, datetime]]) -> None:
         """See `SampleWriter`."""
         plain = ((*row[:3], _naive(row[3])) for row in rows)
-        await self._copy("orders", _ORDER_COLUMNS, plain)
+        await self._insert("orders", _ORDER_COLUMNS, plain)
 
     async def write_clicks(self, rows: Iterable[tuple[str, int, int, float | None, date]]) -> None:
         """See `SampleWriter`."""
-        await self._copy("search_clicks", _CLICK_COLUMNS, iter(rows))
+        await self._insert("search_clicks", _CLICK_COLUMNS, iter(rows))
 
-    async def _copy(
+    async def _insert(
         self, table: str, columns: Sequence[str], rows: Iterator[tuple[Any, ...]]
     ) -> None:
-        await self._connection.copy_records_to_table(
-            table, records=rows, columns=list(columns), timeout=_COPY_TIMEOUT_S
-        )
+        await insert_rows(self._connection, table, columns, rows, timeout=_TIMEOUT_S)
 
 
 def _naive(moment: datetime) -> datetime:

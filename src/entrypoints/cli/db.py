@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 import click
 
@@ -15,8 +15,11 @@ from entrypoints.cli.running import or_exit
 from entrypoints.container.commands import (
     ContentsError,
     DumpError,
+    GrantError,
     MigrationError,
+    address_for,
     dump,
+    grant,
     look_at_database,
     migrate,
     migration_status,
@@ -31,7 +34,7 @@ T = TypeVar("T")
 
 @click.group("db")
 def command() -> None:
-    """Bring the database to this version, see how it stands, back it up and restore it."""
+    """Bring the database to this version, see how it stands, let the service in, back it up."""
 
 
 @command.command("migrate")
@@ -74,6 +77,46 @@ def _exit_over_faults(command: str, url: str) -> None:
     if faults:
         click.echo("The migrations are applied; the tables are not yet as they must be.", err=True)
         sys.exit(1)
+
+
+@command.command("grant")
+@click.argument("role", default="storekeeper_service")
+@click.option(
+    "--password-file",
+    type=click.File("r"),
+    help="Read the role's new password from the first line of this file; - is standard input.",
+)
+@click.option(
+    "--new-password", is_flag=True, help="Give a role that exists a new password, and print it."
+)
+@click.option(
+    "--no-password", is_flag=True, help="Leave the password alone; the role must exist then."
+)
+def grant_command(
+    *, role: str, password_file: TextIO | None, new_password: bool, no_password: bool
+) -> None:
+    """Let ROLE do the service's work with the tables, and no more.
+
+    DATABASE_URL is that of the owner of the tables, who goes on to migrate, dump and restore;
+    `serve` and `worker` get that of ROLE. It may read and write rows, but not change tables,
+    disable triggers, TRUNCATE or read other schemas. Run it again at will, after a restore into
+    another database too: it brings the role to what it should be.
+
+    A role that is missing is made (that needs CREATEROLE), with the password of --password-file or
+    one that is made and printed, as DATABASE_URL, on standard output, once.
+    """
+    if sum([password_file is not None, new_password, no_password]) > 1:
+        raise click.UsageError("take one of --password-file, --new-password, --no-password")
+    url = database_url_or_exit()
+    password = None if password_file is None else password_file.readline().rstrip("\r\n")
+    done = or_exit(
+        "db grant",
+        lambda: _refusing(grant(url, role, password=password, anew=new_password, keep=no_password)),
+    )
+    what = "Made role" if done.is_new else "Role"
+    click.echo(f"{what} {role}: {done.statements} grants and policies were lacking.", err=True)
+    if done.made_password is not None:
+        click.echo(f"DATABASE_URL={address_for(url, role, done.made_password)}")
 
 
 @command.command("dump")
@@ -128,7 +171,7 @@ async def _refusing(work: Awaitable[T]) -> T:
     """Let every refusal name the database's setting."""
     try:
         return await work
-    except (DumpError, MigrationError, ContentsError) as error:
+    except (DumpError, GrantError, MigrationError, ContentsError) as error:
         raise AppError(str(error)) from error
     except OSError as error:
         raise AppError(f"the database of DATABASE_URL cannot be used: {error}") from error

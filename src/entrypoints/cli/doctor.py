@@ -25,7 +25,8 @@ from ports.health import CheckResult
 def command(*, state_dir: Path | None) -> None:
     """Check settings, database, queue, worker, providers and certificate, and say what to do.
 
-    Each provider of LLM_PROVIDER is asked for a real answer. Exit code 1 if anything is wrong.
+    Each provider of LLM_PROVIDER is asked for a real answer. Exit code 1 if anything is wrong; a
+    line with `warn` names what could be better, and does not count.
     """
     try:
         settings = read_settings(Settings, state_dir)
@@ -68,5 +69,5 @@ async def _results(timed: TimedDiagnosticCheck) -> Sequence[CheckResult]:
 
 
 def _report(result: CheckResult) -> None:
-    mark = "ok  " if result.good else "FAIL"
+    mark = "FAIL" if not result.good else "warn" if result.warns else "ok  "
     click.echo(f"{mark}  {result.subject}: {result.detail}")

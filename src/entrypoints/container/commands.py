@@ -18,6 +18,7 @@ from adapters.postgres.contents import ContentsError, DatabaseSnapshot, read_con
 from adapters.postgres.dumps import DumpError, ProgramFolders
 from adapters.postgres.dumps import dump as write_dump
 from adapters.postgres.dumps import restore as restore_dump
+from adapters.postgres.grants import GrantError, address_for, grant
 from adapters.postgres.insights.scheduled_runs import insight_procedures
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.migrations import faults as table_faults
@@ -33,13 +34,16 @@ __all__ = [
     "ContentsError",
     "CsvTable",
     "DumpError",
+    "GrantError",
     "LineFile",
     "MalformedRow",
     "MigrationError",
     "RejectedRowFile",
+    "address_for",
     "dataset_format_of",
     "dump",
     "form_of",
+    "grant",
     "insight_procedures",
     "look_at_database",
     "migrate",

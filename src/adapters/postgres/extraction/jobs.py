@@ -11,6 +11,7 @@ import asyncpg
 from adapters.postgres.audit import enter, with_entry
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.extraction.results import result_of
+from adapters.postgres.inserts import insert_texts
 from adapters.postgres.pool import Connection, Executor
 from adapters.postgres.queries import load_queries
 from domain.access.model import ApiKeyId
@@ -37,13 +38,13 @@ from domain.extraction.model import Extraction, ExtractionId
 from ports.extraction_jobs import ExtractionJobRepository, ExtractionJobWriter
 
 _QUERIES: Final = load_queries("extraction_jobs")
-_COPY_TIMEOUT_S: Final = 3600.0
+_ADD_TIMEOUT_S: Final = 3600.0
 _LAST_ID: Final = 2**31 - 1
 _PATH: Final = "'/extraction-jobs/' || id"
 
 
 class PostgresExtractionJobWriter(ExtractionJobWriter):
-    """Copies the documents of new jobs, inside the transaction of its connection."""
+    """Adds the documents of new jobs, inside the transaction of its connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -51,7 +52,7 @@ class PostgresExtractionJobWriter(ExtractionJobWriter):
     async def add(self, draft: NewJob, documents: AsyncIterable[Document]) -> ExtractionJob:
         """See the port."""
         spec, query = draft.spec, _QUERIES["add_job"]
-        # COPY takes as long as there are documents; the next transaction has its timeout again.
+        # It takes as long as there are documents; the next transaction has its timeout again.
         await self._connection.execute("SET LOCAL statement_timeout = 0")
         with on_constraint({"extraction_jobs_schema_fkey": lambda: _no_schema(spec)}):
             job_id = await self._connection.fetchval(
@@ -74,11 +75,12 @@ class PostgresExtractionJobWriter(ExtractionJobWriter):
             async for document in documents:
                 yield job_id, next(places), document.id, document.text
 
-        await self._connection.copy_records_to_table(
+        await insert_texts(
+            self._connection,
             "extraction_job_items",
-            records=rows(),
-            columns=("job_id", "position", "document_id", "text"),
-            timeout=_COPY_TIMEOUT_S,
+            ("job_id", "position", "document_id", "text"),
+            rows(),
+            timeout=_ADD_TIMEOUT_S,
         )
         total = next(places) - 1
         assert total, "a job has a document"

@@ -1,4 +1,4 @@
-"""The search log in PostgreSQL: rows come in, by COPY too, go out, and are given up day by day."""
+"""The search log in PostgreSQL: rows come in, go out, and are given up day by day."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import asyncpg
 
 from adapters.postgres.audit import enter, with_entry
 from adapters.postgres.errors import on_constraint
+from adapters.postgres.inserts import insert_rows
 from adapters.postgres.insights.search_insights import PostgresSearchInsightRepository
 from adapters.postgres.pool import Database, Executor
 from adapters.postgres.queries import load_queries
@@ -128,8 +129,8 @@ class PostgresClickImportRepository(ClickImportRepository):
             if held is None:
                 raise _elsewhere()
             if rows:
-                await connection.copy_records_to_table(
-                    "search_clicks", records=rows, columns=COLUMNS, timeout=_CHUNK_TIMEOUT_S
+                await insert_rows(
+                    connection, "search_clicks", COLUMNS, rows, timeout=_CHUNK_TIMEOUT_S
                 )
             await connection.execute(
                 move.sql,
