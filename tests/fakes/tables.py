@@ -174,6 +174,11 @@ class RecordTables:
     user_ids: count[int] = field(default_factory=lambda: count(1))
     order_ids: count[int] = field(default_factory=lambda: count(1))
     comparison_ids: count[int] = field(default_factory=lambda: count(1))
+    key_ids: count[int] = field(default_factory=lambda: count(1))
+
+    async def new_key(self) -> ApiKeyId:
+        """The id of one more key; nothing else of it is kept."""
+        return ApiKeyId(next(self.key_ids))
 
 
 def put(table: dict[K, V], key: K, value: V, undo: Undo) -> None:

@@ -17,7 +17,9 @@ from tests.integration.service_role import service_url
 
 _NEW_KEY = """
 INSERT INTO api_keys (token_hash, hint, name, environment, scopes, created_by)
-VALUES (sha256(gen_random_uuid()::text::bytea), 'abcd', 'a key', 'test', '{extract}', 'command:test')
+VALUES (
+    sha256(gen_random_uuid()::text::bytea), 'abcd', 'a key', 'test', '{extract}', 'command:test'
+)
 RETURNING id
 """
 _EMPTY = "TRUNCATE extraction_jobs, extraction_workers, extractions CASCADE"
