@@ -23,6 +23,7 @@ AppError
     │   ├── DatabaseReadOnly            up, but takes no writes
     │   ├── DatabaseUnfit               up, but its tables or rights are not as this version needs
     │   ├── QueueUnavailable            the job queue does not answer
+    │   ├── JwksUnavailable             the keys that tokens are checked with cannot be had
     │   ├── ProviderUnavailable         a language model provider is down, overloaded or times out
     │   ├── ProviderRateLimited         a provider asks to wait
     │   ├── ProviderQuotaExhausted      a provider's quota or credit is used up
@@ -257,6 +258,12 @@ class QueueUnavailable(Unavailable):
     """The job queue does not answer."""
 
     code = "queue_unavailable"
+
+
+class JwksUnavailable(Unavailable):
+    """The keys of the identity provider, with which tokens are checked, cannot be had."""
+
+    code = "jwks_unavailable"
 
 
 class ProviderUnavailable(Unavailable):

@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adapters.postgres.urls import read_database_url
 from domain.access.caller_limits import DEFAULT_LIMITS, stated_limits
+from domain.access.tokens import read_meanings
+from entrypoints.addresses import is_this_machine
 
 
 class Provider(StrEnum):
@@ -179,6 +181,75 @@ class ServerSettings(ConnectionSettings):
     def _together(self) -> Self:
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE: set both or neither")
+        return self
+
+
+class TokenSettings(Environment):
+    """Whose tokens are accepted beside keys, and what they allow."""
+
+    jwt_jwks_url: str | None = Field(
+        default=None,
+        description="Where an identity provider publishes its keys (JWKS), https; with it, its"
+        " tokens are accepted",
+    )
+    jwt_issuer: str | None = Field(
+        default=None, description="What `iss` of a token must be, letter by letter"
+    )
+    jwt_audience: str | None = Field(
+        default=None, description="What `aud` of a token must be or hold"
+    )
+    jwt_scope_claim: str | None = Field(
+        default=None,
+        description="The claim that names scopes, dots lead into objects:"
+        " app_metadata.storekeeper_scopes",
+    )
+    jwt_scopes: str | None = Field(
+        default=None,
+        description="What values of that claim mean, where they are no scopes themselves:"
+        " clerk=records:write,extract; owner=admin",
+    )
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _safe_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        url = _split(value)
+        if url.scheme not in {"https", "http"} or not url.hostname or "@" in url.netloc:
+            raise ValueError("must be an https:// URL without user and password")
+        if url.scheme == "http" and not is_this_machine(url.hostname):
+            raise ValueError("must be an https:// URL: who stands between could give other keys")
+        return value
+
+    @field_validator("jwt_scope_claim")
+    @classmethod
+    def _not_of_the_user(cls, value: str | None) -> str | None:
+        if value is not None and value.split(".")[0] in {"user_metadata", "raw_user_meta_data"}:
+            raise ValueError("must not be what users may change themselves; take app_metadata")
+        return value
+
+    @field_validator("jwt_scopes")
+    @classmethod
+    def _meanings(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_meanings(value)
+        return value
+
+    @model_validator(mode="after")
+    def _all_of_tokens(self) -> Self:
+        needed = {
+            "JWT_ISSUER": self.jwt_issuer,
+            "JWT_AUDIENCE": self.jwt_audience,
+            "JWT_SCOPE_CLAIM": self.jwt_scope_claim,
+        }
+        if self.jwt_jwks_url is None:
+            given = [
+                name for name, value in (needed | {"JWT_SCOPES": self.jwt_scopes}).items() if value
+            ]
+            if given:
+                raise ValueError(f"JWT_JWKS_URL is missing, and {given[0]} is set")
+        elif missing := [name for name, value in needed.items() if value is None]:
+            raise ValueError(f"{' and '.join(missing)} must be set, for JWT_JWKS_URL is")
         return self
 
 
@@ -347,7 +418,7 @@ class WorkerSettings(
     """The settings of those who work on jobs: all but those of HTTPS."""
 
 
-class Settings(WorkerSettings, ServerSettings):
+class Settings(TokenSettings, WorkerSettings, ServerSettings):
     """All settings."""
 
 

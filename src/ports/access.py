@@ -138,15 +138,15 @@ class AuditLog(Protocol):
 
 
 class TokenVerifier(Protocol):
-    """Tokens of an identity provider."""
+    """Tokens of an identity provider (JWT, RFC 7519)."""
 
     @abstractmethod
     async def verify(self, token: str) -> Caller:
-        """Who calls with this token.
+        """Who calls with `token`, as it came in the request; any text may come.
 
         Raises:
-            NotAuthenticated: it is not one that is accepted.
-            Unavailable: the provider's keys cannot be had, and none are known from before.
+            NotAuthenticated: it is not one that is accepted; `reason` says why, for the log alone.
+            JwksUnavailable: the provider's keys were never had, or not for a day.
         """
         ...
 

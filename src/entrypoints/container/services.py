@@ -11,7 +11,7 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import time as time_of_day
 from functools import partial
@@ -75,6 +75,8 @@ from adapters.statistics.scipy_statistics import ScipyStatistics
 from adapters.system.clock import SystemClock
 from adapters.system.email_syntax import EmailValidatorSyntax
 from adapters.system.health import CertificateDiagnosticCheck, InsightDiagnosticCheck
+from adapters.tokens.health import JwksDiagnosticCheck
+from adapters.tokens.verifier import open_jwt_verifier
 from adapters.valkey.key_announcements import ValkeyKeyAnnouncements, ValkeyKeyChanges
 from adapters.valkey.request_limits import (
     LocalRequestLimiter,
@@ -85,6 +87,7 @@ from domain.access.authentication import Authenticator
 from domain.access.caller_limits import CallerLimits, stated_limits
 from domain.access.key_cache import KeyCache, KeyUses
 from domain.access.service import KeyService
+from domain.access.tokens import ScopeClaim, TokenRules, read_meanings
 from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
 from domain.extraction.jobs.batch_worker import BatchWorker
@@ -108,9 +111,11 @@ from entrypoints.settings import (
     DatabaseSettings,
     ModelSettings,
     Settings,
+    TokenSettings,
     WorkerSettings,
 )
 from entrypoints.up.sample_data.filling import SampleFiller
+from ports.access import TokenVerifier
 from ports.health import DiagnosticCheck
 from ports.language_models import LanguageModel
 
@@ -157,6 +162,9 @@ class Container(containers.DeclarativeContainer):
 
     clock = providers.Singleton(SystemClock)
 
+    # None where no identity provider is configured.
+    token_verifier: providers.Dependency[TokenVerifier | None] = providers.Dependency()
+
     users = providers.Singleton(PostgresUserRepository, database)
     orders = providers.Singleton(PostgresOrderRepository, database)
     open_unit = providers.Singleton(PostgresUnitOfWorkFactory, database)
@@ -179,8 +187,23 @@ class Container(containers.DeclarativeContainer):
     key_changes = providers.Singleton(ValkeyKeyChanges, redis)
     key_cache = providers.Singleton(KeyCache, api_keys, monotonic=providers.Object(time.monotonic))
     key_uses = providers.Singleton(KeyUses, api_keys)
+    request_limiter = providers.Singleton(
+        SharedRequestLimiter,
+        providers.Singleton(ValkeyRequestLimiter, redis),
+        providers.Singleton(LocalRequestLimiter),
+    )
+    caller_limits = providers.Singleton(
+        CallerLimits,
+        request_limiter,
+        providers.Singleton(stated_limits, settings.provided.rate_limits),
+    )
     authenticator = providers.Singleton(
-        Authenticator, keys=key_cache, uses=key_uses, tokens=None, clock=clock
+        Authenticator,
+        keys=key_cache,
+        uses=key_uses,
+        tokens=token_verifier,
+        clock=clock,
+        limits=caller_limits,
     )
 
     search_clicks = providers.Singleton(PostgresSearchClickWriter, database)
@@ -330,17 +353,6 @@ class Container(containers.DeclarativeContainer):
         options=batch_options,
     )
 
-    request_limiter = providers.Singleton(
-        SharedRequestLimiter,
-        providers.Singleton(ValkeyRequestLimiter, redis),
-        providers.Singleton(LocalRequestLimiter),
-    )
-    caller_limits = providers.Singleton(
-        CallerLimits,
-        request_limiter,
-        providers.Singleton(stated_limits, settings.provided.rate_limits),
-    )
-
     checks = providers.Dict(
         database=providers.Singleton(PostgresReadiness, database),
         queue=providers.Singleton(QueueReadiness, redis),
@@ -354,6 +366,22 @@ def pool_options(settings: DatabaseSettings) -> PoolOptions:
         acquire_timeout_s=settings.database_acquire_timeout_s,
         statement_timeout_s=settings.database_statement_timeout_s,
         transaction_pooler=settings.database_pooler == "transaction",
+    )
+
+
+def token_rules(settings: TokenSettings) -> TokenRules:
+    """Whose tokens are accepted, of settings that name an identity provider."""
+    issuer, audience = settings.jwt_issuer, settings.jwt_audience
+    claim = settings.jwt_scope_claim
+    # JWT_JWKS_URL is refused without them.
+    assert issuer is not None
+    assert audience is not None
+    assert claim is not None
+    meanings = None if settings.jwt_scopes is None else read_meanings(settings.jwt_scopes)
+    return TokenRules(
+        issuer=issuer,
+        audience=audience,
+        scope_claim=ScopeClaim(name=claim, meanings=meanings),
     )
 
 
@@ -380,6 +408,12 @@ def diagnostic_checks(settings: Settings, container: Container) -> Sequence[Time
             check=InsightDiagnosticCheck(container.insight_refresher()),
         ),
     ]
+    if settings.jwt_jwks_url is not None:
+        found.append(
+            TimedDiagnosticCheck(
+                subject="token keys", check=JwksDiagnosticCheck(settings.jwt_jwks_url)
+            )
+        )
     for config in model_configs(settings):
         if config.provider in settings.llm_provider:
             # One call, outside of what callers share: the answer is this moment's.
@@ -436,6 +470,12 @@ async def open_container(settings: DatabaseSettings) -> AsyncIterator[Container]
             )
             opened["batch_models"] = await stack.enter_async_context(
                 open_batch_models(model_configs(settings), call_timeout_s=settings.llm_timeout_s)
+            )
+        if isinstance(settings, TokenSettings):
+            opened["token_verifier"] = await stack.enter_async_context(
+                nullcontext()
+                if settings.jwt_jwks_url is None
+                else open_jwt_verifier(settings.jwt_jwks_url, token_rules(settings), SystemClock())
             )
         opened["chart_renderer"] = await stack.enter_async_context(open_chart_renderer())
         yield Container(**opened)
