@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import asyncpg
 import httpx2
 import pytest
 
@@ -16,6 +20,8 @@ from tests.integration.api import serving, settings_for
 from tests.integration.identity_provider import (
     OTHER_EC,
     RSA,
+    RULES,
+    SCOPES,
     SETTINGS,
     IdentityProvider,
     b64_json,
@@ -133,3 +139,51 @@ async def test_the_doctor_shows_the_keys_of_the_provider(
     provider.answer = http_answer(b"<html>")
     said = await asyncio.to_thread(run_command, "doctor", cwd=tmp_path, **variables)
     assert "FAIL  token keys: JWT_JWKS_URL is not JSON" in said.stdout
+
+
+HOW_TO = Path(__file__).parents[2] / "docs/how-to/sign-in-with-supabase.md"
+
+
+async def test_the_sql_of_the_how_to_puts_scopes_where_the_setting_looks(
+    empty_database_url: str,
+) -> None:
+    by_user, hook = re.findall(r"```sql\n(.*?)```", HOW_TO.read_text("utf-8"), re.DOTALL)
+    connection = await asyncpg.connect(empty_database_url)
+    undone = connection.transaction()
+    await undone.start()
+    try:
+        there = {row[0] for row in await connection.fetch("SELECT rolname FROM pg_roles")}
+        for name in {"anon", "authenticated", "supabase_auth_admin"} - there:
+            await connection.execute(f"CREATE ROLE {name}")
+        await connection.execute(
+            "CREATE SCHEMA auth; CREATE TABLE auth.users (id uuid PRIMARY KEY, email text,"
+            " raw_app_meta_data jsonb)"
+        )
+        user, other = uuid4(), uuid4()
+        await connection.executemany(
+            'INSERT INTO auth.users VALUES ($1, $2, \'{"provider": "email"}\')',
+            [(user, "clerk@shop.example"), (other, "other@shop.example")],
+        )
+        await connection.execute(by_user)
+        stored = await connection.fetch("SELECT raw_app_meta_data FROM auth.users ORDER BY email")
+        claims = [{"app_metadata": json.loads(row[0])} for row in stored]
+        assert [RULES.scope_claim.scopes(each) for each in claims] == [SCOPES, frozenset()]
+
+        await connection.execute(hook)
+        await connection.execute("INSERT INTO staff VALUES ($1, '{records:write,extract}')", user)
+        await connection.execute("GRANT supabase_auth_admin TO CURRENT_USER")
+        await connection.execute("SET ROLE supabase_auth_admin")
+        for who, metadata, scopes in (
+            (user, {"provider": "email"}, SCOPES),
+            (other, {"storekeeper_scopes": ["admin"]}, frozenset()),
+            (user, None, SCOPES),
+        ):
+            given = {"sub": str(who)} | ({"app_metadata": metadata} if metadata else {})
+            event = json.dumps({"user_id": str(who), "claims": given})
+            made_event = await connection.fetchval("SELECT storekeeper_scopes($1)", event)
+            found = json.loads(made_event)["claims"]
+            assert found["sub"] == str(who)
+            assert RULES.scope_claim.scopes(found) == scopes
+    finally:
+        await undone.rollback()
+        await connection.close()
