@@ -17,7 +17,8 @@ DECLARE
 BEGIN
     FOR thing, programs IN
         SELECT relid::text, (
-            -- Who was given a right on it. That is no reason to let PUBLIC or the Data API in.
+            -- Who was given a right on it, and no policies of the shop's own say to which rows. That is
+            -- no reason to let PUBLIC or the Data API in.
             SELECT string_agg(quote_ident(rolname), ', ' ORDER BY rolname)
             FROM pg_roles
             WHERE pg_roles.oid IN (
@@ -25,7 +26,7 @@ BEGIN
                 UNION ALL
                 SELECT grantee FROM pg_attribute, aclexplode(attacl) WHERE attrelid = relid
             ) AND pg_roles.oid <> relowner AND NOT rolsuper AND NOT rolbypassrls
-              AND rolname NOT IN ('anon', 'authenticated')
+              AND NOT relrowsecurity AND rolname NOT IN ('anon', 'authenticated')
         )
         FROM unnest('{
             users, orders, idempotency_keys, search_clicks, click_imports, search_insights,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     # Settings ask here what an address means.
@@ -28,11 +28,21 @@ def is_this_machine(host: str) -> bool:
 
 
 def opens_locally(settings: ServerSettings) -> bool:
-    """Whether the server can be reached from this machine alone, so that it may be open.
+    """Whether this machine may come in without a key while nobody has one.
 
-    Behind a proxy everything comes from this machine, wherever it was sent.
+    The server then listens on a loopback address, and no proxy is said to stand before it: behind
+    one everything comes from this machine, wherever it was sent.
     """
-    return is_this_machine(settings.host) and not settings.plain_http
+    behind_proxy = settings.plain_http or bool(settings.trusted_proxies)
+    return is_this_machine(settings.host) and not behind_proxy
+
+
+NOBODY: Final = (
+    "nobody could come in: no key was made yet, and without one only a server on a loopback address"
+    " answers, and no proxy. Make the first with\n"
+    "  storekeeper keys create --name first --scopes admin"
+)
+"""Why a server does not start."""
 
 
 class AddressUnusable(Exception):

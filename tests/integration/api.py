@@ -55,6 +55,7 @@ async def serving(settings: Settings, directory: Path) -> AsyncIterator[httpx2.A
             ssl_certfile=str(chain_file),
             log_config=None,
             access_log=False,
+            proxy_headers=settings.plain_http or bool(settings.trusted_proxies),
             lifespan="on",
         )
     )

@@ -22,6 +22,7 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.embedded.installation import free_port
+from adapters.embedded.postgres import ROLE as OWNER
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.insights.scheduled_runs import PostgresScheduledRunRepository
@@ -36,6 +37,8 @@ from ports.server_process import ServerProcess
 from tests.contracts.insights import row
 from tests.fakes.insights import MemorySearchInsightRepository
 from tests.integration.insights import write_rows
+from tests.integration.owners_database import execute
+from tests.integration.service_role import ROLE, let_in, serve, service_url
 
 PATIENCE_S: Final = 180
 _FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
@@ -130,7 +133,7 @@ class Shop:
                 *("-m", "entrypoints.cli.main", "worker"),
                 env={
                     **os.environ,
-                    "DATABASE_URL": self.url,
+                    "DATABASE_URL": service_url(self.url),
                     "REDIS_URL": self.valkey.url,
                     "SECRET_KEY": "a secret of forty characters, for the tests",
                     **clock,
@@ -274,10 +277,10 @@ async def killable_servers(
         for server in (postgres, valkey):
             exits.push_async_callback(server.stop)
             await server.start()
+        await execute(postgres.admin_url, f"ALTER ROLE {OWNER} CREATEROLE")
         await migrate(postgres.url)
-        connection = await asyncpg.connect(postgres.url)
-        await connection.execute(_AUDIT)
-        await connection.close()
+        await let_in(postgres.url)
+        await execute(postgres.url, _AUDIT, f"GRANT INSERT ON writes TO {ROLE}")
         yield postgres, valkey
 
 
@@ -293,6 +296,7 @@ async def shop_over(
     template = parts.path.lstrip("/")
     await _execute(postgres.url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     url = urlunsplit(parts._replace(path=f"/{name}"))
+    serve(url)
     async with open_database(url, PoolOptions()) as database, AsyncExitStack() as exits:
         yield Shop(
             postgres=postgres,

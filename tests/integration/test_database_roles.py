@@ -328,7 +328,7 @@ class SecondWall(Contract):
             f"GRANT TRUNCATE, TRIGGER ON users TO {ROLE}",
             f"GRANT INSERT, DELETE ON schema_migrations TO {ROLE}",
             f"REVOKE SELECT ON orders FROM {ROLE}",  # noqa: S608
-            "DROP POLICY service ON search_clicks",
+            "DROP POLICY storekeeper_service ON search_clicks",
             f"REVOKE ALL ON SEQUENCE users_id_seq FROM {ROLE}",
             f"REVOKE ALL ON FUNCTION mailbox(TEXT) FROM {ROLE}",
         )
@@ -346,7 +346,7 @@ class SecondWall(Contract):
     ) -> None:
         await migrate(project.owner)
         service = await let_in(project)
-        await execute(project.owner, "DROP POLICY service ON schema_migrations")
+        await execute(project.owner, "DROP POLICY storekeeper_service ON schema_migrations")
         with pytest.raises(MigrationError, match=f"storekeeper db grant {ROLE}"):
             await status(service)
         # The next migration brings the policy back, since the other tables have it.
@@ -381,6 +381,9 @@ class SecondWall(Contract):
                 "GRANT SELECT, INSERT ON users TO till",
                 "GRANT UPDATE (clicks), SELECT (clicks) ON search_clicks TO till",
                 "GRANT USAGE ON SEQUENCE users_id_seq TO till",
+                "GRANT SELECT ON orders TO till",
+                "ALTER TABLE orders ENABLE ROW LEVEL SECURITY",
+                "CREATE POLICY few ON orders TO till USING (quantity < 3)",
                 "INSERT INTO users (name, email) VALUES ('Ann', 'ann@example.com')",
                 "INSERT INTO search_clicks (search_query, search_date) VALUES ('x', '2026-11-20')",
             )
@@ -390,8 +393,13 @@ class SecondWall(Contract):
             await execute(parts, "INSERT INTO users (name, email) VALUES ('Bo', 'bo@x.org')")
             await execute(parts, "UPDATE search_clicks SET clicks = 1")
             assert await ask(project.owner, "SELECT sum(clicks) FROM search_clicks") == 1
+            # Policies of the shop's own say which rows, and none is added that shows more.
+            shown = (
+                "SELECT array_agg(polname::text) FROM pg_policy WHERE polrelid = 'orders'::regclass"
+            )
+            assert await ask(project.owner, shown) == ["few"]
             # One who is let in later is told of.
-            await execute(project.owner, "GRANT SELECT ON orders TO till")
+            await execute(project.owner, "DROP POLICY few ON orders")
             assert "role till has rights on orders and sees no row" in str(
                 (await looked_at(project.owner))["database access"]
             )

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from adapters.embedded.installation import free_port
+from adapters.embedded.postgres import ROLE as OWNER
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.migrations import migrate
@@ -34,6 +35,8 @@ from fake_provider.testing import FakeInThread, running_fake
 from ports.server_process import ServerProcess
 from tests.contracts.extraction_jobs import JobStore
 from tests.integration.extraction_jobs import jobs_in
+from tests.integration.owners_database import execute
+from tests.integration.service_role import let_in, service_url
 
 _PATIENCE_S = 180
 _COUNT = 240
@@ -74,7 +77,7 @@ class Stack:
                 "worker",
                 env={
                     **os.environ,
-                    "DATABASE_URL": self.postgres.url,
+                    "DATABASE_URL": service_url(self.postgres.url),
                     "REDIS_URL": self.valkey.url,
                     "SECRET_KEY": "a secret of forty characters, for the tests",
                     "LLM_PROVIDER": "openai",
@@ -149,9 +152,11 @@ async def stack(server_directory: Path, fake: FakeInThread) -> AsyncIterator[Sta
         password=secrets.token_hex(16),
     )
     async with _running(postgres), _running(valkey):
+        await execute(postgres.admin_url, f"ALTER ROLE {OWNER} CREATEROLE")
         await migrate(postgres.url)
+        await let_in(postgres.url)
         async with (
-            open_database(postgres.url, PoolOptions()) as database,
+            open_database(service_url(postgres.url), PoolOptions()) as database,
             AsyncExitStack() as exits,
         ):
             yield Stack(

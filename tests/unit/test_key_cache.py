@@ -211,6 +211,15 @@ async def test_emptiness_is_remembered_for_thirty_seconds_and_the_first_key_for_
     assert directory.asked == ["empty", "empty"]
 
 
+async def test_a_key_that_was_found_ends_emptiness_too(
+    cache: KeyCache, directory: Directory
+) -> None:
+    assert await cache.is_empty()
+    directory.keys[b"k"] = KEY
+    await cache.find(b"k")
+    assert not await cache.is_empty()
+
+
 async def test_the_first_key_that_is_announced_ends_emptiness_at_once(
     cache: KeyCache, directory: Directory
 ) -> None:

@@ -29,7 +29,7 @@ _CONDITIONS: Final = {
     "kind": "starts_with(action, {} || '.')",
     "before": "id < {}",
 }
-_ACTOR: Final = ("text", "text", "int", "text", "text::inet", "text[]")
+_ACTOR: Final = ("text", "text", "int", "text", "text::inet")
 _PRUNE: Final = "SELECT prune_audit_log($1, $2)"
 
 
@@ -52,19 +52,26 @@ def with_entry(
         action: such as `user.create`.
         resource: SQL of one value over what it returns, such as `'/users/' || id`; there is an
             entry for each row, or for a constant one in all.
-        changed: names of the members that it sets.
+        changed: names of the members that it sets: names of ours, never a caller's.
         outcome: what becomes of the action by it.
     """
     actor = acting()
     if actor is None:
         return sql, args
-    audited = _with_entry(sql, len(args), action, resource, outcome)
-    return audited, (*args, *_actor_args(actor, changed))
+    audited = _with_entry(sql, len(args), action, resource, tuple(changed), outcome)
+    return audited, (*args, *_actor_args(actor))
 
 
 @cache
-def _with_entry(sql: str, args: int, action: str, resource: str, outcome: AuditOutcome) -> str:
-    entry = entry_sql(args, action, resource, "written", outcome)
+def _with_entry(
+    sql: str,
+    args: int,
+    action: str,
+    resource: str,
+    changed: tuple[str, ...],
+    outcome: AuditOutcome,
+) -> str:
+    entry = entry_sql(args, action, resource, "written", changed, outcome)
     return f"WITH written AS ({sql}), entered AS ({entry}) SELECT * FROM written"  # noqa: S608
 
 
@@ -73,36 +80,31 @@ def entry_sql(
     action: str,
     resource: str,
     source: str,
+    changed: Sequence[str] = (),
     outcome: AuditOutcome = AuditOutcome.DONE,
 ) -> str:
     """The INSERT of an entry for each of the resources of `source`.
 
     Its arguments are those of `entry_args`, after `args` others.
     """
+    once = "" if "||" in resource else " LIMIT 1"
     values = ", ".join(f"${args + n}::{kind}" for n, kind in enumerate(_ACTOR, start=1))
     return (
         "INSERT INTO audit_log"  # noqa: S608 (all of it is written in this package)
         " (actor, subject, key_id, request_id, address, changed, action, outcome, resource)"
-        f" SELECT {values}, '{action}', '{outcome}', resource"
-        f" FROM (SELECT DISTINCT {resource} AS resource FROM {source}) AS of"
+        f" SELECT {values}, '{{{','.join(changed)}}}', '{action}', '{outcome}', {resource}"
+        f" FROM {source}{once}"
     )
 
 
-def entry_args(changed: Sequence[str] = ()) -> Sequence[Any] | None:
+def entry_args() -> tuple[Any, ...] | None:
     """The arguments of `entry_sql`; None if nobody acts."""
     actor = acting()
-    return None if actor is None else _actor_args(actor, changed)
+    return None if actor is None else _actor_args(actor)
 
 
-def _actor_args(actor: Actor, changed: Sequence[str]) -> Sequence[Any]:
-    return (
-        actor.kind.value,
-        actor.subject,
-        actor.key_id,
-        actor.request_id,
-        actor.address,
-        list(changed),
-    )
+def _actor_args(actor: Actor) -> tuple[Any, ...]:
+    return (actor.kind.value, actor.subject, actor.key_id, actor.request_id, actor.address)
 
 
 async def enter(
@@ -114,9 +116,9 @@ async def enter(
     outcome: AuditOutcome = AuditOutcome.DONE,
 ) -> None:
     """Enter what other statements of the executor's transaction do, if somebody acts."""
-    args = entry_args(changed)
+    args = entry_args()
     if args is not None:
-        await executor.execute(_ENTER, *args, action, resource, outcome.value)
+        await executor.execute(_ENTER, *args, list(changed), action, resource, outcome.value)
 
 
 _ENTER: Final = """

@@ -41,8 +41,7 @@ class Granted:
 
 
 _ROLES: Final = """
-SELECT role.rolname, role.rolsuper, role.rolbypassrls, role.rolcanlogin, role.rolcreaterole,
-    role.rolcreatedb, role.rolreplication,
+SELECT role.rolname, role.rolsuper, role.rolbypassrls, role.rolcreaterole, role.rolreplication,
     EXISTS (
         SELECT FROM pg_class
         WHERE oid = to_regclass('schema_migrations') AND pg_has_role(role.oid, relowner, 'MEMBER')
@@ -51,8 +50,7 @@ FROM pg_roles AS role WHERE role.rolname = $1
 """
 _OWNER: Final = """
 SELECT current_user AS role, pg_get_userbyid(relowner) AS owner,
-    pg_has_role(relowner, 'USAGE') AS is_owner,
-    (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) AS makes_roles
+    pg_has_role(relowner, 'USAGE') AS is_owner
 FROM pg_class WHERE oid = to_regclass('schema_migrations')
 """
 

@@ -18,7 +18,7 @@ from adapters.postgres.schema import HISTORY
 
 API_ROLES: Final = ("anon", "authenticated")
 """The roles that the Data API of Supabase takes on; the service needs none of them."""
-POLICY: Final = "service"
+POLICY: Final = "storekeeper_service"
 """The policy that lets the service's roles see all rows, by its name on each table."""
 
 _ROWS: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
@@ -30,6 +30,7 @@ TABLE_RIGHTS: Final[Mapping[str, frozenset[str]]] = {
 _SEQUENCE_RIGHTS: Final = frozenset({"USAGE", "SELECT", "UPDATE"})
 _BY_THE_SCHEDULER: Final = ("compute_search_insight", "refresh_search_insights")
 """Functions of `storekeeper insights sql`, where somebody ran it."""
+_OF_THE_OWNER: Final = {*_BY_THE_SCHEDULER, "make_search_clicks_month"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +132,13 @@ def _relation(row: Any) -> OurObject:
 
 
 def _function(row: Any) -> OurObject:
+    is_owners = row["name"] in _OF_THE_OWNER
     return OurObject(
         name=row["name"],
         quoted=row["quoted"],
         kind="PROCEDURE" if row["prokind"] == b"p" else "FUNCTION",
         # Who hangs a trigger's function on a table needs EXECUTE, who sets it off does not.
-        wanted=frozenset() if row["is_trigger"] else frozenset({"EXECUTE"}),
+        wanted=frozenset() if row["is_trigger"] or is_owners else frozenset({"EXECUTE"}),
         given=_given(row["given"]),
     )
 

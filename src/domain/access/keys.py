@@ -268,7 +268,7 @@ def key_networks(texts: Sequence[str]) -> tuple[tuple[Network, ...], list[Violat
 def draft_violations(draft: ApiKeyDraft, *, now: datetime) -> list[Violation]:
     """What is wrong with a key that is to be stored; its networks are right by their type."""
     faults = {
-        "name": _name_problem(draft.name),
+        "name": key_name_problem(draft.name),
         "scopes": None if draft.scopes else "must have one scope at least",
         "requests_per_minute": _range_problem(
             draft.requests_per_minute, 1, MAX_REQUESTS_PER_MINUTE
@@ -284,7 +284,8 @@ def draft_violations(draft: ApiKeyDraft, *, now: datetime) -> list[Violation]:
     ]
 
 
-def _name_problem(name: str) -> str | None:
+def key_name_problem(name: str) -> str | None:
+    """Why a key cannot have this name; None when it can."""
     if len(name) > MAX_NAME_LENGTH:
         return f"must have at most {MAX_NAME_LENGTH} characters, has {len(name)}"
     if any(category(character) in {"Cc", "Cf", "Zl", "Zp"} for character in name):

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import sys
 from typing import Final
 
 import click
 import uvicorn
 
-from entrypoints.addresses import AddressUnusable, refuse_busy_port
+from domain.errors import DependencyError
+from entrypoints.addresses import NOBODY, AddressUnusable, opens_locally, refuse_busy_port
 from entrypoints.cli.environment import settings_or_exit
+from entrypoints.container.access import knows_nobody
 from entrypoints.container.services import end_with_parent
 from entrypoints.http.app import build_app
 from entrypoints.http.protocol.connection import HttpProtocol
 from entrypoints.http.protocol.prefork import PreforkServer
 from entrypoints.logs import configure_logging
 from entrypoints.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 _GRACE_S: Final = 3  # for requests under way when the server stops
 _KEEP_ALIVE_S: Final = 30
@@ -32,6 +38,9 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
     PLAIN_HTTP=true serves without TLS, behind a proxy that ends TLS. DATABASE_URL and REDIS_URL
     name the servers; `storekeeper db migrate` brings the database to this version first.
     SIGHUP reads the certificate anew.
+
+    Before the first key is made, this machine alone may use it, without one; so any other address,
+    or PLAIN_HTTP, wants a key first: `storekeeper keys create`.
     """
     settings = settings_or_exit(Settings, host=host, port=port, workers=workers)
     if settings.tls_cert_file is None and not settings.plain_http:
@@ -64,6 +73,7 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
     except AddressUnusable as error:
         click.echo(str(error), err=True)
         sys.exit(1)
+    _refuse_to_serve_nobody(settings)
     listening = config.bind_socket()
     listening.listen(config.backlog)
 
@@ -71,3 +81,20 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
         uvicorn.Server(config).run(sockets=[listening])
 
     sys.exit(PreforkServer(serve, settings.workers, end_with_parent).run())
+
+
+def _refuse_to_serve_nobody(settings: Settings) -> None:
+    """End the process where nobody could come in; say so where anybody on this machine can."""
+    try:
+        nobody = asyncio.run(knows_nobody(settings))
+    except DependencyError as error:
+        # Whoever comes is asked for a key or, on this machine, told to try again.
+        _log.warning("whether a key was made cannot be asked: %s", error)
+        return
+    if nobody and opens_locally(settings):
+        _log.warning(
+            "open to this machine without a key, until the first is made: storekeeper keys create"
+        )
+    elif nobody:
+        click.echo(f"storekeeper serve: {NOBODY}", err=True)
+        sys.exit(2)

@@ -187,8 +187,23 @@ class Container(containers.DeclarativeContainer):
     key_changes = providers.Singleton(ValkeyKeyChanges, redis)
     key_cache = providers.Singleton(KeyCache, api_keys, monotonic=providers.Object(time.monotonic))
     key_uses = providers.Singleton(KeyUses, api_keys)
+    request_limiter = providers.Singleton(
+        SharedRequestLimiter,
+        providers.Singleton(ValkeyRequestLimiter, redis),
+        providers.Singleton(LocalRequestLimiter),
+    )
+    caller_limits = providers.Singleton(
+        CallerLimits,
+        request_limiter,
+        providers.Singleton(stated_limits, settings.provided.rate_limits),
+    )
     authenticator = providers.Singleton(
-        Authenticator, keys=key_cache, uses=key_uses, tokens=token_verifier, clock=clock
+        Authenticator,
+        keys=key_cache,
+        uses=key_uses,
+        tokens=token_verifier,
+        clock=clock,
+        limits=caller_limits,
     )
 
     search_clicks = providers.Singleton(PostgresSearchClickWriter, database)
@@ -336,17 +351,6 @@ class Container(containers.DeclarativeContainer):
         ),
         new_id=providers.Object(uuid4),
         options=batch_options,
-    )
-
-    request_limiter = providers.Singleton(
-        SharedRequestLimiter,
-        providers.Singleton(ValkeyRequestLimiter, redis),
-        providers.Singleton(LocalRequestLimiter),
-    )
-    caller_limits = providers.Singleton(
-        CallerLimits,
-        request_limiter,
-        providers.Singleton(stated_limits, settings.provided.rate_limits),
     )
 
     checks = providers.Dict(

@@ -19,6 +19,7 @@ from litestar.response import Redirect
 from litestar.types import ASGIApp
 
 from domain.access.authentication import Authenticator
+from domain.access.caller_limits import CallerLimits
 from domain.access.key_cache import KeyUses
 from domain.errors import AppError
 from entrypoints.addresses import opens_locally
@@ -122,6 +123,9 @@ def routed_app(
     def authenticator() -> Authenticator:
         return holder["container"].authenticator()
 
+    def limits() -> CallerLimits:
+        return holder["container"].caller_limits()
+
     def provided(part: Callable[[Container], object]) -> Provide:
         return Provide(lambda: part(holder["container"]), sync_to_thread=False)
 
@@ -170,6 +174,8 @@ def routed_app(
             DefineMiddleware(
                 Door,
                 authenticator=authenticator,
+                limits=limits,
+                tells_limits=settings.rate_limit_headers,
                 opens_locally=opens_locally(settings),
             )
         ],

@@ -11,8 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import SecretStr
+
 from domain.errors import Unavailable
-from entrypoints.addresses import refuse_busy_port
+from entrypoints.addresses import NOBODY, opens_locally, refuse_busy_port
+from entrypoints.container.access import knows_nobody
 from entrypoints.container.embedded import EmbeddedContainer, EmbeddedStore, migrate
 from entrypoints.settings import (
     DatabaseSettings,
@@ -28,6 +31,7 @@ from ports.server_process import ServerProcess
 
 _CERTIFICATE_CHECK_S: Final = 6 * 3600.0
 _CONNECTIONS_TO_SPARE: Final = 20
+_OPEN: Final = "this machine needs no key, until you make the first: storekeeper keys create"
 
 
 class StackError(Exception):
@@ -124,6 +128,13 @@ class Stack:
         if applied:
             self._say(f"Database: applied {', '.join(applied)}")
         self._write_env_file(env)
+        server = self._settings.model_copy(update={"database_url": SecretStr(env["DATABASE_URL"])})
+        nobody = await knows_nobody(server)
+        if nobody and not opens_locally(server):
+            raise StackError(
+                f"{NOBODY}\nwhile `storekeeper up` runs without --host and PLAIN_HTTP, and start it"
+                " as you wish then."
+            )
         web = self._container.web(
             env,
             host=_reachable(self._settings.host),
@@ -132,7 +143,7 @@ class Stack:
         )
         await asyncio.gather(self._supervisor.start(web), self._load_sample_data(env))
         self._supervisor.start_later(self._container.worker(_needed(env, WorkerSettings)))
-        self._say(self._banner(env))
+        self._say(self._banner(env, nobody=nobody))
         if self._uses_local_model:
             self._start_model()
         await self._renew_certificate(web)
@@ -234,7 +245,7 @@ class Stack:
         lines = [f"{name}='{env[name]}'" for name in (*names, *more) if name in env]
         write_private(self._state.env_file, "\n".join(lines) + "\n")
 
-    def _banner(self, env: Mapping[str, str]) -> str:
+    def _banner(self, env: Mapping[str, str], *, nobody: bool) -> str:
         settings = self._settings
         secure = "TLS_CERT_FILE" in env
         url = f"{'https' if secure else 'http'}://{_public(settings.host)}:{settings.port}"
@@ -248,6 +259,7 @@ class Stack:
             f"  API docs   {url}/docs",
             *([f"  CA file    {ca_file}"] if local else []),
             f"  try        curl {trust}{url}/health/ready",
+            *([f"  access     {_OPEN}"] if nobody else []),
             f"  settings   {self._state.env_file} (for psql and the storekeeper command)",
             f"  logs       {self._state.log('web').parent}/*.log",
             "Ctrl-C stops everything; the data stays.",

@@ -10,6 +10,7 @@ from litestar.types import ASGIApp, Receive, Send
 
 from domain.access.audit import Actor, acting_as
 from domain.access.authentication import Authenticator
+from domain.access.caller_limits import CallerLimits, refusal
 from domain.access.keys import KEY_START
 from domain.access.model import Caller, CallerKind, Scope
 from domain.errors import NotAuthenticated, ScopeMissing
@@ -23,6 +24,7 @@ from entrypoints.http.access.authentication import (
     UNAUTHENTICATED,
     Needed,
 )
+from entrypoints.http.access.limits import LIMIT_HEADERS, cost_of, limit_headers
 
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
@@ -49,14 +51,24 @@ class Door:
     Args:
         app: the handler.
         authenticator: gives who knows the callers, while the application runs.
+        limits: gives what counts the callers' requests, while the application runs.
+        tells_limits: whether answers say how the limits stand.
         opens_locally: whether this machine may come in without a key while nobody has one: the
             server listens on a loopback address, and no proxy stands before it.
     """
 
     def __init__(
-        self, app: ASGIApp, *, authenticator: Callable[[], Authenticator], opens_locally: bool
+        self,
+        app: ASGIApp,
+        *,
+        authenticator: Callable[[], Authenticator],
+        limits: Callable[[], CallerLimits],
+        tells_limits: bool,
+        opens_locally: bool,
     ) -> None:
         self._app = app
+        self._limits = limits
+        self._tells_limits = tells_limits
         self._authenticator = authenticator
         self._opens_locally = opens_locally
 
@@ -74,6 +86,8 @@ class Door:
                 raise ScopeMissing(
                     f"This needs the scope {needed}, which the caller has not.", scope=needed
                 )
+            if needed != ANY_CALLER:
+                await self._count(scope, caller, needed)
             actor = Actor.of(
                 caller, request_id=scope["state"].get("request_id"), address=_peer(scope) or None
             )
@@ -81,6 +95,21 @@ class Door:
                 await self._app(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    async def _count(self, scope: Any, caller: Caller, needed: Scope) -> None:
+        """Take what the request costs out of what its caller has left.
+
+        Raises:
+            LimitReached: that is less.
+        """
+        allowance = await self._limits().admit(caller, needed, cost_of(scope))
+        if allowance is None:
+            return
+        if self._tells_limits:
+            scope["state"][LIMIT_HEADERS] = limit_headers(allowance)
+        refused = refusal(allowance)
+        if refused is not None:
+            raise refused
 
     async def _caller(self, scope: Any) -> Caller:
         given = credential(scope["headers"])

@@ -9,11 +9,11 @@ from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 from litestar import Controller, Request
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 from msgspec import UNSET
 
-from domain.access.keys import ApiKeyDraft, draft_violations, key_networks
+from domain.access.keys import ApiKeyDraft, key_name_problem, key_networks
 from domain.access.model import ApiKeyId, ModelBudget, Scope
 from domain.access.service import KeyService
 from domain.errors import Conflict, InvalidInput, Violation
@@ -27,6 +27,7 @@ from entrypoints.http.access.key_views import (
     key_view,
 )
 from entrypoints.http.protocol.answers import Id, JsonAnswer, json_response, path_id, utc
+from entrypoints.http.protocol.bodies import Rules
 from entrypoints.http.protocol.operations import delete, get, post
 from entrypoints.http.protocol.pages import ListQuery, Page
 from entrypoints.http.protocol.parameters import Body, InPath, PageOf, RequestPart
@@ -64,11 +65,26 @@ Keys = NamedDependency[SkipValidation[ApiKeyRepository]]
 Asked: TypeAlias = Request[Any, Any, Any]
 
 
+def _violations(members: Mapping[str, object]) -> list[Violation]:
+    """What is wrong with well-typed members beyond their types."""
+    name, networks = members.get("name"), members.get("networks")
+    problem = key_name_problem(name) if isinstance(name, str) else None
+    found = [] if problem is None else [Violation(pointer="/name", detail=problem)]
+    if isinstance(networks, list) and all(isinstance(each, str) for each in networks):
+        found += key_networks(networks)[1]
+    return found
+
+
+def _rules() -> Rules:
+    return _violations
+
+
 class KeyController(Controller):
     """Who may come in, and with which rights."""
 
     path = "/keys"
     tags = ("access",)
+    dependencies = {"rules": Provide(_rules, sync_to_thread=False)}  # noqa: RUF012
 
     @post(scope=Scope.ADMIN, headers=["Location"])
     async def create_key(
@@ -79,7 +95,7 @@ class KeyController(Controller):
         key_service: Service,
     ) -> JsonAnswer[IssuedKeyView]:
         """Make a key; this answer alone holds it."""
-        networks, faults = key_networks(body.networks)
+        networks, _ = key_networks(body.networks)  # the rules have found no fault
         budget = ModelBudget() if body.budget is UNSET else body.budget.budget()
         given = body.expires_at
         draft = ApiKeyDraft(
@@ -92,9 +108,6 @@ class KeyController(Controller):
             expires_at=key_service.default_expiry() if given is UNSET else utc(given),
             created_by=caller_of(request).subject,
         )
-        if faults:
-            now = key_service.clock.now()
-            raise InvalidInput.of([*draft_violations(draft, now=now), *faults])
         issued = await key_service.create(draft)
         view = issued_key_view(issued, key_service.clock.now())
         return json_response(view, status=201, headers={"Location": f"/keys/{issued.key.id}"})
