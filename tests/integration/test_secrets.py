@@ -403,9 +403,9 @@ def test_what_up_starts_is_told_what_it_needs(plants: Plants, server_directory: 
             }
         )
         told: dict[str, bytes] = {}
-        for each in descendants(stack.process.pid):
-            shown += plants.found(each.args, where=f"the command line of {each.args}")
-            told[each.args] = _environ(each.pid)
+        for child in descendants(stack.process.pid):
+            shown += plants.found(child.args, where=f"the command line of {child.args}")
+            told[child.args] = _environ(child.pid)
         for args, environ in told.items():
             if "entrypoints.cli.main" in args:
                 assert b"OPENAI_API_KEY" in environ
