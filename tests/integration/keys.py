@@ -18,6 +18,7 @@ async def make_key(
     *scopes: Scope,
     networks: Sequence[str] = (),
     expires_at: datetime | None = None,
+    requests_per_minute: int | None = None,
 ) -> str:
     """A new key with these scopes; nobody is told of it."""
     secret = new_key(KeyEnvironment.TEST, secrets.randbelow)
@@ -27,6 +28,7 @@ async def make_key(
         scopes=frozenset(scopes),
         networks=tuple(map(ip_network, networks)),
         expires_at=expires_at,
+        requests_per_minute=requests_per_minute,
         created_by="command:test",
     )
     async with open_database(database_url, PoolOptions(size=1)) as database:
