@@ -168,7 +168,7 @@ WRITES: Final[dict[tuple[str, str], tuple[list[Request], str, str, list[str]]]] 
         *("key.revoke", r"/keys/\d+", ["revoked_at"]),
     ),
 }
-NO_WRITES: Final[set[tuple[str, str]]] = set()
+NO_WRITES: Final[set[tuple[str, str]]] = {("POST", "/sign-in"), ("POST", "/sign-out")}
 """Unsafe routes that change nothing in the database."""
 
 
