@@ -17,7 +17,7 @@ async def test_a_person_signs_in_with_a_key_goes_where_they_wanted_and_out_again
     browser: Browser,
     fresh_database_url: str,
     redis_url: str,
-    javascript: bool,  # noqa: FBT001 (a parameter of the test)
+    javascript: bool,
 ) -> None:
     key = await make_key(fresh_database_url, Scope.ADMIN)
     async with (
