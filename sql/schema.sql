@@ -482,6 +482,76 @@ CREATE TRIGGER search_clicks_truncated AFTER TRUNCATE ON search_clicks
     FOR EACH STATEMENT EXECUTE FUNCTION mark_all_search_days();
 
 
+-- Access --------------------------------------------------------------------------------------------
+
+-- API keys, without their secrets.
+CREATE TABLE api_keys (
+    id                  INT GENERATED ALWAYS AS IDENTITY,
+    token_hash          BYTEA NOT NULL                   -- SHA-256 of the key
+        CONSTRAINT api_keys_token_hash_check CHECK (octet_length(token_hash) = 32),
+    hint                TEXT NOT NULL,                   -- its last 4 characters
+    name                TEXT NOT NULL CONSTRAINT api_keys_name_check CHECK (char_length(name) BETWEEN 1 AND 100),
+    environment         TEXT NOT NULL
+        CONSTRAINT api_keys_environment_check CHECK (environment IN ('live', 'test')),
+    scopes              TEXT[] NOT NULL CONSTRAINT api_keys_scopes_check CHECK (cardinality(scopes) > 0),
+    networks            CIDR[] NOT NULL DEFAULT '{}',    -- from which it is accepted; none for any
+    requests_per_minute INT CONSTRAINT api_keys_requests_per_minute_check CHECK (requests_per_minute > 0),
+    budget_usd          NUMERIC(24, 9),                  -- of language models in a UTC day; NULL for no limit
+    budget_tokens       BIGINT,
+    created_by          TEXT NOT NULL,                   -- as audit_log.subject
+    created_at          TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    expires_at          TIMESTAMPTZ,
+    last_used_at        TIMESTAMPTZ,                     -- to the minute
+    revoked_at          TIMESTAMPTZ,
+    replaced_by         INT,
+    CONSTRAINT api_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT api_keys_token_hash_key UNIQUE (token_hash),
+    CONSTRAINT api_keys_budget_check CHECK (budget_usd >= 0 AND budget_tokens >= 0),
+    CONSTRAINT api_keys_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES api_keys (id)
+);
+
+-- Who did what, written in the transaction that did it. Rows are neither changed nor, but for old ones,
+-- deleted. No reference to api_keys, whose row every write of a key would then lock.
+CREATE TABLE audit_log (
+    id         BIGINT GENERATED ALWAYS AS IDENTITY,
+    at         TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    actor      TEXT NOT NULL                             -- kind of the subject
+        CONSTRAINT audit_log_actor_check CHECK (actor IN ('key', 'token', 'local', 'command')),
+    subject    TEXT NOT NULL,                            -- such as key:12
+    key_id     INT,
+    action     TEXT NOT NULL,                            -- such as user.create
+    resource   TEXT NOT NULL,                            -- such as /users/12
+    request_id TEXT,
+    address    INET,
+    outcome    TEXT NOT NULL DEFAULT 'done'
+        CONSTRAINT audit_log_outcome_check CHECK (outcome IN ('begun', 'done', 'partly_done', 'failed')),
+    changed    TEXT[] NOT NULL DEFAULT '{}',             -- names of members, never their values
+    CONSTRAINT audit_log_pkey PRIMARY KEY (id)
+);
+CREATE INDEX audit_log_at_idx ON audit_log USING brin (at);
+CREATE INDEX audit_log_key_id_idx ON audit_log (key_id, id DESC) WHERE key_id IS NOT NULL;
+CREATE INDEX audit_log_action_idx ON audit_log (action, id DESC);
+
+-- With its owner's rights, because the service may not delete rows; so it may not ask for less than a
+-- month either.
+CREATE FUNCTION prune_audit_log(keep_days INT, most INT) RETURNS BIGINT LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    pruned BIGINT;
+BEGIN
+    IF keep_days IS NULL OR keep_days < 30 THEN
+        RAISE EXCEPTION 'the audit log is kept for 30 days at least';
+    END IF;
+    DELETE FROM audit_log WHERE id IN (
+        SELECT id FROM audit_log WHERE at < CURRENT_TIMESTAMP - make_interval(days => keep_days)
+        LIMIT most
+    );
+    GET DIAGNOSTICS pruned = ROW_COUNT;
+    RETURN pruned;
+END
+$$;
+
+
 -- Extraction ----------------------------------------------------------------------------------------
 
 -- Record shapes. A version never changes; a change makes the next one.
@@ -555,6 +625,8 @@ CREATE TABLE extraction_jobs (
     created_at     TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
     finished_at    TIMESTAMPTZ,
     mode           TEXT NOT NULL DEFAULT 'direct',   -- or 'batch': many texts together, later
+    key_id         INT,                              -- who made it; NULL for one without a key
+    priority       TEXT NOT NULL DEFAULT 'normal',   -- of a document among those of its key, and a little beyond
     CONSTRAINT extraction_jobs_pkey PRIMARY KEY (id),
     CONSTRAINT extraction_jobs_schema_fkey FOREIGN KEY (schema_name, schema_version)
         REFERENCES extraction_schemas (name, version),
@@ -562,7 +634,9 @@ CREATE TABLE extraction_jobs (
         CHECK (status IN ('running', 'paused', 'failed', 'cancelled', 'completed')),
     CONSTRAINT extraction_jobs_reason_check CHECK ((reason IS NULL) = (reason_code IS NULL)),
     CONSTRAINT extraction_jobs_done_check CHECK (valid + partial + refused + failed <= total),
-    CONSTRAINT extraction_jobs_mode_check CHECK (mode IN ('direct', 'batch'))
+    CONSTRAINT extraction_jobs_mode_check CHECK (mode IN ('direct', 'batch')),
+    CONSTRAINT extraction_jobs_key_id_fkey FOREIGN KEY (key_id) REFERENCES api_keys (id),
+    CONSTRAINT extraction_jobs_priority_check CHECK (priority IN ('low', 'normal', 'high'))
 -- Half of each page stays free, so that the counters can change without touching an index.
 ) WITH (fillfactor = 50);
 CREATE INDEX extraction_jobs_running_idx ON extraction_jobs (id) WHERE status = 'running';
@@ -670,76 +744,6 @@ CREATE TABLE comparison_jobs (
     CONSTRAINT comparison_jobs_job_id_fkey FOREIGN KEY (job_id) REFERENCES extraction_jobs (id)
 );
 CREATE INDEX comparison_jobs_job_id_idx ON comparison_jobs (job_id);
-
-
--- Access --------------------------------------------------------------------------------------------
-
--- API keys, without their secrets.
-CREATE TABLE api_keys (
-    id                  INT GENERATED ALWAYS AS IDENTITY,
-    token_hash          BYTEA NOT NULL                   -- SHA-256 of the key
-        CONSTRAINT api_keys_token_hash_check CHECK (octet_length(token_hash) = 32),
-    hint                TEXT NOT NULL,                   -- its last 4 characters
-    name                TEXT NOT NULL CONSTRAINT api_keys_name_check CHECK (char_length(name) BETWEEN 1 AND 100),
-    environment         TEXT NOT NULL
-        CONSTRAINT api_keys_environment_check CHECK (environment IN ('live', 'test')),
-    scopes              TEXT[] NOT NULL CONSTRAINT api_keys_scopes_check CHECK (cardinality(scopes) > 0),
-    networks            CIDR[] NOT NULL DEFAULT '{}',    -- from which it is accepted; none for any
-    requests_per_minute INT CONSTRAINT api_keys_requests_per_minute_check CHECK (requests_per_minute > 0),
-    budget_usd          NUMERIC(24, 9),                  -- of language models in a UTC day; NULL for no limit
-    budget_tokens       BIGINT,
-    created_by          TEXT NOT NULL,                   -- as audit_log.subject
-    created_at          TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    expires_at          TIMESTAMPTZ,
-    last_used_at        TIMESTAMPTZ,                     -- to the minute
-    revoked_at          TIMESTAMPTZ,
-    replaced_by         INT,
-    CONSTRAINT api_keys_pkey PRIMARY KEY (id),
-    CONSTRAINT api_keys_token_hash_key UNIQUE (token_hash),
-    CONSTRAINT api_keys_budget_check CHECK (budget_usd >= 0 AND budget_tokens >= 0),
-    CONSTRAINT api_keys_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES api_keys (id)
-);
-
--- Who did what, written in the transaction that did it. Rows are neither changed nor, but for old ones,
--- deleted. No reference to api_keys, whose row every write of a key would then lock.
-CREATE TABLE audit_log (
-    id         BIGINT GENERATED ALWAYS AS IDENTITY,
-    at         TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    actor      TEXT NOT NULL                             -- kind of the subject
-        CONSTRAINT audit_log_actor_check CHECK (actor IN ('key', 'token', 'local', 'command')),
-    subject    TEXT NOT NULL,                            -- such as key:12
-    key_id     INT,
-    action     TEXT NOT NULL,                            -- such as user.create
-    resource   TEXT NOT NULL,                            -- such as /users/12
-    request_id TEXT,
-    address    INET,
-    outcome    TEXT NOT NULL DEFAULT 'done'
-        CONSTRAINT audit_log_outcome_check CHECK (outcome IN ('begun', 'done', 'partly_done', 'failed')),
-    changed    TEXT[] NOT NULL DEFAULT '{}',             -- names of members, never their values
-    CONSTRAINT audit_log_pkey PRIMARY KEY (id)
-);
-CREATE INDEX audit_log_at_idx ON audit_log USING brin (at);
-CREATE INDEX audit_log_key_id_idx ON audit_log (key_id, id DESC) WHERE key_id IS NOT NULL;
-CREATE INDEX audit_log_action_idx ON audit_log (action, id DESC);
-
--- With its owner's rights, because the service may not delete rows; so it may not ask for less than a
--- month either.
-CREATE FUNCTION prune_audit_log(keep_days INT, most INT) RETURNS BIGINT LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path FROM CURRENT AS $$
-DECLARE
-    pruned BIGINT;
-BEGIN
-    IF keep_days IS NULL OR keep_days < 30 THEN
-        RAISE EXCEPTION 'the audit log is kept for 30 days at least';
-    END IF;
-    DELETE FROM audit_log WHERE id IN (
-        SELECT id FROM audit_log WHERE at < CURRENT_TIMESTAMP - make_interval(days => keep_days)
-        LIMIT most
-    );
-    GET DIAGNOSTICS pruned = ROW_COUNT;
-    RETURN pruned;
-END
-$$;
 
 
 -- Housekeeping --------------------------------------------------------------------------------------

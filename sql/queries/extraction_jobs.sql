@@ -2,9 +2,10 @@
 
 -- name: add_job
 INSERT INTO extraction_jobs (
-    schema_name, schema_version, providers, reuse, mode, max_cost_usd, max_tokens
+    schema_name, schema_version, providers, reuse, mode, priority, key_id, max_cost_usd, max_tokens
 ) VALUES (
-    :schema_name, :schema_version, :providers, :reuse, :mode, :max_cost_usd, :max_tokens
+    :schema_name, :schema_version, :providers, :reuse, :mode, :priority, :key_id, :max_cost_usd,
+    :max_tokens
 )
 RETURNING id;
 

@@ -60,7 +60,8 @@ taken AS (
     WHERE i.job_id = picked.job_id AND i.position = picked.position
     RETURNING i.job_id, i.position, i.claim, i.text, i.attempts
 )
-SELECT me.id, taken.*, j.schema_name, j.schema_version, j.providers, j.reuse, j.mode
+SELECT me.id, taken.*, j.schema_name, j.schema_version, j.providers, j.reuse, j.mode,
+    j.priority, j.key_id
 FROM me
 LEFT JOIN taken ON TRUE
 LEFT JOIN extraction_jobs AS j ON j.id = taken.job_id

@@ -70,9 +70,10 @@ WHERE id IN (
 RETURNING id;
 
 -- name: items
-SELECT i.job_id, i.position, i.claim, i.text, i.attempts
+SELECT i.job_id, i.position, i.claim, i.text, i.attempts, j.key_id
 FROM extraction_job_items AS i
 JOIN provider_batches AS b ON b.job_id = i.job_id
+JOIN extraction_jobs AS j ON j.id = i.job_id
 WHERE b.id = :batch_id AND i.state = 'running' AND i.worker_id = :batch_id
 ORDER BY i.position;
 

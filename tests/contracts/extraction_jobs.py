@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from domain.access.model import ApiKeyId
 from domain.errors import Conflict, NotFound
 from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, TokenUsage
 from domain.extraction.jobs.items import (
@@ -25,6 +26,7 @@ from domain.extraction.jobs.model import (
     JobCaps,
     JobCommand,
     JobId,
+    JobPriority,
     JobSpec,
     JobSpending,
     JobStatus,
@@ -61,6 +63,7 @@ class JobStore:
 
     Attributes:
         let_pass: makes everything that is stored older by so much.
+        new_key: makes a key, with which jobs can be made.
     """
 
     jobs: ExtractionJobRepository
@@ -68,12 +71,14 @@ class JobStore:
     cache: ExtractionCache
     open_unit: UnitOfWorkFactory
     let_pass: Callable[[timedelta], Awaitable[None]]
+    new_key: Callable[[], Awaitable[ApiKeyId]]
 
     async def job(
         self,
         texts: Sequence[str] = ("one", "two", "three"),
         spec: JobSpec = ASSIGNMENT,
         caps: JobCaps | None = None,
+        key_id: ApiKeyId | None = None,
     ) -> ExtractionJob:
         """A job that is there already."""
 
@@ -82,7 +87,7 @@ class JobStore:
                 yield Document(text=text, id=f"doc-{text}")
 
         async with self.open_unit() as unit:
-            draft = NewJob(spec=spec, caps=caps or JobCaps())
+            draft = NewJob(spec=spec, caps=caps or JobCaps(), key_id=key_id)
             job = await unit.extraction_jobs.add(draft, documents())
             await unit.commit()
         return job
@@ -172,14 +177,20 @@ class ExtractionJobsContract(Contract):
         caps = JobCaps(max_cost_usd=Decimal(1_000_000_000), max_tokens=2**62)
         assert caps.violations() == []
         spec = JobSpec(
-            schema="order_message", schema_version=1, providers=("openai", "local"), reuse=False
+            schema="order_message",
+            schema_version=1,
+            providers=("openai", "local"),
+            reuse=False,
+            priority=JobPriority.HIGH,
         )
-        job = await store.job(["a", "b"], spec, caps)
+        key_id = await store.new_key()
+        job = await store.job(["a", "b"], spec, caps, key_id)
         assert job == await store.jobs.get(job.id)
         assert job.status is JobStatus.RUNNING
         assert job.reason is None
         assert job.spec == spec
         assert job.caps == caps
+        assert job.key_id == key_id
         assert job.counts.total == job.counts.pending == 2
         assert job.spending == JobSpending()
         assert (job.rate_per_s, job.eta_s, job.finished_at) == (None, None, None)

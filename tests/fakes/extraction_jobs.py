@@ -56,6 +56,7 @@ class MemoryExtractionJobWriter(ExtractionJobWriter):
             caps=draft.caps,
             items={place: ItemRow(document=each) for place, each in enumerate(found, start=1)},
             created_at=tables.clock.now(),
+            key_id=draft.key_id,
         )
         tables.jobs[row.id] = row
         self._undo.append(lambda: tables.jobs.pop(row.id))
@@ -204,6 +205,7 @@ class MemoryExtractionQueue(ExtractionQueue):
                     text=item.document.text,
                     attempts=item.attempts,
                     spec=job.spec,
+                    key_id=job.key_id,
                 )
             )
         return claimed

@@ -69,6 +69,7 @@ class MemoryProviderBatches(ProviderBatches):
                 text=item.document.text,
                 attempts=item.attempts,
                 spec=job.spec,
+                key_id=job.key_id,
             )
             for position, item in job.items.items()
             if item.worker == batch_id

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import TypeVar
 
+from domain.access.model import ApiKeyId
 from domain.comparison.model import Comparison, ComparisonId, LabelledText
 from domain.extraction.jobs.items import ENDED, Document, ItemState
 from domain.extraction.jobs.model import (
@@ -72,6 +73,7 @@ class JobRow:
     caps: JobCaps
     items: dict[int, ItemRow]
     created_at: datetime
+    key_id: ApiKeyId | None = None
     status: JobStatus = JobStatus.RUNNING
     reason: Reason | None = None
     spending: JobSpending = field(default_factory=JobSpending)
@@ -117,6 +119,7 @@ class JobRow:
             waits_until=self.waits_until,
             created_at=self.created_at,
             finished_at=self.finished_at,
+            key_id=self.key_id,
         )
 
 
@@ -171,6 +174,11 @@ class RecordTables:
     user_ids: count[int] = field(default_factory=lambda: count(1))
     order_ids: count[int] = field(default_factory=lambda: count(1))
     comparison_ids: count[int] = field(default_factory=lambda: count(1))
+    key_ids: count[int] = field(default_factory=lambda: count(1))
+
+    async def new_key(self) -> ApiKeyId:
+        """The id of one more key; nothing else of it is kept."""
+        return ApiKeyId(next(self.key_ids))
 
 
 def put(table: dict[K, V], key: K, value: V, undo: Undo) -> None:

@@ -10,10 +10,18 @@ from adapters.postgres.extraction.jobs import PostgresExtractionJobRepository
 from adapters.postgres.extraction.queue import PostgresExtractionCache, PostgresExtractionQueue
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
+from domain.access.model import ApiKeyId
 from tests.contracts.extraction_jobs import JobStore
 from tests.integration.owners_database import execute
 from tests.integration.service_role import service_url
 
+_NEW_KEY = """
+INSERT INTO api_keys (token_hash, hint, name, environment, scopes, created_by)
+VALUES (
+    sha256(gen_random_uuid()::text::bytea), 'abcd', 'a key', 'test', '{extract}', 'command:test'
+)
+RETURNING id
+"""
 _EMPTY = "TRUNCATE extraction_jobs, extraction_workers, extractions CASCADE"
 _AGE = (
     "UPDATE extraction_workers SET leased_until = leased_until - $1::interval",
@@ -37,10 +45,14 @@ def jobs_in(database: Database) -> JobStore:
         for statement in _AGE:
             await database.execute(statement, time)
 
+    async def new_key() -> ApiKeyId:
+        return ApiKeyId(await database.fetchval(_NEW_KEY))
+
     return JobStore(
         jobs=PostgresExtractionJobRepository(database),
         queue=PostgresExtractionQueue(database),
         cache=PostgresExtractionCache(database),
         open_unit=PostgresUnitOfWorkFactory(database),
         let_pass=let_pass,
+        new_key=new_key,
     )

@@ -12,12 +12,16 @@ from adapters.postgres.pool import PoolOptions, open_database
 from domain.access.keys import ApiKeyDraft, KeyEnvironment, key_digest, key_hint, new_key
 from domain.access.model import Scope
 
+FUZZING_KEY_ID = 1_234_567_890
+"""Of the key with which the API is fuzzed: the hooks keep it from being revoked by that."""
+
 
 async def make_key(
     database_url: str,
     *scopes: Scope,
     networks: Sequence[str] = (),
     expires_at: datetime | None = None,
+    requests_per_minute: int | None = None,
 ) -> str:
     """A new key with these scopes; nobody is told of it."""
     secret = new_key(KeyEnvironment.TEST, secrets.randbelow)
@@ -27,6 +31,7 @@ async def make_key(
         scopes=frozenset(scopes),
         networks=tuple(map(ip_network, networks)),
         expires_at=expires_at,
+        requests_per_minute=requests_per_minute,
         created_by="command:test",
     )
     async with open_database(database_url, PoolOptions(size=1)) as database:

@@ -140,6 +140,7 @@ class Jobs(RuleBasedStateMachine):
             cache=MemoryExtractionCache(tables),
             open_unit=MemoryUnitOfWorkFactory(tables),
             let_pass=let_pass,
+            new_key=tables.new_key,
         )
         postgres = jobs_in(self.database)
         for table in ("extraction_jobs", "extraction_workers", "extractions"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import string
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -202,6 +203,16 @@ async def test_signatures_of_nothing_are_none(verifier: JwtVerifier, now: float)
     der = EC.sign(signing.encode(), ECDSA(SHA256()))
     for bad in (b"", bytes(64), b"\xff" * 64, good[:63], good + b"\0", good[32:] + good[:32], der):
         assert await fault_of(verifier, f"{signing}.{b64(bad)}") is TokenFault.SIGNATURE
+
+
+async def test_no_letter_of_a_signature_stands_for_another(
+    verifier: JwtVerifier, provider: IdentityProvider, now: float
+) -> None:
+    # The last letter of 86 holds two bits; the other four could be anything.
+    token = provider.token(now)
+    await verifier.verify(token)
+    for letter in set(string.ascii_letters + string.digits + "-_") - {token[-1]}:
+        assert await fault_of(verifier, token[:-1] + letter) is TokenFault.SIGNATURE
 
 
 def _twice(segment: dict[str, Any], name: str, value: object) -> str:

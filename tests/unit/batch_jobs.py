@@ -81,6 +81,7 @@ class BatchBench:
             cache=MemoryExtractionCache(self.tables),
             open_unit=MemoryUnitOfWorkFactory(self.tables),
             let_pass=let_pass,
+            new_key=self.tables.new_key,
         )
         self.batches = MemoryProviderBatches(self.tables)
         self.provider = ScriptedBatchLanguageModel(say=self._say)

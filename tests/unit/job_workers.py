@@ -153,5 +153,6 @@ def idle_worker_bench() -> WorkerBench:
         cache=MemoryExtractionCache(tables),
         open_unit=MemoryUnitOfWorkFactory(tables),
         let_pass=let_pass,
+        new_key=tables.new_key,
     )
     return WorkerBench(store=store, model=CountingModel(), tables=tables)

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+import asyncio
 import secrets
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from ipaddress import ip_address
 
 import pytest
 
+from adapters.valkey.request_limits import LocalRequestLimiter
 from domain.access.authentication import Authenticator
-from domain.access.key_cache import KeyCache, KeyUses
-from domain.access.keys import ApiKeyDraft, KeyEnvironment, key_digest, key_hint, new_key
+from domain.access.caller_limits import CallerLimits, stated_limits
+from domain.access.key_cache import KeyCache
+from domain.access.keys import ApiKey, KeyEnvironment, new_key
 from domain.access.model import Caller, CallerKind, Scope
-from domain.errors import NotAuthenticated
+from domain.errors import DatabaseUnavailable, LimitReached, NotAuthenticated
 from ports.access import TokenVerifier
 from tests.fakes.access import MemoryApiKeyRepository
-from tests.fakes.system import StandingClock
+from tests.unit.authentication import NOW, Scene
 
-NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SOMEBODY = Caller(kind=CallerKind.TOKEN, subject="token:7", name="Ann", scopes=frozenset())
 
 
@@ -22,31 +25,6 @@ class Provider(TokenVerifier):
     async def verify(self, token: str) -> Caller:
         assert token == "a.b.c"
         return SOMEBODY
-
-
-class Scene:
-    def __init__(self, tokens: TokenVerifier | None = None) -> None:
-        self.clock = StandingClock(NOW)
-        self.keys = MemoryApiKeyRepository(self.clock)
-        self.uses = KeyUses(self.keys)
-        self.authenticator = Authenticator(
-            keys=KeyCache(self.keys, monotonic=lambda: 0.0),
-            uses=self.uses,
-            tokens=tokens,
-            clock=self.clock,
-        )
-
-    async def make(self) -> str:
-        secret = new_key(KeyEnvironment.LIVE, secrets.randbelow)
-        draft = ApiKeyDraft(
-            name="till",
-            environment=KeyEnvironment.LIVE,
-            scopes=frozenset({Scope.EXTRACT}),
-            expires_at=NOW + timedelta(days=90),
-            created_by="local",
-        )
-        await self.keys.add(draft, digest=key_digest(secret), hint=key_hint(secret))
-        return secret
 
 
 async def test_a_key_is_its_holders_and_its_use_is_noted() -> None:
@@ -80,3 +58,69 @@ async def test_nobody_is_known_without_keys_and_without_a_provider() -> None:
     busy = Scene()
     await busy.make()
     assert not await busy.authenticator.knows_nobody()
+
+
+OFFICE = ip_address("192.0.2.7")
+
+
+async def test_of_many_guesses_from_one_address_thirty_are_looked_up() -> None:
+    scene = Scene()
+    guesses = [new_key(KeyEnvironment.LIVE, secrets.randbelow) for _ in range(50)]
+    tried = await asyncio.gather(
+        *(scene.authenticator.authenticate(guess, OFFICE) for guess in guesses),
+        return_exceptions=True,
+    )
+    assert Counter(type(each) for each in tried) == {NotAuthenticated: 30, LimitReached: 20}
+
+
+@pytest.mark.parametrize("wrong", ["stk_live_nonsense", "no.key.this"])
+async def test_what_is_no_key_by_its_form_is_counted_too(wrong: str) -> None:
+    scene = Scene()
+    for _ in range(30):
+        with pytest.raises(NotAuthenticated):
+            await scene.authenticator.authenticate(wrong, OFFICE)
+    with pytest.raises(LimitReached):
+        await scene.authenticator.authenticate(wrong, OFFICE)
+
+
+async def test_a_key_that_was_let_in_before_is_not_hindered_by_who_guesses_beside_it() -> None:
+    scene = Scene()
+    known, new = await scene.make(), await scene.make()
+    for _ in range(50):
+        await scene.authenticator.authenticate(known, OFFICE)
+    for _ in range(31):
+        with pytest.raises((NotAuthenticated, LimitReached)):
+            await scene.authenticator.authenticate("stk_live_nonsense", OFFICE)
+    assert (await scene.authenticator.authenticate(known, OFFICE)).subject == "key:1"
+    with pytest.raises(LimitReached):
+        await scene.authenticator.authenticate(new, OFFICE)
+    assert (await scene.authenticator.authenticate(new, None)).subject == "key:2"
+
+
+async def test_many_requests_at_once_with_a_new_key_are_one_attempt() -> None:
+    scene = Scene()
+    secret = await scene.make()
+    callers = await asyncio.gather(
+        *(scene.authenticator.authenticate(secret, OFFICE) for _ in range(200))
+    )
+    assert {each.subject for each in callers} == {"key:1"}
+
+
+async def test_a_key_that_cannot_be_looked_up_is_no_failure_of_its_holder() -> None:
+    scene = Scene()
+    secret = await scene.make()
+
+    class Down(MemoryApiKeyRepository):
+        async def find(self, digest: bytes) -> ApiKey | None:
+            raise DatabaseUnavailable("down")
+
+    down = Authenticator(
+        keys=KeyCache(Down(scene.clock), monotonic=lambda: 0.0),
+        uses=scene.uses,
+        tokens=None,
+        clock=scene.clock,
+        limits=CallerLimits(LocalRequestLimiter(now=lambda: 0.0), stated_limits("")),
+    )
+    for _ in range(60):
+        with pytest.raises(DatabaseUnavailable):
+            await down.authenticate(secret, OFFICE)

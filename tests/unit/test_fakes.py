@@ -110,6 +110,7 @@ def jobs_in_memory() -> tuple[RecordTables, JobStore]:
         cache=MemoryExtractionCache(tables),
         open_unit=MemoryUnitOfWorkFactory(tables),
         let_pass=let_pass,
+        new_key=tables.new_key,
     )
 
 

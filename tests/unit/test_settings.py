@@ -263,6 +263,65 @@ def test_a_base_url_loses_its_last_slash() -> None:
     assert settings(vllm_base_url="http://gpu:8000/v1/").vllm_base_url == "http://gpu:8000/v1"
 
 
+TOKENS = {
+    "jwt_jwks_url": "https://ref.supabase.co/auth/v1/.well-known/jwks.json",
+    "jwt_issuer": "https://ref.supabase.co/auth/v1",
+    "jwt_audience": "authenticated",
+    "jwt_scope_claim": "app_metadata.storekeeper_scopes",
+}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://ref.supabase.co/jwks.json",
+        "http://127.0.0.1.example.com/jwks.json",
+        "http://2130706433/jwks.json",
+        "http://0.0.0.0/jwks.json",
+        "ftp://127.0.0.1/jwks.json",
+        "file:///etc/jwks.json",
+        "https://",
+        "https:///jwks.json",
+        "jwks.json",
+        "https://user:hunter2@ref.supabase.co/jwks.json",
+        "http://hunter2@localhost/jwks.json",
+    ],
+)
+def test_keys_of_tokens_come_over_tls_or_from_this_machine(url: str) -> None:
+    (line,) = refusal(**(TOKENS | {"jwt_jwks_url": url}))
+    assert line.startswith("JWT_JWKS_URL: ")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:54321/jwks", "http://[::1]:9/jwks", "https://id.example/jwks?p=1"]
+)
+def test_the_forms_of_a_jwks_url_are_right(url: str) -> None:
+    assert settings(**(TOKENS | {"jwt_jwks_url": url})).jwt_jwks_url == url
+
+
+@pytest.mark.parametrize("missing", ["jwt_issuer", "jwt_audience", "jwt_scope_claim"])
+def test_a_jwks_url_needs_what_tokens_are_held_against(missing: str) -> None:
+    given = {name: value for name, value in TOKENS.items() if name != missing}
+    assert refusal(**given) == [f"{missing.upper()} must be set, for JWT_JWKS_URL is"]
+
+
+@pytest.mark.parametrize("name", ["jwt_issuer", "jwt_audience", "jwt_scope_claim", "jwt_scopes"])
+def test_what_tokens_are_held_against_is_nothing_without_keys(name: str) -> None:
+    given = TOKENS | {"jwt_scopes": "a=admin"}
+    assert refusal(**{name: given[name]}) == [f"JWT_JWKS_URL is missing, and {name.upper()} is set"]
+
+
+@pytest.mark.parametrize("claim", ["user_metadata.scopes", "user_metadata", "raw_user_meta_data.x"])
+def test_scopes_cannot_come_from_what_users_write_themselves(claim: str) -> None:
+    (line,) = refusal(**(TOKENS | {"jwt_scope_claim": claim}))
+    assert line.startswith("JWT_SCOPE_CLAIM: must not be what users may change themselves")
+
+
+def test_meanings_of_a_scope_claim_are_read_at_the_start() -> None:
+    (line,) = refusal(**TOKENS, jwt_scopes="clerk=records")
+    assert line.startswith("JWT_SCOPES: has the scope 'records', which is not known")
+
+
 # The example
 
 

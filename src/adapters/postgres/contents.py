@@ -15,7 +15,11 @@ from adapters.postgres.schema import HISTORY
 from adapters.postgres.urls import read_database_url
 
 _WRITTEN_BY_WORKERS: Final = {HISTORY, "extraction_workers", "scheduled_runs"}
-_SEEDED: Final = "extraction_schemas"
+# Which rows of a table are somebody's; of the others all are.
+_OWN: Final = {
+    "extraction_schemas": "name <> ALL ($1::text[])",
+    "audit_log": "action <> 'database.migrate' AND $1::text[] IS NOT NULL",
+}
 
 
 class ContentsError(Exception):
@@ -154,5 +158,5 @@ async def _look(
 
 def _holds_rows(name: str, quoted: str) -> str:
     """A question with the names of the schemas that come with the program as its argument."""
-    own = "name <> ALL ($1::text[])" if name == _SEEDED else "$1::text[] IS NOT NULL"
+    own = _OWN.get(name, "$1::text[] IS NOT NULL")
     return f"SELECT EXISTS (SELECT FROM {quoted} WHERE {own})"  # noqa: S608 (quoted by the server)

@@ -108,6 +108,12 @@ def acting() -> Actor | None:
     return _ACTING.get()
 
 
+def acting_key() -> ApiKeyId | None:
+    """The key with which the current task was asked for; None if without one."""
+    actor = acting()
+    return None if actor is None else actor.key_id
+
+
 @contextmanager
 def acting_as(actor: Actor | None) -> Iterator[None]:
     """Work on behalf of `actor` inside the block."""

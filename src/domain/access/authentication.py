@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from domain.access.caller_limits import CallerLimits
 from domain.access.key_cache import KeyCache, KeyUses
 from domain.access.keys import KEY_START, Address, key_digest
 from domain.access.model import Caller
-from domain.errors import NotAuthenticated
+from domain.errors import DependencyError, NotAuthenticated
 from ports.access import TokenVerifier
 from ports.clock import Clock
 
@@ -18,15 +21,24 @@ class Authenticator:
         uses: where a key's use is noted.
         tokens: None where no identity provider is configured.
         clock: against which expiry is held at each use.
+        limits: count the failures of each address.
     """
 
     def __init__(
-        self, *, keys: KeyCache, uses: KeyUses, tokens: TokenVerifier | None, clock: Clock
+        self,
+        *,
+        keys: KeyCache,
+        uses: KeyUses,
+        tokens: TokenVerifier | None,
+        clock: Clock,
+        limits: CallerLimits,
     ) -> None:
         self._keys = keys
         self._uses = uses
         self._tokens = tokens
         self._clock = clock
+        self._limits = limits
+        self._attempts: dict[tuple[bytes, Address | None], asyncio.Task[Caller]] = {}
 
     async def authenticate(self, credential: str, address: Address | None) -> Caller:
         """Who calls with a key or token.
@@ -37,25 +49,57 @@ class Authenticator:
 
         Raises:
             NotAuthenticated: it is not accepted.
+            LimitReached: too many that are not accepted came from this address.
             DependencyError: it cannot be looked up now.
         """
-        if credential.startswith(KEY_START):
-            return await self.holder(key_digest(credential), address)
+        try:
+            if not credential.startswith(KEY_START):
+                return await self._holder_of_token(credential)
+            digest = key_digest(credential)
+        except NotAuthenticated:
+            await self._limits.expect_failure(address)
+            raise
+        return await self.holder(digest, address)
+
+    async def _holder_of_token(self, token: str) -> Caller:
         if self._tokens is None:
             raise NotAuthenticated(
                 f"This is not a key: keys begin with {KEY_START}, and tokens are not accepted"
                 " here.",
                 reason="not_a_key",
             )
-        return await self._tokens.verify(credential)
+        return await self._tokens.verify(token)
 
     async def holder(self, digest: bytes, address: Address | None) -> Caller:
         """Who calls with the key of this SHA-256.
 
         Raises:
             NotAuthenticated: there is none, or it does not let in now or from there.
+            LimitReached: it is not remembered, and too many that are not accepted came from this
+                address: it is not looked up.
             DependencyError: it cannot be looked up now.
         """
+        if self._keys.remembers(digest):
+            return await self._caller(digest, address)
+        # Requests of one caller at the same moment are one attempt, or they would shut it out.
+        attempt = self._attempts.get((digest, address))
+        if attempt is None:
+            attempt = asyncio.create_task(self._attempt(digest, address))
+            self._attempts[digest, address] = attempt
+            attempt.add_done_callback(lambda _: self._attempts.pop((digest, address)))
+        return await asyncio.shield(attempt)
+
+    async def _attempt(self, digest: bytes, address: Address | None) -> Caller:
+        await self._limits.expect_failure(address)
+        try:
+            caller = await self._caller(digest, address)
+        except DependencyError:
+            await self._limits.succeeded(address)  # it did not fail: nobody knows
+            raise
+        await self._limits.succeeded(address)
+        return caller
+
+    async def _caller(self, digest: bytes, address: Address | None) -> Caller:
         key = await self._keys.find(digest)
         if key is None:
             raise NotAuthenticated("There is no such key.", reason="unknown_key")

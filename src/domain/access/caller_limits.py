@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from domain.access.keys import Address
 from domain.access.limits import RateLimit, network_of, own_limit, read_rate_limits
 from domain.access.model import Caller, CallerKind, Scope
 from domain.errors import LimitReached
@@ -19,7 +20,7 @@ FAILURES: Final = "failures"
 
 DEFAULT_LIMITS: Final = (
     "records=6000/min burst 1000, insights=1200/min burst 200, extract=1200/min burst 200,"
-    " admin=600/min burst 100, failures=10/min burst 10"
+    " admin=600/min burst 100, failures=10/min burst 30"
 )
 
 
@@ -71,7 +72,7 @@ class CallerLimits:
             return None
         return await self._limiter.take(f"{caller.subject}:{group}", limits, cost)
 
-    async def expect_failure(self, address: str) -> None:
+    async def expect_failure(self, address: Address | None) -> None:
         """Count an attempt to authenticate that may fail, before anything is looked up.
 
         `succeeded` takes it back. Counted first, since of many at once each would else be tried.
@@ -90,13 +91,13 @@ class CallerLimits:
                     retry_after_s=refused.retry_after_s,
                 )
 
-    async def succeeded(self, address: str) -> None:
+    async def succeeded(self, address: Address | None) -> None:
         """Take back what `expect_failure` counted: the attempt was none."""
         if limits := self._limits[FAILURES]:
             await self._limiter.take(_tried_by(address), limits, -1)
 
 
-def _tried_by(address: str) -> str:
+def _tried_by(address: Address | None) -> str:
     return f"address:{network_of(address)}"
 
 

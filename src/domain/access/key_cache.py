@@ -56,6 +56,10 @@ class KeyCache:
         found: ApiKey | None = await self._once(digest, lambda: self._directory.find(digest))
         return found
 
+    def remembers(self, digest: bytes) -> bool:
+        """Whether it was such a key when it was last asked for, however long ago."""
+        return digest in self._known
+
     async def is_empty(self) -> bool:
         """Whether no key was ever made; up to `KNOWN_S` late. Once there is one, there always is.
 

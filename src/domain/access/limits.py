@@ -10,10 +10,10 @@ in a store, and what was never asked for needs none. All numbers are whole.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Final
 
 READ_COST: Final = 1
@@ -229,18 +229,12 @@ def own_limit(units: int) -> RateLimit:
     return RateLimit(name="key-min", units=units, period_s=60, burst=max(LARGEST_COST, units // 10))
 
 
-def network_of(address: str) -> str:
+def network_of(address: IPv4Address | IPv6Address | None) -> str:
     """Whose failures count together: an IPv4 address, the /64 of an IPv6 address.
 
     Args:
-        address: without a port; one that is none counts as it stands.
+        address: None counts with all others that are not known.
     """
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address[:64]
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((int(parsed), 64), strict=False))
-    return str(parsed)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(IPv6Network((int(address), 64), strict=False))
+    return str(getattr(address, "ipv4_mapped", address))

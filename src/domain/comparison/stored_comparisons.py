@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from domain.access.audit import acting_key
 from domain.comparison.baseline import RegexExtractor
 from domain.comparison.contestants import (
     BASELINE,
@@ -171,7 +172,8 @@ class StoredComparisonService:
                     providers=(contestant.provider,),
                     reuse=False,  # a known answer says nothing about the next one
                 )
-                job = await unit.extraction_jobs.add(NewJob(spec=job_spec), documents())
+                draft = NewJob(spec=job_spec, key_id=acting_key())
+                job = await unit.extraction_jobs.add(draft, documents())
                 jobs.append(job)
                 links.append(
                     ComparisonJob(contestant=contestant.name, repeat=repeat, job_id=job.id)

@@ -83,10 +83,12 @@ from adapters.valkey.request_limits import (
     SharedRequestLimiter,
     ValkeyRequestLimiter,
 )
+from adapters.valkey.sessions import ValkeySessionStore
 from domain.access.authentication import Authenticator
 from domain.access.caller_limits import CallerLimits, stated_limits
 from domain.access.key_cache import KeyCache, KeyUses
 from domain.access.service import KeyService
+from domain.access.sessions import SessionService
 from domain.access.tokens import ScopeClaim, TokenRules, read_meanings
 from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
@@ -187,8 +189,30 @@ class Container(containers.DeclarativeContainer):
     key_changes = providers.Singleton(ValkeyKeyChanges, redis)
     key_cache = providers.Singleton(KeyCache, api_keys, monotonic=providers.Object(time.monotonic))
     key_uses = providers.Singleton(KeyUses, api_keys)
+    request_limiter = providers.Singleton(
+        SharedRequestLimiter,
+        providers.Singleton(ValkeyRequestLimiter, redis),
+        providers.Singleton(LocalRequestLimiter),
+    )
+    caller_limits = providers.Singleton(
+        CallerLimits,
+        request_limiter,
+        providers.Singleton(stated_limits, settings.provided.rate_limits),
+    )
     authenticator = providers.Singleton(
-        Authenticator, keys=key_cache, uses=key_uses, tokens=token_verifier, clock=clock
+        Authenticator,
+        keys=key_cache,
+        uses=key_uses,
+        tokens=token_verifier,
+        clock=clock,
+        limits=caller_limits,
+    )
+    session_service = providers.Singleton(
+        SessionService,
+        sessions=providers.Singleton(ValkeySessionStore, redis),
+        authenticator=authenticator,
+        clock=clock,
+        new_secret=providers.Object(partial(secrets.token_urlsafe, 32)),
     )
 
     search_clicks = providers.Singleton(PostgresSearchClickWriter, database)
@@ -336,17 +360,6 @@ class Container(containers.DeclarativeContainer):
         ),
         new_id=providers.Object(uuid4),
         options=batch_options,
-    )
-
-    request_limiter = providers.Singleton(
-        SharedRequestLimiter,
-        providers.Singleton(ValkeyRequestLimiter, redis),
-        providers.Singleton(LocalRequestLimiter),
-    )
-    caller_limits = providers.Singleton(
-        CallerLimits,
-        request_limiter,
-        providers.Singleton(stated_limits, settings.provided.rate_limits),
     )
 
     checks = providers.Dict(

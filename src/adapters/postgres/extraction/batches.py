@@ -7,7 +7,7 @@ from typing import Final
 
 import asyncpg
 
-from adapters.postgres.extraction.jobs import job_of, spec_of
+from adapters.postgres.extraction.jobs import job_of, key_of, spec_of
 from adapters.postgres.pool import Database, Executor
 from adapters.postgres.queries import load_queries
 from domain.extraction.jobs.items import ClaimedItem
@@ -58,6 +58,7 @@ class PostgresProviderBatches(ProviderBatches):
                 text=row["text"],
                 attempts=row["attempts"],
                 spec=found[0].spec,
+                key_id=key_of(row),
             )
             for row in await self._database.fetch(query.sql, *query.args(batch_id=batch_id))
         ]

@@ -14,6 +14,7 @@ from adapters.postgres.extraction.results import result_of
 from adapters.postgres.inserts import insert_texts
 from adapters.postgres.pool import Connection, Executor
 from adapters.postgres.queries import load_queries
+from domain.access.model import ApiKeyId
 from domain.errors import NotFound
 from domain.extraction.calls import TokenUsage
 from domain.extraction.jobs.items import Document, ItemResult, ItemState
@@ -23,6 +24,7 @@ from domain.extraction.jobs.model import (
     JobCaps,
     JobCommand,
     JobId,
+    JobPriority,
     JobSpec,
     JobSpending,
     JobStatus,
@@ -61,6 +63,8 @@ class PostgresExtractionJobWriter(ExtractionJobWriter):
                     providers=list(spec.providers),
                     reuse=spec.reuse,
                     mode=spec.mode.value,
+                    priority=spec.priority.value,
+                    key_id=draft.key_id,
                     max_cost_usd=draft.caps.max_cost_usd,
                     max_tokens=draft.caps.max_tokens,
                 ),
@@ -198,7 +202,13 @@ def job_of(row: asyncpg.Record) -> ExtractionJob:
         waits_until=row["waits_until"],
         created_at=row["created_at"],
         finished_at=row["finished_at"],
+        key_id=key_of(row),
     )
+
+
+def key_of(row: asyncpg.Record) -> ApiKeyId | None:
+    """The key with which the job of a row was made."""
+    return None if row["key_id"] is None else ApiKeyId(row["key_id"])
 
 
 def spec_of(row: asyncpg.Record) -> JobSpec:
@@ -209,6 +219,7 @@ def spec_of(row: asyncpg.Record) -> JobSpec:
         providers=tuple(row["providers"]),
         reuse=row["reuse"],
         mode=ProviderMode(row["mode"]),
+        priority=JobPriority(row["priority"]),
     )
 
 

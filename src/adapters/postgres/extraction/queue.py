@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.postgres.extraction.jobs import job_of, spec_of
+from adapters.postgres.extraction.jobs import job_of, key_of, spec_of
 from adapters.postgres.pool import Connection, Database
 from adapters.postgres.queries import load_queries
 from domain.extraction.jobs.items import ClaimedItem, JobInterruption, Settlement
@@ -71,6 +71,7 @@ class PostgresExtractionQueue(ExtractionQueue):
                         text=row["text"],
                         attempts=row["attempts"],
                         spec=spec,
+                        key_id=key_of(row),
                     )
                 )
         return claimed

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from domain.access.model import ApiKeyId
 from domain.extraction.jobs.model import JobId, JobSpec, JobSpending, JobStatus, Reason
 from domain.extraction.model import Extraction, ExtractionId
 
@@ -57,6 +58,7 @@ class ClaimedItem:
         text: what is read.
         attempts: failed attempts that were charged so far.
         spec: what is done with it.
+        key_id: the key with which its job was made; None if without one.
     """
 
     job_id: JobId
@@ -65,6 +67,7 @@ class ClaimedItem:
     text: str
     attempts: int
     spec: JobSpec
+    key_id: ApiKeyId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

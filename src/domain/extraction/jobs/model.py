@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, NewType
 from uuid import UUID
 
+from domain.access.model import ApiKeyId
 from domain.errors import Conflict, Violation
 from domain.extraction.calls import TokenUsage
 
@@ -135,6 +136,30 @@ class ProviderMode(StrEnum):
     BATCH = "batch"
 
 
+class JobPriority(StrEnum):
+    """How soon documents of a job are read: before those of the same caller with a lower one.
+
+    Among callers it only weighs: while all wait, a caller's documents of high priority are read
+    twice as often as another's of normal, and four times as often as one's of low priority.
+    """
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+    @property
+    def cost(self) -> int:
+        """How far a document of this priority puts off the next turn of its caller."""
+        return PRIORITY_COSTS[self]
+
+
+PRIORITY_COSTS: Final[Mapping[JobPriority, int]] = {
+    JobPriority.LOW: 4,
+    JobPriority.NORMAL: 2,
+    JobPriority.HIGH: 1,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """What is done with every document of a job.
@@ -145,6 +170,7 @@ class JobSpec:
         providers: who is asked, in order.
         reuse: whether a known result of the same question answers a document.
         mode: how providers are asked.
+        priority: how soon.
     """
 
     schema: str
@@ -152,6 +178,7 @@ class JobSpec:
     providers: tuple[str, ...]
     reuse: bool = True
     mode: ProviderMode = ProviderMode.DIRECT
+    priority: JobPriority = JobPriority.NORMAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +266,7 @@ class ExtractionJob:
         waits_until: until then no document is taken, because a provider asked for a pause.
         created_at: when it was made, aware UTC.
         finished_at: when it was completed or cancelled.
+        key_id: the key with which it was made; None if without one.
     """
 
     id: JobId
@@ -253,6 +281,7 @@ class ExtractionJob:
     waits_until: datetime | None
     created_at: datetime
     finished_at: datetime | None
+    key_id: ApiKeyId | None = None
 
     @property
     def eta_s(self) -> float | None:
@@ -273,7 +302,14 @@ class ExtractionJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job to make."""
+    """A job to make.
+
+    Attributes:
+        spec: what is done with each document.
+        caps: what it may use.
+        key_id: the key with which it is made; None if without one.
+    """
 
     spec: JobSpec
     caps: JobCaps = JobCaps()
+    key_id: ApiKeyId | None = None

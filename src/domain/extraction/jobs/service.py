@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Collection
 from typing import Final
 
+from domain.access.audit import acting_key
 from domain.errors import InvalidInput, NotFound, Violation
 from domain.extraction.jobs.items import MAX_DOCUMENT_ID, Document, ItemResult, ItemState
 from domain.extraction.jobs.model import (
@@ -12,6 +13,7 @@ from domain.extraction.jobs.model import (
     JobCaps,
     JobCommand,
     JobId,
+    JobPriority,
     JobSpec,
     NewJob,
     ProviderMode,
@@ -61,8 +63,9 @@ class ExtractionJobService:
         reuse: bool = True,
         caps: JobCaps | None = None,
         mode: ProviderMode = ProviderMode.DIRECT,
+        priority: JobPriority = JobPriority.NORMAL,
     ) -> NewJob:
-        """A job whose schema version and providers are fixed from now on.
+        """A job of whoever acts, whose schema version and providers are fixed from now on.
 
         Args:
             schema: name of a schema; its newest version is used.
@@ -70,6 +73,7 @@ class ExtractionJobService:
             reuse: whether known results of the same question answer documents.
             caps: what it may use.
             mode: how the first provider is asked.
+            priority: how soon.
 
         Raises:
             InvalidInput: names each of schema, provider, mode and caps that cannot be used.
@@ -93,9 +97,14 @@ class ExtractionJobService:
         if violations:
             raise InvalidInput.of(violations)
         spec = JobSpec(
-            schema=schema, schema_version=version, providers=chain, reuse=reuse, mode=mode
+            schema=schema,
+            schema_version=version,
+            providers=chain,
+            reuse=reuse,
+            mode=mode,
+            priority=priority,
         )
-        return NewJob(spec=spec, caps=caps)
+        return NewJob(spec=spec, caps=caps, key_id=acting_key())
 
     async def submit(self, draft: NewJob, documents: AsyncIterable[Document]) -> ExtractionJob:
         """Store a job of its own, and wake a worker.

@@ -14,6 +14,7 @@ from domain.extraction.jobs.model import (
     MAX_TOKENS,
     ExtractionJob,
     JobCaps,
+    JobPriority,
     JobStatus,
     ProviderMode,
 )
@@ -49,7 +50,7 @@ class JobView(Struct):
     """A job as it stands.
 
     `reused` documents were answered by stored results; `rate_per_s` is that of the last minute;
-    until `waits_until` a provider asked for a pause.
+    until `waits_until` a provider asked for a pause. `key_id` is the key with which it was made.
     """
 
     EXAMPLE: ClassVar = {
@@ -61,6 +62,8 @@ class JobView(Struct):
         "providers": ["openai"],
         "reuse": True,
         "mode": "direct",
+        "priority": "normal",
+        "key_id": 12,
         "max_cost_usd": 5.0,
         "max_tokens": None,
         "counts": {
@@ -94,6 +97,8 @@ class JobView(Struct):
     providers: list[str]
     reuse: bool
     mode: ProviderMode
+    priority: JobPriority
+    key_id: Id | None
     max_cost_usd: float | None
     max_tokens: int | None
     counts: CountsView
