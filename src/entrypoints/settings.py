@@ -425,6 +425,12 @@ class Settings(TokenSettings, WorkerSettings, ServerSettings):
 S = TypeVar("S", bound=Environment)
 
 
+def is_secret(name: str) -> bool:
+    """Whether a setting, by its name in any letters, is a secret as a whole."""
+    field = Settings.model_fields.get(name.lower())
+    return field is not None and "SecretStr" in str(field.annotation)
+
+
 def _split(url: str) -> SplitResult:
     """The parts of a URL; what is said of a bad one holds nothing of it, for it may be a secret."""
     host = r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/,]*)(:[0-9]{1,5})?"
@@ -498,7 +504,7 @@ def _explain(error: ErrorDetails) -> str:
     reason = str(error["msg"]).removeprefix("Value error, ")
     given = str(error["input"])
     # A URL may hold a password or a key, and a key may have been meant for the setting beside it.
-    secret = "SecretStr" in str(spec.annotation) or any(sign in given for sign in "@?")
+    secret = is_secret(field) or any(sign in given for sign in "@?")
     mistaken = field.endswith("_url") and "." not in given and "://" not in given
     got = "" if secret or mistaken else f" (got {error['input']!r})"
     return f"{field.upper()}: {reason}{got}. {spec.description}"

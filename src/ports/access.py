@@ -10,13 +10,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NoReturn, Protocol
 
 from domain.access.audit import AuditEntry, AuditEntryId, AuditFilter, AuditOutcome
 from domain.access.keys import ApiKey, ApiKeyDraft
 from domain.access.limits import RateLimit
-from domain.access.model import ApiKeyId, Caller
+from domain.access.model import ApiKeyId, Caller, Session
 
 
 class ApiKeyDirectory(Protocol):
@@ -134,6 +134,29 @@ class AuditLog(Protocol):
     @abstractmethod
     async def prune(self, keep_days: int) -> int:
         """Delete entries that are older than `keep_days` (>= 30); returns how many."""
+        ...
+
+
+class SessionStore(Protocol):
+    """Sessions by the SHA-256 of their secrets; shared by all processes.
+
+    Raises (each method):
+        QueueUnavailable: it cannot be reached.
+    """
+
+    @abstractmethod
+    async def begin(self, digest: bytes, session: Session, *, lifetime: timedelta) -> None:
+        """Keep a session for `lifetime` (> 0)."""
+        ...
+
+    @abstractmethod
+    async def find(self, digest: bytes) -> Session | None:
+        """The session; None when there is none, or no longer."""
+        ...
+
+    @abstractmethod
+    async def end(self, digest: bytes) -> None:
+        """Forget a session, if it is there."""
         ...
 
 

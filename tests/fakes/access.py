@@ -15,9 +15,9 @@ from domain.access.audit import (
     acting,
 )
 from domain.access.keys import ApiKey, ApiKeyDraft, KeyState
-from domain.access.model import ApiKeyId
+from domain.access.model import ApiKeyId, Session
 from domain.errors import Conflict, NotFound
-from ports.access import ApiKeyDirectory, ApiKeyRepository, AuditLog, KeyAnnouncements
+from ports.access import ApiKeyDirectory, ApiKeyRepository, AuditLog, KeyAnnouncements, SessionStore
 from ports.clock import Clock
 
 
@@ -188,3 +188,24 @@ class RecordedAnnouncements(KeyAnnouncements):
         if self.is_up:
             self.told.append(key_id)
         return self.is_up
+
+
+class MemorySessionStore(SessionStore):
+    """Sessions in a dict."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sessions: dict[bytes, tuple[Session, datetime]] = {}
+
+    async def begin(self, digest: bytes, session: Session, *, lifetime: timedelta) -> None:
+        """See the port."""
+        self._sessions[digest] = (session, self._clock.now() + lifetime)
+
+    async def find(self, digest: bytes) -> Session | None:
+        """See the port."""
+        session, until = self._sessions.get(digest, (None, self._clock.now()))
+        return session if self._clock.now() < until else None
+
+    async def end(self, digest: bytes) -> None:
+        """See the port."""
+        self._sessions.pop(digest, None)

@@ -19,6 +19,10 @@ _USUAL: Final = {
 }
 
 
+_TAKES_NO_PASSWORD: Final = {"jwt_jwks_url"}
+"""URLs that are refused with a password in them, and so hold none where a command goes on."""
+
+
 def _holds_secret(name: str) -> bool:
     return "SecretStr" in str(Settings.model_fields[name].annotation)
 
@@ -65,7 +69,11 @@ class Plants:
 
     def environment(self, **addresses: str) -> dict[str, str]:
         """Every planted setting, by its name in capitals."""
-        return {name.upper(): self.value(name, addresses.get(name)) for name in SECRET_SETTINGS}
+        return {
+            name.upper(): self.value(name, addresses.get(name))
+            for name in SECRET_SETTINGS
+            if name not in _TAKES_NO_PASSWORD
+        }
 
     def found(self, text: str | bytes, *, where: str) -> Iterator[str]:
         """Which secrets stand in a text, in any of the forms that they travel in."""
@@ -93,7 +101,7 @@ def _forms(secret: str) -> Mapping[str, bytes]:
     Its random part is the same in clear, percent-encoded and escaped for JSON or a terminal.
     """
     raw = secret.encode()
-    (drawn,) = re.findall(rb"[0-9a-f]{32,}", raw)
+    drawn = (re.findall(rb"[0-9a-f]{32,}", raw) or [raw])[0]
     forms = {"in clear or percent-encoded": drawn}
     for shift in range(3):
         # Of what stands before it, base64 shows in the first characters alone.

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from redis.asyncio import Redis
 
 from adapters.embedded.installation import free_port
+from adapters.valkey import request_limits
 from domain.access.keys import KeyEnvironment, new_key
 from domain.access.model import Scope
 from tests.integration.answers import refusal
@@ -19,6 +21,20 @@ from tests.integration.api import serving, settings_for
 from tests.integration.keys import make_key
 
 SLOW = "records=20/day burst 20, insights=20/day burst 20"
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine is not taken for a Valkey that is away."""
+    monkeypatch.setattr(request_limits, "_PATIENCE_S", 30)
+
+
+@pytest.fixture(autouse=True)
+async def full_buckets(redis_url: str) -> None:
+    """The keys of each test's database have the same numbers."""
+    async with Redis.from_url(redis_url) as client:
+        for name in await client.keys("storekeeper:limits:*"):
+            await client.delete(name)
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -91,7 +107,6 @@ async def test_who_guesses_keys_is_refused_and_a_key_that_was_there_before_is_no
     fresh_database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     known, new = [await make_key(fresh_database_url, Scope.RECORDS_READ) for _ in range(2)]
-    # A limit of another name: what other tests did from this address is not counted by it.
     settings = settings_for(fresh_database_url, redis_url, rate_limits="failures=20/day burst 20")
     async with serving(settings, tmp_path) as api:
         assert await statuses(api, 5, lambda: bearer(known)) == {404: 5}
@@ -104,8 +119,9 @@ async def test_who_guesses_keys_is_refused_and_a_key_that_was_there_before_is_no
 
 @pytest.mark.parametrize("hangs", [True, False])
 async def test_without_valkey_limits_hold_in_the_process_and_metrics_say_so(
-    hangs: bool, fresh_database_url: str, tmp_path: Path
+    hangs: bool, fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(request_limits, "_PATIENCE_S", 0.05)
     key = await make_key(fresh_database_url, Scope.RECORDS_READ, Scope.INSIGHTS_READ)
 
     async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -36,13 +37,20 @@ from tests.reference_pages import commands
 
 ENDLESS = {"storekeeper up", "storekeeper serve", "storekeeper worker"}
 ARGUMENTS = {
-    "storekeeper extract": ["--in", "texts.ndjson", "--out", "out.ndjson"],
-    "storekeeper compare": ["--dataset", "texts.ndjson", "--out", "report.json"],
+    "storekeeper extract": ["texts.ndjson", "--out", "out.ndjson", "--detach"],
+    "storekeeper compare": [
+        "--providers",
+        "openai,gemini",
+        "--dataset",
+        "texts.ndjson",
+        "--out",
+        "a",
+    ],
     "storekeeper clicks import": ["clicks.csv"],
-    "storekeeper clicks export": ["exported.csv"],
     "storekeeper db dump": ["a.dump"],
     "storekeeper db restore": ["a.dump"],
 }
+"""What a command needs to do something."""
 
 
 @pytest.fixture
@@ -173,14 +181,15 @@ def test_no_command_shows_a_secret_whatever_fails(
     plants: Plants,
     path: str,
     tmp_path: Path,
-    postgres_server: str,
+    module_database_url: str,
     redis_url: str,
     provider: tuple[EchoingProvider, str],
 ) -> None:
     words = path.split()[1:]
     _, address = provider
     providers = provider_addresses(address)
-    stores = {"database_url": postgres_server, "redis_url": redis_url}
+    stores = {"database_url": module_database_url, "redis_url": redis_url}
+    real = {name.upper(): url for name, url in stores.items()}
     # No header takes such a key, and what refuses it may quote it.
     unsendable = {
         name.upper(): f"{plants.planted[name]}{letter}"
@@ -190,8 +199,8 @@ def test_no_command_shows_a_secret_whatever_fails(
     plans: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         "unreachable": ({}, {}),
         "wrong passwords": (stores, {}),
-        "keys that cannot be sent": ({}, {**providers, **unsendable}),
-        "wrong keys": ({}, providers),
+        "keys that cannot be sent": ({}, {**real, **providers, **unsendable}),
+        "wrong keys": ({}, {**real, **providers}),
         "passwords in place of keys": (dict.fromkeys(_BASE_URLS, f"{address}/v1"), {}),
     }
     shown: list[str] = []
@@ -205,6 +214,8 @@ def test_no_command_shows_a_secret_whatever_fails(
                 "INTERACTIVE_DEADLINE_S": "3",
                 "LLM_TIMEOUT_S": "2",
             }
+            if "DATABASE_URL" in more_env:
+                plants.adopt({name: _password(url) for name, url in stores.items()})
             for more in (ARGUMENTS.get(path, []), ["--nonsense"], ["nothing"], ["--help"]):
                 said = run_here([*words, *more], env)
                 assert said.strip()
@@ -240,9 +251,13 @@ async def test_a_running_service_shows_no_secret_to_callers_logs_processes_or_ta
         }
     )
     shown: list[str] = []
+    key = await _new_key(env, tmp_path)
+    plants.adopt({"api_key": key})
     with _started("serve", env, tmp_path), _started("worker", env, tmp_path):
         base_url = f"http://127.0.0.1:{port}"
-        async with httpx2.AsyncClient(base_url=base_url, timeout=PATIENCE_S) as client:
+        async with httpx2.AsyncClient(
+            base_url=base_url, timeout=PATIENCE_S, headers={"authorization": f"Bearer {key}"}
+        ) as client:
             await _until_ready(client)
 
             async def look(response: httpx2.Response) -> None:
@@ -295,6 +310,18 @@ def _started(command: str, env: dict[str, str], folder: Path) -> Iterator[subpro
         process.wait(PATIENCE_S)
 
 
+async def _new_key(env: dict[str, str], folder: Path) -> str:
+    """An API key that may do everything; what shows it this once is not looked at."""
+    words = ["keys", "create", "--name", "walk", "--scopes", "admin", "--json"]
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *words, env=env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    said, complaints = await process.communicate()
+    assert process.returncode == 0, complaints
+    key: str = json.loads(said)["key"]
+    return key
+
+
 async def _until_ready(client: httpx2.AsyncClient) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while True:
@@ -331,12 +358,41 @@ def _environ(pid: int) -> bytes:
         return b""
 
 
+@contextmanager
+def open_umask() -> Iterator[None]:
+    """The umask that takes nothing away, for what is started meanwhile."""
+    before = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def test_what_up_starts_is_told_what_it_needs(plants: Plants, server_directory: Path) -> None:
     keys = {
         name.upper(): value for name, value in plants.planted.items() if name.endswith("_api_key")
     }
     state = server_directory / "told"
-    with running_stack(state, free_port(), "--no-sample-data", **keys) as stack:
+    with (
+        open_umask(),
+        running_stack(state, free_port(), "--no-sample-data", **keys) as stack,
+    ):
+        for each in state.rglob("*"):
+            found = each.lstat()
+            assert each.is_symlink() or not found.st_mode & 0o022, f"{each} {found.st_mode:o}"
+        private = [
+            state / "env",
+            state / "secrets.json",
+            *state.rglob("*.key"),
+            *state.rglob("*.log"),
+        ]
+        private += state.rglob("valkey.conf")
+        assert len(private) >= 8
+        assert {f"{each} {each.stat().st_mode & 0o777:o}" for each in private} == {
+            f"{each} 600" for each in private
+        }
+        for folder in (state / "log", state / "postgres" / "data", state / "valkey" / "data"):
+            assert folder.stat().st_mode & 0o077 == 0, folder
         shown = list(plants.found(stack.said, where="what `up` says"))
         settings = stack.settings
         plants.adopt(
@@ -347,9 +403,9 @@ def test_what_up_starts_is_told_what_it_needs(plants: Plants, server_directory: 
             }
         )
         told: dict[str, bytes] = {}
-        for each in descendants(stack.process.pid):
-            shown += plants.found(each.args, where=f"the command line of {each.args}")
-            told[each.args] = _environ(each.pid)
+        for child in descendants(stack.process.pid):
+            shown += plants.found(child.args, where=f"the command line of {child.args}")
+            told[child.args] = _environ(child.pid)
         for args, environ in told.items():
             if "entrypoints.cli.main" in args:
                 assert b"OPENAI_API_KEY" in environ

@@ -55,8 +55,9 @@ class Walk:
         """A walk through what the server's own document names."""
         document = (await api.get("/schema/openapi.json")).json()
         buyer = {"name": "Ann", "email": "ann.buys@example.com"}
-        made = (await api.post("/users", json=buyer)).json()
-        return cls(api=api, document=document, buyer=made["id"])
+        made = await api.post("/users", json=buyer)
+        assert made.status_code == 201, made.text
+        return cls(api=api, document=document, buyer=made.json()["id"])
 
     async def every_operation(self, **headers: str) -> None:
         """Each of them, right and wrong."""

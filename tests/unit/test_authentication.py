@@ -34,8 +34,9 @@ class Scene:
         self.clock = StandingClock(NOW)
         self.keys = MemoryApiKeyRepository(self.clock)
         self.uses = KeyUses(self.keys)
+        self.cache = KeyCache(self.keys, monotonic=lambda: 0.0)
         self.authenticator = Authenticator(
-            keys=KeyCache(self.keys, monotonic=lambda: 0.0),
+            keys=self.cache,
             uses=self.uses,
             tokens=tokens,
             clock=self.clock,

@@ -82,6 +82,7 @@ def test_a_name_that_is_almost_a_settings_is_warned_of_once(
 
 
 def test_what_is_given_was_not_misspelt(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / ".env").touch(mode=0o600)
     (place / ".env").write_text("DATABASE_URL=postgresql://db\nDATABASE_URI=of-another-program\n")
     read_settings(DatabaseSettings)
     assert capsys.readouterr().err == ""

@@ -38,6 +38,7 @@ def main(argv: list[str]) -> None:
         os.setgid(gid)
         os.setuid(uid)
     end_with_parent(parent_pid, signum)
+    os.umask(0o077)  # what it writes is nobody else's, whatever our own umask
     try:
         os.execv(program[0], program)  # noqa: S606 (no shell is what we want)
     except OSError as error:

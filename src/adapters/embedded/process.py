@@ -96,7 +96,7 @@ class ChildProcess:
         command.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if command.log.exists() and command.log.stat().st_size > _LOG_LIMIT_BYTES:
             command.log.replace(command.log.with_suffix(".log.1"))
-        with command.log.open("ab") as log:
+        with os.fdopen(_private(command.log, os.O_APPEND), "ab") as log:
             self._log_start = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *launched(
@@ -112,7 +112,8 @@ class ChildProcess:
                 start_new_session=True,
             )
         identity = await _identity(self._process.pid)
-        self._pid_file.write_text(f"{self._process.pid} {identity}\n")
+        with os.fdopen(_private(self._pid_file, os.O_TRUNC), "w") as file:
+            file.write(f"{self._process.pid} {identity}\n")
 
     async def wait_ready(self, probe: Callable[[], Awaitable[bool]], *, timeout_s: float) -> None:
         """Wait until `probe` says yes.
@@ -196,6 +197,11 @@ class ChildProcess:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signum)
                 await asyncio.sleep(0.1)
+
+
+def _private(path: Path, how: int) -> int:
+    """A file open for writing; where it is made here, nobody else may read it."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
 
 
 async def _identity(pid: int) -> str:

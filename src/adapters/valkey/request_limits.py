@@ -176,7 +176,7 @@ class SharedRequestLimiter(RequestLimiter):
         shared: of all processes.
         local: of this process.
         now: a clock that never goes back, in seconds.
-        patience_s: how long Valkey may take.
+        patience_s: how long Valkey may take; None for 50 ms.
     """
 
     def __init__(
@@ -185,12 +185,12 @@ class SharedRequestLimiter(RequestLimiter):
         local: LocalRequestLimiter,
         *,
         now: Callable[[], float] = time.monotonic,
-        patience_s: float = _PATIENCE_S,
+        patience_s: float | None = None,
     ) -> None:
         self._shared = shared
         self._local = local
         self._now = now
-        self._patience_s = patience_s
+        self._patience_s = _PATIENCE_S if patience_s is None else patience_s
         self._leases: OrderedDict[str, _Lease] = OrderedDict()
         self._away = False
         self._away_until = 0.0

@@ -89,3 +89,19 @@ class Caller:
         return scope in self.scopes or any(
             scope in _IMPLIED.get(given, ()) for given in self.scopes
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A sign-in that has not ended.
+
+    Attributes:
+        key_digest: of the key that was signed in with; the session is no longer good than it is.
+        caller: who signed in with a token, which is not kept; None of a key.
+        expires_at: aware UTC; at most 12 hours after the sign-in, and not after the end of key or
+            token.
+    """
+
+    key_digest: bytes | None = None
+    caller: Caller | None = None
+    expires_at: datetime

@@ -12,6 +12,7 @@ import click
 from entrypoints.cli.environment import read_settings, remedied
 from entrypoints.cli.running import or_exit
 from entrypoints.container.services import TimedDiagnosticCheck, diagnostic_checks, open_container
+from entrypoints.private_files import exposure
 from entrypoints.settings import Settings, SettingsError
 from ports.health import CheckResult
 
@@ -36,9 +37,19 @@ def command(*, state_dir: Path | None) -> None:
         click.echo("The rest was not checked.")
         sys.exit(1)
     _report(CheckResult(subject="settings", good=True, detail="complete"))
-    failures = or_exit("doctor", lambda: _check(settings))
+    exposed = _exposed_files(settings)
+    for why in exposed:
+        _report(CheckResult(subject="private files", good=False, detail=why))
+    failures = len(exposed) + or_exit("doctor", lambda: _check(settings))
     click.echo("Everything is well." if not failures else f"{failures} to mend.")
     sys.exit(1 if failures else 0)
+
+
+def _exposed_files(settings: Settings) -> Sequence[str]:
+    """What is wrong with who may read the files of secrets."""
+    files = [Path(".env"), settings.tls_key_file]
+    found = [exposure(file.absolute()) for file in files if file is not None and file.is_file()]
+    return [each for each in found if each is not None]
 
 
 async def _check(settings: Settings) -> int:

@@ -18,11 +18,13 @@ from dotenv.parser import parse_stream
 from domain.access.audit import Actor
 from domain.access.model import CallerKind
 from domain.text import closest
+from entrypoints.private_files import exposure
 from entrypoints.settings import (
     DatabaseSettings,
     Environment,
     Settings,
     SettingsError,
+    is_secret,
     load_some_settings,
 )
 from entrypoints.up.state import StateDirectory, default_state_directory
@@ -40,8 +42,18 @@ def environment() -> Mapping[str, str]:
     Raises:
         SettingsError: `.env` cannot be read.
     """
-    given = {**_env_file(), **{name: v for name, v in os.environ.items() if v}}
+    file = _env_file()
+    if any(value and is_secret(name) for name, value in file.items()):
+        warn_of_exposure(Path(".env").absolute())
+    given = {**file, **{name: v for name, v in os.environ.items() if v}}
     return {name.upper(): value for name, value in given.items() if value}
+
+
+@cache
+def warn_of_exposure(path: Path) -> None:
+    """Say, once, which other accounts may read or change a file that holds secrets."""
+    if (why := exposure(path)) is not None:
+        click.echo(f"Warning: {why}", err=True)
 
 
 def read_settings(kind: type[S], state_dir: Path | None = None, **overrides: Any) -> S:

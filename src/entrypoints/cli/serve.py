@@ -12,7 +12,7 @@ import uvicorn
 
 from domain.errors import DependencyError
 from entrypoints.addresses import NOBODY, AddressUnusable, opens_locally, refuse_busy_port
-from entrypoints.cli.environment import settings_or_exit
+from entrypoints.cli.environment import settings_or_exit, warn_of_exposure
 from entrypoints.container.access import knows_nobody
 from entrypoints.container.services import end_with_parent
 from entrypoints.http.app import build_app
@@ -51,6 +51,8 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
         )
         sys.exit(2)
     secure = not settings.plain_http
+    if secure and settings.tls_key_file is not None:
+        warn_of_exposure(settings.tls_key_file.absolute())
     configure_logging(settings.log_level, settings.log_format)
     config = uvicorn.Config(
         build_app(settings),

@@ -83,10 +83,12 @@ from adapters.valkey.request_limits import (
     SharedRequestLimiter,
     ValkeyRequestLimiter,
 )
+from adapters.valkey.sessions import ValkeySessionStore
 from domain.access.authentication import Authenticator
 from domain.access.caller_limits import CallerLimits, stated_limits
 from domain.access.key_cache import KeyCache, KeyUses
 from domain.access.service import KeyService
+from domain.access.sessions import SessionService
 from domain.access.tokens import ScopeClaim, TokenRules, read_meanings
 from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
@@ -204,6 +206,13 @@ class Container(containers.DeclarativeContainer):
         tokens=token_verifier,
         clock=clock,
         limits=caller_limits,
+    )
+    session_service = providers.Singleton(
+        SessionService,
+        sessions=providers.Singleton(ValkeySessionStore, redis),
+        authenticator=authenticator,
+        clock=clock,
+        new_secret=providers.Object(partial(secrets.token_urlsafe, 32)),
     )
 
     search_clicks = providers.Singleton(PostgresSearchClickWriter, database)

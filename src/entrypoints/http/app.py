@@ -21,6 +21,7 @@ from litestar.types import ASGIApp
 from domain.access.authentication import Authenticator
 from domain.access.caller_limits import CallerLimits
 from domain.access.key_cache import KeyUses
+from domain.access.sessions import SessionService
 from domain.errors import AppError
 from entrypoints.addresses import opens_locally
 from entrypoints.container.models import warm_up
@@ -29,6 +30,7 @@ from entrypoints.http.access.audit_log import list_audit_log
 from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
 from entrypoints.http.access.door import Door
 from entrypoints.http.access.keys import KeyController
+from entrypoints.http.access.sign_in import sign_in, sign_in_page, sign_out, sign_out_page
 from entrypoints.http.comparison.comparisons import ComparisonController
 from entrypoints.http.dashboard.controller import DashboardController
 from entrypoints.http.docs import docs_asset, docs_page
@@ -59,6 +61,7 @@ _log = logging.getLogger(__name__)
 _USES_WRITTEN_EVERY_S: Final = 10.0
 
 _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
+    "session_service": lambda parts: parts.session_service(),
     "users": lambda parts: parts.users(),
     "user_service": lambda parts: parts.user_service(),
     "orders": lambda parts: parts.orders(),
@@ -123,6 +126,9 @@ def routed_app(
     def authenticator() -> Authenticator:
         return holder["container"].authenticator()
 
+    def sessions() -> SessionService:
+        return holder["container"].session_service()
+
     def limits() -> CallerLimits:
         return holder["container"].caller_limits()
 
@@ -151,6 +157,10 @@ def routed_app(
             ),
             KeyController,
             list_audit_log,
+            sign_in_page,
+            sign_in,
+            sign_out_page,
+            sign_out,
             live,
             ready,
             metrics,
@@ -174,6 +184,7 @@ def routed_app(
             DefineMiddleware(
                 Door,
                 authenticator=authenticator,
+                sessions=sessions,
                 limits=limits,
                 tells_limits=settings.rate_limit_headers,
                 opens_locally=opens_locally(settings),

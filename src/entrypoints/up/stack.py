@@ -17,6 +17,7 @@ from domain.errors import Unavailable
 from entrypoints.addresses import NOBODY, opens_locally, refuse_busy_port
 from entrypoints.container.access import knows_nobody
 from entrypoints.container.embedded import EmbeddedContainer, EmbeddedStore, migrate
+from entrypoints.private_files import exposure
 from entrypoints.settings import (
     DatabaseSettings,
     Environment,
@@ -198,6 +199,8 @@ class Stack:
             return {}
         if settings.tls_cert_file and settings.tls_key_file:
             files = settings.tls_cert_file, settings.tls_key_file
+            if (why := exposure(settings.tls_key_file.absolute())) is not None:
+                self._say(f"Warning: {why}")
         else:
             certificates = self._container.certificates
             if certificates.renew(certified_names(settings.host), now=self._container.now()):
@@ -225,7 +228,7 @@ class Stack:
         if "postgres" not in self._stores or mark.exists():
             return
         if not self._sample_data:
-            mark.write_text("declined\n")
+            write_private(mark, "declined\n")
             return
         self._say("Loading sample data ...")
         task = self._container.task("sample-data", ["sample-data"], _needed(env, DatabaseSettings))
@@ -235,7 +238,7 @@ class Stack:
         finally:
             await task.stop()
         if how == "exit status 0":
-            mark.write_text("loaded\n")
+            write_private(mark, "loaded\n")
         else:
             self._say(f"Loading sample data failed ({how}), see {task.log}; goes on without")
 

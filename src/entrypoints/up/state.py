@@ -6,11 +6,14 @@ import fcntl
 import json
 import os
 import secrets
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final
+
+from entrypoints.private_files import exposure
 
 _SYSTEM_DIRECTORY: Final = Path("/var/lib/storekeeper")
 # Whoever asks whether the folder is held has the lock for a moment.
@@ -85,8 +88,11 @@ class StateDirectory:
         """
         try:
             # Its secrets are files of mode 0600; the embedded servers' account must pass through.
-            self.path.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-            lock = (self.path / "lock").open("a+")
+            _make_folders(self.path, mode=0o755 if os.geteuid() == 0 else 0o700)
+            self._refuse_if_open()
+            lock = os.fdopen(
+                os.open(self.path / "lock", os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644), "a+"
+            )
         except OSError as error:
             raise StateDirectoryError(
                 f"{self.path} cannot be used ({error.strerror}): choose another with --state-dir "
@@ -104,6 +110,20 @@ class StateDirectory:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         self._lock = lock
+
+    def _refuse_if_open(self) -> None:
+        """See that nobody else can put files of theirs in the place of ours.
+
+        Raises:
+            StateDirectoryError: another account owns the folder or may write in it.
+        """
+        found = self.path.stat()
+        if found.st_uid not in {0, os.geteuid()} or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise StateDirectoryError(
+                f"{self.path} may be changed by other accounts, who could put passwords of theirs"
+                f" in it: `chown {os.geteuid()} {self.path}` and `chmod go-w {self.path}`, or"
+                " choose another with --state-dir or STATE_DIR."
+            )
 
     def is_held(self) -> bool:
         """Whether a `storekeeper up` has the folder now."""
@@ -133,6 +153,8 @@ class StateDirectory:
             StateDirectoryError: the file of secrets cannot be read.
         """
         path = self.path / "secrets.json"
+        if (why := exposure(path)) is not None:
+            raise StateDirectoryError(f"{why} It holds the passwords of the stack.")
         try:
             return Secrets(**json.loads(path.read_text()))
         except FileNotFoundError:
@@ -145,6 +167,13 @@ class StateDirectory:
                 f"{path} cannot be read ({error}): restore it, or start with another --state-dir "
                 "(the databases open with these passwords alone)."
             ) from error
+
+
+def _make_folders(path: Path, *, mode: int) -> None:
+    """Make a folder and what is missing above it, none of them for others to write in."""
+    for folder in [*reversed(path.parents), path]:
+        if not folder.exists():
+            folder.mkdir(mode=mode, exist_ok=True)
 
 
 def _locked(lock: IO[str]) -> bool:
@@ -162,7 +191,8 @@ def _locked(lock: IO[str]) -> bool:
 def write_private(path: Path, text: str) -> None:
     """Replace a file as a whole; its owner alone may read it."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    unfinished.unlink(missing_ok=True)  # what a killed process left may have another mode
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
     unfinished.replace(path)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from hmac import compare_digest
 from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import quote
 
-from litestar import Request
+from litestar import Request, Response
 
 from domain.access.model import Caller, Scope
 from domain.errors import NotAuthenticated, ScopeMissing
@@ -30,6 +33,14 @@ UNAUTHENTICATED: Final = "unauthenticated"
 
 NO_CREDENTIALS: Final = "no_credentials"
 """The reason of a `NotAuthenticated` where nothing was given that could be wrong."""
+NOT_LOCAL: Final = "not_local"
+"""The reason where this machine alone needs no key, and the request is another's."""
+ENDED_SESSION: Final = "ended_session"
+"""The reason where a browser was signed in."""
+
+SESSION_COOKIE: Final = "__Host-storekeeper"
+"""Browsers send it back by https alone, to this host alone, and no other host can set it."""
+FORM_TOKEN_HEADER: Final = b"x-csrf-token"
 
 
 def caller_of(request: Request[Any, Any, Any]) -> Caller:
@@ -44,7 +55,7 @@ def challenge(error: NotAuthenticated | ScopeMissing) -> str:
     if isinstance(error, ScopeMissing):
         said.append('error="insufficient_scope"')
         said += [f'scope="{error.scope}"'] if error.scope else []
-    elif error.reason != NO_CREDENTIALS:
+    elif error.reason not in {NO_CREDENTIALS, NOT_LOCAL, ENDED_SESSION}:
         said.append('error="invalid_token"')
     return ", ".join(said)
 
@@ -54,3 +65,44 @@ def whose(state: Mapping[str, Any]) -> dict[str, str]:
     if (caller := state.get(CALLER)) is not None:
         return {"caller": caller.subject}
     return {UNAUTHENTICATED: state[UNAUTHENTICATED]} if UNAUTHENTICATED in state else {}
+
+
+def session_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The secret of the session that a browser sends; None when it sends none, or several."""
+    pairs = [
+        pair.strip().partition(b"=")
+        for name, value in headers
+        if name == b"cookie"
+        for pair in value.split(b";")
+    ]
+    found = [value for name, _, value in pairs if name == SESSION_COOKIE.encode()]
+    return found[0].decode("latin-1") if len(found) == 1 else None
+
+
+def form_token(secret: str) -> str:
+    """What a form of a page proves that it was made for this session; it does not tell its secret.
+
+    Args:
+        secret: of the session.
+    """
+    return sha256(b"form:" + secret.encode()).hexdigest()
+
+
+def is_form_token(given: str, secret: str) -> bool:
+    """Whether `given` is the token of the session's forms."""
+    return compare_digest(given.encode("utf-8", "replace"), form_token(secret).encode())
+
+
+def sign_in_instead(
+    request: Request[Any, Any, Any], error: NotAuthenticated
+) -> Response[bytes] | None:
+    """Where a browser that opens a page is sent to; None for what is no such request."""
+    if error.reason not in {NO_CREDENTIALS, ENDED_SESSION} or request.scope["method"] != "GET":
+        return None
+    if "text/html" not in request.headers.get("accept", ""):
+        return None
+    target = request.scope["path"]
+    if request.scope["query_string"]:
+        target += "?" + request.scope["query_string"].decode("latin-1")
+    place = f"/sign-in?next={quote(target, safe='')}"
+    return Response(b"", status_code=303, headers={"Location": place})

@@ -13,16 +13,21 @@ from domain.access.authentication import Authenticator
 from domain.access.caller_limits import CallerLimits, refusal
 from domain.access.keys import KEY_START
 from domain.access.model import Caller, CallerKind, Scope
+from domain.access.sessions import SessionService
 from domain.errors import NotAuthenticated, ScopeMissing
 from entrypoints.addresses import is_this_machine, read_address
 from entrypoints.http.access.authentication import (
     ANY_CALLER,
     CALLER,
+    FORM_TOKEN_HEADER,
     NO_CREDENTIALS,
+    NOT_LOCAL,
     PUBLIC,
     SCOPE,
     UNAUTHENTICATED,
     Needed,
+    is_form_token,
+    session_of,
 )
 from entrypoints.http.access.limits import LIMIT_HEADERS, cost_of, limit_headers
 
@@ -51,6 +56,7 @@ class Door:
     Args:
         app: the handler.
         authenticator: gives who knows the callers, while the application runs.
+        sessions: gives who knows the browsers that signed in, while the application runs.
         limits: gives what counts the callers' requests, while the application runs.
         tells_limits: whether answers say how the limits stand.
         opens_locally: whether this machine may come in without a key while nobody has one: the
@@ -62,6 +68,7 @@ class Door:
         app: ASGIApp,
         *,
         authenticator: Callable[[], Authenticator],
+        sessions: Callable[[], SessionService],
         limits: Callable[[], CallerLimits],
         tells_limits: bool,
         opens_locally: bool,
@@ -70,6 +77,7 @@ class Door:
         self._limits = limits
         self._tells_limits = tells_limits
         self._authenticator = authenticator
+        self._sessions = sessions
         self._opens_locally = opens_locally
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -116,7 +124,12 @@ class Door:
         authenticator = self._authenticator()
         if given is not None:
             return await authenticator.authenticate(given, read_address(_peer(scope)))
-        if not self._opens_locally or not await authenticator.knows_nobody():
+        is_open = self._opens_locally and await authenticator.knows_nobody()
+        if not is_open and (secret := session_of(scope["headers"])) is not None:
+            if scope["method"] not in _SAFE:
+                refuse_forgery(scope, secret)
+            return await self._sessions().caller(secret, read_address(_peer(scope)))
+        if not is_open:
             where = " The address is no place for a key." if _in_query(scope) else ""
             raise NotAuthenticated(
                 f"Send `Authorization: Bearer <key>`.{where}", reason=NO_CREDENTIALS
@@ -124,7 +137,7 @@ class Door:
         if (problem := foreign(scope)) is not None:
             raise NotAuthenticated(
                 f"Without a key this server answers this machine alone: {problem}.",
-                reason=NO_CREDENTIALS,
+                reason=NOT_LOCAL,
             )
         return _LOCAL
 
@@ -187,14 +200,41 @@ def cross_site(headers: Headers, host: str, scheme: str) -> str | None:
         scheme: by which this server was asked; a proxy that ends TLS may have been asked by https.
     """
     found = dict(headers)
-    site = found.get(b"sec-fetch-site", b"none")
-    if site not in {b"same-origin", b"none"}:
-        return f"the request is {site.decode('latin-1')}"
+    site = found.get(b"sec-fetch-site")
+    if site is not None:  # an Origin says less: it is `null` where a page sends no referrer
+        own_site = site in {b"same-origin", b"none"}
+        return None if own_site else f"the request is {site.decode('latin-1')}"
     origin = found.get(b"origin", b"").decode("latin-1").lower()
     own = {f"https://{host.lower()}", f"{scheme}://{host.lower()}"}
     if b"origin" in found and origin not in own:
         return "its Origin is another one"
     return None
+
+
+def refuse_forgery(scope: Any, secret: str, given: str | None = None) -> None:
+    """Refuse a change in the name of a session that no page of ours asks for.
+
+    Args:
+        scope: of the request.
+        secret: of the session.
+        given: the token of the form; None where a header has it.
+
+    Raises:
+        NotAuthenticated: it is none.
+    """
+    headers = dict(scope["headers"])
+    host = headers.get(b"host", b"").decode("latin-1")
+    if given is None:
+        given = headers.get(FORM_TOKEN_HEADER, b"").decode("latin-1")
+    problem = cross_site(scope["headers"], host, scope["scheme"])
+    if problem is None and not is_form_token(given, secret):
+        problem = "it lacks the token of the page's form"
+    if problem is not None:
+        raise NotAuthenticated(
+            f"A session changes things by the forms of its own pages alone: {problem}. Programs"
+            " send `Authorization: Bearer <key>`.",
+            reason="forgery",
+        )
 
 
 def _without_port(host: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -109,7 +110,9 @@ def on_dashboard_error(request: Request[Any, Any, Any], error: Exception) -> Res
         answer = on_http_error(request, error)
     else:
         answer = on_unexpected(request, error)
-    if "text/html" not in request.headers.get("accept", ""):
+    if answer.status_code == HTTPStatus.SEE_OTHER or "text/html" not in request.headers.get(
+        "accept", ""
+    ):
         return answer
     problem = msgspec.json.decode(answer.content, type=Problem)
     retry_after_s = answer.headers.get("Retry-After")

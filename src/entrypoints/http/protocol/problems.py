@@ -42,7 +42,7 @@ from domain.errors import (
     UnknownUser,
     UserHasOrders,
 )
-from entrypoints.http.access.authentication import PUBLIC, challenge
+from entrypoints.http.access.authentication import PUBLIC, challenge, sign_in_instead
 from entrypoints.http.protocol.security_headers import ASSET, EXPLANATION_POLICY
 
 _log = logging.getLogger(__name__)
@@ -265,6 +265,8 @@ def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[b
     kind = kind_of(type(error))
     if kind is None:
         return on_unexpected(request, error)
+    if isinstance(error, NotAuthenticated) and (page := sign_in_instead(request, error)):
+        return page
     headers = {}
     if isinstance(error, Unavailable | LimitReached):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s or 1)))
