@@ -186,8 +186,20 @@ def nginx(place: Place) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], 
         f" worker_processes 2; error_log stderr; events {{}}"
         f" http {{ {kept} access_log off; include {site}; }}\n"
     )
-    with running((found, "-c", str(whole)), place.directory / "nginx.log") as process:
-        yield process, lambda: process.send_signal(signal.SIGHUP)
+    log = place.directory / "nginx.log"
+    with running((found, "-c", str(whole)), log) as process:
+        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+
+        def reload() -> None:
+            before = set(workers.read_text().split())
+            process.send_signal(signal.SIGHUP)
+            wait_for(
+                lambda: len(set(workers.read_text().split()) - before) == 2,
+                log.read_text,
+                PATIENCE_S,
+            )
+
+        yield process, reload
 
 
 @contextmanager
@@ -239,7 +251,10 @@ def traefik(place: Place) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[]
     )
 
     def reload() -> None:
-        routes.write_text(routes.read_text() + "\n# read again\n")
+        # Moved into its place whole: Traefik reads a file that is half written as it stands.
+        changed = routes.with_suffix(".new")
+        changed.write_text(routes.read_text() + "\n# read again\n")
+        changed.replace(routes)
 
     log = place.directory / "traefik.log"
     argv = (found, f"--configFile={static}")
@@ -371,19 +386,30 @@ def sent_slowly(proxy: Proxy, meanwhile: Callable[[], None], name: str) -> bytes
 
 
 @contextmanager
-def load(proxy: Proxy) -> Iterator[list[str]]:
-    """Four clients that ask on and on; what went wrong."""
+def load(proxy: Proxy, *, again: bool = False) -> Iterator[list[str]]:
+    """Four clients that ask on and on; what went wrong.
+
+    Args:
+        proxy: whom they ask.
+        again: a request whose connection ends without an answer is sent once more. Had it been
+            carried out, the second answer would be 409.
+    """
     stop, wrong, asked = threading.Event(), list[str](), list[int]()
+
+    def post(client: httpx2.Client, body: bytes) -> httpx2.Response:
+        return client.post("/users", content=body, headers={"Content-Type": "application/json"})
 
     def ask(nth: int) -> None:
         with proxy.client() as client:
             while not stop.is_set():
+                body = new_user(f"{proxy.name}-{nth}-{os.urandom(8).hex()}")
                 try:
-                    answer = client.post(
-                        "/users",
-                        content=new_user(f"{proxy.name}-{nth}-{os.urandom(8).hex()}"),
-                        headers={"Content-Type": "application/json"},
-                    )
+                    try:
+                        answer = post(client, body)
+                    except httpx2.TransportError:
+                        if not again:
+                            raise
+                        answer = post(client, body)
                 except httpx2.HTTPError as error:
                     wrong.append(repr(error))
                     return
@@ -428,8 +454,9 @@ def test_no_request_fails_while_the_service_replaces_its_processes(proxy: Proxy)
     assert wrong == []
 
 
-def test_no_request_fails_while_the_proxy_reads_its_file_again(proxy: Proxy) -> None:
-    with load(proxy) as wrong:
+def test_no_request_is_lost_while_the_proxy_reads_its_file_again(proxy: Proxy) -> None:
+    # nginx before 1.27.4 and Caddy close idle connections then, Caddy now and then a new one.
+    with load(proxy, again=proxy.name != "traefik") as wrong:
         slow = sent_slowly(proxy, proxy.reload, f"again-{proxy.name}")
     assert slow.startswith(b"HTTP/1.1 201 "), slow
     assert wrong == []
