@@ -9,9 +9,9 @@ from tests.integration.api import serving, settings_for
 
 
 async def test_the_docs_page_shows_every_group_of_operations_without_any_other_server(
-    tmp_path: Path, browser: Browser
+    tmp_path: Path, browser: Browser, module_database_url: str
 ) -> None:
-    settings = settings_for("postgresql://nobody@127.0.0.1:9/none", "redis://127.0.0.1:9/0")
+    settings = settings_for(module_database_url, "redis://127.0.0.1:9/0")
     async with (
         serving(settings, tmp_path) as client,
         watched_page(browser, str(client.base_url)) as page,

@@ -25,6 +25,7 @@ async def check_sound(response: httpx2.Response) -> None:
     """Assert the headers of every answer, and of a refusal the whole form."""
     headers = response.headers
     assert re.fullmatch(r"[A-Za-z0-9._-]{8,64}", headers["x-request-id"])
+    assert headers["strict-transport-security"] == "max-age=31536000"
     check_secured(headers)
     assert response.status_code != 500
     body = await response.aread()
@@ -38,8 +39,7 @@ async def check_sound(response: httpx2.Response) -> None:
 
 
 def check_secured(headers: Mapping[str, str]) -> None:
-    """Assert what a browser and a cache are told, whatever the answer is."""
-    assert headers["strict-transport-security"] == "max-age=31536000"
+    """Assert what a browser and a cache are told, whatever the answer is and whoever is asked."""
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cross-origin-resource-policy"] == "same-origin"
