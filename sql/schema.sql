@@ -532,6 +532,17 @@ CREATE INDEX audit_log_at_idx ON audit_log USING brin (at);
 CREATE INDEX audit_log_key_id_idx ON audit_log (key_id, id DESC) WHERE key_id IS NOT NULL;
 CREATE INDEX audit_log_action_idx ON audit_log (action, id DESC);
 
+-- What each key spent on language models, by day of UTC. No reference to api_keys: every write of a
+-- result would lock the key's row.
+CREATE TABLE model_spending (
+    key_id         INT NOT NULL,
+    day            DATE NOT NULL,
+    usd            NUMERIC(24, 9) NOT NULL,
+    tokens         BIGINT NOT NULL,                      -- in and out
+    unpriced_calls BIGINT NOT NULL,                      -- whose price is not known
+    CONSTRAINT model_spending_pkey PRIMARY KEY (key_id, day)
+);
+
 -- With its owner's rights, because the service may not delete rows; so it may not ask for less than a
 -- month either.
 CREATE FUNCTION prune_audit_log(keep_days INT, most INT) RETURNS BIGINT LANGUAGE plpgsql
@@ -794,6 +805,7 @@ ALTER TABLE comparisons             ENABLE ROW LEVEL SECURITY;
 ALTER TABLE comparison_jobs         ENABLE ROW LEVEL SECURITY;
 ALTER TABLE api_keys                ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_log               ENABLE ROW LEVEL SECURITY;
+ALTER TABLE model_spending          ENABLE ROW LEVEL SECURITY;
 ALTER TABLE scheduled_runs          ENABLE ROW LEVEL SECURITY;
 ALTER TABLE schema_migrations       ENABLE ROW LEVEL SECURITY;
 

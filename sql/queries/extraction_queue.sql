@@ -32,6 +32,8 @@ jobs AS (
     FROM extraction_jobs AS j
     WHERE j.status = 'running' AND j.mode = 'direct'
         AND (j.waits_until IS NULL OR j.waits_until <= now())
+        AND NOT
+        @model_spending.key_is_used_up
         AND EXISTS (
             SELECT FROM extraction_job_items AS i
             WHERE i.job_id = j.id AND i.state = 'pending'
@@ -128,6 +130,17 @@ sums AS (
         coalesce(sum(cost_usd), 0) AS cost_usd,
         coalesce(sum(unpriced_calls), 0) AS unpriced_calls
     FROM settled
+),
+spent AS (
+    INSERT INTO model_spending AS s (key_id, day, usd, tokens, unpriced_calls)
+    SELECT j.key_id, (now() AT TIME ZONE 'UTC')::date, sums.cost_usd,
+        sums.input_tokens + sums.output_tokens, sums.unpriced_calls
+    FROM sums, extraction_jobs AS j
+    WHERE j.id = :job_id AND j.key_id IS NOT NULL AND sums.calls > 0
+    ON CONFLICT (key_id, day) DO UPDATE
+    SET usd = s.usd + excluded.usd,
+        tokens = s.tokens + excluded.tokens,
+        unpriced_calls = s.unpriced_calls + excluded.unpriced_calls
 )
 UPDATE extraction_jobs AS j
 SET valid = j.valid + sums.valid,
@@ -150,6 +163,14 @@ UPDATE extraction_jobs
 SET status = :status, reason_code = :reason_code, reason = :reason,
     finished_at = CASE WHEN :status = 'completed' THEN now() END
 WHERE id = :job_id;
+
+-- Jobs that nobody settles anything of: their key spent its budget elsewhere.
+-- name: pause_used_up
+UPDATE extraction_jobs AS j
+SET status = 'paused', reason_code = 'model_budget', reason = :reason
+WHERE j.status = 'running' AND j.key_id IS NOT NULL AND
+    @model_spending.key_is_used_up
+;
 
 -- name: wait
 UPDATE extraction_jobs

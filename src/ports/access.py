@@ -16,7 +16,7 @@ from typing import NoReturn, Protocol
 from domain.access.audit import AuditEntry, AuditEntryId, AuditFilter, AuditOutcome
 from domain.access.keys import ApiKey, ApiKeyDraft
 from domain.access.limits import RateLimit
-from domain.access.model import ApiKeyId, Caller, Session
+from domain.access.model import ApiKeyId, Caller, KeySpending, Session
 
 
 class ApiKeyDirectory(Protocol):
@@ -225,4 +225,13 @@ class RequestLimiter(Protocol):
     @abstractmethod
     def is_shared(self) -> bool:
         """Whether all processes count together, as far as is known: not while each does alone."""
+        ...
+
+
+class ModelSpendingReader(Protocol):
+    """What keys spent on language models; written with the results that it was spent for."""
+
+    @abstractmethod
+    async def today(self, key_id: ApiKeyId) -> KeySpending:
+        """What a key spent on this day of UTC, as far as it is stored."""
         ...

@@ -157,7 +157,11 @@ class ExtractionQueue(Protocol):
 
     @abstractmethod
     async def release_lapsed(self) -> int:
-        """Give back what workers had whose lease is over; returns how many documents."""
+        """Give back what workers had whose lease is over; returns how many documents.
+
+        Jobs whose key has used up its model budget are paused by the way: where none of their
+        documents is settled, nobody else would.
+        """
         ...
 
     @abstractmethod

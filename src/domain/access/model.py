@@ -58,6 +58,21 @@ class ModelBudget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeySpending:
+    """What the stored results of a key's calls cost on one day.
+
+    Attributes:
+        usd: US dollars by the price table.
+        tokens: in and out.
+        unpriced_calls: calls whose price is not known; they add no dollars.
+    """
+
+    usd: Decimal = Decimal(0)
+    tokens: int = 0
+    unpriced_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who makes a request or runs a command.
 

@@ -10,8 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from adapters.postgres.extraction.jobs import job_of, key_of, spec_of
+from adapters.postgres.model_spending import budget_interruption
 from adapters.postgres.pool import Connection, Database
 from adapters.postgres.queries import load_queries
+from domain.access.budgets import USED_UP
 from domain.extraction.jobs.items import ClaimedItem, JobInterruption, Settlement
 from domain.extraction.jobs.model import ExtractionJob, JobId, JobStatus, WorkerId
 from domain.extraction.jobs.settlement import next_status
@@ -99,7 +101,11 @@ class PostgresExtractionQueue(ExtractionQueue):
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(query.sql, *arguments)
             assert row is not None  # jobs are not deleted
-            return await _stop(connection, job_of(row), interruptions)
+            job = job_of(row)
+            if job.key_id is not None and job.status is JobStatus.RUNNING:
+                spent = await budget_interruption(connection, job.key_id)
+                interruptions += [] if spent is None else [spent]
+            return await _stop(connection, job, interruptions)
 
     async def release_lapsed(self) -> int:
         """See the port."""
@@ -107,6 +113,8 @@ class PostgresExtractionQueue(ExtractionQueue):
             if not await connection.fetchval(_QUERIES["alone"].sql):
                 return 0
             await connection.execute(_QUERIES["forget_lapsed"].sql)
+            pause = _QUERIES["pause_used_up"]
+            await connection.execute(pause.sql, *pause.args(reason=USED_UP))
             return int(await connection.fetchval(_QUERIES["free_orphans"].sql))
 
     async def retire(self, worker: WorkerId) -> None:

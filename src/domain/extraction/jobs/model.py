@@ -67,6 +67,7 @@ class ReasonCode(StrEnum):
     TOKEN_CAP = "token_cap"  # noqa: S105 (a word, not a secret)
     UNKNOWN_PRICE = "unknown_price"
     MISCONFIGURED = "misconfigured"
+    MODEL_BUDGET = "model_budget"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +298,8 @@ class ExtractionJob:
             reached = self.spending.reached(self.caps.replaced_by(caps))
             if reached is not None:
                 return Conflict(f"Job {self.id} would stop again at once: {reached.detail}")
+            if self.reason is not None and self.reason.code == ReasonCode.MODEL_BUDGET:
+                return Conflict(f"Job {self.id} would stop again at once: {self.reason.detail}")
         return Conflict(f"Job {self.id} is {self.status}; it cannot {command}.")
 
 

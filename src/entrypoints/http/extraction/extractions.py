@@ -12,10 +12,12 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from domain.access.budgets import ModelBudgets, has_budget
 from domain.access.limits import HEAVY_COST
 from domain.access.model import Scope
 from domain.errors import (
     BadAnswer,
+    ModelBudgetUsedUp,
     NotFound,
     ProviderMisconfigured,
     ProviderQuotaExhausted,
@@ -27,6 +29,7 @@ from domain.errors import (
 )
 from domain.extraction.model import Extraction, ExtractionId, ExtractionStatus, WarningKind
 from domain.extraction.service import MAX_TEXT_CHARACTERS, SingleExtraction
+from entrypoints.http.access.authentication import caller_of
 from entrypoints.http.protocol.answers import JsonAnswer, json_response, shown
 from entrypoints.http.protocol.disconnection import ClientLeft, while_connected
 from entrypoints.http.protocol.idempotency import answer_of, fingerprint, replayed
@@ -195,6 +198,7 @@ _PROVIDER_ERRORS: Final = (
     ProviderQuotaExhausted,
     ProviderMisconfigured,
     BadAnswer,
+    ModelBudgetUsedUp,
 )
 
 
@@ -211,6 +215,7 @@ def _id(raw: str) -> ExtractionId:
 ExtractionIdInPath: TypeAlias = Annotated[ExtractionId, InPath(_id, Identity)]
 Single = NamedDependency[SkipValidation[SingleExtraction]]
 Extractions = NamedDependency[SkipValidation[ExtractionRepository]]
+Budgets = NamedDependency[SkipValidation[ModelBudgets]]
 
 
 class ExtractionController(Controller):
@@ -226,6 +231,7 @@ class ExtractionController(Controller):
         body: Body[ExtractionBody],
         single_extraction: Single,
         extractions: Extractions,
+        model_budgets: Budgets,
     ) -> JsonAnswer[ExtractionView] | Response[bytes]:
         """Read a text into a record, now.
 
@@ -238,9 +244,14 @@ class ExtractionController(Controller):
             provider=None if body.provider is UNSET else body.provider,
         )
         request, key, open_unit = once.request, once.key, once.open_unit
+        caller = caller_of(request)
         if key is None:
+            await model_budgets.check(caller)
             try:
-                extraction = await while_connected(request, read())
+                # What a provider is asked for is paid, whether or not somebody waits for it.
+                extraction = await (
+                    read() if has_budget(caller) else while_connected(request, read())
+                )
             except ClientLeft:
                 return Response(b"", status_code=_CLIENT_CLOSED)
             await extractions.add(extraction)
@@ -256,6 +267,7 @@ class ExtractionController(Controller):
             await unit.commit()
         done = False
         try:
+            await model_budgets.check(caller)
             # Not cancelled when the client leaves: it comes back with the key for the answer.
             extraction = await read()
             async with open_unit() as unit:
