@@ -8,7 +8,7 @@ export PYTHON
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help install dev up demo compare-sample test test-vllm check architecture fmt lock bench clean
+.PHONY: help install dev up demo compare-sample test test-vllm test-infra check architecture fmt lock bench clean
 
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,10 @@ test-vllm: dev ## run the tests against a real vLLM server for CPUs (needs Pytho
 	@./scripts/install-vllm.sh
 	@./scripts/test.sh tests/vllm $(ARGS)
 
+test-infra: dev ## try what is in infra/: nginx, Caddy, Traefik, compose, Kubernetes, systemd, Supabase
+	@./scripts/install-infra.sh
+	@./scripts/test.sh tests/integration/deployment $(ARGS)
+
 check: dev ## formatting, lint, types, import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -55,6 +59,6 @@ bench: dev ## run the benchmarks: make bench ARGS="--only a,b --quick"
 	@./scripts/bench.sh $(ARGS)
 
 clean: ## remove .venv, caches and outputs (the state folder of `up` stays)
-	rm -rf .venv .venv-bench .venv-vllm .cache build dist out .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf .venv .venv-bench .venv-infra .venv-vllm .cache build dist out .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .schemathesis .import_linter_cache
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,8 +5,9 @@
 # dev.txt holds everything. Parts of it with the same pins are up.txt (what `storekeeper up` and the
 # walks of the documentation need), core.txt (what `serve` and `worker` need on servers of their own)
 # and server.txt (the same with the charts of pages and the reports of comparisons); bench.txt (the
-# contestants of the benchmarks) agrees with it wherever both name a package. All are for every
-# platform and Python from 3.11, carry hashes, and name no index.
+# contestants of the benchmarks) and infra.txt (the programs that try infra/) agree with it wherever
+# both name a package. All are for every platform and Python from 3.11, carry hashes, and name no
+# index.
 set -eu
 cd "$(dirname "$0")/.."
 uv=.venv/bin/uv
@@ -24,6 +25,7 @@ compile up.txt pyproject.toml --extra charts --extra embedded --extra local --ex
 compile server.txt pyproject.toml --extra charts --extra statistics --group build -c requirements/dev.txt
 compile core.txt pyproject.toml --group build -c requirements/dev.txt
 compile bench.txt --group bench -c requirements/dev.txt
+compile infra.txt --group infra -c requirements/dev.txt
 echo "uv==$("$uv" --version | cut -d ' ' -f 2)" > requirements/uv.in
 compile uv.txt requirements/uv.in
 rm requirements/uv.in

@@ -19,8 +19,11 @@ WHERE j.id IN (
     WHERE i.state = 'running' AND i.worker_id = :worker_id
 );
 
--- The worker's row is locked against those who would end its lease meanwhile. The random order
--- gives each of several jobs its turn, however few documents are asked for.
+-- The worker's row is locked against those who would end its lease meanwhile. Callers take turns:
+-- each due document begins where its caller's one before ends, `costs` of its priority later, and
+-- those that begin first are taken. Jobs of one caller and priority share alike, in a random order,
+-- which gives each its turn, however few documents are asked for. How many of each job is reckoned
+-- without locks, and then taken from what no other worker has locked.
 -- name: claim
 WITH me AS (
     SELECT id FROM extraction_workers
@@ -28,7 +31,8 @@ WITH me AS (
     FOR KEY SHARE
 ),
 jobs AS (
-    SELECT j.id, (:limit::int + count(*) OVER () - 1) / count(*) OVER () AS share
+    SELECT j.id, coalesce(j.key_id, 0) AS caller, (:costs::jsonb ->> j.priority)::int AS cost,
+        (:limit::int + count(*) OVER alike - 1) / count(*) OVER alike AS share
     FROM extraction_jobs AS j
     WHERE j.status = 'running' AND j.mode = 'direct'
         AND (j.waits_until IS NULL OR j.waits_until <= now())
@@ -39,21 +43,42 @@ jobs AS (
             WHERE i.job_id = j.id AND i.state = 'pending'
                 AND (i.next_attempt_at IS NULL OR i.next_attempt_at <= now())
         )
-    ORDER BY random()
+    WINDOW alike AS (PARTITION BY j.key_id, j.priority)
+),
+documents AS (
+    SELECT jobs.id, coalesce((:leads::jsonb ->> jobs.caller::text)::bigint, 0)
+        + sum(jobs.cost) OVER (
+            PARTITION BY jobs.caller ORDER BY jobs.cost, due.place, random()
+            ROWS UNBOUNDED PRECEDING
+        ) - jobs.cost AS begins
+    FROM jobs
+    CROSS JOIN LATERAL (
+        SELECT row_number() OVER () AS place
+        FROM (
+            SELECT FROM extraction_job_items AS i
+            WHERE i.job_id = jobs.id AND i.state = 'pending'
+                AND (i.next_attempt_at IS NULL OR i.next_attempt_at <= now())
+            LIMIT jobs.share
+        ) AS i
+    ) AS due
+),
+shares AS (
+    SELECT first.id, count(*) AS share
+    FROM (SELECT id FROM documents ORDER BY begins, random() LIMIT :limit) AS first
+    GROUP BY first.id
 ),
 picked AS (
     SELECT due.job_id, due.position
-    FROM jobs
+    FROM shares
     CROSS JOIN LATERAL (
         SELECT i.job_id, i.position FROM extraction_job_items AS i
-        WHERE i.job_id = jobs.id AND i.state = 'pending'
+        WHERE i.job_id = shares.id AND i.state = 'pending'
             AND (i.next_attempt_at IS NULL OR i.next_attempt_at <= now())
         ORDER BY i.position
-        LIMIT jobs.share
+        LIMIT shares.share
         FOR UPDATE SKIP LOCKED
     ) AS due
     WHERE EXISTS (SELECT FROM me)
-    LIMIT :limit
 ),
 taken AS (
     UPDATE extraction_job_items AS i

@@ -8,6 +8,7 @@ SELECT pg_try_advisory_xact_lock(7300004);
 INSERT INTO extraction_workers (id, host, leased_until)
 VALUES (:batch_id, 'batch', now() + interval '100 years');
 
+-- Callers take turns: it is that of the one whose last batch was opened first.
 -- name: fill
 WITH job AS (
     SELECT j.id, j.providers FROM extraction_jobs AS j
@@ -25,7 +26,15 @@ WITH job AS (
                 WHERE b.job_id = j.id AND b.closed_at IS NULL
             )
         )
-    ORDER BY random()
+    ORDER BY
+        (
+            SELECT max(b.opened_at)
+            FROM provider_batches AS b
+            JOIN extraction_jobs AS other ON other.id = b.job_id
+            WHERE other.key_id IS NOT DISTINCT FROM j.key_id
+        ) NULLS FIRST,
+        (:costs::jsonb ->> j.priority)::int,
+        random()
     LIMIT 1
 ),
 picked AS (

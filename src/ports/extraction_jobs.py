@@ -20,6 +20,7 @@ from domain.extraction.jobs.model import (
     NewJob,
     WorkerId,
 )
+from domain.extraction.jobs.turns import NO_LEADS, Leads
 from domain.extraction.model import ExtractionId, ExtractionStatus
 from ports.language_models import BatchId
 
@@ -132,8 +133,17 @@ class ExtractionQueue(Protocol):
         ...
 
     @abstractmethod
-    async def claim(self, worker: WorkerId, *, limit: int) -> Sequence[ClaimedItem]:
-        """Take up to `limit` documents that are due, a share from each running job.
+    async def claim(
+        self, worker: WorkerId, *, limit: int, leads: Leads = NO_LEADS
+    ) -> Sequence[ClaimedItem]:
+        """Take up to `limit` documents that are due, by turns of the callers who made the jobs.
+
+        Of one caller, those of higher priority first, and a share from each job of the same.
+
+        Args:
+            worker: who takes them.
+            limit: how many, at most.
+            leads: how far callers are ahead of their turn, as the worker counts (`CallerTurns`).
 
         Raises:
             LeaseLost: the worker is not known, or its lease is over.
@@ -271,7 +281,8 @@ class ProviderBatches(Protocol):
     async def open(self, batch_id: WorkerId, *, limit: int, lease_s: float) -> ClaimedBatch | None:
         """Put up to `limit` documents of one job that asks in batches into a new batch.
 
-        A job with a cap has one batch at a time.
+        It is the turn of the caller whose last batch was opened first, and of its jobs that of the
+        highest priority. A job with a cap has one batch at a time.
 
         Args:
             batch_id: a new identity.

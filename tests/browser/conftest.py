@@ -10,12 +10,22 @@ from playwright.async_api import Browser
 from tests.browser.pages import browsing
 from tests.integration.conftest import (
     _template,
+    fresh_database_url,
     module_database_url,
     postgres_server,
+    redis_url,
     server_directory,
 )
 
-__all__ = ["_template", "browser", "module_database_url", "postgres_server", "server_directory"]
+__all__ = [
+    "_template",
+    "browser",
+    "fresh_database_url",
+    "module_database_url",
+    "postgres_server",
+    "redis_url",
+    "server_directory",
+]
 
 
 @pytest.fixture(scope="session")

@@ -66,8 +66,10 @@ async def watched_page(
     size: tuple[int, int] = DESKTOP,
     theme: Literal["light", "dark"] = "light",
     javascript: bool = True,
+    complains: Sequence[str] = (),
 ) -> AsyncIterator[Page]:
-    """A page of a new profile; fails when it complains or asks anybody but `origin`.
+    """A page of a new profile; fails when it complains of other things than it should, or asks
+    anybody but `origin`.
 
     Args:
         browser: see `browsing`.
@@ -75,6 +77,7 @@ async def watched_page(
         size: of the screen, in CSS pixels.
         theme: what the person's system is set to.
         javascript: whether scripts run.
+        complains: what it says in its console, such as of a refusal that is wanted.
     """
     context = await browser.new_context(
         ignore_https_errors=True,
@@ -104,7 +107,7 @@ async def watched_page(
             ),
         )
         yield page
-        assert complaints == []
+        assert complaints == list(complains), complaints
     finally:
         await context.close()
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import itertools
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -34,6 +37,7 @@ from domain.extraction.jobs.model import (
     Reason,
     WorkerId,
 )
+from domain.extraction.jobs.turns import CallerTurns
 from domain.extraction.model import (
     Evidence,
     Extraction,
@@ -164,6 +168,30 @@ def given_back(item: ClaimedItem, **more: object) -> Settlement:
     return replace(Settlement(item=item, state=ItemState.PENDING), **more)  # type: ignore[arg-type]
 
 
+async def _taken(
+    store: JobStore, worker: WorkerId, turns: CallerTurns, limit: int
+) -> Sequence[ClaimedItem]:
+    """What a worker that keeps count claims, in the order in which it is due."""
+    leads = turns.leads()
+    claimed = await store.queue.claim(worker, limit=limit, leads=leads)
+    turns.note(claimed)
+    begins: Counter[ApiKeyId | None] = Counter(leads)
+    order = []
+    for item in claimed:
+        order.append((begins[item.key_id], item))
+        begins[item.key_id] += item.spec.priority.cost
+    return [item for _, item in sorted(order, key=lambda each: each[0])]
+
+
+def _check_windows(
+    passed: Sequence[Counter[ApiKeyId | None]], costs: Mapping[ApiKeyId | None, int]
+) -> None:
+    """Two callers advance alike in each stretch of what was taken, but for a document each."""
+    for one, other in itertools.combinations(costs, 2):
+        gaps = [counted[one] - counted[other] for counted in passed]
+        assert max(gaps) - min(gaps) <= costs[one] + costs[other]
+
+
 class ExtractionJobsContract(Contract):
     """A suite over `store`."""
 
@@ -275,6 +303,83 @@ class ExtractionJobsContract(Contract):
         claimed = await store.queue.claim(await store.worker(), limit=4)
         assert [each.job_id for each in claimed].count(big.id) == 2
         assert [each.job_id for each in claimed].count(small.id) == 2
+
+    async def test_a_caller_with_many_jobs_has_one_turn_as_one_with_few(
+        self, store: JobStore
+    ) -> None:
+        one, other = await store.new_key(), await store.new_key()
+        for _ in range(5):
+            await store.job([str(number) for number in range(20)], key_id=one)
+        await store.job(["x", "y", "z"], key_id=other)
+        await store.job([str(number) for number in range(20)])
+        worker, turns = await store.worker(), CallerTurns()
+        claimed = [
+            item
+            for limit in (3, 1, 1, 1, 2, 1)
+            for item in await _taken(store, worker, turns, limit)
+        ]
+        assert Counter(each.key_id for each in claimed) == {one: 3, other: 3, None: 3}
+
+    async def test_of_one_caller_the_higher_priority_comes_first_among_callers_it_weighs(
+        self, store: JobStore
+    ) -> None:
+        key_id, texts = await store.new_key(), [str(number) for number in range(40)]
+        low, high = [
+            await store.job(texts, replace(ASSIGNMENT, priority=priority), key_id=key_id)
+            for priority in (JobPriority.LOW, JobPriority.HIGH)
+        ]
+        normal = await store.job(texts)
+        worker, turns = await store.worker(), CallerTurns()
+        first = [item for _ in range(10) for item in await _taken(store, worker, turns, 3)]
+        assert Counter(each.job_id for each in first) == {high.id: 20, normal.id: 10}
+        await store.jobs.apply(high.id, JobCommand.PAUSE)
+        then = [item for _ in range(10) for item in await _taken(store, worker, turns, 3)]
+        assert Counter(each.job_id for each in then) == {low.id: 10, normal.id: 20}
+
+    async def test_whoever_had_nothing_to_do_has_no_more_turns_later_for_it(
+        self, store: JobStore
+    ) -> None:
+        one, other = await store.new_key(), await store.new_key()
+        await store.job([str(number) for number in range(90)], key_id=one)
+        await store.job(["x"], key_id=other)
+        worker, turns = await store.worker(), CallerTurns()
+        for limit in (7, 30, 3):
+            await _taken(store, worker, turns, limit)
+        await store.job([str(number) for number in range(20)], key_id=other)
+        claimed = await _taken(store, worker, turns, 10)
+        assert Counter(each.key_id for each in claimed) == {one: 5, other: 5}
+
+    async def test_a_callers_turn_is_not_lost_with_documents_that_wait(
+        self, store: JobStore
+    ) -> None:
+        one, other = await store.new_key(), await store.new_key()
+        await store.job(["a", "b"], key_id=one)
+        await store.job([str(number) for number in range(9)], key_id=other)
+        worker = await store.worker()
+        claimed = await store.queue.claim(worker, limit=2)
+        waiting = [given_back(each, delay_s=30.0) for each in claimed if each.key_id == one]
+        await store.queue.settle(worker, waiting)
+        found = await store.queue.claim(worker, limit=9, leads={other: 100})
+        assert Counter(each.key_id for each in found) == {one: 1, other: 8}
+
+    @pytest.mark.parametrize("seed", range(4))
+    async def test_in_any_window_no_caller_gets_more_than_a_documents_cost_ahead_of_another(
+        self, store: JobStore, seed: int
+    ) -> None:
+        chance = random.Random(seed)
+        costs: dict[ApiKeyId | None, int] = {}
+        for caller in [None, *[await store.new_key() for _ in range(3)]]:
+            spec = replace(ASSIGNMENT, priority=chance.choice(list(JobPriority)))
+            await store.job([str(number) for number in range(120)], spec, key_id=caller)
+            costs[caller] = spec.priority.cost
+        workers = [(await store.worker(), CallerTurns()) for _ in range(2)]
+        passed = {worker: [Counter[ApiKeyId | None]()] for worker, _ in workers}
+        for _ in range(16):
+            worker, turns = chance.choice(workers)
+            for item in await _taken(store, worker, turns, chance.randint(1, 9)):
+                passed[worker].append(passed[worker][-1].copy())
+                passed[worker][-1][item.key_id] += costs[item.key_id]
+            _check_windows(passed[worker], costs)
 
     async def test_an_unknown_worker_claims_nothing(self, store: JobStore) -> None:
         await store.job()

@@ -13,6 +13,7 @@ from domain.extraction.jobs.items import ItemState, JobInterruption, Settlement
 from domain.extraction.jobs.model import (
     JobCaps,
     JobCommand,
+    JobPriority,
     JobStatus,
     ProviderMode,
     Reason,
@@ -83,6 +84,21 @@ class ProviderBatchesContract(Contract):
         assert {each.job_id for each in claimed} == {direct.id}
         assert (await store.opened()).job_id == batched.id
         assert await store.maybe_opened() is None
+
+    async def test_callers_take_turns_and_of_one_the_higher_priority_comes_first(
+        self, store: BatchStore
+    ) -> None:
+        one, other = await store.jobs.new_key(), await store.jobs.new_key()
+        high = replace(BATCHED, priority=JobPriority.HIGH)
+        jobs = [await store.jobs.job(spec=BATCHED, key_id=one) for _ in range(3)]
+        last = await store.jobs.job(spec=high, key_id=one)
+        small = await store.jobs.job(["x", "y"], spec=BATCHED, key_id=other)
+        opened = [(await store.opened(limit=1)).job_id for _ in range(5)]
+        assert opened.count(small.id) == 2
+        assert [each for each in opened if each != small.id] == [last.id] * 3
+        assert len({*opened[:2]}) == len({*opened[2:4]}) == 2
+        rest = [(await store.opened(limit=3)).job_id for _ in jobs]
+        assert sorted(rest) == [each.id for each in jobs]
 
     async def test_the_mode_of_a_job_is_kept(self, store: BatchStore) -> None:
         job = await store.jobs.job(spec=BATCHED)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 
+from domain.access.model import ApiKeyId
 from domain.errors import NotFound
 from domain.extraction.jobs.items import ClaimedItem, Document, ItemResult, ItemState, Settlement
 from domain.extraction.jobs.model import (
@@ -22,6 +23,7 @@ from domain.extraction.jobs.model import (
     transition,
 )
 from domain.extraction.jobs.settlement import next_status
+from domain.extraction.jobs.turns import NO_LEADS, Leads
 from domain.extraction.model import ExtractionStatus
 from ports.extraction_jobs import (
     CachedExtraction,
@@ -182,19 +184,16 @@ class MemoryExtractionQueue(ExtractionQueue):
             if any(item.worker == worker for item in job.items.values())
         }
 
-    async def claim(self, worker: WorkerId, *, limit: int) -> Sequence[ClaimedItem]:
+    async def claim(
+        self, worker: WorkerId, *, limit: int, leads: Leads = NO_LEADS
+    ) -> Sequence[ClaimedItem]:
         """See the port."""
         now = self._tables.clock.now()
         lease = self._tables.leases.get(worker)
         if lease is None or lease <= now:
             raise _lost()
-        due = [rows for job in self._tables.jobs.values() if (rows := list(self._due(job)))]
-        if not due:
-            return []
-        share = -(-limit // len(due))
-        fair = (each for rows in due for each in rows[:share])
         claimed = []
-        for job, position, item in islice(fair, limit):
+        for job, position, item in islice(self._by_turns(leads), limit):
             item.state, item.worker, item.due_at = ItemState.RUNNING, worker, None
             item.claim += 1
             claimed.append(
@@ -210,10 +209,24 @@ class MemoryExtractionQueue(ExtractionQueue):
             )
         return claimed
 
-    def _due(self, job: JobRow) -> Iterator[tuple[JobRow, int, ItemRow]]:
-        if job.spec.mode is ProviderMode.DIRECT:
-            for position, item in job.due(self._tables.clock.now()):
-                yield job, position, item
+    def _by_turns(self, leads: Leads) -> Iterator[tuple[JobRow, int, ItemRow]]:
+        """What is due, in the order in which it is taken."""
+        waiting: dict[ApiKeyId | None, list[tuple[int, int, JobRow, int, ItemRow]]] = {}
+        for job in self._tables.jobs.values():
+            if job.spec.mode is ProviderMode.DIRECT:
+                for place, due in enumerate(job.due(self._tables.clock.now())):
+                    entry = (job.spec.priority.cost, place, job, *due)
+                    waiting.setdefault(job.key_id, []).append(entry)
+        begins = {caller: leads.get(caller, 0) for caller in waiting}
+        for entries in waiting.values():
+            entries.sort(key=lambda entry: entry[:2], reverse=True)
+        while waiting:
+            caller = min(waiting, key=begins.__getitem__)
+            cost, _, job, position, item = waiting[caller].pop()
+            begins[caller] += cost
+            if not waiting[caller]:
+                del waiting[caller]
+            yield job, position, item
 
     async def settle(
         self, worker: WorkerId, settlements: Sequence[Settlement]

@@ -25,7 +25,14 @@ class MemoryProviderBatches(ProviderBatches):
         """See the port."""
         now = self._tables.clock.now()
         busy = {each.job_id for each in self._tables.batches.values() if not each.closed}
-        for job in self._tables.jobs.values():
+        last = {
+            self._tables.jobs[each.job_id].key_id: turn
+            for turn, each in enumerate(self._tables.batches.values(), start=1)
+        }
+        for job in sorted(
+            self._tables.jobs.values(),
+            key=lambda job: (last.get(job.key_id, 0), job.spec.priority.cost),
+        ):
             if job.spec.mode is not ProviderMode.BATCH or (
                 job.caps != JobCaps() and job.id in busy
             ):

@@ -21,7 +21,12 @@ _SECRET = "a secret of forty characters, for the tests"
 
 
 def settings_for(database_url: str, redis_url: str, **more: object) -> Settings:
-    """Settings from these values alone; the service has a role of its own where there is one."""
+    """Settings from these values alone; the service has a role of its own where there is one.
+
+    Requests are not limited unless a test says so: the keys of all databases begin with 1, and
+    would have their buckets in one Valkey in common.
+    """
+    more.setdefault("rate_limits", "off")
     return load_settings(
         _env_file=None,
         database_url=service_url(database_url),

@@ -12,6 +12,9 @@ from adapters.postgres.pool import PoolOptions, open_database
 from domain.access.keys import ApiKeyDraft, KeyEnvironment, key_digest, key_hint, new_key
 from domain.access.model import Scope
 
+FUZZING_KEY_ID = 1_234_567_890
+"""Of the key with which the API is fuzzed: the hooks keep it from being revoked by that."""
+
 
 async def make_key(
     database_url: str,

@@ -370,3 +370,32 @@ async def test_every_fault_of_a_key_is_named_at_once_and_no_answer_with_a_secret
         answer = await api.post(path, json=sound, headers={"Idempotency-Key": "again-and-again"})
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["pointer"] == "Idempotency-Key"
+
+
+@pytest.mark.parametrize(
+    "expires_at",
+    ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "2027-01-31", "never", 0],
+)
+async def test_a_time_that_no_clock_shows_is_no_expiry(
+    api: httpx2.AsyncClient, expires_at: object
+) -> None:
+    body = {"name": "till", "scopes": ["extract"], "expires_at": expires_at}
+    answer = await api.post("/keys", json=body)
+    assert answer.status_code == 422
+    assert [each["pointer"] for each in answer.json()["errors"]] == ["/expires_at"]
+
+
+async def test_the_log_is_asked_for_any_time_that_can_be_written(api: httpx2.AsyncClient) -> None:
+    for query in (
+        "from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z",
+        "from=0001-01-01T00:00:00%2B12:00",
+        "to=9999-12-31T23:59:59-12:00",
+    ):
+        answer = await api.get(f"/audit-log?{query}")
+        assert answer.status_code in {200, 422}, (query, answer.text)
+
+
+@pytest.mark.parametrize("key_id", ["0", "-1", "01", "1e0", "2147483648", "%00", "a", "1%2F2"])
+async def test_an_id_that_no_key_has_is_not_found(api: httpx2.AsyncClient, key_id: str) -> None:
+    for method in ("GET", "DELETE"):
+        assert (await api.request(method, f"/keys/{key_id}")).status_code == 404

@@ -20,6 +20,8 @@ from adapters.postgres.pool import Database
 from domain.strict_json import read_json
 from tests.contracts.click_formats import record
 from tests.integration.insights import emptied, write_log
+from tests.integration.owners_database import execute
+from tests.integration.service_role import service_url
 from tests.integration.stack import environment
 
 SAMPLE = Path(__file__).parents[2] / "docs/samples/search_clicks.csv"
@@ -74,7 +76,7 @@ class Clicks:
 
 @pytest.fixture
 def clicks(tmp_path: Path, module_database_url: str) -> Clicks:
-    return Clicks(tmp_path, {"DATABASE_URL": module_database_url})
+    return Clicks(tmp_path, {"DATABASE_URL": service_url(module_database_url)})
 
 
 def csv_of(numbers: Iterable[int], bad: frozenset[int] = frozenset()) -> str:
@@ -389,14 +391,14 @@ async def test_a_database_that_goes_away_ends_the_import_with_how_to_go_on(
 
 
 async def test_an_export_that_fails_leaves_no_file_and_the_older_one_as_it_was(
-    clicks: Clicks, database: Database
+    clicks: Clicks, module_database_url: str
 ) -> None:
     (clicks.folder / "a.csv").write_text("older")
-    await database.execute("ALTER TABLE search_clicks RENAME TO hidden")
+    await execute(module_database_url, "ALTER TABLE search_clicks RENAME TO hidden")
     try:
         code, _, err = await clicks.run("export", "--out", "a.csv")
     finally:
-        await database.execute("ALTER TABLE hidden RENAME TO search_clicks")
+        await execute(module_database_url, "ALTER TABLE hidden RENAME TO search_clicks")
     assert code == 1
     assert "storekeeper db migrate" in err
     assert [path.name for path in clicks.folder.iterdir()] == ["a.csv"]

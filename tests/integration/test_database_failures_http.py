@@ -21,6 +21,7 @@ from adapters.postgres.migrations import migrate
 from tests.integration.answers import check_sound, created, refusal, sound_api
 from tests.integration.api import serving, settings_for
 from tests.integration.owners_database import execute
+from tests.integration.service_role import service_url
 
 ANN = {"name": "Ann", "email": "ann@example.com"}
 ORDER = {"user_id": 1, "product_name": "oak chair", "quantity": 1}
@@ -135,7 +136,7 @@ async def test_a_connection_that_the_server_ended_is_replaced(
 ) -> None:
     async with sound_api(settings_for(fresh_database_url, redis_url), tmp_path) as api:
         await asyncio.gather(*(api.get("/users") for _ in range(20)))
-        async with connected(fresh_database_url) as connection:
+        async with connected(service_url(fresh_database_url)) as connection:
             ended = await connection.fetchval(
                 "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -196,7 +197,8 @@ async def test_when_no_connection_is_free_in_time_the_request_is_told_to_come_ag
     settings = settings_for(
         fresh_database_url, redis_url, database_pool_size=1, database_acquire_timeout_s=0.2
     )
-    async with sound_api(settings, tmp_path) as api, connected(fresh_database_url) as other:
+    its_own = service_url(fresh_database_url)  # who sees its connections
+    async with sound_api(settings, tmp_path) as api, connected(its_own) as other:
         async with other.transaction():
             await other.execute("LOCK TABLE users")
             waiting = asyncio.create_task(api.get("/users"))
@@ -225,6 +227,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+GRANT ALL ON SEQUENCE tries TO PUBLIC;
 CREATE TRIGGER fail_first BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION fail_first();
 """
 
@@ -268,7 +271,8 @@ async def test_clients_that_leave_take_no_connection_along(
     fresh_database_url: str, redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = settings_for(fresh_database_url, redis_url, database_pool_size=4)
-    async with sound_api(settings, tmp_path) as api, connected(fresh_database_url) as other:
+    its_own = service_url(fresh_database_url)  # who sees its connections
+    async with sound_api(settings, tmp_path) as api, connected(its_own) as other:
         async with other.transaction():
             await other.execute("LOCK TABLE users")
             await asyncio.gather(*(leave_early(api.base_url, n) for n in range(200)))

@@ -20,6 +20,7 @@ from adapters.postgres.pool import PoolOptions
 from tests.integration.answers import created, refusal, sound_api
 from tests.integration.api import settings_for
 from tests.integration.owners_database import OWNERS_TABLES, ask, execute
+from tests.integration.service_role import service_url
 from tests.integration.stack import run_command
 
 ANN = {"name": "Ann", "email": "ann@example.com"}
@@ -304,12 +305,13 @@ async def test_a_table_that_is_otherwise_at_run_time_is_the_operators_to_mend(
 async def test_a_right_that_the_role_lacks_is_named(
     fresh_database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
+    service = service_url(fresh_database_url)
     await execute(
         fresh_database_url,
-        "REVOKE INSERT, UPDATE ON users FROM CURRENT_USER",
-        "REVOKE UPDATE ON SEQUENCE orders_id_seq FROM CURRENT_USER",
+        f"REVOKE INSERT, UPDATE ON users FROM {urlsplit(service).username}",
+        f"REVOKE UPDATE ON SEQUENCE orders_id_seq FROM {urlsplit(service).username}",
     )
-    users, sequence = await faults(fresh_database_url)
+    users, sequence = await faults(service)
     assert users.startswith("users: the role of DATABASE_URL lacks INSERT, UPDATE: GRANT INSERT")
     assert sequence.startswith("SEQUENCE orders_id_seq: the role of DATABASE_URL lacks UPDATE")
     async with sound_api(settings_for(fresh_database_url, redis_url), tmp_path) as api:

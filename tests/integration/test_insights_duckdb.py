@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from adapters.postgres.pool import Database
@@ -29,10 +30,11 @@ async def database(module_database_url: str) -> AsyncIterator[Database]:
             yield block
 
     async with emptied(module_database_url) as opened:
-        async with opened.connection() as connection:
-            await connection.copy_to_table(
-                "search_clicks", source=blocks(), columns=COLUMNS, format="csv"
-            )
+        connection = await asyncpg.connect(module_database_url)
+        await connection.copy_to_table(
+            "search_clicks", source=blocks(), columns=COLUMNS, format="csv"
+        )
+        await connection.close()
         yield opened
 
 

@@ -30,7 +30,7 @@ from tests.integration.service_role import service_url
 
 @pytest.fixture
 async def database(module_database_url: str) -> AsyncIterator[Database]:
-    await execute(module_database_url, "TRUNCATE api_keys, audit_log RESTART IDENTITY")
+    await execute(module_database_url, "TRUNCATE api_keys, audit_log RESTART IDENTITY CASCADE")
     async with open_database(service_url(module_database_url), PoolOptions()) as database:
         yield database
 

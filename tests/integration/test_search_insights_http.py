@@ -360,21 +360,12 @@ async def test_every_operation_states_its_answers(client: httpx2.AsyncClient) ->
         if path.startswith("/search-")
         for method, operation in operations.items()
     }
+    always = ["401", "403", "429", "500", "503", "504"]
     assert stated == {
-        ("/search-clicks", "post"): [
-            "201",
-            "400",
-            "409",
-            "413",
-            "415",
-            "422",
-            "500",
-            "503",
-            "504",
-        ],
-        ("/search-insights", "get"): ["200", "422", "500", "503", "504"],
-        ("/search-insights/live", "get"): ["200", "422", "500", "503", "504"],
-        ("/search-insights/history", "get"): ["200", "422", "500", "503", "504"],
-        ("/search-insights/{insight_date}", "get"): ["200", "404", "500", "503", "504"],
-        ("/search-insights/{insight_date}", "post"): ["200", "404", "422", "500", "503", "504"],
+        ("/search-clicks", "post"): sorted(["201", "400", "409", "413", "415", "422", *always]),
+        ("/search-insights", "get"): sorted(["200", "422", *always]),
+        ("/search-insights/live", "get"): sorted(["200", "422", *always]),
+        ("/search-insights/history", "get"): sorted(["200", "422", *always]),
+        ("/search-insights/{insight_date}", "get"): sorted(["200", "404", *always]),
+        ("/search-insights/{insight_date}", "post"): sorted(["200", "404", "422", *always]),
     }

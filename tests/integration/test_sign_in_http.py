@@ -200,6 +200,7 @@ async def test_what_is_no_key_begins_no_session_and_is_shown_in_no_page(
         answer = await api.post("/sign-in", data={"key": wrong, "next": "/docs"}, headers=OWN)
         assert answer.status_code == 401
         assert "set-cookie" not in answer.headers
+        assert answer.headers["www-authenticate"].startswith("Bearer realm=")
         assert 'role="alert"' in answer.text
         assert 'value="/docs"' in answer.text
         assert not wrong or wrong not in answer.text

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
@@ -11,15 +10,14 @@ import pytest
 from adapters.valkey.request_limits import LocalRequestLimiter
 from domain.access.authentication import Authenticator
 from domain.access.caller_limits import CallerLimits, stated_limits
-from domain.access.key_cache import KeyCache, KeyUses
-from domain.access.keys import ApiKey, ApiKeyDraft, KeyEnvironment, key_digest, key_hint, new_key
+from domain.access.key_cache import KeyCache
+from domain.access.keys import ApiKey, KeyEnvironment, new_key
 from domain.access.model import Caller, CallerKind, Scope
 from domain.errors import DatabaseUnavailable, LimitReached, NotAuthenticated
 from ports.access import TokenVerifier
 from tests.fakes.access import MemoryApiKeyRepository
-from tests.fakes.system import StandingClock
+from tests.unit.authentication import NOW, Scene
 
-NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SOMEBODY = Caller(kind=CallerKind.TOKEN, subject="token:7", name="Ann", scopes=frozenset())
 
 
@@ -27,33 +25,6 @@ class Provider(TokenVerifier):
     async def verify(self, token: str) -> Caller:
         assert token == "a.b.c"
         return SOMEBODY
-
-
-class Scene:
-    def __init__(self, tokens: TokenVerifier | None = None) -> None:
-        self.clock = StandingClock(NOW)
-        self.keys = MemoryApiKeyRepository(self.clock)
-        self.uses = KeyUses(self.keys)
-        self.cache = KeyCache(self.keys, monotonic=lambda: 0.0)
-        self.authenticator = Authenticator(
-            keys=self.cache,
-            uses=self.uses,
-            tokens=tokens,
-            clock=self.clock,
-            limits=CallerLimits(LocalRequestLimiter(now=lambda: 0.0), stated_limits("")),
-        )
-
-    async def make(self) -> str:
-        secret = new_key(KeyEnvironment.LIVE, secrets.randbelow)
-        draft = ApiKeyDraft(
-            name="till",
-            environment=KeyEnvironment.LIVE,
-            scopes=frozenset({Scope.EXTRACT}),
-            expires_at=NOW + timedelta(days=90),
-            created_by="local",
-        )
-        await self.keys.add(draft, digest=key_digest(secret), hint=key_hint(secret))
-        return secret
 
 
 async def test_a_key_is_its_holders_and_its_use_is_noted() -> None:

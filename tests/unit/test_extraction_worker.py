@@ -20,6 +20,7 @@ from domain.extraction.jobs.model import (
     JobStatus,
     WorkerId,
 )
+from domain.extraction.jobs.turns import NO_LEADS, Leads
 from ports.extraction_jobs import ExtractionQueue
 from ports.language_models import Answer, Prompt, TimeBudget
 from tests.fakes.extraction_jobs import (
@@ -306,8 +307,10 @@ class ShakyQueue(ExtractionQueue):
     async def renew(self, worker: WorkerId, *, lease_s: float) -> Mapping[JobId, JobStatus]:
         return await self._inner.renew(worker, lease_s=lease_s)
 
-    async def claim(self, worker: WorkerId, *, limit: int) -> Sequence[ClaimedItem]:
-        return await self._inner.claim(worker, limit=limit)
+    async def claim(
+        self, worker: WorkerId, *, limit: int, leads: Leads = NO_LEADS
+    ) -> Sequence[ClaimedItem]:
+        return await self._inner.claim(worker, limit=limit, leads=leads)
 
     async def settle(
         self, worker: WorkerId, settlements: Sequence[Settlement]
@@ -382,9 +385,11 @@ class AwayQueue(MemoryExtractionQueue):
         self._answer("renew")
         return await MemoryExtractionQueue.renew(self, worker, lease_s=lease_s)
 
-    async def claim(self, worker: WorkerId, *, limit: int) -> Sequence[ClaimedItem]:
+    async def claim(
+        self, worker: WorkerId, *, limit: int, leads: Leads = NO_LEADS
+    ) -> Sequence[ClaimedItem]:
         self._answer("claim")
-        return await MemoryExtractionQueue.claim(self, worker, limit=limit)
+        return await MemoryExtractionQueue.claim(self, worker, limit=limit, leads=leads)
 
     async def settle(
         self, worker: WorkerId, settlements: Sequence[Settlement]

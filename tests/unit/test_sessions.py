@@ -14,7 +14,7 @@ from ports.access import SessionStore, TokenVerifier
 from tests.contracts.sessions import SessionStoreContract
 from tests.fakes.access import MemorySessionStore
 from tests.fakes.system import StandingClock
-from tests.unit.test_authentication import NOW, Scene
+from tests.unit.authentication import NOW, Scene
 
 
 class Provider(TokenVerifier):

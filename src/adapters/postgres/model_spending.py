@@ -1,4 +1,4 @@
-"""What keys spend on language models, counted by the statements that store what it was spent for."""
+"""What keys spend on language models, counted by the statements that store its results."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from domain.extraction.jobs.model import (
     JobCaps,
     JobCommand,
     JobId,
+    JobPriority,
     JobStatus,
     ProviderMode,
 )
@@ -56,6 +57,7 @@ class ExtractOptions:
     provider: str | None
     reuse: bool
     mode: ProviderMode
+    priority: JobPriority
     caps: JobCaps
     resume: JobId | None
     here: bool
@@ -82,6 +84,11 @@ class ExtractOptions:
 @click.option("--provider", help="A provider, or a chain: openai,local. [default: LLM_PROVIDER]")
 @click.option("--no-reuse", is_flag=True, help="Ask anew even where the answer is stored.")
 @click.option("--batch", is_flag=True, help="Ask by the batch API: half the price, up to 24 hours.")
+@click.option(
+    "--priority",
+    type=click.Choice([each.value for each in JobPriority]),
+    help="How soon, among the jobs without a key. [default: normal]",
+)
 @click.option("--max-cost", help="Pause the job once it used so many US dollars.")
 @click.option(
     "--max-tokens", type=click.IntRange(1, MAX_TOKENS), help="Pause it once it used so many tokens."
@@ -104,6 +111,7 @@ def command(
     provider: str | None,
     no_reuse: bool,
     batch: bool,
+    priority: str | None,
     max_cost: str | None,
     max_tokens: int | None,
     resume: int | None,
@@ -119,6 +127,8 @@ def command(
     """
     if bool(files) == (resume is not None):
         raise click.UsageError("give FILES or --resume")
+    if priority is not None and resume is not None:
+        raise click.UsageError("a job keeps its priority: --priority goes with FILES")
     if here and detach:
         raise click.UsageError("--here and --detach exclude each other")
     form_given = form is not None
@@ -135,6 +145,7 @@ def command(
         provider=provider,
         reuse=not no_reuse,
         mode=ProviderMode.BATCH if batch else ProviderMode.DIRECT,
+        priority=JobPriority(priority or JobPriority.NORMAL),
         caps=JobCaps(max_cost_usd=_dollars(max_cost), max_tokens=max_tokens),
         resume=None if resume is None else JobId(resume),
         here=here,
@@ -211,6 +222,7 @@ async def _submitted(container: Container, options: ExtractOptions) -> Extractio
         reuse=options.reuse,
         caps=options.caps,
         mode=options.mode,
+        priority=options.priority,
     )
 
     async def documents() -> AsyncIterator[Document]:

@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     ),
     "keys": ("entrypoints.cli.keys", "Say who may come in: make keys, list and revoke them."),
     "audit": ("entrypoints.cli.audit", "See who did what."),
+    "health": ("entrypoints.cli.health", "Ask the server of this machine how it is."),
     "doctor": ("entrypoints.cli.doctor", "Check everything, and say what to do."),
 }
 """Name to module and summary; the module holds the command as `command`."""

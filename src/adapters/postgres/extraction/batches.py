@@ -7,7 +7,7 @@ from typing import Final
 
 import asyncpg
 
-from adapters.postgres.extraction.jobs import job_of, key_of, spec_of
+from adapters.postgres.extraction.jobs import COSTS, job_of, key_of, spec_of
 from adapters.postgres.pool import Database, Executor
 from adapters.postgres.queries import load_queries
 from domain.extraction.jobs.items import ClaimedItem
@@ -31,7 +31,8 @@ class PostgresProviderBatches(ProviderBatches):
             if not await connection.fetchval(_QUERIES["alone"].sql):
                 return None
             filled = await connection.fetchval(
-                fill.sql, *fill.args(batch_id=batch_id, limit=limit, lease_s=lease_s)
+                fill.sql,
+                *fill.args(batch_id=batch_id, limit=limit, lease_s=lease_s, costs=COSTS),
             )
             if filled is None:
                 return None

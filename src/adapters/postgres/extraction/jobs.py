@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any, Final
 
 import asyncpg
+import msgspec
 
 from adapters.postgres.audit import enter, with_entry
 from adapters.postgres.errors import on_constraint
@@ -19,6 +20,7 @@ from domain.errors import NotFound
 from domain.extraction.calls import TokenUsage
 from domain.extraction.jobs.items import Document, ItemResult, ItemState
 from domain.extraction.jobs.model import (
+    PRIORITY_COSTS,
     ExtractionJob,
     ItemCounts,
     JobCaps,
@@ -37,6 +39,8 @@ from domain.extraction.jobs.model import (
 from domain.extraction.model import Extraction, ExtractionId
 from ports.extraction_jobs import ExtractionJobRepository, ExtractionJobWriter
 
+COSTS: Final = msgspec.json.encode(PRIORITY_COSTS).decode()
+"""The costs of priorities, as statements take them."""
 _QUERIES: Final = load_queries("extraction_jobs")
 _ADD_TIMEOUT_S: Final = 3600.0
 _LAST_ID: Final = 2**31 - 1

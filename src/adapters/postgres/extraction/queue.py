@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.postgres.extraction.jobs import job_of, key_of, spec_of
+from adapters.postgres.extraction.jobs import COSTS, job_of, key_of, spec_of
 from adapters.postgres.model_spending import budget_interruption
 from adapters.postgres.pool import Connection, Database
 from adapters.postgres.queries import load_queries
@@ -17,6 +17,7 @@ from domain.access.budgets import USED_UP
 from domain.extraction.jobs.items import ClaimedItem, JobInterruption, Settlement
 from domain.extraction.jobs.model import ExtractionJob, JobId, JobStatus, WorkerId
 from domain.extraction.jobs.settlement import next_status
+from domain.extraction.jobs.turns import NO_LEADS, Leads
 from domain.extraction.model import Extraction, ExtractionId, ExtractionStatus
 from ports.extraction_jobs import (
     CachedExtraction,
@@ -52,10 +53,19 @@ class PostgresExtractionQueue(ExtractionQueue):
         rows = await self._database.fetch(jobs.sql, *jobs.args(worker_id=worker))
         return {JobId(row["id"]): JobStatus(row["status"]) for row in rows}
 
-    async def claim(self, worker: WorkerId, *, limit: int) -> Sequence[ClaimedItem]:
+    async def claim(
+        self, worker: WorkerId, *, limit: int, leads: Leads = NO_LEADS
+    ) -> Sequence[ClaimedItem]:
         """See the port."""
         query = _QUERIES["claim"]
-        rows = await self._database.fetch(query.sql, *query.args(worker_id=worker, limit=limit))
+        by_key = {str(key_id or 0): lead for key_id, lead in leads.items()}
+        arguments = query.args(
+            worker_id=worker,
+            limit=limit,
+            costs=COSTS,
+            leads=msgspec.json.encode(by_key).decode(),
+        )
+        rows = await self._database.fetch(query.sql, *arguments)
         if not rows:
             raise _lost()
         claimed: list[ClaimedItem] = []

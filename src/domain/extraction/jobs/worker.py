@@ -21,6 +21,7 @@ from domain.extraction.jobs.item_processor import (
 from domain.extraction.jobs.items import ClaimedItem
 from domain.extraction.jobs.model import JobId, JobStatus, WorkerId
 from domain.extraction.jobs.reader import DocumentExtractor, ExtractionPlan
+from domain.extraction.jobs.turns import CallerTurns
 from ports.extraction_jobs import ExtractionCache, ExtractionQueue, LeaseLost
 
 _log = logging.getLogger(__name__)
@@ -151,6 +152,7 @@ class WorkerLoop:
         # Jobs that do not run, with the time (a counter) at which that was heard.
         self._stopped: dict[JobId, int] = {}
         self._time = 0
+        self._turns = CallerTurns()
         self._processor = ItemProcessor(
             reader=reader,
             in_flight=self._in_flight,
@@ -211,10 +213,11 @@ class WorkerLoop:
         self._time += 1
         asked_at = self._time
         try:
-            claimed = await self._queue.claim(self._worker, limit=room)
+            claimed = await self._queue.claim(self._worker, limit=room, leads=self._turns.leads())
         except (Unavailable, StatementTimedOut) as error:
             _log.warning("%s Looking for work again later.", error)
             return []
+        self._turns.note(claimed)
         for job_id in {item.job_id for item in claimed}:
             # It runs again, unless it was stopped after this claim had begun.
             if self._stopped.get(job_id, asked_at) < asked_at:

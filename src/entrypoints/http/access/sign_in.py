@@ -20,6 +20,7 @@ from entrypoints.http.access.authentication import (
     SESSION_COOKIE,
     UNAUTHENTICATED,
     caller_of,
+    challenge,
     form_token,
     session_of,
 )
@@ -61,7 +62,9 @@ async def sign_in(request: Asked, session_service: Sessions) -> Response[Any]:
         )
     except NotAuthenticated as error:
         request.scope["state"][UNAUTHENTICATED] = error.reason
-        return _form(target, problem=str(error))
+        form = _form(target, problem=str(error))
+        form.headers["WWW-Authenticate"] = challenge(error)
+        return form
     if (old := session_of(headers)) is not None:
         await session_service.sign_out(old)
     cookie = f"{_COOKIE.format(secret=secret)}; Max-Age=43200"

@@ -19,7 +19,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.jobs.items import MAX_DOCUMENT_ID, Document
-from domain.extraction.jobs.model import MAX_COST_USD, MAX_TOKENS, JobCaps, ProviderMode
+from domain.extraction.jobs.model import (
+    MAX_COST_USD,
+    MAX_TOKENS,
+    JobCaps,
+    JobPriority,
+    ProviderMode,
+)
 from domain.extraction.jobs.service import check_document
 from entrypoints.document_lines import check_lines, documents_of
 from entrypoints.http.extraction.extractions import ProviderChain, SchemaName, Text
@@ -56,6 +62,13 @@ JobMode = Annotated[
         " within 24 hours; openai and gemini have one"
     ),
 ]
+Priority = Annotated[
+    JobPriority,
+    Meta(
+        description="Your own jobs of a higher priority are read first; among callers it weighs:"
+        " a document of `high` counts half as much as one of `normal`, and one of `low` twice"
+    ),
+]
 _REUSE: Final = "Whether a stored result of the same text, schema, prompt and model answers"
 
 
@@ -73,6 +86,7 @@ class JobOptions(Struct, forbid_unknown_fields=True):
     provider: ProviderChain | UnsetType = UNSET
     reuse: Annotated[bool, Meta(description=_REUSE)] = True
     mode: JobMode = ProviderMode.DIRECT
+    priority: Priority = JobPriority.NORMAL
     max_cost_usd: Annotated[float, Meta(gt=0, le=MAX_COST_USD, description=_COST)] | UnsetType = (
         UNSET
     )
@@ -102,6 +116,7 @@ class JobQuery(Struct, forbid_unknown_fields=True):
     provider: ProviderChain | UnsetType = UNSET
     reuse: Annotated[Literal["true", "false"], Meta(description=_REUSE)] = "true"
     mode: JobMode = ProviderMode.DIRECT
+    priority: Priority = JobPriority.NORMAL
     max_cost_usd: (
         Annotated[str, Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,9})?$", description=_COST)] | UnsetType
     ) = UNSET
@@ -117,6 +132,7 @@ class RequestedJob:
         provider: provider or chain; None for the configured one.
         reuse: whether stored results answer.
         mode: how providers are asked.
+        priority: how soon.
         caps: what it may use.
         documents: starts the stream of its documents, each time from the first.
         digest: of everything above, to tell requests apart.
@@ -126,6 +142,7 @@ class RequestedJob:
     provider: str | None
     reuse: bool
     mode: ProviderMode
+    priority: JobPriority
     caps: JobCaps
     documents: Callable[[], AsyncIterator[Document]]
     digest: bytes
@@ -238,6 +255,7 @@ def _asked(
         provider=None if options.provider is UNSET else options.provider,
         reuse=reuse,
         mode=options.mode,
+        priority=options.priority,
         caps=JobCaps(
             max_cost_usd=max_cost_usd,
             max_tokens=None if options.max_tokens is UNSET else options.max_tokens,

@@ -74,6 +74,7 @@ class ExtractionJobController(Controller):
                 reuse=job.reuse,
                 caps=job.caps,
                 mode=job.mode,
+                priority=job.priority,
             )
 
             async def take(unit: UnitOfWork) -> JsonAnswer[JobView]:
