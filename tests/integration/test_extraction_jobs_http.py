@@ -373,6 +373,10 @@ async def test_a_retry_with_the_same_key_makes_one_job(api: httpx2.AsyncClient) 
             {"texts": ["a"], "max_cost_usd": 0, "max_tokens": 0, "reuse": "no", "budget": 1},
             ["/budget", "/reuse", "/max_cost_usd", "/max_tokens"],
         ),
+        *(
+            ({"texts": ["a"], "priority": given}, ["/priority"])
+            for given in ("urgent", "High", "", 1, None, ["high"])
+        ),
     ],
 )
 async def test_a_bad_body_names_every_bad_member_and_stores_nothing(
@@ -434,7 +438,17 @@ async def test_options_beside_a_json_body_are_refused(api: httpx2.AsyncClient) -
 
 @pytest.mark.parametrize(
     "query",
-    ["reuse=maybe", "max_cost_usd=-1", "max_cost_usd=1e9", "max_tokens=0", "limit=3", "schema="],
+    [
+        *(
+            "reuse=maybe",
+            "max_cost_usd=-1",
+            "max_cost_usd=1e9",
+            "max_tokens=0",
+            "limit=3",
+            "schema=",
+        ),
+        *("priority=urgent", "priority=HIGH", "priority="),
+    ],
 )
 async def test_bad_options_of_lines_are_refused(api: httpx2.AsyncClient, query: str) -> None:
     response = await api.post(f"/extraction-jobs?{query}", content=lines(range(1)), headers=NDJSON)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from adapters.llm.record_validator import PydanticRecordValidator
 from domain.extraction.calls import PriceTable
@@ -14,8 +15,13 @@ from domain.extraction.jobs.model import (
 from domain.extraction.jobs.service import ExtractionJobService
 from domain.extraction.service import ExtractionService
 from ports.extraction_jobs import WorkerWakeup
+from tests.contracts.extraction_jobs import JobStore
 from tests.fakes.extraction import MemoryExtractionSchemaRepository
-from tests.fakes.extraction_jobs import MemoryExtractionJobRepository
+from tests.fakes.extraction_jobs import (
+    MemoryExtractionCache,
+    MemoryExtractionJobRepository,
+    MemoryExtractionQueue,
+)
 from tests.fakes.language_models import ScriptedLanguageModel
 from tests.fakes.system import StandingClock
 from tests.fakes.tables import RecordTables
@@ -65,3 +71,21 @@ class JobServiceBench:
 async def documents(count: int) -> AsyncIterator[Document]:
     for number in range(1, count + 1):
         yield Document(text=f"text {number}", id=f"doc-{number}")
+
+
+def jobs_in_memory() -> tuple[RecordTables, JobStore]:
+    """A store of jobs that starts empty, and its tables."""
+    clock = StandingClock()
+    tables = RecordTables(clock=clock)
+
+    async def let_pass(time: timedelta) -> None:
+        clock.advance(time)
+
+    return tables, JobStore(
+        jobs=MemoryExtractionJobRepository(tables),
+        queue=MemoryExtractionQueue(tables),
+        cache=MemoryExtractionCache(tables),
+        open_unit=MemoryUnitOfWorkFactory(tables),
+        let_pass=let_pass,
+        new_key=tables.new_key,
+    )

@@ -14,7 +14,7 @@ from domain.extraction.jobs.items import ClaimedItem
 from domain.extraction.jobs.model import JobId, JobPriority
 from domain.extraction.jobs.turns import CallerTurns
 from tests.contracts.extraction_jobs import ASSIGNMENT
-from tests.unit.test_fakes import jobs_in_memory
+from tests.unit.job_service import jobs_in_memory
 
 ONE, OTHER, THIRD = (ApiKeyId(number) for number in (1, 2, 3))
 

@@ -22,6 +22,8 @@ from entrypoints.cli.insights import command as insights
         ),
         (["-", "--max-tokens", str(2**62 + 1)], "not in the range"),
         (["--resume", str(2**31)], "not in the range"),
+        (["-", "--priority", "urgent"], "not one of 'low', 'normal', 'high'"),
+        (["--resume", "1", "--priority", "high"], "a job keeps its priority"),
     ],
 )
 def test_wrong_use_is_refused(arguments: list[str], said: str) -> None:

@@ -36,11 +36,6 @@ from tests.fakes.extraction import (
     MemoryExtractionRepository,
     MemoryExtractionSchemaRepository,
 )
-from tests.fakes.extraction_jobs import (
-    MemoryExtractionCache,
-    MemoryExtractionJobRepository,
-    MemoryExtractionQueue,
-)
 from tests.fakes.insights import (
     searches_in_memory,
 )
@@ -50,6 +45,7 @@ from tests.fakes.records import MemoryOrderRepository, MemoryUserRepository
 from tests.fakes.system import LabelChartRenderer, MemoryScheduledRunRepository, StandingClock
 from tests.fakes.tables import RecordTables
 from tests.fakes.unit_of_work import MemoryUnitOfWorkFactory
+from tests.unit.job_service import jobs_in_memory
 
 
 class RecordsInMemory:
@@ -94,24 +90,6 @@ class TestMemoryExtractions(ExtractionsContract):
             extractions=MemoryExtractionRepository(tables.extraction),
             open_unit=MemoryUnitOfWorkFactory(tables),
         )
-
-
-def jobs_in_memory() -> tuple[RecordTables, JobStore]:
-    """A store of jobs that starts empty, and its tables."""
-    clock = StandingClock()
-    tables = RecordTables(clock=clock)
-
-    async def let_pass(time: timedelta) -> None:
-        clock.advance(time)
-
-    return tables, JobStore(
-        jobs=MemoryExtractionJobRepository(tables),
-        queue=MemoryExtractionQueue(tables),
-        cache=MemoryExtractionCache(tables),
-        open_unit=MemoryUnitOfWorkFactory(tables),
-        let_pass=let_pass,
-        new_key=tables.new_key,
-    )
 
 
 class TestMemoryExtractionJobs(ExtractionJobsContract):
