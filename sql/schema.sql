@@ -504,10 +504,12 @@ CREATE TABLE api_keys (
     last_used_at        TIMESTAMPTZ,                     -- to the minute
     revoked_at          TIMESTAMPTZ,
     replaced_by         INT,
+    budget_key_id       INT,                             -- the first key of those this one goes on for
     CONSTRAINT api_keys_pkey PRIMARY KEY (id),
     CONSTRAINT api_keys_token_hash_key UNIQUE (token_hash),
     CONSTRAINT api_keys_budget_check CHECK (budget_usd >= 0 AND budget_tokens >= 0),
-    CONSTRAINT api_keys_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES api_keys (id)
+    CONSTRAINT api_keys_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES api_keys (id),
+    CONSTRAINT api_keys_budget_key_id_fkey FOREIGN KEY (budget_key_id) REFERENCES api_keys (id)
 );
 
 -- Who did what, written in the transaction that did it. Rows are neither changed nor, but for old ones,
@@ -532,8 +534,8 @@ CREATE INDEX audit_log_at_idx ON audit_log USING brin (at);
 CREATE INDEX audit_log_key_id_idx ON audit_log (key_id, id DESC) WHERE key_id IS NOT NULL;
 CREATE INDEX audit_log_action_idx ON audit_log (action, id DESC);
 
--- What each key spent on language models, by day of UTC. No reference to api_keys: every write of a
--- result would lock the key's row.
+-- What each key spent on language models, by day of UTC; a key that replaces another spends on the account
+-- of the first one. No reference to api_keys: every write of a result would lock the key's row.
 CREATE TABLE model_spending (
     key_id         INT NOT NULL,
     day            DATE NOT NULL,

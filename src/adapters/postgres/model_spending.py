@@ -11,10 +11,9 @@ import asyncpg
 
 from adapters.postgres.pool import Executor
 from adapters.postgres.queries import load_queries
-from domain.access.budgets import USED_UP, used_up
+from domain.access.budgets import used_up
 from domain.access.model import ApiKeyId, KeySpending, ModelBudget
-from domain.extraction.jobs.items import JobInterruption
-from domain.extraction.jobs.model import JobSpending, JobStatus, Reason, ReasonCode
+from domain.extraction.jobs.model import JobSpending
 from ports.access import ModelSpendingReader
 
 _QUERIES: Final = load_queries("model_spending")
@@ -48,11 +47,12 @@ def with_spending(
     """
     if key_id is None or not spending.calls:
         return sql, args
+    of_key = spending.of_key
     spent = _QUERIES["spend"].args(
         key_id=key_id,
-        usd=spending.cost_usd,
-        tokens=spending.usage.total_tokens,
-        unpriced_calls=spending.unpriced_calls,
+        usd=of_key.usd,
+        tokens=of_key.tokens,
+        unpriced_calls=of_key.unpriced_calls,
     )
     return _with_spending(sql, len(args)), (*args, *spent)
 
@@ -64,17 +64,13 @@ def _with_spending(sql: str, args: int) -> str:
     return f"WITH spent AS ({spend}){joined}{sql.removeprefix('WITH ')}"
 
 
-async def budget_interruption(executor: Executor, key_id: ApiKeyId) -> JobInterruption | None:
-    """A pause for a job whose key has used up its budget."""
+async def budget_used_up(executor: Executor, key_id: ApiKeyId) -> str | None:
+    """What of a key's budget is used up, in a sentence; None while there is some left."""
     row = await _today(executor, key_id)
     if row is None:
         return None
     budget = ModelBudget(usd=row["budget_usd"], tokens=row["budget_tokens"])
-    if used_up(budget, _spent(row)) is None:
-        return None
-    return JobInterruption(
-        reason=Reason(code=ReasonCode.MODEL_BUDGET, detail=USED_UP), status=JobStatus.PAUSED
-    )
+    return used_up(budget, _spent(row))
 
 
 async def _today(executor: Executor, key_id: ApiKeyId) -> asyncpg.Record | None:

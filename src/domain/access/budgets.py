@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import Final
 
-from domain.access.model import Caller, KeySpending, ModelBudget
+from domain.access.model import NO_BUDGET, Caller, KeySpending, ModelBudget
 from domain.errors import ModelBudgetUsedUp
 from ports.access import ModelSpendingReader
 from ports.clock import Clock
 
 USED_UP: Final = (
-    "The model budget of the job's key is used up for today. Resume it after midnight (UTC), or"
-    " raise the budget."
+    "The model budget of the job's key is used up for today. It goes on by itself after midnight"
+    " (UTC), or once the budget is raised."
 )
 """Why a job is paused."""
 
@@ -46,18 +46,20 @@ class ModelBudgets:
     """Stops callers who spent what they may.
 
     Args:
-        spending: what keys spent today.
-        clock: says when that ends, in UTC.
+        clock: says when a day of UTC ends.
     """
 
-    def __init__(self, *, spending: ModelSpendingReader, clock: Clock) -> None:
-        self._spending = spending
+    def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
 
-    async def check(self, caller: Caller) -> None:
+    async def check(self, caller: Caller, spending: ModelSpendingReader) -> None:
         """Make sure that a caller has some of its budget left before a model is asked for it.
 
         What is under way is not counted before it is stored: so much may be spent beyond.
+
+        Args:
+            caller: who asks.
+            spending: what keys spent today.
 
         Raises:
             ModelBudgetUsedUp: it has none left.
@@ -65,7 +67,7 @@ class ModelBudgets:
         if not has_budget(caller):
             return
         assert caller.key_id is not None
-        detail = used_up(caller.budget, await self._spending.today(caller.key_id))
+        detail = used_up(caller.budget, await spending.today(caller.key_id))
         if detail is not None:
             raise ModelBudgetUsedUp(
                 f"The model budget of this key is used up for today: {detail}",
@@ -75,4 +77,4 @@ class ModelBudgets:
 
 def has_budget(caller: Caller) -> bool:
     """Whether what a caller spends on language models is limited."""
-    return caller.key_id is not None and caller.budget != ModelBudget()
+    return caller.key_id is not None and caller.budget != NO_BUDGET

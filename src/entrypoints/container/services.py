@@ -217,11 +217,8 @@ class Container(containers.DeclarativeContainer):
         new_secret=providers.Object(partial(secrets.token_urlsafe, 32)),
     )
 
-    model_budgets = providers.Singleton(
-        ModelBudgets,
-        spending=providers.Singleton(PostgresModelSpending, database),
-        clock=clock,
-    )
+    model_spending = providers.Singleton(PostgresModelSpending, database)
+    model_budgets = providers.Singleton(ModelBudgets, clock=clock)
 
     search_clicks = providers.Singleton(PostgresSearchClickWriter, database)
     click_export = providers.Singleton(PostgresSearchClickExport, database)

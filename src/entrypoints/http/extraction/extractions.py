@@ -35,6 +35,7 @@ from entrypoints.http.protocol.disconnection import ClientLeft, while_connected
 from entrypoints.http.protocol.idempotency import answer_of, fingerprint, replayed
 from entrypoints.http.protocol.operations import get, post
 from entrypoints.http.protocol.parameters import Body, IdempotentWork, InPath
+from ports.access import ModelSpendingReader
 from ports.extraction import ExtractionRepository
 
 _CLIENT_CLOSED: Final = 499  # nobody reads it but the access log
@@ -215,6 +216,7 @@ def _id(raw: str) -> ExtractionId:
 ExtractionIdInPath: TypeAlias = Annotated[ExtractionId, InPath(_id, Identity)]
 Single = NamedDependency[SkipValidation[SingleExtraction]]
 Extractions = NamedDependency[SkipValidation[ExtractionRepository]]
+Spending = NamedDependency[SkipValidation[ModelSpendingReader]]
 Budgets = NamedDependency[SkipValidation[ModelBudgets]]
 
 
@@ -232,21 +234,23 @@ class ExtractionController(Controller):
         single_extraction: Single,
         extractions: Extractions,
         model_budgets: Budgets,
+        model_spending: Spending,
     ) -> JsonAnswer[ExtractionView] | Response[bytes]:
         """Read a text into a record, now.
 
         What a model failed at is stored too, and answered as a problem.
         """
+        caller = caller_of(once.request)
         read = partial(
             single_extraction.read,
             body.text,
             schema="default" if body.schema is UNSET else body.schema,
             provider=None if body.provider is UNSET else body.provider,
+            budget=caller.budget,
         )
         request, key, open_unit = once.request, once.key, once.open_unit
-        caller = caller_of(request)
         if key is None:
-            await model_budgets.check(caller)
+            await model_budgets.check(caller, model_spending)
             try:
                 # What a provider is asked for is paid, whether or not somebody waits for it.
                 extraction = await (
@@ -267,7 +271,7 @@ class ExtractionController(Controller):
             await unit.commit()
         done = False
         try:
-            await model_budgets.check(caller)
+            await model_budgets.check(caller, model_spending)
             # Not cancelled when the client leaves: it comes back with the key for the answer.
             extraction = await read()
             async with open_unit() as unit:
