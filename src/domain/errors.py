@@ -8,6 +8,7 @@ AppError
 ├── NotAuthenticated            no key or token, or one that is not accepted
 ├── ScopeMissing                the caller may not do this (carries the scope that it lacks)
 ├── LimitReached                too many requests, or a budget is used up (carries retry_after_s)
+│   └── ModelBudgetUsedUp           a key has spent what it may on language models today
 ├── NotFound                    the named thing does not exist
 ├── Conflict                    right in itself, but not against the stored state
 │   ├── EmailTaken                  another user has this mailbox, however spelt
@@ -155,6 +156,12 @@ class LimitReached(AppError):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ModelBudgetUsedUp(LimitReached):
+    """The key has spent what it may on language models today."""
+
+    code = "model_budget_used_up"
 
 
 class NotFound(AppError):
