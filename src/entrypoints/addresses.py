@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -12,13 +13,30 @@ if TYPE_CHECKING:
 
 
 def read_address(written: str) -> IPv4Address | IPv6Address | None:
-    """The IP address that a text is; None when it is none. IPv4 written as IPv6 is IPv4."""
+    """The IP address that a text is; None when it is none.
+
+    IPv4 written as IPv6 is IPv4. The zone of an IPv6 address is left out: it names an interface of
+    the machine that wrote it, and no network nor the database knows it.
+    """
     try:
-        address = ip_address(written)
+        address = ip_address(written.partition("%")[0])
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return address if mapped is None else mapped
+
+
+def in_either_form(networks: Iterable[str]) -> list[str]:
+    """Addresses and networks, those of IPv4 also as IPv6 writes them.
+
+    Who listens on `::` sees an IPv4 proxy as `::ffff:10.0.0.7`, and some proxies write others so.
+    """
+    found = []
+    for each in map(ip_network, networks):
+        found.append(str(each))
+        if isinstance(each, IPv4Network):
+            found.append(f"::ffff:{each.network_address}/{96 + each.prefixlen}")
+    return found
 
 
 def is_this_machine(host: str) -> bool:

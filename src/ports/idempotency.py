@@ -34,7 +34,7 @@ class IdempotencyStore(Protocol):
         """The kept answer to replay, or None: the work is the caller's until its unit ends.
 
         Args:
-            key: the caller's key, 1..255 characters.
+            key: the caller's name, a blank, and its key of 1..255 characters.
             fingerprint: a digest of the request.
 
         Raises:

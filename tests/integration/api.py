@@ -12,6 +12,7 @@ import httpx2
 import trustme
 import uvicorn
 
+from entrypoints.addresses import in_either_form
 from entrypoints.http.app import build_app
 from entrypoints.http.protocol.connection import HttpProtocol
 from entrypoints.settings import Settings, load_settings
@@ -61,6 +62,7 @@ async def serving(settings: Settings, directory: Path) -> AsyncIterator[httpx2.A
             log_config=None,
             access_log=False,
             proxy_headers=settings.plain_http or bool(settings.trusted_proxies),
+            forwarded_allow_ips=in_either_form(settings.trusted_proxies or ("127.0.0.1",)),
             lifespan="on",
         )
     )

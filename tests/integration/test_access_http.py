@@ -44,6 +44,17 @@ async def api(
         yield client
 
 
+@pytest.fixture(scope="module")
+async def proxied(
+    module_database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """The application behind proxies: this machine, from where the tests ask, and 10.0.0.0/8."""
+    proxies = "127.0.0.1,10.0.0.0/8"
+    settings = settings_for(module_database_url, redis_url, trusted_proxies=proxies)
+    async with sound_api(settings, tmp_path_factory.mktemp("proxied")) as client:
+        yield client
+
+
 @pytest.fixture
 async def admin(api: httpx2.AsyncClient, fresh_database_url: str) -> str:
     """The first key; the door is shut from here on."""
@@ -239,6 +250,59 @@ async def test_a_key_is_accepted_from_its_networks_alone(
     # Nobody but a trusted proxy says where a request comes from.
     forged = {**bearer(there), "X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7"}
     refusal(await api.get("/users", headers=forged), 401, "not_authenticated")
+
+
+@pytest.mark.parametrize(
+    ("said", "allowed", "stored"),
+    [
+        ("203.0.113.7", True, "203.0.113.7"),
+        ("203.0.113.7:4711", True, "203.0.113.7"),
+        ("::ffff:203.0.113.7", True, "203.0.113.7"),
+        ("[2001:db8::1]:443", True, "2001:db8::1"),
+        ("203.0.113.7, 10.1.2.3", True, "203.0.113.7"),  # through two of our proxies
+        ("203.0.113.7, ::ffff:10.1.2.3", True, "203.0.113.7"),
+        ("203.0.113.7, 198.51.100.1", False, "198.51.100.1"),  # what a stranger says is not heard
+        ("fe80::1%eth0", False, "fe80::1"),
+        ("unknown", False, None),
+        ("_hidden", False, None),
+        ("203.0.113.7/24", False, None),
+    ],
+)
+async def test_a_caller_behind_trusted_proxies_is_where_they_say_or_nowhere(
+    proxied: httpx2.AsyncClient,
+    module_database_url: str,
+    said: str,
+    allowed: bool,
+    stored: str | None,
+) -> None:
+    there = await make_key(
+        module_database_url, Scope.ADMIN, networks=["203.0.113.0/24", "2001:db8::/32"]
+    )
+    key = bearer(await make_key(module_database_url, Scope.ADMIN))
+    by = {"X-Forwarded-For": said}
+    answer = await proxied.get("/users", headers={**bearer(there), **by})
+    assert answer.status_code == (200 if allowed else 401)
+    body = {"name": "Ann", "email": f"{secrets.token_hex(8)}@example.com"}
+    assert (await proxied.post("/users", json=body, headers={**key, **by})).status_code == 201
+    log = await proxied.get("/audit-log?action=user.create&limit=1", headers=key)
+    assert [each["address"] for each in log.json()["items"]] == [stored]
+
+
+async def test_what_two_callers_ask_for_under_one_idempotency_key_is_done_for_each(
+    api: httpx2.AsyncClient, admin: str, fresh_database_url: str
+) -> None:
+    one, two = [await make_key(fresh_database_url, Scope.RECORDS_WRITE) for _ in range(2)]
+    made = []
+    for key, email in ((one, "a@example.com"), (two, "b@example.com"), (one, "a@example.com")):
+        body = {"name": "Ann", "email": email}
+        headers = {**bearer(key), "Idempotency-Key": "order-1"}
+        made.append(await api.post("/users", json=body, headers=headers))
+    assert [each.status_code for each in made] == [201, 201, 201]
+    assert [each.json()["email"][0] for each in made] == ["a", "b", "a"]
+    assert [each.headers.get("idempotency-replayed") for each in made] == [None, None, "true"]
+    body = {"name": "Ann", "email": "a@example.com"}
+    headers = {**bearer(two), "Idempotency-Key": "order-2"}
+    refusal(await api.post("/users", json=body, headers=headers), 409, "email_taken")
 
 
 async def test_a_known_key_costs_no_query_and_an_unknown_one_that_cannot_be_looked_up_is_no_401(

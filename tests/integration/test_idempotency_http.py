@@ -140,7 +140,7 @@ async def test_answers_older_than_a_day_are_not_replayed(
     await ask(
         module_database_url,
         "UPDATE idempotency_keys SET created_at = created_at - interval '1 day' WHERE key = $1",
-        key,
+        f"local {key}",  # who called
     )
     response = await api.post("/users", json=body, headers={"idempotency-key": key})
     refusal(response, 409, "email_taken")

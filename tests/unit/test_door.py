@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from domain.errors import NotAuthenticated
-from entrypoints.addresses import is_this_machine, read_address
-from entrypoints.http.access.door import credential, cross_site, foreign
+from entrypoints.addresses import in_either_form, is_this_machine, read_address
+from entrypoints.http.access.door import credential, cross_site, foreign, peer
 
 
 def headers(*given: tuple[str, str]) -> list[tuple[bytes, bytes]]:
@@ -79,7 +79,8 @@ def test_the_names_of_this_machine_are_its_own(host: str) -> None:
     [
         *("shop.example:8443", "localhost.evil.example", "127.0.0.1.nip.io", "0.0.0.0"),  # noqa: S104
         *("localhost@evil.example", "[::2]", "::1", "", "0", "2130706433", "127.1", "localhost."),
-        *("[::ffff:8.8.8.8]", None),
+        *("[::ffff:8.8.8.8]", None, "[::1].evil.example", "[::1", "[]", ":8443"),
+        *("localhost:evil", "127.0.0.1:8443:1", "[::1]:x"),
     ],
 )
 def test_another_name_may_be_made_to_lead_here_and_is_foreign(host: str | None) -> None:
@@ -156,3 +157,31 @@ def test_an_address_is_read_in_one_form() -> None:
     assert is_this_machine("127.0.0.53")
     assert not is_this_machine("0.0.0.0")  # noqa: S104
     assert not is_this_machine("::")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("unknown", "None"),
+        ("_hidden", "None"),
+        ("203.0.113.7/24", "None"),
+        ("0203.0.113.7", "None"),
+        ("", "None"),
+    ],
+)
+def test_where_a_request_comes_from_is_an_address_that_can_be_stored_or_unknown(
+    written: str, meant: str
+) -> None:
+    assert str(peer(asked(peer=written))) == meant
+
+
+def test_a_proxy_is_named_in_either_form_of_its_address() -> None:
+    assert in_either_form(["10.0.0.7", "192.168.0.0/24", "2001:db8::/32"]) == [
+        *("10.0.0.7/32", "::ffff:10.0.0.7/128"),
+        *("192.168.0.0/24", "::ffff:192.168.0.0/120"),
+        "2001:db8::/32",
+    ]

@@ -40,6 +40,13 @@ def asked(method: str, query: str = "", **opt: Any) -> int:
         ("limit=two", 1),
         ("no_limit=200", 1),
         ("cursor=abc", 1),
+        # Spellings that a list takes for the same.
+        ("%6cimit=200", 4),
+        ("limit=%32%30%30", 4),
+        ("limit=" + "0" * 5000 + "200", 4),
+        ("limit=000", 1),
+        ("limit=1&limit=200", 4),  # refused later, and not for less
+        ("limit=\u0662\u0660\u0660", 1),
     ],
 )
 def test_a_read_costs_one_unit_and_a_list_by_its_rows(query: str, cost: int) -> None:

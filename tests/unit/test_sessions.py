@@ -81,6 +81,15 @@ async def test_a_session_of_a_token_ends_with_it() -> None:
     assert await refused(service, secret) == "ended_session"
 
 
+async def test_a_token_that_is_accepted_for_the_sake_of_other_clocks_begins_no_session() -> None:
+    scene = Scene(Provider())
+    service = service_of(scene)
+    scene.clock.advance(timedelta(hours=1))
+    with pytest.raises(NotAuthenticated) as error:
+        await service.sign_in("a.b.c", None)
+    assert error.value.reason == "expired_token"
+
+
 async def test_each_sign_in_is_a_session_of_its_own_and_one_that_was_ended_stays_so() -> None:
     scene = Scene()
     service = service_of(scene)

@@ -47,6 +47,8 @@ class SessionService:
         expires_at = now + LIFETIME
         if caller.expires_at is not None:
             expires_at = min(expires_at, caller.expires_at)
+        if expires_at <= now:  # clocks may differ by a little, but a session has one clock
+            raise NotAuthenticated("The token has expired.", reason="expired_token")
         is_key = credential.startswith(KEY_START)
         session = Session(
             key_digest=key_digest(credential) if is_key else None,

@@ -11,7 +11,13 @@ import click
 import uvicorn
 
 from domain.errors import DependencyError
-from entrypoints.addresses import NOBODY, AddressUnusable, opens_locally, refuse_busy_port
+from entrypoints.addresses import (
+    NOBODY,
+    AddressUnusable,
+    in_either_form,
+    opens_locally,
+    refuse_busy_port,
+)
 from entrypoints.cli.environment import settings_or_exit, warn_of_exposure
 from entrypoints.container.access import knows_nobody
 from entrypoints.container.services import end_with_parent
@@ -65,7 +71,7 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=settings.plain_http or bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies or _PROXY_HERE),
+        forwarded_allow_ips=in_either_form(settings.trusted_proxies or _PROXY_HERE),
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )

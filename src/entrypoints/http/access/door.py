@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final, TypeAlias
 
 from litestar.types import ASGIApp, Receive, Send
@@ -35,6 +36,9 @@ Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
 _MOST_BYTES: Final = 8192
 _CREDENTIAL: Final = re.compile(rb"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
+_HOST: Final = re.compile(
+    r"(?:\[(?P<address>[^\]]*)\]|(?P<name>[^\[\]:]+))(?::[0-9]*)?"
+)  # RFC 3986
 _FORWARDED: Final = frozenset(
     (
         *(b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"),
@@ -96,8 +100,11 @@ class Door:
                 )
             if needed != ANY_CALLER:
                 await self._count(scope, caller, needed)
+            address = peer(scope)
             actor = Actor.of(
-                caller, request_id=scope["state"].get("request_id"), address=_peer(scope) or None
+                caller,
+                request_id=scope["state"].get("request_id"),
+                address=None if address is None else str(address),
             )
             with acting_as(actor):
                 await self._app(scope, receive, send)
@@ -123,12 +130,12 @@ class Door:
         given = credential(scope["headers"])
         authenticator = self._authenticator()
         if given is not None:
-            return await authenticator.authenticate(given, read_address(_peer(scope)))
+            return await authenticator.authenticate(given, peer(scope))
         is_open = self._opens_locally and await authenticator.knows_nobody()
         if not is_open and (secret := session_of(scope["headers"])) is not None:
             if scope["method"] not in _SAFE:
                 refuse_forgery(scope, secret)
-            return await self._sessions().caller(secret, read_address(_peer(scope)))
+            return await self._sessions().caller(secret, peer(scope))
         if not is_open:
             where = " The address is no place for a key." if _in_query(scope) else ""
             raise NotAuthenticated(
@@ -180,9 +187,10 @@ def foreign(scope: Any) -> str | None:
     """
     headers = dict(scope["headers"])
     host = headers.get(b"host", b"").decode("latin-1")
-    if not is_this_machine(_without_port(host)):
+    if not is_this_machine(_name_of(host)):
         return f"`Host: {host}` is no name of it"
-    if not is_this_machine(_peer(scope)) or not _FORWARDED.isdisjoint(headers):
+    address = peer(scope)
+    if address is None or not address.is_loopback or not _FORWARDED.isdisjoint(headers):
         return "the request was sent on by another"
     if scope["method"] in _SAFE:
         return None
@@ -237,17 +245,20 @@ def refuse_forgery(scope: Any, secret: str, given: str | None = None) -> None:
         )
 
 
-def _without_port(host: str) -> str:
-    """The name of a `Host`, whose IPv6 address stands in brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+def _name_of(host: str) -> str:
+    """The name or address of a `Host`, without brackets and port; empty if it has not that form."""
+    form = _HOST.fullmatch(host)
+    return "" if form is None else form["name"] or form["address"]
 
 
-def _peer(scope: Any) -> str:
-    """The address that a request comes from: the proxy's word, where the operator says so."""
+def peer(scope: Any) -> IPv4Address | IPv6Address | None:
+    """The address that a request comes from: the proxy's word, where the operator says so.
+
+    None where that is no address: proxies write `unknown` or a name of their own invention too
+    (RFC 7239, 6), and any program on a trusted proxy's machine writes what it likes.
+    """
     client = scope.get("client")
-    return client[0] if client else ""
+    return read_address(client[0]) if client else None
 
 
 def _in_query(scope: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from domain.access.limits import READ_COST, WRITE_COST, page_cost
 from entrypoints.http.protocol.answers import MAX_LIMIT
+from entrypoints.http.protocol.bodies import query_pairs
 from ports.access import Allowance
 
 COST: Final = "cost"
@@ -16,7 +17,7 @@ COST: Final = "cost"
 LIMIT_HEADERS: Final = "limit_headers"
 """Where the state of a scope holds the headers that say how the caller's limits stand."""
 
-_ROWS: Final = re.compile(rb"(?:^|&)limit=([0-9]{1,4})(?:&|$)")
+_ROWS: Final = re.compile(r"[0-9]+")
 
 
 def cost_of(scope: Any) -> int:
@@ -29,8 +30,17 @@ def cost_of(scope: Any) -> int:
     query: bytes = scope["query_string"]
     if not query:
         return READ_COST
-    rows = _ROWS.search(query)
-    return READ_COST if rows is None else page_cost(min(MAX_LIMIT, int(rows[1])))
+    # Read as the list itself reads it: `%6cimit=%32%30%30` and `limit=00200` ask for 200 rows too.
+    asked = [_rows(value) for name, value in query_pairs(query) if name == "limit"]
+    return page_cost(max(asked, default=0))
+
+
+def _rows(written: str) -> int:
+    """The rows that a `limit` asks for, the longest page at most; 0 if it is refused."""
+    if _ROWS.fullmatch(written) is None:
+        return 0
+    digits = written.lstrip("0")
+    return MAX_LIMIT if len(digits) > len(str(MAX_LIMIT)) else min(MAX_LIMIT, int(digits or 0))
 
 
 def limit_headers(allowance: Allowance) -> list[tuple[bytes, bytes]]:

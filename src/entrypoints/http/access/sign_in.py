@@ -13,7 +13,6 @@ from litestar.types import ExceptionHandlersMap
 
 from domain.access.sessions import SessionService
 from domain.errors import AppError, NotAuthenticated
-from entrypoints.addresses import read_address
 from entrypoints.http.access.authentication import (
     ANY_CALLER,
     PUBLIC,
@@ -24,7 +23,7 @@ from entrypoints.http.access.authentication import (
     form_token,
     session_of,
 )
-from entrypoints.http.access.door import cross_site, refuse_forgery
+from entrypoints.http.access.door import cross_site, peer, refuse_forgery
 from entrypoints.http.dashboard.rendering import on_dashboard_error, page
 from entrypoints.http.protocol.bodies import check_media_type
 from entrypoints.http.protocol.problems import MalformedRequest
@@ -55,11 +54,8 @@ async def sign_in(request: Asked, session_service: Sessions) -> Response[Any]:
         raise NotAuthenticated("Open the page to sign in, and use its form.", reason="forgery")
     given = await _fields(request)
     target = own_path(given.get("next", ""))
-    client = request.scope["client"]
     try:
-        secret, _ = await session_service.sign_in(
-            given.get("key", "").strip(), read_address(client[0]) if client else None
-        )
+        secret, _ = await session_service.sign_in(given.get("key", "").strip(), peer(request.scope))
     except NotAuthenticated as error:
         request.scope["state"][UNAUTHENTICATED] = error.reason
         form = _form(target, problem=str(error))

@@ -106,7 +106,9 @@ class DashboardController(Controller):
         query = read_query(request, DashboardQuery)
         period = period_of(query, insight_service)
         found = await insight_service.period_over_period(period, query.rules())
-        links = DashboardLinks(given=dict(query_pairs(request)), period=period)
+        links = DashboardLinks(
+            given=dict(query_pairs(request.scope["query_string"])), period=period
+        )
         current = found.current
         pictures = {}
         if current.source_rows:
@@ -140,7 +142,9 @@ class DashboardController(Controller):
         query = read_query(request, DrillDownQuery)
         period = period_of(query, insight_service)
         found = await search_analyser.history(key_of(query), period)
-        links = DashboardLinks(given=dict(query_pairs(request)), period=period)
+        links = DashboardLinks(
+            given=dict(query_pairs(request.scope["query_string"])), period=period
+        )
         pictures = {}
         if any(each.searches for each in found.days):
             pictures["history"] = await drawn(

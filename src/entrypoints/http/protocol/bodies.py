@@ -133,12 +133,12 @@ def content_type(request: Request[Any, Any, Any]) -> tuple[str, Mapping[str, str
     return message.get_content_type(), {name: str(value) for name, value in found}
 
 
-def query_pairs(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
-    """Names and values of the query string; bytes that are not UTF-8 become lone surrogates.
+def query_pairs(query: bytes) -> list[tuple[str, str]]:
+    """Names and values of a query string; bytes that are not UTF-8 become lone surrogates.
 
     Litestar's own parser puts U+FFFD in their place, and so changes what was asked for.
     """
-    text = request.scope["query_string"].decode(errors="surrogateescape")
+    text = query.decode(errors="surrogateescape")
     return parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
 
 
@@ -153,7 +153,7 @@ def read_query(request: Request[Any, Any, Any], struct: type[S], rules: Rules | 
     """
     raw: dict[str, str] = {}
     found = []
-    for name, value in query_pairs(request):
+    for name, value in query_pairs(request.scope["query_string"]):
         if name in raw:
             found.append(Violation(pointer=_shown(name), detail="must be given once"))
         raw[name] = value

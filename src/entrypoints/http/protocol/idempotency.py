@@ -10,7 +10,8 @@ from typing import Any, Final, TypeVar, cast
 
 from litestar import Request, Response
 
-from domain.errors import ChangesCollided, InvalidInput, Violation
+from domain.errors import InvalidInput, Violation, WriteConflict
+from entrypoints.http.access.authentication import caller_of
 from entrypoints.http.protocol.answers import JsonAnswer
 from ports.idempotency import KeptAnswer
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
@@ -28,7 +29,7 @@ class Once:
 
     Attributes:
         request: the request.
-        key: its idempotency key; None without one.
+        key: its idempotency key, under its caller's name; None without one.
         open_unit: opens the transaction.
     """
 
@@ -68,13 +69,16 @@ class Once:
         for _ in range(_TRIES - 1):
             try:
                 return await _once(self.key, digest, self.open_unit, work)
-            except ChangesCollided:
+            except WriteConflict:
                 continue
         return await _once(self.key, digest, self.open_unit, work)
 
 
 def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
-    """The request's key; None without one.
+    """The request's key, under its caller's name; None without one.
+
+    Callers know nothing of one another: a key that two of them happen on, such as `order-1`, is two
+    keys, and nobody is given the answer that another got.
 
     Raises:
         InvalidInput: empty, longer than 255 characters, or not of visible ASCII characters.
@@ -83,7 +87,8 @@ def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
     if value is not None and not _KEY.fullmatch(value):
         detail = "must have 1..255 visible ASCII characters"
         raise InvalidInput.of([Violation(pointer="Idempotency-Key", detail=detail)])
-    return value
+    # A name may hold blanks and a key holds none: no two pairs are one text.
+    return None if value is None else f"{caller_of(request).subject} {value}"
 
 
 async def fingerprint(request: Request[Any, Any, Any]) -> bytes:

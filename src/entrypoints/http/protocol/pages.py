@@ -166,7 +166,7 @@ def read_page(request: Request[Any, Any, Any], struct: type[Q], cursors: Cursors
         InvalidInput: names every bad parameter, a cursor that is not of this list too.
     """
     path = request.scope["path"]
-    filters = dict(query_pairs(request))
+    filters = dict(query_pairs(request.scope["query_string"]))
     filters.pop("limit", None)
     cursor = filters.pop("cursor", None)
     forged: tuple[Violation, ...] = ()
