@@ -73,7 +73,9 @@ class HttpProtocol(HttpToolsProtocol):
         is waited for a moment, and so is one whose head has begun.
         """
         self._stops = True
-        if self.cycle is None or (self._in_head and self.cycle.response_complete):
+        # Before its first request a connection has none, whatever uvicorn declares.
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or (self._in_head and cycle.response_complete):
             self.loop.call_later(_FIRST_REQUEST_S, super().shutdown)
         else:
             super().shutdown()
