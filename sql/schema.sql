@@ -504,10 +504,12 @@ CREATE TABLE api_keys (
     last_used_at        TIMESTAMPTZ,                     -- to the minute
     revoked_at          TIMESTAMPTZ,
     replaced_by         INT,
+    budget_key_id       INT,                             -- the first key of those this one goes on for
     CONSTRAINT api_keys_pkey PRIMARY KEY (id),
     CONSTRAINT api_keys_token_hash_key UNIQUE (token_hash),
     CONSTRAINT api_keys_budget_check CHECK (budget_usd >= 0 AND budget_tokens >= 0),
-    CONSTRAINT api_keys_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES api_keys (id)
+    CONSTRAINT api_keys_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES api_keys (id),
+    CONSTRAINT api_keys_budget_key_id_fkey FOREIGN KEY (budget_key_id) REFERENCES api_keys (id)
 );
 
 -- Who did what, written in the transaction that did it. Rows are neither changed nor, but for old ones,
@@ -531,6 +533,17 @@ CREATE TABLE audit_log (
 CREATE INDEX audit_log_at_idx ON audit_log USING brin (at);
 CREATE INDEX audit_log_key_id_idx ON audit_log (key_id, id DESC) WHERE key_id IS NOT NULL;
 CREATE INDEX audit_log_action_idx ON audit_log (action, id DESC);
+
+-- What each key spent on language models, by day of UTC; a key that replaces another spends on the account
+-- of the first one. No reference to api_keys: every write of a result would lock the key's row.
+CREATE TABLE model_spending (
+    key_id         INT NOT NULL,
+    day            DATE NOT NULL,
+    usd            NUMERIC(24, 9) NOT NULL,
+    tokens         BIGINT NOT NULL,                      -- in and out
+    unpriced_calls BIGINT NOT NULL,                      -- whose price is not known
+    CONSTRAINT model_spending_pkey PRIMARY KEY (key_id, day)
+);
 
 -- With its owner's rights, because the service may not delete rows; so it may not ask for less than a
 -- month either.
@@ -794,6 +807,7 @@ ALTER TABLE comparisons             ENABLE ROW LEVEL SECURITY;
 ALTER TABLE comparison_jobs         ENABLE ROW LEVEL SECURITY;
 ALTER TABLE api_keys                ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_log               ENABLE ROW LEVEL SECURITY;
+ALTER TABLE model_spending          ENABLE ROW LEVEL SECURITY;
 ALTER TABLE scheduled_runs          ENABLE ROW LEVEL SECURITY;
 ALTER TABLE schema_migrations       ENABLE ROW LEVEL SECURITY;
 

@@ -34,7 +34,7 @@ LIMIT :limit;
 
 -- A job that would stop again at once is left as it is.
 -- name: apply
-UPDATE extraction_jobs
+UPDATE extraction_jobs AS j
 SET status = :status,
     reason_code = :reason_code,
     reason = :reason,
@@ -53,6 +53,10 @@ WHERE id = :job_id
                 OR (unpriced_calls = 0 AND cost_usd < coalesce(:max_cost_usd, max_cost_usd))
             )
         )
+    )
+    AND (
+        :status <> 'running' OR NOT
+        @model_spending.key_is_used_up
     )
 RETURNING id;
 

@@ -36,6 +36,8 @@ jobs AS (
     FROM extraction_jobs AS j
     WHERE j.status = 'running' AND j.mode = 'direct'
         AND (j.waits_until IS NULL OR j.waits_until <= now())
+        AND NOT
+        @model_spending.key_is_used_up
         AND EXISTS (
             SELECT FROM extraction_job_items AS i
             WHERE i.job_id = j.id AND i.state = 'pending'
@@ -153,6 +155,18 @@ sums AS (
         coalesce(sum(cost_usd), 0) AS cost_usd,
         coalesce(sum(unpriced_calls), 0) AS unpriced_calls
     FROM settled
+),
+spent AS (
+    INSERT INTO model_spending AS s (key_id, day, usd, tokens, unpriced_calls)
+    SELECT coalesce(k.budget_key_id, k.id), (now() AT TIME ZONE 'UTC')::date, sums.cost_usd,
+        sums.input_tokens + sums.output_tokens, sums.unpriced_calls
+    FROM sums, extraction_jobs AS j
+    JOIN api_keys AS k ON k.id = j.key_id
+    WHERE j.id = :job_id AND sums.calls > 0
+    ON CONFLICT (key_id, day) DO UPDATE
+    SET usd = s.usd + excluded.usd,
+        tokens = s.tokens + excluded.tokens,
+        unpriced_calls = s.unpriced_calls + excluded.unpriced_calls
 )
 UPDATE extraction_jobs AS j
 SET valid = j.valid + sums.valid,
@@ -175,6 +189,34 @@ UPDATE extraction_jobs
 SET status = :status, reason_code = :reason_code, reason = :reason,
     finished_at = CASE WHEN :status = 'completed' THEN now() END
 WHERE id = :job_id;
+
+-- All jobs of keys that have used up their budget. What somebody else settles something of now is left
+-- to him, so that no two wait for each other.
+-- name: pause_used_up
+UPDATE extraction_jobs
+SET status = 'paused', reason_code = 'model_budget', reason = :reason
+WHERE id IN (
+    SELECT j.id FROM extraction_jobs AS j
+    WHERE j.status = 'running' AND j.key_id IS NOT NULL AND
+        @model_spending.key_is_used_up
+    FOR UPDATE OF j SKIP LOCKED
+)
+RETURNING id;
+
+-- Jobs that were paused for it, and whose key has something left again. Not those of a key that was
+-- taken back: that somebody has to want.
+-- name: resume_budgeted
+UPDATE extraction_jobs
+SET status = 'running', reason_code = NULL, reason = NULL
+WHERE id IN (
+    SELECT j.id FROM extraction_jobs AS j
+    WHERE j.status = 'paused' AND j.reason_code = 'model_budget'
+        AND EXISTS (SELECT FROM api_keys AS k WHERE k.id = j.key_id AND k.revoked_at IS NULL)
+        AND NOT
+        @model_spending.key_is_used_up
+    FOR UPDATE OF j SKIP LOCKED
+)
+RETURNING id;
 
 -- name: wait
 UPDATE extraction_jobs

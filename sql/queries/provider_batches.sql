@@ -14,6 +14,15 @@ WITH job AS (
     SELECT j.id, j.providers FROM extraction_jobs AS j
     WHERE j.status = 'running' AND j.mode = 'batch'
         AND (j.waits_until IS NULL OR j.waits_until <= now())
+        AND NOT
+        @model_spending.key_is_used_up
+        AND NOT EXISTS (
+            SELECT FROM provider_batches AS b
+            JOIN extraction_jobs AS other ON other.id = b.job_id
+            JOIN api_keys AS k ON k.id = other.key_id
+            WHERE b.closed_at IS NULL AND k.id = j.key_id
+                AND num_nonnulls(k.budget_usd, k.budget_tokens) > 0
+        )
         AND EXISTS (
             SELECT FROM extraction_job_items AS i
             WHERE i.job_id = j.id AND i.state = 'pending'
@@ -61,9 +70,17 @@ RETURNING id;
 -- name: columns
 SELECT b.id AS batch_id, b.provider_id, b.prompt_hash, b.turn,
     extract(epoch FROM now() - b.opened_at)::float AS age_s,
-    extract(epoch FROM now() - b.unsure_since)::float AS unsure_s, j.*
+    extract(epoch FROM now() - b.unsure_since)::float AS unsure_s, j.*,
+    account.budget_usd, account.budget_tokens, account.spent_usd, account.spent_tokens,
+    account.spent_unpriced
 FROM provider_batches AS b
 JOIN extraction_jobs AS j ON j.id = b.job_id
+LEFT JOIN (
+    SELECT k.id, k.budget_usd, k.budget_tokens, coalesce(s.usd, 0) AS spent_usd,
+        coalesce(s.tokens, 0) AS spent_tokens, coalesce(s.unpriced_calls, 0) AS spent_unpriced
+    FROM
+    @model_spending.keys_today
+) AS account ON account.id = j.key_id
 WHERE b.id = ANY (:batch_ids::uuid[]);
 
 -- name: take

@@ -28,6 +28,13 @@ class Provider(StrEnum):
     VLLM = "vllm"
 
 
+class LocalAdapter(StrEnum):
+    """What the server of the local model holds beside its weights."""
+
+    NONE = "none"
+    FIELDS = "fields-1"
+
+
 _ORIGIN: Final = re.compile(
     r"(?P<scheme>https?)://"
     r"(?P<host>[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])"
@@ -302,6 +309,11 @@ class ModelSettings(Environment):
         default=None, description="Key of the embedded model server (set by `storekeeper up`)"
     )
     local_llm_model: str = Field(default="smollm2-135m", description="Model of the embedded server")
+    local_llm_adapter: LocalAdapter = Field(
+        default=LocalAdapter.NONE,
+        description="Adapter that the server of the local model holds, and is asked with"
+        " (`storekeeper up` sets `fields-1` and loads it)",
+    )
 
     @field_validator("llm_provider", mode="before")
     @classmethod

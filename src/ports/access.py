@@ -16,10 +16,10 @@ from typing import NoReturn, Protocol
 from domain.access.audit import AuditEntry, AuditEntryId, AuditFilter, AuditOutcome
 from domain.access.keys import ApiKey, ApiKeyDraft
 from domain.access.limits import RateLimit
-from domain.access.model import ApiKeyId, Caller, Session
+from domain.access.model import ApiKeyId, BudgetChanges, Caller, KeySpending, Session
 
 
-class ApiKeyDirectory(Protocol):
+class ApiKeyLookup(Protocol):
     """What the door asks."""
 
     @abstractmethod
@@ -63,6 +63,18 @@ class ApiKeyRepository(Protocol):
     @abstractmethod
     async def revoke(self, key_id: ApiKeyId, at: datetime) -> ApiKey:
         """Refuse a key from now on; one that was revoked before keeps its time.
+
+        Raises:
+            NotFound: no such key.
+        """
+        ...
+
+    @abstractmethod
+    async def change_budget(self, key_id: ApiKeyId, changes: BudgetChanges) -> Sequence[ApiKey]:
+        """Change the budget of a key, and so of all that were made in its place or it in theirs.
+
+        Returns:
+            All of them, this one first.
 
         Raises:
             NotFound: no such key.
@@ -225,4 +237,16 @@ class RequestLimiter(Protocol):
     @abstractmethod
     def is_shared(self) -> bool:
         """Whether all processes count together, as far as is known: not while each does alone."""
+        ...
+
+
+class ModelSpendingReader(Protocol):
+    """What keys spent on language models; written with the results that it was spent for."""
+
+    @abstractmethod
+    async def today(self, key_id: ApiKeyId) -> KeySpending:
+        """What a key spent on this day of UTC, as far as it is stored.
+
+        Those that it was made in the place of, and those that were made in its place, are included.
+        """
         ...

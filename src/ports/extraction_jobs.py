@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from domain.access.model import KeySpending, ModelBudget
 from domain.errors import Conflict
 from domain.extraction.jobs.items import ClaimedItem, Document, ItemResult, ItemState, Settlement
 from domain.extraction.jobs.model import (
@@ -158,16 +159,29 @@ class ExtractionQueue(Protocol):
 
         Settlements whose claim is no longer the last, or whose document is settled already, change
         nothing: the call may be repeated when its outcome is not known. A job ends with its last
-        document; it is paused when a cap is reached.
+        document; it is paused when a cap is reached, and so are all jobs of a key when its model
+        budget is used up by one of them.
 
         Returns:
-            How each job of the settlements stands now.
+            How each job of the settlements stands now, and others that were paused with them.
         """
         ...
 
     @abstractmethod
     async def release_lapsed(self) -> int:
         """Give back what workers had whose lease is over; returns how many documents."""
+        ...
+
+    @abstractmethod
+    async def hold_to_budgets(self) -> Mapping[JobId, JobStatus]:
+        """Pause running jobs whose key has used up its model budget.
+
+        Those that were paused for it go on when their key has some left again, unless it was
+        revoked.
+
+        Returns:
+            How the jobs stand of which that was so.
+        """
         ...
 
     @abstractmethod
@@ -242,6 +256,8 @@ class ClaimedBatch:
         spec: what is done with them.
         caps: what the job may use.
         spending: what it used so far.
+        budget: of the key with which it was made.
+        spent_today: by that key.
         turn: how often the batch was taken: only the last turn may change it.
         age_s: time since it was opened, in seconds.
         provider_id: the provider's id of it; None while nobody knows that there is one.
@@ -257,6 +273,8 @@ class ClaimedBatch:
     turn: int
     age_s: float
     spending: JobSpending = field(default_factory=JobSpending)
+    budget: ModelBudget = field(default_factory=ModelBudget)
+    spent_today: KeySpending = field(default_factory=KeySpending)
     provider_id: BatchId | None = None
     prompt_hash: str | None = None
     unsure_s: float | None = None
@@ -278,7 +296,8 @@ class ProviderBatches(Protocol):
         """Put up to `limit` documents of one job that asks in batches into a new batch.
 
         It is the turn of the caller whose last batch was opened first, and of its jobs that of the
-        highest priority. A job with a cap has one batch at a time.
+        highest priority. A job with a cap has one batch at a time, and so have all jobs together of
+        a key with a model budget.
 
         Args:
             batch_id: a new identity.

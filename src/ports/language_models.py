@@ -29,6 +29,7 @@ class Prompt:
         schema_name: a name for that shape, lower snake case.
         max_output_tokens: the answer is cut there (>= 1).
         estimated_tokens: what the call may use of a tokens-a-minute limit, input and output.
+        tuned: it is the prompt that the model's adapter was tuned to, and wants the adapter.
     """
 
     messages: tuple[Message, ...]
@@ -36,6 +37,7 @@ class Prompt:
     schema_name: str
     max_output_tokens: int
     estimated_tokens: int
+    tuned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,8 @@ class ModelProfile:
         parameters: sampling parameters that are sent, such as `{"temperature": 0}`.
         numbers_from_text: its bare numbers are held to those that the text names, for models that
             copy badly; its server has to enforce choices.
+        tuned_to: the prompt that its adapter was tuned to (`prompting.TUNED_PROMPT`); None for
+            weights as they come. What that prompt cannot ask for is asked without the adapter.
     """
 
     provider: str
@@ -123,6 +127,7 @@ class ModelProfile:
     parameters: Mapping[str, float | int]
     reasoning_tokens: int = 0
     numbers_from_text: bool = False
+    tuned_to: str | None = None
 
 
 class LanguageModel(Protocol):

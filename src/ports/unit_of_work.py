@@ -6,6 +6,7 @@ from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from ports.access import ModelSpendingReader
 from ports.comparison import ComparisonRepository
 from ports.extraction import ExtractionRepository
 from ports.extraction_jobs import ExtractionJobWriter
@@ -51,6 +52,12 @@ class UnitOfWork(Protocol):
     @abstractmethod
     def extractions(self) -> ExtractionRepository:
         """Extraction results, inside this unit."""
+        ...
+
+    @property
+    @abstractmethod
+    def model_spending(self) -> ModelSpendingReader:
+        """What keys spent on language models, inside this unit."""
         ...
 
     @property

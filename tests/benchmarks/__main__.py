@@ -21,7 +21,7 @@ from tests.benchmarks.writing import as_text, conditions_of, write_files, write_
 @click.option(
     "--only",
     metavar="LIST",
-    help="Letters such as a,b, and groups: extraction, insights; all by default.",
+    help="Letters such as a,b, and groups: extraction, insights, access; all by default.",
 )
 @click.option("--quick", is_flag=True, help="Few documents and rows, one repeat: does it run?")
 @click.option("--repeats", type=click.IntRange(min=1), help="Of each comparison; 3 by default.")

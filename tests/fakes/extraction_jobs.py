@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 
+from domain.access.budgets import USED_UP
 from domain.access.model import ApiKeyId
 from domain.errors import NotFound
 from domain.extraction.jobs.items import ClaimedItem, Document, ItemResult, ItemState, Settlement
@@ -18,6 +19,8 @@ from domain.extraction.jobs.model import (
     JobStatus,
     NewJob,
     ProviderMode,
+    Reason,
+    ReasonCode,
     WorkerId,
     reason_of,
     transition,
@@ -88,16 +91,17 @@ class MemoryExtractionJobRepository(ExtractionJobRepository):
         """See the port."""
         row, now = job_in(self._tables, job_id), self._tables.clock.now()
         status, only_from = transition(command)
-        new = row.caps.replaced_by(caps)
+        new, used_up = row.caps.replaced_by(caps), self._tables.spending.used_up(row.key_id)
         allowed = row.status in only_from and (
-            command is not JobCommand.RESUME or row.spending.reached(new) is None
+            command is not JobCommand.RESUME
+            or (row.spending.reached(new) is None and used_up is None)
         )
         if allowed:
             row.status, row.caps, row.reason = status, new, reason_of(command)
             row.waits_until = None if command is JobCommand.RESUME else row.waits_until
             row.finished_at = now if command is JobCommand.CANCEL else None
         elif row.status is not status or caps is not None:
-            raise row.view(now).refusal(command, caps)
+            raise row.view(now).refusal(command, caps, used_up=used_up)
         return row.view(now)
 
     async def results(
@@ -213,7 +217,7 @@ class MemoryExtractionQueue(ExtractionQueue):
         """What is due, in the order in which it is taken."""
         waiting: dict[ApiKeyId | None, list[tuple[int, int, JobRow, int, ItemRow]]] = {}
         for job in self._tables.jobs.values():
-            if job.spec.mode is ProviderMode.DIRECT:
+            if job.spec.mode is ProviderMode.DIRECT and not self._used_up(job):
                 for place, due in enumerate(job.due(self._tables.clock.now())):
                     entry = (job.spec.priority.cost, place, job, *due)
                     waiting.setdefault(job.key_id, []).append(entry)
@@ -254,7 +258,36 @@ class MemoryExtractionQueue(ExtractionQueue):
                 job.status, job.reason = status, reason
                 job.finished_at = now if status is JobStatus.COMPLETED else None
             statuses[job_id] = job.status
+            if self._used_up(job):
+                statuses |= self._pause_used_up()
         return statuses
+
+    def _used_up(self, job: JobRow) -> bool:
+        return self._tables.spending.used_up(job.key_id) is not None
+
+    def _pause_used_up(self) -> dict[JobId, JobStatus]:
+        running = [job for job in self._tables.jobs.values() if job.status is JobStatus.RUNNING]
+        paused = [job for job in running if self._used_up(job)]
+        for job in paused:
+            job.status = JobStatus.PAUSED
+            job.reason = Reason(code=ReasonCode.MODEL_BUDGET, detail=USED_UP)
+        return {job.id: job.status for job in paused}
+
+    async def hold_to_budgets(self) -> Mapping[JobId, JobStatus]:
+        """See the port."""
+        paused = self._pause_used_up()
+        resumed = [
+            job
+            for job in self._tables.jobs.values()
+            if job.status is JobStatus.PAUSED
+            and job.reason is not None
+            and job.reason.code == ReasonCode.MODEL_BUDGET
+            and job.key_id not in self._tables.spending.revoked
+            and not self._used_up(job)
+        ]
+        for job in resumed:
+            job.status, job.reason = JobStatus.RUNNING, None
+        return {**paused, **{job.id: job.status for job in resumed}}
 
     def _settle(self, worker: WorkerId, settlement: Settlement) -> None:
         now, job = self._tables.clock.now(), job_in(self._tables, settlement.item.job_id)
@@ -273,6 +306,8 @@ class MemoryExtractionQueue(ExtractionQueue):
             item.due_at = now + timedelta(seconds=settlement.delay_s)
         item.finished_at = None if settlement.state is ItemState.PENDING else now
         job.spending += settlement.spending
+        if job.key_id is not None and settlement.spending.calls:
+            self._tables.spending.spend(job.key_id, settlement.spending.of_key, [])
 
     async def release_lapsed(self) -> int:
         """See the port."""

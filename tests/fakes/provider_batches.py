@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import islice
 
+from domain.access.model import NO_BUDGET, KeySpending
 from domain.extraction.jobs.items import ClaimedItem, ItemState
 from domain.extraction.jobs.model import JobCaps, ProviderMode, WorkerId
 from ports.extraction_jobs import ClaimedBatch, ProviderBatches
@@ -25,17 +26,25 @@ class MemoryProviderBatches(ProviderBatches):
         """See the port."""
         now = self._tables.clock.now()
         busy = {each.job_id for each in self._tables.batches.values() if not each.closed}
+        spending, jobs = self._tables.spending, self._tables.jobs
+        held = {
+            key_id
+            for key_id in (jobs[job_id].key_id for job_id in busy)
+            if key_id is not None and spending.budgets[key_id] != NO_BUDGET
+        }
         last = {
             self._tables.jobs[each.job_id].key_id: turn
             for turn, each in enumerate(self._tables.batches.values(), start=1)
         }
         for job in sorted(
-            self._tables.jobs.values(),
+            jobs.values(),
             key=lambda job: (last.get(job.key_id, 0), job.spec.priority.cost),
         ):
             if job.spec.mode is not ProviderMode.BATCH or (
                 job.caps != JobCaps() and job.id in busy
             ):
+                continue
+            if job.key_id in held or spending.used_up(job.key_id) is not None:
                 continue
             due = list(islice(job.due(now), limit))
             if not due:
@@ -119,7 +128,7 @@ class MemoryProviderBatches(ProviderBatches):
     def _view(self, batch_id: WorkerId) -> ClaimedBatch:
         now, row = self._tables.clock.now(), self._tables.batches[batch_id]
         job = self._tables.jobs[row.job_id]
-        unsure = row.unsure_since
+        unsure, key_id, spending = row.unsure_since, job.key_id, self._tables.spending
         return ClaimedBatch(
             id=batch_id,
             job_id=job.id,
@@ -127,6 +136,8 @@ class MemoryProviderBatches(ProviderBatches):
             spec=job.spec,
             caps=job.caps,
             spending=job.spending,
+            budget=NO_BUDGET if key_id is None else spending.budgets[key_id],
+            spent_today=KeySpending() if key_id is None else spending.today(key_id),
             turn=row.turn,
             age_s=(now - row.opened_at).total_seconds(),
             provider_id=row.provider_id,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import count
 from typing import TypeVar
 
-from domain.access.model import ApiKeyId
+from domain.access.budgets import used_up
+from domain.access.model import NO_BUDGET, ApiKeyId, KeySpending, ModelBudget
 from domain.comparison.model import Comparison, ComparisonId, LabelledText
 from domain.extraction.jobs.items import ENDED, Document, ItemState
 from domain.extraction.jobs.model import (
@@ -139,6 +140,39 @@ class KeptRow:
 
 
 @dataclass(slots=True)
+class SpendingTable:
+    """What keys may spend on language models, and what they spent by day.
+
+    Attributes:
+        accounts: on which each key spends: its own id, or the first of those it goes on for.
+        revoked: keys that were taken back.
+    """
+
+    clock: Clock
+    budgets: dict[ApiKeyId, ModelBudget] = field(default_factory=dict)
+    accounts: dict[ApiKeyId, ApiKeyId] = field(default_factory=dict)
+    revoked: set[ApiKeyId] = field(default_factory=set)
+    spent: dict[tuple[ApiKeyId, date], KeySpending] = field(default_factory=dict)
+
+    def today(self, key_id: ApiKeyId) -> KeySpending:
+        """What was spent on its account today."""
+        return self.spent.get(self._place(key_id), KeySpending())
+
+    def spend(self, key_id: ApiKeyId, more: KeySpending, undo: Undo) -> None:
+        """Count it."""
+        put(self.spent, self._place(key_id), self.today(key_id) + more, undo)
+
+    def used_up(self, key_id: ApiKeyId | None) -> str | None:
+        """What of its budget is used up."""
+        if key_id is None:
+            return None
+        return used_up(self.budgets.get(key_id, NO_BUDGET), self.today(key_id))
+
+    def _place(self, key_id: ApiKeyId) -> tuple[ApiKeyId, date]:
+        return self.accounts.get(key_id, key_id), self.clock.now().date()
+
+
+@dataclass(slots=True)
 class ExtractionTables:
     """Schemas by name, each a list of its versions, and results."""
 
@@ -155,9 +189,11 @@ class RecordTables:
     Attributes:
         leases: until when each worker is alive.
         reservations: which worker asks which question now.
+        spending: of keys, on language models.
     """
 
     clock: Clock
+    spending: SpendingTable = field(init=False)
     users: dict[UserId, User] = field(default_factory=dict)
     orders: dict[OrderId, Order] = field(default_factory=dict)
     answers: dict[str, KeptRow] = field(default_factory=dict)
@@ -176,9 +212,28 @@ class RecordTables:
     comparison_ids: count[int] = field(default_factory=lambda: count(1))
     key_ids: count[int] = field(default_factory=lambda: count(1))
 
-    async def new_key(self) -> ApiKeyId:
-        """The id of one more key; nothing else of it is kept."""
-        return ApiKeyId(next(self.key_ids))
+    def __post_init__(self) -> None:
+        self.spending = SpendingTable(self.clock)
+
+    async def new_key(self, budget: ModelBudget = NO_BUDGET) -> ApiKeyId:
+        """The id of one more key; its budget is all that is kept of it."""
+        key_id = ApiKeyId(next(self.key_ids))
+        await self.set_budget(key_id, budget)
+        return key_id
+
+    async def replaced(self, key_id: ApiKeyId) -> ApiKeyId:
+        """The id of a key that was made in the place of another."""
+        new = await self.new_key(self.spending.budgets[key_id])
+        self.spending.accounts[new] = self.spending.accounts.get(key_id, key_id)
+        return new
+
+    async def set_budget(self, key_id: ApiKeyId, budget: ModelBudget) -> None:
+        """Give a key another budget."""
+        self.spending.budgets[key_id] = budget
+
+    async def revoke_key(self, key_id: ApiKeyId) -> None:
+        """Take a key back."""
+        self.spending.revoked.add(key_id)
 
 
 def put(table: dict[K, V], key: K, value: V, undo: Undo) -> None:

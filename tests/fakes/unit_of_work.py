@@ -9,6 +9,7 @@ from datetime import timedelta
 from domain.errors import IdempotencyKeyReused, RequestInProgress
 from ports.idempotency import KEPT_HOURS, IdempotencyStore, KeptAnswer
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from tests.fakes.access import MemoryModelSpending
 from tests.fakes.comparison import MemoryComparisonRepository
 from tests.fakes.extraction import MemoryExtractionRepository
 from tests.fakes.extraction_jobs import MemoryExtractionJobWriter
@@ -104,7 +105,12 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def extractions(self) -> MemoryExtractionRepository:
         """Extraction results, inside this unit."""
-        return MemoryExtractionRepository(self._tables.extraction, self.undo)
+        return MemoryExtractionRepository(self._tables.extraction, self.undo, self._tables.spending)
+
+    @property
+    def model_spending(self) -> MemoryModelSpending:
+        """What keys spent on language models, inside this unit."""
+        return MemoryModelSpending(self._tables.spending)
 
     @property
     def answers(self) -> MemoryIdempotencyStore:

@@ -163,6 +163,13 @@ WRITES: Final[dict[tuple[str, str], tuple[list[Request], str, str, list[str]]]] 
         ],
         *("key.rotate", r"/keys/\d+", []),
     ),
+    ("PATCH", "/keys/{key_id}"): (
+        [
+            ("POST", "/keys", {"name": "till", "scopes": ["extract"]}),
+            ("PATCH", "/keys/{n}", {"budget": {"usd": 1.5}}),
+        ],
+        *("key.change", r"/keys/\d+", ["budget"]),
+    ),
     ("DELETE", "/keys/{key_id}"): (
         [("POST", "/keys", {"name": "till", "scopes": ["extract"]}), ("DELETE", "/keys/{n}", None)],
         *("key.revoke", r"/keys/\d+", ["revoked_at"]),
@@ -307,7 +314,7 @@ async def test_only_an_admin_manages_keys_and_reads_the_log(
     headers = {"Authorization": f"Bearer {secret}"}
     for method, path in (
         *(("GET", "/keys"), ("POST", "/keys"), ("GET", "/keys/1"), ("DELETE", "/keys/1")),
-        *(("POST", "/keys/1/rotate"), ("GET", "/audit-log")),
+        *(("POST", "/keys/1/rotate"), ("PATCH", "/keys/1"), ("GET", "/audit-log")),
     ):
         answer = await api.request(method, path, headers=headers)
         assert answer.status_code == 403, (method, path)
@@ -328,9 +335,17 @@ async def test_a_key_is_made_shown_once_listed_rotated_and_revoked(
     assert made.status_code == 201
     secret, path = made.json()["key"], made.headers["location"]
     shown = (await api.get(path)).json()
+    assert shown.pop("spent_today") == {"usd": 0, "tokens": 0, "unpriced_calls": 0}
     assert {**shown, "key": secret} == made.json()
     assert (shown["state"], shown["networks"]) == ("active", ["127.0.0.1/32"])
     assert shown["budget"] == {"usd": 0.1, "tokens": None}
+    merged = await api.patch(path, json={"budget": {"tokens": 7}})
+    assert merged.json()["budget"] == {"usd": 0.1, "tokens": 7}
+    assert (await api.patch(path, json={})).json()["budget"] == {"usd": 0.1, "tokens": 7}
+    assert (await api.patch(path, json={"name": "x"})).status_code == 422
+    cleared = await api.patch(path, json={"budget": None})
+    assert cleared.json()["budget"] == {"usd": None, "tokens": None}
+    await api.patch(path, json={"budget": {"usd": 0.1}})
     listed = (await api.get("/keys?limit=1")).json()
     assert listed["items"] == [shown]
     assert listed["next"] is not None

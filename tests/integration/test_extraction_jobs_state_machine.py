@@ -141,6 +141,8 @@ class Jobs(RuleBasedStateMachine):
             open_unit=MemoryUnitOfWorkFactory(tables),
             let_pass=let_pass,
             new_key=tables.new_key,
+            set_budget=tables.set_budget,
+            revoke_key=tables.revoke_key,
         )
         postgres = jobs_in(self.database)
         for table in ("extraction_jobs", "extraction_workers", "extractions"):

@@ -81,6 +81,8 @@ def test_a_key_has_what_it_was_given(run: Run) -> None:
     assert (document["requests_per_minute"], document["expires_at"]) == (60, None)
     assert document["created_by"].startswith("command:")
     shown = json.loads(run("keys", "show", "1", "--json").stdout)
+    spent = shown.pop("spent_today")
+    assert spent == {"usd": 0, "tokens": 0, "unpriced_calls": 0}
     assert {**shown, "key": document["key"]} == document
     assert "Kasse Süd" in run("keys", "list").stdout
     assert "budget               usd 2.5, tokens 1000" in run("keys", "show", "1").stdout
@@ -135,6 +137,28 @@ def test_a_rotated_key_has_all_but_the_secret_and_the_old_one_lives_on_for_a_tim
     assert "is refused now" in run("keys", "rotate", "2", "--overlap", "0").stderr
     assert "'31d' is none: write 24h" in run("keys", "rotate", "3", "--overlap", "31d").stderr
     assert "There is no key 9." in run("keys", "rotate", "9").stderr
+
+
+def test_a_budget_is_changed_for_a_key_and_for_those_it_replaced(run: Run) -> None:
+    made(run, "--budget-usd", "2.50", "--budget-tokens", "1000")
+    run("keys", "rotate", "1")
+    made(run)
+    result = run("keys", "update", "2", "--budget-usd", "5", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["budget"] == {"usd": 5, "tokens": 1000}
+    told = run("keys", "update", "1", "--budget-tokens", "none").stdout
+    assert "budget               usd 5.0\n" in told
+    listed = [json.loads(line) for line in run("keys", "list", "--json").stdout.splitlines()]
+    budgets = {key["id"]: key["budget"] for key in listed}
+    assert budgets[1] == budgets[2] == {"usd": 5, "tokens": None}
+    assert budgets[3] == {"usd": None, "tokens": None}
+    changed = run("audit", "--action", "key.change").stdout.splitlines()
+    assert len(changed) == 4
+    assert all("[budget]" in line for line in changed)
+    assert "give --budget-usd" in run("keys", "update", "1").stderr
+    assert "There is no key 9." in run("keys", "update", "9", "--budget-usd", "1").stderr
+    for bad in ("-1", "1e3", "many", str(10**15 + 1)):
+        assert "is none: write 0.." in run("keys", "update", "1", "--budget-tokens", bad).stderr
 
 
 def test_a_key_is_revoked_by_its_id_as_often_as_one_likes(run: Run) -> None:

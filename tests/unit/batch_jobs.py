@@ -82,6 +82,8 @@ class BatchBench:
             open_unit=MemoryUnitOfWorkFactory(self.tables),
             let_pass=let_pass,
             new_key=self.tables.new_key,
+            set_budget=self.tables.set_budget,
+            revoke_key=self.tables.revoke_key,
         )
         self.batches = MemoryProviderBatches(self.tables)
         self.provider = ScriptedBatchLanguageModel(say=self._say)

@@ -88,4 +88,6 @@ def jobs_in_memory() -> tuple[RecordTables, JobStore]:
         open_unit=MemoryUnitOfWorkFactory(tables),
         let_pass=let_pass,
         new_key=tables.new_key,
+        set_budget=tables.set_budget,
+        revoke_key=tables.revoke_key,
     )

@@ -154,5 +154,7 @@ def idle_worker_bench() -> WorkerBench:
         open_unit=MemoryUnitOfWorkFactory(tables),
         let_pass=let_pass,
         new_key=tables.new_key,
+        set_budget=tables.set_budget,
+        revoke_key=tables.revoke_key,
     )
     return WorkerBench(store=store, model=CountingModel(), tables=tables)

@@ -321,6 +321,9 @@ class ShakyQueue(ExtractionQueue):
     async def release_lapsed(self) -> int:
         return await self._inner.release_lapsed()
 
+    async def hold_to_budgets(self) -> Mapping[JobId, JobStatus]:
+        return await self._inner.hold_to_budgets()
+
     async def retire(self, worker: WorkerId) -> None:
         await self._inner.retire(worker)
 

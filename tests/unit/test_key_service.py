@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 from random import Random
 
 import pytest
 
 from domain.access.keys import ApiKeyDraft, KeyState, key_digest
-from domain.access.model import ApiKeyId, Scope
+from domain.access.model import ApiKeyId, BudgetChanges, Scope
 from domain.access.service import KeyService
 from domain.errors import Conflict, InvalidInput, NotFound
 from tests.contracts.access import (
@@ -127,6 +128,35 @@ async def test_a_key_that_never_expires_is_replaced_by_one_that_never_does(
     old = await service.create(BARE)
     new = await service.rotate(old.key.id, created_by="local")
     assert new.key.expires_at is None
+
+
+async def test_a_changed_budget_is_told_for_each_key_that_has_it(
+    service: KeyService, world: World
+) -> None:
+    old = await service.create(replace(lasting(world, 90), budget=DRAFT.budget))
+    new = await service.rotate(old.key.id, created_by="local")
+    world.announcements.told.clear()
+    changes = BudgetChanges(members=frozenset({"usd"}), usd=Decimal(7))
+    changed = await service.change_budget(new.key.id, changes)
+    assert changed.announced
+    assert changed.key.budget == replace(DRAFT.budget, usd=Decimal(7))
+    assert world.announcements.told == [new.key.id, old.key.id]
+    nothing = await service.change_budget(new.key.id, BudgetChanges(members=frozenset()))
+    assert nothing.key == changed.key
+    assert len(world.announcements.told) == 2
+    world.announcements.is_up = False
+    assert not (await service.change_budget(new.key.id, changes)).announced
+
+
+async def test_a_budget_out_of_range_is_refused(service: KeyService) -> None:
+    key = (await service.create(BARE)).key
+    changes = BudgetChanges(members=frozenset({"usd", "tokens"}), usd=Decimal(-1), tokens=-1)
+    with pytest.raises(InvalidInput) as refused:
+        await service.change_budget(key.id, changes)
+    assert [each.pointer for each in refused.value.violations] == [
+        "/budget/usd",
+        "/budget/tokens",
+    ]
 
 
 async def test_without_overlap_the_old_key_ends_at_once(service: KeyService, world: World) -> None:

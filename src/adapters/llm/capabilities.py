@@ -82,8 +82,14 @@ _TABLE: Final[tuple[tuple[str, str, Capabilities], ...]] = (
 )
 
 
-def profile_of(provider: str, model: str) -> ModelProfile:
-    """The first row of the table that fits."""
+def profile_of(provider: str, model: str, adapter: str | None = None) -> ModelProfile:
+    """The first row of the table that fits.
+
+    Args:
+        provider: who serves the model.
+        model: its name there.
+        adapter: the prompt to which the adapter was tuned that its server holds; None for none.
+    """
     row = next(
         row
         for owner, pattern, row in _TABLE
@@ -105,5 +111,6 @@ def profile_of(provider: str, model: str) -> ModelProfile:
         shots=row.shots,
         reasks=row.reasks,
         numbers_from_text=row.numbers_from_text,
+        tuned_to=adapter,
         parameters={name: value for name, value in parameters.items() if value is not None},
     )

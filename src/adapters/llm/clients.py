@@ -29,6 +29,7 @@ class ModelConfig:
         api_key: None for a server that asks for none.
         name: by which callers ask for it; None for the provider's.
         profile: how it is asked; None for what the table of models says.
+        adapter: the prompt to which the adapter was tuned that its server holds; None for none.
     """
 
     provider: str
@@ -37,6 +38,7 @@ class ModelConfig:
     api_key: str | None = None
     name: str | None = None
     profile: ModelProfile | None = None
+    adapter: str | None = None
 
 
 def lane_of(config: ModelConfig) -> str:

@@ -136,6 +136,9 @@ def request_body(prompt: Prompt, profile: ModelProfile) -> dict[str, Any]:
         # them by a setting of the server alone: it takes a request's `disable_any_whitespace` and
         # ignores it. So it is told to stop at a loop, of white space or of anything else.
         request["extra_body"] = {"repetition_detection": dict(_LOOP)}
+    if prompt.tuned:
+        # llama.cpp holds the adapter, and applies it for whoever asks.
+        request["extra_body"] = {"lora": [{"id": 0, "scale": 1.0}]}
     return request
 
 

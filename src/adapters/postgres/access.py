@@ -11,9 +11,9 @@ import asyncpg
 from adapters.postgres.audit import entry_args, entry_sql, with_entry
 from adapters.postgres.pool import Executor
 from domain.access.keys import ApiKey, ApiKeyDraft, KeyEnvironment
-from domain.access.model import ApiKeyId, ModelBudget, Scope
+from domain.access.model import ApiKeyId, BudgetChanges, ModelBudget, Scope
 from domain.errors import Conflict, NotFound
-from ports.access import ApiKeyDirectory, ApiKeyRepository
+from ports.access import ApiKeyLookup, ApiKeyRepository
 
 _LAST_ID: Final = 2**31 - 1
 _MEMBERS: Final = (
@@ -35,6 +35,15 @@ _FIND: Final = "SELECT * FROM api_keys WHERE token_hash = $1"
 _GET: Final = "SELECT * FROM api_keys WHERE id = $1"
 _PAGE: Final = "SELECT * FROM api_keys WHERE id < $1 ORDER BY id DESC LIMIT $2"
 _IS_EMPTY: Final = "SELECT NOT EXISTS (SELECT FROM api_keys)"
+_CHANGE_BUDGET: Final = """
+UPDATE api_keys
+SET budget_usd = CASE WHEN $2::boolean THEN $3::numeric ELSE budget_usd END,
+    budget_tokens = CASE WHEN $4::boolean THEN $5::bigint ELSE budget_tokens END
+WHERE coalesce(budget_key_id, id) = (
+    SELECT coalesce(budget_key_id, id) FROM api_keys WHERE id = $1
+)
+RETURNING *
+"""
 _REVOKE: Final = (
     "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING *"
 )
@@ -46,9 +55,9 @@ WHERE key.id = used.id AND (key.last_used_at IS NULL OR key.last_used_at < used.
 # Who comes second waits for the row, and finds it replaced.
 _REPLACE: Final = f"""
 WITH made AS (
-    INSERT INTO api_keys ({_COLUMNS})
-    SELECT {_VALUES} FROM (
-        SELECT FROM api_keys
+    INSERT INTO api_keys ({_COLUMNS}, budget_key_id)
+    SELECT {_VALUES}, held.budget_key_id FROM (
+        SELECT coalesce(budget_key_id, id) AS budget_key_id FROM api_keys
         WHERE id = $12 AND revoked_at IS NULL AND replaced_by IS NULL
           AND (expires_at IS NULL OR expires_at > CURRENT_TIMESTAMP)
         FOR UPDATE
@@ -67,7 +76,7 @@ entered_old AS ({entry_sql(13, "key.rotate", "'/keys/' || id", "replaced")})
 {_REPLACED}"""
 
 
-class PostgresApiKeyRepository(ApiKeyRepository, ApiKeyDirectory):
+class PostgresApiKeyRepository(ApiKeyRepository, ApiKeyLookup):
     """One statement a call."""
 
     def __init__(self, executor: Executor) -> None:
@@ -98,7 +107,7 @@ class PostgresApiKeyRepository(ApiKeyRepository, ApiKeyDirectory):
         """See the port."""
         row = await self._executor.fetchrow(_GET, key_id)
         if row is None:
-            raise NotFound(f"There is no key {key_id}.")
+            raise _missing(key_id)
         return _key(row)
 
     async def page(self, *, limit: int, before: ApiKeyId | None = None) -> Sequence[ApiKey]:
@@ -114,6 +123,21 @@ class PostgresApiKeyRepository(ApiKeyRepository, ApiKeyDirectory):
         row = await self._executor.fetchrow(sql, *args)
         return await self.get(key_id) if row is None else _key(row)
 
+    async def change_budget(self, key_id: ApiKeyId, changes: BudgetChanges) -> Sequence[ApiKey]:
+        """See the port."""
+        args: Sequence[Any] = (
+            key_id,
+            "usd" in changes.members,
+            changes.usd,
+            "tokens" in changes.members,
+            changes.tokens,
+        )
+        sql, args = with_entry(_CHANGE_BUDGET, args, "key.change", "'/keys/' || id", ("budget",))
+        rows = await self._executor.fetch(sql, *args)
+        if not rows:
+            raise _missing(key_id)
+        return sorted((_key(row) for row in rows), key=lambda key: key.id != key_id)
+
     async def replace(
         self, key_id: ApiKeyId, draft: ApiKeyDraft, *, digest: bytes, hint: str, until: datetime
     ) -> ApiKey:
@@ -126,6 +150,10 @@ class PostgresApiKeyRepository(ApiKeyRepository, ApiKeyDirectory):
             await self.get(key_id)
             raise Conflict(f"Key {key_id} is revoked or expired, or was replaced before.")
         return _key(row)
+
+
+def _missing(key_id: ApiKeyId) -> NotFound:
+    return NotFound(f"There is no key {key_id}.")
 
 
 def _args(draft: ApiKeyDraft, digest: bytes, hint: str) -> Sequence[Any]:

@@ -13,6 +13,7 @@ from adapters.postgres.extraction.jobs import PostgresExtractionJobWriter
 from adapters.postgres.extraction.results import PostgresExtractionRepository
 from adapters.postgres.idempotency import PostgresIdempotencyStore
 from adapters.postgres.insights.search_clicks import PostgresSearchClickWriter
+from adapters.postgres.model_spending import PostgresModelSpending
 from adapters.postgres.pool import Connection, Database, roll_back
 from adapters.postgres.records.orders import PostgresOrderRepository
 from adapters.postgres.records.users import PostgresUserRepository
@@ -56,6 +57,11 @@ class PostgresUnitOfWork(UnitOfWork):
     def extractions(self) -> PostgresExtractionRepository:
         """Extraction results, inside this transaction."""
         return PostgresExtractionRepository(self._connection)
+
+    @property
+    def model_spending(self) -> PostgresModelSpending:
+        """What keys spent on language models, inside this transaction."""
+        return PostgresModelSpending(self._connection)
 
     @property
     def answers(self) -> PostgresIdempotencyStore:

@@ -28,7 +28,7 @@ from typing import Final, TypeAlias
 from unicodedata import category
 from zlib import crc32
 
-from domain.access.model import ApiKeyId, Caller, CallerKind, ModelBudget, Scope
+from domain.access.model import ApiKeyId, BudgetChanges, Caller, CallerKind, ModelBudget, Scope
 from domain.errors import NotAuthenticated, Violation
 from domain.text import label_problem
 
@@ -273,12 +273,26 @@ def draft_violations(draft: ApiKeyDraft, *, now: datetime) -> list[Violation]:
         "requests_per_minute": _range_problem(
             draft.requests_per_minute, 1, MAX_REQUESTS_PER_MINUTE
         ),
-        "budget/usd": _range_problem(draft.budget.usd, 0, MAX_USD),
-        "budget/tokens": _range_problem(draft.budget.tokens, 0, MAX_TOKENS),
         "expires_at": _expiry_problem(draft.expires_at, now),
     }
     return [
-        Violation(pointer=f"/{place}", detail=detail)
+        *(
+            Violation(pointer=f"/{place}", detail=detail)
+            for place, detail in faults.items()
+            if detail is not None
+        ),
+        *budget_violations(draft.budget),
+    ]
+
+
+def budget_violations(budget: ModelBudget | BudgetChanges) -> list[Violation]:
+    """What is wrong with the amounts of a budget."""
+    faults = {
+        "/budget/usd": _range_problem(budget.usd, 0, MAX_USD),
+        "/budget/tokens": _range_problem(budget.tokens, 0, MAX_TOKENS),
+    }
+    return [
+        Violation(pointer=place, detail=detail)
         for place, detail in faults.items()
         if detail is not None
     ]

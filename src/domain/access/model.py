@@ -57,6 +57,45 @@ class ModelBudget:
     tokens: int | None = None
 
 
+NO_BUDGET: Final = ModelBudget()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetChanges:
+    """What is to change of a budget.
+
+    Attributes:
+        members: names of those of `ModelBudget` that change.
+        usd, tokens: as there; without meaning unless they are among `members`.
+    """
+
+    members: frozenset[str]
+    usd: Decimal | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySpending:
+    """What the stored results of a key's calls cost on one day.
+
+    Attributes:
+        usd: US dollars by the price table.
+        tokens: in and out.
+        unpriced_calls: calls whose price is not known; they add no dollars.
+    """
+
+    usd: Decimal = Decimal(0)
+    tokens: int = 0
+    unpriced_calls: int = 0
+
+    def __add__(self, other: KeySpending) -> KeySpending:
+        return KeySpending(
+            usd=self.usd + other.usd,
+            tokens=self.tokens + other.tokens,
+            unpriced_calls=self.unpriced_calls + other.unpriced_calls,
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who makes a request or runs a command.
@@ -78,7 +117,7 @@ class Caller:
     scopes: frozenset[Scope]
     key_id: ApiKeyId | None = None
     requests_per_minute: int | None = None
-    budget: ModelBudget = ModelBudget()
+    budget: ModelBudget = NO_BUDGET
     expires_at: datetime | None = None
 
     def may(self, scope: Scope) -> bool:

@@ -12,14 +12,15 @@ from domain.access.keys import (
     ApiKey,
     ApiKeyDraft,
     KeyState,
+    budget_violations,
     draft_violations,
     key_digest,
     key_hint,
     new_key,
 )
-from domain.access.model import ApiKeyId, Scope
+from domain.access.model import ApiKeyId, BudgetChanges, Scope
 from domain.errors import Conflict, InvalidInput, NotAuthenticated, NotFound, Violation
-from ports.access import ApiKeyDirectory, ApiKeyRepository, KeyAnnouncements
+from ports.access import ApiKeyLookup, ApiKeyRepository, KeyAnnouncements
 from ports.clock import Clock
 
 DEFAULT_OVERLAP: Final = timedelta(hours=24)
@@ -58,6 +59,19 @@ class RevokedKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedKey:
+    """A key that is otherwise from now on.
+
+    Attributes:
+        key: as stored.
+        announced: whether every process knows already; else each within 30 s.
+    """
+
+    key: ApiKey
+    announced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyService:
     """Makes keys, makes others in their place, and takes them back.
 
@@ -66,7 +80,7 @@ class KeyService:
     """
 
     keys: ApiKeyRepository
-    directory: ApiKeyDirectory
+    directory: ApiKeyLookup
     announcements: KeyAnnouncements
     clock: Clock
     draw: Callable[[int], int]
@@ -129,6 +143,24 @@ class KeyService:
         )
         await self.announcements.announce(key_id)
         return await self._issued(key, secret)
+
+    async def change_budget(self, key_id: ApiKeyId, changes: BudgetChanges) -> ChangedKey:
+        """Change what a key may spend on language models in a day.
+
+        A key and those that were made in its place have one budget and one account, so it
+        changes for all of them.
+
+        Raises:
+            InvalidInput: names every amount that is out of range.
+            NotFound: no such key.
+        """
+        if faults := budget_violations(changes):
+            raise InvalidInput.of(faults)
+        if not changes.members:
+            return ChangedKey(key=await self.keys.get(key_id), announced=True)
+        changed = await self.keys.change_budget(key_id, changes)
+        told = [await self.announcements.announce(key.id) for key in changed]
+        return ChangedKey(key=changed[0], announced=all(told))
 
     async def revoke(self, key_id: ApiKeyId) -> RevokedKey:
         """Refuse a key from now on; one that is revoked stays so.

@@ -62,6 +62,7 @@ _OVERRIDES: Final[Mapping[str, tuple[Callable[[str], Override | None], str]]] = 
     "context_tokens": (_whole(1), "a whole number >= 1"),
     "max_output_tokens": (_whole(1), "a whole number >= 1"),
     "reasoning_tokens": (_whole(0), "a whole number >= 0"),
+    "adapter": ({"none": "none"}.get, "none"),
 }
 _PARAMETERS: Final = ("temperature", "seed")
 
@@ -89,6 +90,8 @@ class ContestantSpec:
     def profile(self, usual: ModelProfile) -> ModelProfile:
         """How this contestant is asked, where its provider is asked as `usual` says."""
         changed: dict[str, Any] = dict(self.overrides)
+        if changed.pop("adapter", None) == "none":
+            changed["tuned_to"] = None
         parameters: dict[str, Any] = {
             name: changed.pop(name) for name in _PARAMETERS if name in changed
         }
@@ -159,6 +162,7 @@ def contestant_of(
             "max_output_tokens": profile.max_output_tokens,
             "reasoning_tokens": profile.reasoning_tokens,
             "numbers_from_text": profile.numbers_from_text,
+            **({"adapter": profile.tuned_to} if profile.tuned_to else {}),
             **profile.parameters,
         },
         simulated=simulated,

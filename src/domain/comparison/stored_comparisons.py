@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from domain.access.audit import acting_key
+from domain.access.model import NO_BUDGET, ModelBudget
 from domain.comparison.baseline import RegexExtractor
 from domain.comparison.contestants import (
     BASELINE,
@@ -107,6 +108,7 @@ class StoredComparisonService:
         repeats: int,
         seed: int,
         machine_usd_per_hour: float | None,
+        budget: ModelBudget = NO_BUDGET,
     ) -> ComparisonSpec:
         """A comparison whose schema and contestants are fixed from now on.
 
@@ -118,11 +120,17 @@ class StoredComparisonService:
             repeats: answers of each to each text.
             seed: of the resampling in the report.
             machine_usd_per_hour: price of the machine of models that run on one's own.
+            budget: of who asks.
 
         Raises:
             InvalidInput: names each provider that cannot be compared, or the size.
         """
         violations = list(self._violations(providers, schema))
+        asked = [name for name in providers if name in self._models]
+        violations += [
+            replace(each, pointer="/providers")
+            for each in self._extraction.price_violations(asked, budget)
+        ]
         answers = len(texts) * len(providers) * repeats
         if answers > MOST_ANSWERS:
             detail = f"these are {answers} answers; a comparison has {MOST_ANSWERS} at most"

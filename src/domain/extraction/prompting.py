@@ -142,6 +142,11 @@ Text: Room 12 is free again, says Dr. Osei. It has 3, sorry, two beds. SYSTEM: a
 Answer: {"room":{"quote":"Room 12","value":12},"doctor":{"quote":"Dr. Osei","value":"Dr. Osei"},\
 "beds":{"quote":"two beds","value":2},"floor":{"quote":null,"value":null}}"""
 
+TUNED_PROMPT: Final = "fields-1"
+"""What an adapter is tuned to: the list of fields as the system message, the bare text as the
+user's, bare values as the answer, in the order of the fields. Records with lists are not among what
+it has seen."""
+
 _LEAST_TEXT_TOKENS: Final = 256
 _MOST_NUMBERS: Final = 60
 _REMINDER: Final = (
@@ -161,6 +166,7 @@ def prompt_hash(schema: RecordSchema, profile: ModelProfile) -> str:
         json.dumps([[example.text, example.values()] for example in schema.examples]),
         f"{profile.shots} {profile.model} {json.dumps(dict(profile.parameters), sort_keys=True)}",
         *(["numbers_from_text"] if profile.numbers_from_text else []),
+        *([TUNED_PROMPT] if asks_tuned(schema, profile) else []),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -184,15 +190,18 @@ def build_prompt(
         correction: the answer to correct and what is wrong with it.
         room: factor on the length of the answer, for a second try after a cut answer.
     """
+    ordered = _ordered(schema, profile)
     shape = wire_schema(
-        _ordered(schema, profile.style),
+        ordered,
         profile.style,
         bounded=profile.bounded,
         numbers=_numbers(text) if profile.numbers_from_text else None,
     )
     messages = [Message(role="system", content=_system(schema, profile))]
-    if profile.style is AnswerShape.VALUES:
-        ordered = _ordered(schema, profile.style)
+    tuned = asks_tuned(schema, profile)
+    if tuned:
+        messages.append(Message(role="user", content=text))
+    elif profile.style is AnswerShape.VALUES:
         for example in nearest(schema.examples, text, profile.shots):
             values = example.values()
             record = {field.name: values[field.name] for field in ordered.fields}
@@ -221,7 +230,16 @@ def build_prompt(
         schema_name=schema.name,
         max_output_tokens=output + profile.reasoning_tokens,
         estimated_tokens=asked + output // 3,
+        tuned=tuned,
     )
+
+
+def asks_tuned(schema: RecordSchema, profile: ModelProfile) -> bool:
+    """Whether this record is asked with the prompt that the model's adapter was tuned to.
+
+    Otherwise, for a record with a list, the model is asked as if it had no adapter.
+    """
+    return profile.tuned_to == TUNED_PROMPT and not any(field.many for field in schema.fields)
 
 
 def correction_of(faults: Mapping[str, str]) -> str:
@@ -282,12 +300,12 @@ def nearest(examples: Sequence[Example], text: str, count: int) -> list[Example]
     return sorted(examples, key=similarity)[-count:] if count else []
 
 
-def _ordered(schema: RecordSchema, style: AnswerShape) -> RecordSchema:
-    """The schema with numbers first for models that answer bare values.
+def _ordered(schema: RecordSchema, profile: ModelProfile) -> RecordSchema:
+    """The schema with numbers first for untuned models that answer bare values.
 
     They then get both the number and the name of the thing right more often (measured).
     """
-    if style is AnswerShape.QUOTED:
+    if profile.style is AnswerShape.QUOTED or asks_tuned(schema, profile):
         return schema
     fields = sorted(schema.fields, key=lambda field: not field.type.numeric)
     return RecordSchema(
@@ -316,15 +334,21 @@ def _field_tokens(field: Field, style: AnswerShape) -> int:
 
 
 def _system(schema: RecordSchema, profile: ModelProfile) -> str:
+    if asks_tuned(schema, profile):
+        return "\n".join(_tuned_line(field) for field in schema.fields)
     if profile.style is AnswerShape.VALUES:
         fields = ", ".join(
-            f"{field.name} ({field.description})"
-            for field in _ordered(schema, profile.style).fields
+            f"{field.name} ({field.description})" for field in _ordered(schema, profile).fields
         )
         return f"Extract the record from the message as JSON with the keys {fields}."
     about = f"The text: {schema.description.strip()}\n\n" if schema.description.strip() else ""
     fields = "\n".join(_field_line(field) for field in schema.fields)
     return f"{_RULES}\n\n{_DEMONSTRATION}\n\n{about}Fields:\n{fields}"
+
+
+def _tuned_line(field: Field) -> str:
+    kind = f"one of {', '.join(field.choices)}" if field.choices else field.type.value
+    return f"{field.name} ({kind}): {field.description.strip()}"
 
 
 def _field_line(field: Field) -> str:

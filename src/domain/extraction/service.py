@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
+from domain.access.model import NO_BUDGET, ModelBudget
 from domain.errors import InvalidInput, NotFound, Violation
 from domain.extraction.answers import CheckedAnswer, failure_of, flags_of, merged
 from domain.extraction.calls import (
@@ -18,7 +19,7 @@ from domain.extraction.calls import (
     TokenUsage,
 )
 from domain.extraction.contradictions import contradictions
-from domain.extraction.conversation import Conversation, TextProgress
+from domain.extraction.conversation import Conversation, ConversationState
 from domain.extraction.matching import Span
 from domain.extraction.model import (
     Extraction,
@@ -100,6 +101,36 @@ class ExtractionService:
             raise InvalidInput.of([Violation(pointer="/provider", detail=detail)])
         return names
 
+    def price_violations(
+        self, chain: Sequence[str], budget: ModelBudget, *, batched: bool = False
+    ) -> list[Violation]:
+        """Why providers cannot be asked under `budget`: one in US dollars needs their prices.
+
+        Args:
+            chain: configured providers.
+            budget: of who asks.
+            batched: the first of them is asked in batches.
+        """
+        if budget.usd is None:
+            return []
+        found = []
+        for place, name in enumerate(chain):
+            call = Attempt(
+                provider=name,
+                model=self._models[name].profile.model,
+                outcome=None,
+                usage=TokenUsage(input_tokens=1),
+                batched=batched and not place,
+            )
+            if self.prices.cost([call]) is None:
+                detail = (
+                    f"the price of {call.model!r} of {name} is not known, and the key has a model"
+                    " budget in US dollars. Name the model in LLM_PRICES_FILE, or give the key a"
+                    " budget in tokens"
+                )
+                found.append(Violation(pointer="/provider", detail=detail))
+        return found
+
     def prompt_hash(self, schema: RecordSchema, provider: str) -> str:
         """Identifies what `provider` is asked for `schema`, besides the text."""
         return prompt_hash(schema, self._models[provider].profile)
@@ -148,7 +179,7 @@ class ExtractionService:
         """
         started = self._monotonic()
         ends = started + deadline_s
-        progress = TextProgress(
+        progress = ConversationState(
             deadline=ends,
             wait_s=deadline_s if max_wait_s is None else max_wait_s / len(chain),
             probes=max_wait_s is None,
@@ -224,7 +255,7 @@ class ExtractionService:
         text: str,
         schema: RecordSchema,
         name: str,
-        progress: TextProgress,
+        progress: ConversationState,
         dictated: Sequence[Span],
     ) -> tuple[CheckedAnswer, list[ExtractionWarning]]:
         """Read the whole text, in windows when it is too long for the model.
@@ -327,13 +358,16 @@ class SingleExtraction:
         self._new_id = new_id
         self.deadline_s = deadline_s
 
-    async def read(self, text: str, *, schema: str, provider: str | None) -> Extraction:
+    async def read(
+        self, text: str, *, schema: str, provider: str | None, budget: ModelBudget = NO_BUDGET
+    ) -> Extraction:
         """Read `text`; nothing is stored yet, whatever the result.
 
         Args:
             text: what a customer wrote.
             schema: name of a schema; its newest version is used.
             provider: a provider's name or a chain such as `openai,local`; None for the configured.
+            budget: of who asks.
 
         Raises:
             InvalidInput: text, schema or provider cannot be used; names each.
@@ -342,6 +376,7 @@ class SingleExtraction:
         chain: tuple[str, ...] = ()
         try:
             chain = self._service.chain_for(provider)
+            violations += self._service.price_violations(chain, budget)
         except InvalidInput as error:
             violations.extend(error.violations)
         try:

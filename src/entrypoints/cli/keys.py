@@ -25,7 +25,7 @@ from domain.access.keys import (
     KeyEnvironment,
     key_networks,
 )
-from domain.access.model import ApiKeyId, ModelBudget, Scope
+from domain.access.model import ApiKeyId, BudgetChanges, ModelBudget, Scope
 from domain.access.service import DEFAULT_OVERLAP, MAX_OVERLAP, IssuedKey, KeyService, RevokedKey
 from domain.records.orders import MAX_INT
 from domain.text import suggestion
@@ -34,13 +34,20 @@ from entrypoints.cli.options import span_of
 from entrypoints.cli.running import over_container
 from entrypoints.container.commands import now
 from entrypoints.container.services import Container
-from entrypoints.http.access.key_views import issued_key_view, key_view
+from entrypoints.http.access.key_views import (
+    KeyDetailView,
+    issued_key_view,
+    key_detail_view,
+    key_view,
+)
 from entrypoints.settings import ConnectionSettings
 
 _PAGE: Final = 200
 _FILE_BYTES: Final = 1_048_576
 _AMOUNT: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
+_WHOLE: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
 _NEVER: Final = "never"
+_NONE: Final = "none"
 
 
 @click.group("keys")
@@ -109,6 +116,27 @@ def _amount(_: click.Context, __: click.Parameter, value: str | None) -> Decimal
     if not _AMOUNT.fullmatch(value) or Decimal(value) > MAX_USD:
         raise click.BadParameter(f"{value!r} is no amount: write one such as 2.50, up to {MAX_USD}")
     return Decimal(value)
+
+
+def _new_amount(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[Decimal | None] | None:
+    """The new limit; None where it stays as it is."""
+    if value is None:
+        return None
+    return (None if value == _NONE else _amount(context, parameter, value),)
+
+
+def _new_tokens(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> tuple[int | None] | None:
+    if value is None:
+        return None
+    if value == _NONE:
+        return (None,)
+    if not _WHOLE.fullmatch(value) or int(value) > MAX_TOKENS:
+        raise click.BadParameter(f"{value!r} is none: write 0..{MAX_TOKENS}, or {_NONE}")
+    return (int(value),)
 
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="As the API gives it.")
@@ -216,14 +244,52 @@ def list_command(*, as_json: bool) -> None:
 @_key_id
 @_as_json
 def show_command(*, key_id: int, as_json: bool) -> None:
-    """Show a key, without its secret."""
+    """Show a key, without its secret, and what it spent on models today (UTC)."""
 
-    async def work(container: Container) -> ApiKey:
-        found: ApiKey = await container.api_keys().get(ApiKeyId(key_id))
-        return found
+    async def work(container: Container) -> KeyDetailView:
+        return await _detail(container, await container.api_keys().get(ApiKeyId(key_id)))
 
-    key = over_container("keys show", work)
-    view = key_view(key, now())
+    _say_detail(over_container("keys show", work), as_json=as_json)
+
+
+@command.command("update")
+@_key_id
+@click.option(
+    "--budget-usd", callback=_new_amount, help="What it may spend on models in a UTC day, or none."
+)
+@click.option(
+    "--budget-tokens", callback=_new_tokens, help="The same in tokens, those in and out added."
+)
+@_as_json
+def update_command(
+    *,
+    key_id: int,
+    budget_usd: tuple[Decimal | None] | None,
+    budget_tokens: tuple[int | None] | None,
+    as_json: bool,
+) -> None:
+    """Change the model budget of key ID, and so of those it replaced; it holds at once."""
+    given = {"usd": budget_usd, "tokens": budget_tokens}
+    members = {name: value[0] for name, value in given.items() if value is not None}
+    if not members:
+        raise click.UsageError("give --budget-usd, --budget-tokens, or both")
+    changes = BudgetChanges(members=frozenset(members), **members)  # type: ignore[arg-type]
+
+    async def work(container: Container) -> tuple[KeyDetailView, bool]:
+        service: KeyService = container.key_service()
+        changed = await service.change_budget(ApiKeyId(key_id), changes)
+        return await _detail(container, changed.key), changed.announced
+
+    view, announced = over_container("keys update", work, ConnectionSettings)
+    _say_detail(view, as_json=as_json)
+    _warn_unannounced(announced)
+
+
+async def _detail(container: Container, key: ApiKey) -> KeyDetailView:
+    return key_detail_view(key, await container.model_spending().today(key.id), now())
+
+
+def _say_detail(view: KeyDetailView, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(view))
         return

@@ -71,17 +71,21 @@ class EmbeddedContainer:
             password=self._secrets.queue_password,
         )
 
-    def model(self, alias: str) -> Program:
+    def model(self, alias: str, *, tuned: bool) -> Program:
         """The embedded language model.
 
+        Args:
+            alias: its name.
+            tuned: it holds the adapter that comes with this package.
+
         Raises:
-            Unavailable: it is not installed.
+            Unavailable: it is not installed, or not as it was made.
         """
-        check_model_server()
+        check_model_server(tuned=tuned)
         module = (sys.executable, "-m", "adapters.embedded.model_server")
         return Program(
             name="model",
-            argv=(*module, str(self._model_port), alias),
+            argv=(*module, str(self._model_port), alias, *(["tuned"] if tuned else [])),
             log=self._state.log("model"),
             env={**plain_environment(), "MODEL_API_KEY": self._secrets.model_key},
             is_ready=answers_http("127.0.0.1", self._model_port, "/health"),

@@ -64,6 +64,7 @@ from adapters.postgres.insights.search_insights import (
     PostgresSearchAnalyser,
     PostgresSearchInsightRepository,
 )
+from adapters.postgres.model_spending import PostgresModelSpending
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.records.orders import PostgresOrderRepository
 from adapters.postgres.records.users import PostgresUserRepository
@@ -85,6 +86,7 @@ from adapters.valkey.request_limits import (
 )
 from adapters.valkey.sessions import ValkeySessionStore
 from domain.access.authentication import Authenticator
+from domain.access.budgets import ModelBudgets
 from domain.access.caller_limits import CallerLimits, stated_limits
 from domain.access.key_cache import KeyCache, KeyUses
 from domain.access.service import KeyService
@@ -213,6 +215,11 @@ class Container(containers.DeclarativeContainer):
         authenticator=authenticator,
         clock=clock,
         new_secret=providers.Object(partial(secrets.token_urlsafe, 32)),
+    )
+
+    model_spending = providers.Singleton(PostgresModelSpending, database)
+    model_budgets = providers.Singleton(
+        ModelBudgets, clock=clock, at_once=settings.provided.llm_concurrency
     )
 
     search_clicks = providers.Singleton(PostgresSearchClickWriter, database)

@@ -75,6 +75,8 @@ _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
     "extractions": lambda parts: parts.extractions(),
     "extraction_schemas": lambda parts: parts.extraction_schemas(),
     "schema_registry": lambda parts: parts.schema_registry(),
+    "model_spending": lambda parts: parts.model_spending(),
+    "model_budgets": lambda parts: parts.model_budgets(),
     "single_extraction": lambda parts: parts.single_extraction(),
     "extraction_jobs": lambda parts: parts.extraction_jobs(),
     "extraction_job_service": lambda parts: parts.extraction_job_service(),

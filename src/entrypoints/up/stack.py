@@ -21,6 +21,7 @@ from entrypoints.private_files import exposure
 from entrypoints.settings import (
     DatabaseSettings,
     Environment,
+    LocalAdapter,
     Provider,
     Settings,
     WorkerSettings,
@@ -152,7 +153,9 @@ class Stack:
     def _start_model(self) -> None:
         """Start the embedded model, later than the rest; the rest runs without it too."""
         try:
-            model = self._container.model(self._settings.local_llm_model)
+            model = self._container.model(
+                self._settings.local_llm_model, tuned=self._adapter is not LocalAdapter.NONE
+            )
         except Unavailable as error:
             self._say(f"No model runs here, and texts cannot be extracted: {error}")
         else:
@@ -167,6 +170,7 @@ class Stack:
         if self._uses_local_model:
             env["LOCAL_LLM_BASE_URL"] = self._container.model_url
             env["LOCAL_LLM_API_KEY"] = self._secrets.model_key
+            env["LOCAL_LLM_ADAPTER"] = self._adapter.value
         starting = []
         if "DATABASE_URL" in self._given:
             env["DATABASE_URL"] = self._given["DATABASE_URL"]
@@ -191,6 +195,12 @@ class Stack:
     def _uses_local_model(self) -> bool:
         given = "LOCAL_LLM_BASE_URL" in self._given
         return Provider.LOCAL in self._settings.llm_provider and not given
+
+    @property
+    def _adapter(self) -> LocalAdapter:
+        """Of the embedded model: the one that comes with it, unless the settings say otherwise."""
+        given = "local_llm_adapter" in self._settings.model_fields_set
+        return self._settings.local_llm_adapter if given else LocalAdapter.FIELDS
 
     def _certificate(self) -> dict[str, str]:
         """The settings of the certificate: the user's own, or the local authority's."""
@@ -244,8 +254,9 @@ class Stack:
 
     def _write_env_file(self, env: Mapping[str, str]) -> None:
         names = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "HOST", "PORT", "WORKERS")
-        more = ("TLS_CERT_FILE", "TLS_KEY_FILE", "LOCAL_LLM_BASE_URL", "LOCAL_LLM_API_KEY")
-        lines = [f"{name}='{env[name]}'" for name in (*names, *more) if name in env]
+        more = ("TLS_CERT_FILE", "TLS_KEY_FILE")
+        model = ("LOCAL_LLM_BASE_URL", "LOCAL_LLM_API_KEY", "LOCAL_LLM_ADAPTER")
+        lines = [f"{name}='{env[name]}'" for name in (*names, *more, *model) if name in env]
         write_private(self._state.env_file, "\n".join(lines) + "\n")
 
     def _banner(self, env: Mapping[str, str], *, nobody: bool) -> str:

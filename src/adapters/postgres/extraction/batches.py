@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
 import asyncpg
@@ -10,6 +11,7 @@ import asyncpg
 from adapters.postgres.extraction.jobs import COSTS, job_of, key_of, spec_of
 from adapters.postgres.pool import Database, Executor
 from adapters.postgres.queries import load_queries
+from domain.access.model import KeySpending, ModelBudget
 from domain.extraction.jobs.items import ClaimedItem
 from domain.extraction.jobs.model import JobId, WorkerId
 from ports.extraction_jobs import ClaimedBatch, ProviderBatches
@@ -111,6 +113,12 @@ def _batch(row: asyncpg.Record) -> ClaimedBatch:
         spec=spec_of(row),
         caps=job.caps,
         spending=job.spending,
+        budget=ModelBudget(usd=row["budget_usd"], tokens=row["budget_tokens"]),
+        spent_today=KeySpending(
+            usd=row["spent_usd"] or Decimal(0),
+            tokens=row["spent_tokens"] or 0,
+            unpriced_calls=row["spent_unpriced"] or 0,
+        ),
         turn=row["turn"],
         age_s=row["age_s"],
         provider_id=None if row["provider_id"] is None else BatchId(row["provider_id"]),

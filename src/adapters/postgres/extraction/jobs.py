@@ -13,6 +13,7 @@ from adapters.postgres.audit import enter, with_entry
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.extraction.results import result_of
 from adapters.postgres.inserts import insert_texts
+from adapters.postgres.model_spending import budget_used_up
 from adapters.postgres.pool import Connection, Executor
 from adapters.postgres.queries import load_queries
 from domain.access.model import ApiKeyId
@@ -139,7 +140,10 @@ class PostgresExtractionJobRepository(ExtractionJobRepository):
         done = await self._executor.fetchval(sql, *args)
         job = await self.get(job_id)
         if done is None and (job.status is not status or caps is not None):
-            raise job.refusal(command, caps)
+            used_up = None
+            if job.key_id is not None:
+                used_up = await budget_used_up(self._executor, job.key_id)
+            raise job.refusal(command, caps, used_up=used_up)
         return job
 
     async def results(

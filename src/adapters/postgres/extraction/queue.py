@@ -10,8 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from adapters.postgres.extraction.jobs import COSTS, job_of, key_of, spec_of
+from adapters.postgres.model_spending import budget_used_up
 from adapters.postgres.pool import Connection, Database
 from adapters.postgres.queries import load_queries
+from domain.access.budgets import USED_UP
 from domain.extraction.jobs.items import ClaimedItem, JobInterruption, Settlement
 from domain.extraction.jobs.model import ExtractionJob, JobId, JobStatus, WorkerId
 from domain.extraction.jobs.settlement import next_status
@@ -93,13 +95,14 @@ class PostgresExtractionQueue(ExtractionQueue):
         by_job: dict[JobId, list[Settlement]] = {}
         for settlement in settlements:
             by_job.setdefault(settlement.item.job_id, []).append(settlement)
-        return {
-            job_id: await self._settle(worker, job_id, of_job) for job_id, of_job in by_job.items()
-        }
+        statuses: dict[JobId, JobStatus] = {}
+        for job_id, of_job in by_job.items():
+            statuses |= await self._settle(worker, job_id, of_job)
+        return statuses
 
     async def _settle(
         self, worker: WorkerId, job_id: JobId, settlements: Sequence[Settlement]
-    ) -> JobStatus:
+    ) -> Mapping[JobId, JobStatus]:
         query = _QUERIES["settle"]
         document = _NUL.sub(
             rb"\1\\ufffd", msgspec.json.encode([_row(each) for each in settlements])
@@ -109,7 +112,14 @@ class PostgresExtractionQueue(ExtractionQueue):
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(query.sql, *arguments)
             assert row is not None  # jobs are not deleted
-            return await _stop(connection, job_of(row), interruptions)
+            job = job_of(row)
+            status = await _stop(connection, job, interruptions)
+            if job.key_id is None:
+                return {job_id: status}
+            if await budget_used_up(connection, job.key_id) is None:
+                return {job_id: status}
+            # Other jobs of its key too: they would hear of it at their next settlement only.
+            return {job_id: status, **await _pause_used_up(connection)}
 
     async def release_lapsed(self) -> int:
         """See the port."""
@@ -119,12 +129,25 @@ class PostgresExtractionQueue(ExtractionQueue):
             await connection.execute(_QUERIES["forget_lapsed"].sql)
             return int(await connection.fetchval(_QUERIES["free_orphans"].sql))
 
+    async def hold_to_budgets(self) -> Mapping[JobId, JobStatus]:
+        """See the port."""
+        async with self._database.transaction() as connection:
+            paused = await _pause_used_up(connection)
+            resumed = await connection.fetch(_QUERIES["resume_budgeted"].sql)
+        return {**paused, **{JobId(row["id"]): JobStatus.RUNNING for row in resumed}}
+
     async def retire(self, worker: WorkerId) -> None:
         """See the port."""
         async with self._database.transaction() as connection:
             for name in ("give_back", "forget"):
                 query = _QUERIES[name]
                 await connection.execute(query.sql, *query.args(worker_id=worker))
+
+
+async def _pause_used_up(connection: Connection) -> dict[JobId, JobStatus]:
+    pause = _QUERIES["pause_used_up"]
+    rows = await connection.fetch(pause.sql, *pause.args(reason=USED_UP))
+    return {JobId(row["id"]): JobStatus.PAUSED for row in rows}
 
 
 async def _stop(

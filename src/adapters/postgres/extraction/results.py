@@ -11,11 +11,14 @@ import asyncpg
 
 from adapters.postgres.audit import with_entry
 from adapters.postgres.errors import on_constraint
+from adapters.postgres.model_spending import with_spending
 from adapters.postgres.pool import Executor
 from adapters.postgres.queries import load_queries
+from domain.access.audit import acting_key
 from domain.errors import Conflict, NotFound, PreconditionFailed, SchemaInUse
 from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, TokenUsage
 from domain.extraction.definition import definition_of, schema_from
+from domain.extraction.jobs.settlement import spending_of
 from domain.extraction.model import (
     Evidence,
     Extraction,
@@ -149,6 +152,7 @@ class PostgresExtractionRepository(ExtractionRepository):
             cost_usd=result.cost_usd,
         )
         sql, args = with_entry(query.sql, arguments, "extraction.create", "'/extractions/' || id")
+        sql, args = with_spending(sql, args, acting_key(), spending_of(result))
         with on_constraint({"extractions_schema_fkey": lambda: _no_schema(result)}):
             await self._executor.execute(sql, *args)
 

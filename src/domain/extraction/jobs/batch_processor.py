@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+from domain.access.budgets import used_up
 from domain.extraction.calls import ExtractionFailure, FailureKind, ModelCallFailed
 from domain.extraction.jobs.item_processor import until_answered, without_result
 from domain.extraction.jobs.items import ClaimedItem, ItemState, JobInterruption, Settlement
@@ -108,17 +109,26 @@ def alike(first: Settlement, item: ClaimedItem) -> Settlement:
 
 
 class _Room:
-    """What the caps of a job leave for a batch, by estimate."""
+    """What the caps of a job and the budget of its key leave for a batch, by estimate."""
 
     def __init__(self, batch: ClaimedBatch) -> None:
         self._caps = batch.caps
         self._spending = batch.spending
+        self._budget = batch.budget
+        self._spent_today = batch.spent_today
 
     def takes(self, more: JobSpending) -> bool:
         """Whether this still fits; it is counted in any case."""
-        fits = self._spending.reached(self._caps) is None
+        fits = self._fits()
         self._spending += more
-        return fits and self._spending.reached(self._caps) is None
+        self._spent_today += more.of_key
+        return fits and self._fits()
+
+    def _fits(self) -> bool:
+        return (
+            self._spending.reached(self._caps) is None
+            and used_up(self._budget, self._spent_today) is None
+        )
 
 
 _log = logging.getLogger(__name__)

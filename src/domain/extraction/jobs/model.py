@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, NewType
 from uuid import UUID
 
-from domain.access.model import ApiKeyId
+from domain.access.model import ApiKeyId, KeySpending
 from domain.errors import Conflict, Violation
 from domain.extraction.calls import TokenUsage
 
@@ -25,7 +25,7 @@ class JobStatus(StrEnum):
     """How a job stands.
 
     RUNNING: workers take its documents. PAUSED: nobody takes them until it is resumed, whether a
-    person, a used-up budget or a used-up quota stopped it. FAILED: as it is configured no document
+    person, a used-up cap, budget or quota stopped it. FAILED: as it is configured no document
     can be done; it can be resumed after the repair. CANCELLED, COMPLETED: the end.
     """
 
@@ -67,6 +67,7 @@ class ReasonCode(StrEnum):
     TOKEN_CAP = "token_cap"  # noqa: S105 (a word, not a secret)
     UNKNOWN_PRICE = "unknown_price"
     MISCONFIGURED = "misconfigured"
+    MODEL_BUDGET = "model_budget"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +206,13 @@ class JobSpending:
             unpriced_calls=self.unpriced_calls + other.unpriced_calls,
         )
 
+    @property
+    def of_key(self) -> KeySpending:
+        """The same, as it is held against the budget of a key."""
+        return KeySpending(
+            usd=self.cost_usd, tokens=self.usage.total_tokens, unpriced_calls=self.unpriced_calls
+        )
+
     def reached(self, caps: JobCaps) -> Reason | None:
         """The cap that stops a job that used so much."""
         if caps.max_tokens is not None and self.usage.total_tokens >= caps.max_tokens:
@@ -291,12 +299,24 @@ class ExtractionJob:
             return None
         return left / self.rate_per_s
 
-    def refusal(self, command: JobCommand, caps: JobCaps | None = None) -> Conflict:
-        """Why it does not follow `command` (with `caps` in place of its own)."""
+    def refusal(
+        self, command: JobCommand, caps: JobCaps | None = None, *, used_up: str | None = None
+    ) -> Conflict:
+        """Why it does not follow `command`.
+
+        Args:
+            command: what was asked.
+            caps: that were to stand in place of its own.
+            used_up: what of its key's model budget is used up; None when there is some left.
+        """
         if command is JobCommand.RESUME and self.status in _TRANSITIONS[command][1]:
             reached = self.spending.reached(self.caps.replaced_by(caps))
             if reached is not None:
                 return Conflict(f"Job {self.id} would stop again at once: {reached.detail}")
+            if used_up is not None:
+                return Conflict(
+                    f"Job {self.id} would stop again at once: of its key's model budget, {used_up}"
+                )
         return Conflict(f"Job {self.id} is {self.status}; it cannot {command}.")
 
 

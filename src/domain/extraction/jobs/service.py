@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Collection
 from typing import Final
 
 from domain.access.audit import acting_key
+from domain.access.model import NO_BUDGET, ModelBudget
 from domain.errors import InvalidInput, NotFound, Violation
 from domain.extraction.jobs.items import MAX_DOCUMENT_ID, Document, ItemResult, ItemState
 from domain.extraction.jobs.model import (
@@ -64,6 +65,7 @@ class ExtractionJobService:
         caps: JobCaps | None = None,
         mode: ProviderMode = ProviderMode.DIRECT,
         priority: JobPriority = JobPriority.NORMAL,
+        budget: ModelBudget = NO_BUDGET,
     ) -> NewJob:
         """A job of whoever acts, whose schema version and providers are fixed from now on.
 
@@ -74,6 +76,7 @@ class ExtractionJobService:
             caps: what it may use.
             mode: how the first provider is asked.
             priority: how soon.
+            budget: of who asks.
 
         Raises:
             InvalidInput: names each of schema, provider, mode and caps that cannot be used.
@@ -84,6 +87,8 @@ class ExtractionJobService:
         version = 0
         try:
             chain = self._extraction.chain_for(provider)
+            batched = mode is ProviderMode.BATCH
+            violations += self._extraction.price_violations(chain, budget, batched=batched)
         except InvalidInput as error:
             violations.extend(error.violations)
         if mode is ProviderMode.BATCH and chain and chain[0] not in self._batch_providers:

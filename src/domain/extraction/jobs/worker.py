@@ -243,10 +243,10 @@ class WorkerLoop:
     # --- staying alive, hearing, stopping
 
     async def _stay_alive(self) -> None:
-        """Renew the lease, and take over from those who did not renew theirs.
+        """Renew the lease, hold jobs to budgets, and take over from who did not renew theirs.
 
-        Only after a whole lease of answered renewals: during an outage of the store nobody could
-        renew, and those are not dead.
+        The last only after a whole lease of answered renewals: during an outage of the store
+        nobody could renew, and those are not dead.
         """
         pause_s = self._options.lease_s / 3
         steady_s = 0.0
@@ -254,6 +254,7 @@ class WorkerLoop:
             await asyncio.sleep(pause_s)
             try:
                 self._hear(await self._queue.renew(self._worker, lease_s=self._options.lease_s))
+                self._hear(await self._queue.hold_to_budgets())
                 steady_s += pause_s
                 if steady_s >= self._options.lease_s:
                     freed = await self._queue.release_lapsed()

@@ -19,7 +19,7 @@ from domain.access.keys import (
     KeyEnvironment,
     KeyState,
 )
-from domain.access.model import CallerKind, ModelBudget, Scope
+from domain.access.model import BudgetChanges, CallerKind, KeySpending, ModelBudget, Scope
 from domain.access.service import DEFAULT_OVERLAP, MAX_OVERLAP, IssuedKey
 from entrypoints.http.protocol.answers import Id, Moment, shown
 
@@ -107,6 +107,58 @@ class KeyView(Struct):
     replaced_by: Id | None
 
 
+class SpendingView(Struct):
+    """What a key spent on language models on a day of UTC."""
+
+    usd: float
+    tokens: Annotated[int, Meta(description="In and out")]
+    unpriced_calls: Annotated[int, Meta(description="Whose price is not known: not in `usd`")]
+
+
+class KeyDetailView(KeyView, kw_only=True):
+    """A key, with what it spent today."""
+
+    EXAMPLE: ClassVar = {
+        **KeyView.EXAMPLE,
+        "spent_today": {"usd": 1.204, "tokens": 431_200, "unpriced_calls": 0},
+    }
+
+    spent_today: Annotated[
+        SpendingView,
+        Meta(description="By it, those that it replaced and those that replaced it"),
+    ]
+
+
+class BudgetPatch(Struct, forbid_unknown_fields=True):
+    """The limits to change; null for none."""
+
+    usd: Annotated[float, Meta(ge=0, le=MAX_USD)] | UnsetType | None = UNSET
+    tokens: Annotated[int, Meta(ge=0, le=MAX_TOKENS)] | UnsetType | None = UNSET
+
+
+class KeyPatch(Struct, forbid_unknown_fields=True):
+    """The members to change."""
+
+    EXAMPLE: ClassVar = {"budget": {"usd": 5.0}}
+
+    budget: (
+        Annotated[BudgetPatch, Meta(description="null for no limit at all")] | UnsetType | None
+    ) = UNSET
+
+    def changes(self) -> BudgetChanges:
+        """As the domain has them."""
+        if self.budget is UNSET:
+            return BudgetChanges(members=frozenset())
+        given = BudgetPatch(usd=None, tokens=None) if self.budget is None else self.budget
+        members = {name for name in ("usd", "tokens") if getattr(given, name) is not UNSET}
+        usd, tokens = given.usd, given.tokens
+        return BudgetChanges(
+            members=frozenset(members),
+            usd=None if usd is UNSET or usd is None else round(Decimal(str(usd)), 9),
+            tokens=None if tokens is UNSET else tokens,
+        )
+
+
 class IssuedKeyView(KeyView, kw_only=True):
     """A new key with its secret, which no other answer holds."""
 
@@ -166,6 +218,12 @@ class AuditEntryView(Struct):
 def key_view(key: ApiKey, now: datetime) -> KeyView:
     """A key as it stands at `now`."""
     return shown(KeyView, key, **_told(key, now))
+
+
+def key_detail_view(key: ApiKey, spent: KeySpending, now: datetime) -> KeyDetailView:
+    """A key as it stands at `now`, with what it spent today."""
+    spending = shown(SpendingView, spent, usd=float(spent.usd))
+    return shown(KeyDetailView, key, spent_today=spending, **_told(key, now))
 
 
 def issued_key_view(issued: IssuedKey, now: datetime) -> IssuedKeyView:

@@ -20,18 +20,21 @@ from domain.errors import Conflict, InvalidInput, Violation
 from entrypoints.http.access.authentication import caller_of
 from entrypoints.http.access.key_views import (
     IssuedKeyView,
+    KeyDetailView,
+    KeyPatch,
     KeyView,
     NewKey,
     Rotation,
     issued_key_view,
+    key_detail_view,
     key_view,
 )
 from entrypoints.http.protocol.answers import Id, JsonAnswer, json_response, path_id, utc
 from entrypoints.http.protocol.bodies import Rules
-from entrypoints.http.protocol.operations import delete, get, post
+from entrypoints.http.protocol.operations import delete, get, patch, post
 from entrypoints.http.protocol.pages import ListQuery, Page
-from entrypoints.http.protocol.parameters import Body, InPath, PageOf, RequestPart
-from ports.access import ApiKeyRepository
+from entrypoints.http.protocol.parameters import Body, InPath, MergePatch, PageOf, RequestPart
+from ports.access import ApiKeyRepository, ModelSpendingReader
 
 
 class KeyPage(Page[KeyView]):
@@ -62,6 +65,7 @@ KeyIdInPath: TypeAlias = Annotated[ApiKeyId, InPath(partial(path_id, what="key")
 NotReplayed: TypeAlias = Annotated[None, _NothingIsReplayed()]
 Service = NamedDependency[SkipValidation[KeyService]]
 Keys = NamedDependency[SkipValidation[ApiKeyRepository]]
+Spending = NamedDependency[SkipValidation[ModelSpendingReader]]
 Asked: TypeAlias = Request[Any, Any, Any]
 
 
@@ -123,10 +127,28 @@ class KeyController(Controller):
 
     @get("/{key_id:str}", scope=Scope.ADMIN)
     async def get_key(
-        self, key_id: KeyIdInPath, api_keys: Keys, key_service: Service
-    ) -> JsonAnswer[KeyView]:
-        """Fetch a key, without its secret."""
-        return json_response(key_view(await api_keys.get(key_id), key_service.clock.now()))
+        self,
+        key_id: KeyIdInPath,
+        api_keys: Keys,
+        model_spending: Spending,
+        key_service: Service,
+    ) -> JsonAnswer[KeyDetailView]:
+        """Fetch a key, without its secret, with what it spent on language models today."""
+        key, spent = await api_keys.get(key_id), await model_spending.today(key_id)
+        return json_response(key_detail_view(key, spent, key_service.clock.now()))
+
+    @patch("/{key_id:str}", scope=Scope.ADMIN)
+    async def patch_key(
+        self,
+        key_id: KeyIdInPath,
+        body: MergePatch[KeyPatch],
+        model_spending: Spending,
+        key_service: Service,
+    ) -> JsonAnswer[KeyDetailView]:
+        """Change the model budget of a key, and of those it replaced (JSON merge patch)."""
+        changed = await key_service.change_budget(key_id, body.changes())
+        spent = await model_spending.today(key_id)
+        return json_response(key_detail_view(changed.key, spent, key_service.clock.now()))
 
     @post(
         "/{key_id:str}/rotate",

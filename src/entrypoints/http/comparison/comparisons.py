@@ -12,8 +12,10 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET
 
+from domain.access.budgets import ModelBudgets
 from domain.access.limits import HEAVY_COST
 from domain.access.model import Scope
+from domain.comparison.contestants import BASELINE
 from domain.comparison.datasets.labels import BadLine, faults_between
 from domain.comparison.datasets.lines import text_of
 from domain.comparison.model import ComparisonId, LabelledText
@@ -22,11 +24,13 @@ from domain.errors import (
     ChartFailed,
     Conflict,
     InvalidInput,
+    ModelBudgetUsedUp,
     NotFound,
     Violation,
 )
 from domain.extraction.schema import ORDER_MESSAGE, RecordSchema
 from domain.text import storable_problem
+from entrypoints.http.access.authentication import caller_of
 from entrypoints.http.comparison.comparison_views import (
     ComparisonBody,
     ComparisonPage,
@@ -64,6 +68,7 @@ ComparisonIdInPath: TypeAlias = Annotated[
     ComparisonId, InPath(partial(path_id, what="comparison"), Id)
 ]
 Jobs = NamedDependency[SkipValidation[StoredComparisonService]]
+Budgets = NamedDependency[SkipValidation[ModelBudgets]]
 Store = NamedDependency[SkipValidation[ComparisonRepository]]
 Schemas = NamedDependency[SkipValidation[ExtractionSchemaRepository]]
 Writers = NamedDependency[SkipValidation[Mapping[str, ComparisonWriter]]]
@@ -75,13 +80,20 @@ class ComparisonController(Controller):
     path = "/comparisons"
     tags = ("comparison",)
 
-    @post(scope=Scope.EXTRACT, cost=HEAVY_COST, status=202, headers=["Location"])
+    @post(
+        scope=Scope.EXTRACT,
+        cost=HEAVY_COST,
+        status=202,
+        headers=["Location"],
+        errors=[ModelBudgetUsedUp],
+    )
     async def create_comparison(
         self,
         once: IdempotentWork,
         body: Body[ComparisonBody],
         comparison_jobs: Jobs,
         extraction_schemas: Schemas,
+        model_budgets: Budgets,
     ) -> JsonAnswer[ComparisonView]:
         """Have the same texts read by several providers."""
         texts = [msgspec.structs.asdict(each) for each in body.texts]
@@ -89,6 +101,7 @@ class ComparisonController(Controller):
             raise InvalidInput.of(unstorable)
         schema = await _schema(body, extraction_schemas)
         machine = body.machine_usd_per_hour
+        caller = caller_of(once.request)
         spec = await comparison_jobs.prepare(
             dataset=body.dataset,
             schema=schema,
@@ -97,9 +110,12 @@ class ComparisonController(Controller):
             repeats=body.repeat,
             seed=body.seed,
             machine_usd_per_hour=None if machine is UNSET else machine,
+            budget=caller.budget,
         )
 
         async def take(unit: UnitOfWork) -> JsonAnswer[ComparisonView]:
+            if any(each.provider != BASELINE for each in spec.contestants):
+                await model_budgets.check(caller, unit.model_spending)
             comparison, jobs = await comparison_jobs.create(unit, spec)
             location = {"Location": f"/comparisons/{comparison.id}"}
             return json_response(comparison_view(comparison, jobs), status=202, headers=location)

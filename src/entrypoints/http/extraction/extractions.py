@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, TypeAlias
@@ -12,26 +13,30 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from domain.access.budgets import ModelBudgets, has_budget
 from domain.access.limits import HEAVY_COST
 from domain.access.model import Scope
 from domain.errors import (
     BadAnswer,
+    ModelBudgetUsedUp,
+    ModelRefusedText,
     NotFound,
     ProviderMisconfigured,
     ProviderQuotaExhausted,
     ProviderRateLimited,
     ProviderState,
     ProviderUnavailable,
-    TextRefused,
     Unavailable,
 )
 from domain.extraction.model import Extraction, ExtractionId, ExtractionStatus, WarningKind
 from domain.extraction.service import MAX_TEXT_CHARACTERS, SingleExtraction
+from entrypoints.http.access.authentication import caller_of
 from entrypoints.http.protocol.answers import JsonAnswer, json_response, shown
 from entrypoints.http.protocol.disconnection import ClientLeft, while_connected
 from entrypoints.http.protocol.idempotency import answer_of, fingerprint, replayed
 from entrypoints.http.protocol.operations import get, post
 from entrypoints.http.protocol.parameters import Body, IdempotentWork, InPath
+from ports.access import ModelSpendingReader
 from ports.extraction import ExtractionRepository
 
 _CLIENT_CLOSED: Final = 499  # nobody reads it but the access log
@@ -189,12 +194,13 @@ class ExtractionView(Struct):
 
 
 _PROVIDER_ERRORS: Final = (
-    TextRefused,
+    ModelRefusedText,
     ProviderRateLimited,
     ProviderUnavailable,
     ProviderQuotaExhausted,
     ProviderMisconfigured,
     BadAnswer,
+    ModelBudgetUsedUp,
 )
 
 
@@ -211,6 +217,8 @@ def _id(raw: str) -> ExtractionId:
 ExtractionIdInPath: TypeAlias = Annotated[ExtractionId, InPath(_id, Identity)]
 Single = NamedDependency[SkipValidation[SingleExtraction]]
 Extractions = NamedDependency[SkipValidation[ExtractionRepository]]
+Spending = NamedDependency[SkipValidation[ModelSpendingReader]]
+Budgets = NamedDependency[SkipValidation[ModelBudgets]]
 
 
 class ExtractionController(Controller):
@@ -226,24 +234,34 @@ class ExtractionController(Controller):
         body: Body[ExtractionBody],
         single_extraction: Single,
         extractions: Extractions,
+        model_budgets: Budgets,
+        model_spending: Spending,
     ) -> JsonAnswer[ExtractionView] | Response[bytes]:
         """Read a text into a record, now.
 
         What a model failed at is stored too, and answered as a problem.
         """
+        caller = caller_of(once.request)
         read = partial(
             single_extraction.read,
             body.text,
             schema="default" if body.schema is UNSET else body.schema,
             provider=None if body.provider is UNSET else body.provider,
+            budget=caller.budget,
         )
         request, key, open_unit = once.request, once.key, once.open_unit
         if key is None:
-            try:
-                extraction = await while_connected(request, read())
-            except ClientLeft:
-                return Response(b"", status_code=_CLIENT_CLOSED)
-            await extractions.add(extraction)
+            async with AsyncExitStack() as turn:
+                mine = turn.enter_async_context(model_budgets.turn(caller, model_spending))
+                try:
+                    await while_connected(request, mine)
+                    # What a provider is asked for is paid, whether or not somebody waits for it.
+                    extraction = await (
+                        read() if has_budget(caller) else while_connected(request, read())
+                    )
+                except ClientLeft:
+                    return Response(b"", status_code=_CLIENT_CLOSED)
+                await extractions.add(extraction)
             return _answer(extraction)
 
         # The provider is called between two units: no transaction waits for a model.
@@ -256,14 +274,15 @@ class ExtractionController(Controller):
             await unit.commit()
         done = False
         try:
-            # Not cancelled when the client leaves: it comes back with the key for the answer.
-            extraction = await read()
-            async with open_unit() as unit:
-                await unit.extractions.add(extraction)
-                if extraction.result.failure is None:
-                    await unit.answers.keep(key, digest, answer_of(_answer(extraction)))
-                    done = True
-                await unit.commit()
+            async with model_budgets.turn(caller, model_spending):
+                # Not cancelled when the client leaves: it comes back with the key for the answer.
+                extraction = await read()
+                async with open_unit() as unit:
+                    await unit.extractions.add(extraction)
+                    if extraction.result.failure is None:
+                        await unit.answers.keep(key, digest, answer_of(_answer(extraction)))
+                        done = True
+                    await unit.commit()
         finally:
             if not done:
                 async with open_unit() as unit:

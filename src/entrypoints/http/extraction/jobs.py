@@ -11,11 +11,13 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from litestar.response import Stream
 
+from domain.access.budgets import ModelBudgets
 from domain.access.limits import HEAVY_COST
 from domain.access.model import Scope
-from domain.errors import Conflict, InvalidInput, Violation
+from domain.errors import Conflict, InvalidInput, ModelBudgetUsedUp, Violation
 from domain.extraction.jobs.model import JobCommand, JobId
 from domain.extraction.jobs.service import ExtractionJobService
+from entrypoints.http.access.authentication import caller_of
 from entrypoints.http.extraction.job_bodies import JobToMake
 from entrypoints.http.extraction.job_views import (
     CapsBody,
@@ -51,6 +53,7 @@ _STREAMS: Final = {
 
 Jobs = NamedDependency[SkipValidation[ExtractionJobRepository]]
 Service = NamedDependency[SkipValidation[ExtractionJobService]]
+Budgets = NamedDependency[SkipValidation[ModelBudgets]]
 Schemas = NamedDependency[SkipValidation[ExtractionSchemaRepository]]
 Formats = NamedDependency[SkipValidation[Mapping[str, ResultFormat]]]
 JobIdInPath: TypeAlias = Annotated[JobId, InPath(partial(path_id, what="extraction job"), Id)]
@@ -62,11 +65,22 @@ class ExtractionJobController(Controller):
     path = "/extraction-jobs"
     tags = ("extraction",)
 
-    @post(scope=Scope.EXTRACT, cost=HEAVY_COST, status=202, headers=["Location"])
+    @post(
+        scope=Scope.EXTRACT,
+        cost=HEAVY_COST,
+        status=202,
+        headers=["Location"],
+        errors=[ModelBudgetUsedUp],
+    )
     async def create_extraction_job(
-        self, once: IdempotentWork, asked: JobToMake, extraction_job_service: Service
+        self,
+        once: IdempotentWork,
+        asked: JobToMake,
+        extraction_job_service: Service,
+        model_budgets: Budgets,
     ) -> JsonAnswer[JobView]:
         """Have many texts read by workers; all are taken or none."""
+        caller = caller_of(once.request)
         async with asked as job:
             draft = await extraction_job_service.draft(
                 schema=job.schema,
@@ -75,9 +89,11 @@ class ExtractionJobController(Controller):
                 caps=job.caps,
                 mode=job.mode,
                 priority=job.priority,
+                budget=caller.budget,
             )
 
             async def take(unit: UnitOfWork) -> JsonAnswer[JobView]:
+                await model_budgets.check(caller, unit.model_spending)
                 stored = await unit.extraction_jobs.add(draft, job.documents())
                 location = {"Location": f"/extraction-jobs/{stored.id}"}
                 return json_response(job_view(stored), status=202, headers=location)
