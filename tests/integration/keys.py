@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from adapters.postgres.access import PostgresApiKeyRepository
 from adapters.postgres.pool import PoolOptions, open_database
 from domain.access.keys import ApiKeyDraft, KeyEnvironment, key_digest, key_hint, new_key
-from domain.access.model import Scope
+from domain.access.model import NO_BUDGET, ModelBudget, Scope
 
 FUZZING_KEY_ID = 1_234_567_890
 """Of the key with which the API is fuzzed: the hooks keep it from being revoked by that."""
@@ -22,6 +22,7 @@ async def make_key(
     networks: Sequence[str] = (),
     expires_at: datetime | None = None,
     requests_per_minute: int | None = None,
+    budget: ModelBudget = NO_BUDGET,
 ) -> str:
     """A new key with these scopes; nobody is told of it."""
     secret = new_key(KeyEnvironment.TEST, secrets.randbelow)
@@ -32,6 +33,7 @@ async def make_key(
         networks=tuple(map(ip_network, networks)),
         expires_at=expires_at,
         requests_per_minute=requests_per_minute,
+        budget=budget,
         created_by="command:test",
     )
     async with open_database(database_url, PoolOptions(size=1)) as database:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -83,7 +84,10 @@ def caller(kind: CallerKind, key_id: ApiKeyId | None, budget: ModelBudget) -> Ca
 
 async def test_a_key_that_spent_its_budget_is_refused_until_midnight() -> None:
     tables = RecordTables(clock=StandingClock(datetime(2026, 11, 29, 22, tzinfo=UTC)))
-    budgets, reader = ModelBudgets(clock=tables.clock), MemoryModelSpending(tables.spending)
+    budgets, reader = (
+        ModelBudgets(clock=tables.clock, at_once=2),
+        MemoryModelSpending(tables.spending),
+    )
     key_id = await tables.new_key(ModelBudget(tokens=100))
     asking = caller(CallerKind.KEY, key_id, ModelBudget(tokens=100))
     tables.spending.spend(key_id, spent(tokens=99), [])
@@ -109,4 +113,33 @@ async def test_who_has_no_budget_is_asked_for_nothing(
     asking = caller(kind, key_id, budget)
     assert not has_budget(asking)
     tables.spending.spend(ApiKeyId(1), spent("9", 9, 9), [])
-    await ModelBudgets(clock=tables.clock).check(asking, MemoryModelSpending(tables.spending))
+    await ModelBudgets(clock=tables.clock, at_once=2).check(
+        asking, MemoryModelSpending(tables.spending)
+    )
+
+
+async def test_of_many_requests_at_once_a_few_spend_and_the_others_see_it() -> None:
+    tables = RecordTables(clock=StandingClock())
+    budgets, reader = (
+        ModelBudgets(clock=tables.clock, at_once=2),
+        MemoryModelSpending(tables.spending),
+    )
+    key_id = await tables.new_key(ModelBudget(tokens=100))
+    asking, free = [
+        caller(CallerKind.KEY, key_id, budget) for budget in (ModelBudget(tokens=100), NO_BUDGET)
+    ]
+    under_way: list[int] = []
+
+    async def ask(who: Caller) -> None:
+        async with budgets.turn(who, reader):
+            under_way.append(1)
+            await asyncio.sleep(0)
+            if who is asking:
+                assert len(under_way) <= 2
+            under_way.pop()
+            tables.spending.spend(key_id, spent(tokens=40), [])
+
+    outcomes = await asyncio.gather(*(ask(asking) for _ in range(50)), return_exceptions=True)
+    assert 3 <= outcomes.count(None) <= 4
+    assert all(isinstance(each, ModelBudgetUsedUp) for each in outcomes if each is not None)
+    await asyncio.gather(*(ask(free) for _ in range(5)))

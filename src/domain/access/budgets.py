@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, time, timedelta
 from typing import Final
+from weakref import WeakValueDictionary
 
-from domain.access.model import NO_BUDGET, Caller, KeySpending, ModelBudget
+from domain.access.model import NO_BUDGET, ApiKeyId, Caller, KeySpending, ModelBudget
 from domain.errors import ModelBudgetUsedUp
 from ports.access import ModelSpendingReader
 from ports.clock import Clock
@@ -47,10 +51,35 @@ class ModelBudgets:
 
     Args:
         clock: says when a day of UTC ends.
+        at_once: requests of one key with a budget that ask a model at once, in this process (>= 1).
     """
 
-    def __init__(self, *, clock: Clock) -> None:
+    def __init__(self, *, clock: Clock, at_once: int) -> None:
         self._clock = clock
+        self._at_once = at_once
+        self._turns: WeakValueDictionary[ApiKeyId, asyncio.Semaphore] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def turn(self, caller: Caller, spending: ModelSpendingReader) -> AsyncIterator[None]:
+        """Ask a model, and store what that cost, inside the block, which waits for its turn.
+
+        So whoever asks for much at once spends no more than `at_once` calls beyond the budget.
+
+        Args:
+            caller: who asks.
+            spending: what keys spent today.
+
+        Raises:
+            ModelBudgetUsedUp: none of its budget is left.
+        """
+        if not has_budget(caller):
+            yield
+            return
+        assert caller.key_id is not None
+        turns = self._turns.setdefault(caller.key_id, asyncio.Semaphore(self._at_once))
+        async with turns:
+            await self.check(caller, spending)
+            yield
 
     async def check(self, caller: Caller, spending: ModelSpendingReader) -> None:
         """Make sure that a caller has some of its budget left before a model is asked for it.

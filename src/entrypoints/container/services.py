@@ -218,7 +218,9 @@ class Container(containers.DeclarativeContainer):
     )
 
     model_spending = providers.Singleton(PostgresModelSpending, database)
-    model_budgets = providers.Singleton(ModelBudgets, clock=clock)
+    model_budgets = providers.Singleton(
+        ModelBudgets, clock=clock, at_once=settings.provided.llm_concurrency
+    )
 
     search_clicks = providers.Singleton(PostgresSearchClickWriter, database)
     click_export = providers.Singleton(PostgresSearchClickExport, database)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, TypeAlias
@@ -18,13 +19,13 @@ from domain.access.model import Scope
 from domain.errors import (
     BadAnswer,
     ModelBudgetUsedUp,
+    ModelRefusedText,
     NotFound,
     ProviderMisconfigured,
     ProviderQuotaExhausted,
     ProviderRateLimited,
     ProviderState,
     ProviderUnavailable,
-    TextRefused,
     Unavailable,
 )
 from domain.extraction.model import Extraction, ExtractionId, ExtractionStatus, WarningKind
@@ -193,7 +194,7 @@ class ExtractionView(Struct):
 
 
 _PROVIDER_ERRORS: Final = (
-    TextRefused,
+    ModelRefusedText,
     ProviderRateLimited,
     ProviderUnavailable,
     ProviderQuotaExhausted,
@@ -250,15 +251,17 @@ class ExtractionController(Controller):
         )
         request, key, open_unit = once.request, once.key, once.open_unit
         if key is None:
-            await model_budgets.check(caller, model_spending)
-            try:
-                # What a provider is asked for is paid, whether or not somebody waits for it.
-                extraction = await (
-                    read() if has_budget(caller) else while_connected(request, read())
-                )
-            except ClientLeft:
-                return Response(b"", status_code=_CLIENT_CLOSED)
-            await extractions.add(extraction)
+            async with AsyncExitStack() as turn:
+                mine = turn.enter_async_context(model_budgets.turn(caller, model_spending))
+                try:
+                    await while_connected(request, mine)
+                    # What a provider is asked for is paid, whether or not somebody waits for it.
+                    extraction = await (
+                        read() if has_budget(caller) else while_connected(request, read())
+                    )
+                except ClientLeft:
+                    return Response(b"", status_code=_CLIENT_CLOSED)
+                await extractions.add(extraction)
             return _answer(extraction)
 
         # The provider is called between two units: no transaction waits for a model.
@@ -271,15 +274,15 @@ class ExtractionController(Controller):
             await unit.commit()
         done = False
         try:
-            await model_budgets.check(caller, model_spending)
-            # Not cancelled when the client leaves: it comes back with the key for the answer.
-            extraction = await read()
-            async with open_unit() as unit:
-                await unit.extractions.add(extraction)
-                if extraction.result.failure is None:
-                    await unit.answers.keep(key, digest, answer_of(_answer(extraction)))
-                    done = True
-                await unit.commit()
+            async with model_budgets.turn(caller, model_spending):
+                # Not cancelled when the client leaves: it comes back with the key for the answer.
+                extraction = await read()
+                async with open_unit() as unit:
+                    await unit.extractions.add(extraction)
+                    if extraction.result.failure is None:
+                        await unit.answers.keep(key, digest, answer_of(_answer(extraction)))
+                        done = True
+                    await unit.commit()
         finally:
             if not done:
                 async with open_unit() as unit:

@@ -26,9 +26,9 @@ from entrypoints.http.protocol.problems import (
     DEFECT,
     MEDIA_TYPE,
     TOO_LARGE,
+    InvalidMember,
     Kind,
     Problem,
-    ProblemError,
     kind_of,
 )
 
@@ -282,7 +282,7 @@ def _problem(code: str, kind: Kind) -> Any:
             status=kind.status,
             detail="1 member is invalid." if named else f"{kind.title}.",
             instance="3f2a8c1e5b7d4a60",
-            errors=[ProblemError(pointer="/name", detail="must not be blank")] if named else [],
+            errors=[InvalidMember(pointer="/name", detail="must not be blank")] if named else [],
         )
     )
 
