@@ -8,7 +8,7 @@ export PYTHON
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help install dev up demo compare-sample test test-vllm test-infra check architecture fmt lock bench clean
+.PHONY: help install dev up demo compare-sample test test-vllm test-infra check supabase architecture fmt lock bench clean
 
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ check: dev ## formatting, lint, types, import contracts
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+supabase: dev ## make infra/supabase/migrations anew from sql/migrations
+	@exec $(BIN)/python scripts/supabase.py
 
 architecture: dev ## draw the rooms and arrows of docs/explanation/architecture.md anew
 	@exec $(BIN)/python scripts/architecture.py

@@ -94,8 +94,8 @@ if ! uv pip sync --no-build --require-hashes "requirements/$which.txt" > "$log" 
     uv pip sync --no-build --require-hashes requirements/server.txt > "$log" 2>&1 \
         || { cat "$log" >&2; fail "the packages could not be installed: see above."; }
 fi
-for project in . tools/*/; do
-    uv pip install --quiet --offline --no-deps --no-build-isolation --editable "$project" \
+for metadata in pyproject.toml tools/*/pyproject.toml; do # tools/tune is a recipe with an environment of its own
+    uv pip install --quiet --offline --no-deps --no-build-isolation --editable "$(dirname "$metadata")" \
         || fail "the project itself could not be installed: see above."
 done
 checksum "$which" > ".venv/.installed-$which"

@@ -4,7 +4,7 @@ AppError
 ├── InvalidInput                a value that cannot be held (violations name each place)
 │   ├── UnknownUser                 an order names a user that does not exist
 │   ├── IdempotencyKeyReused        the same key came with another request
-│   └── TextRefused                 a language model refused the text on content grounds
+│   └── ModelRefusedText            a language model refused the text on content grounds
 ├── NotAuthenticated            no key or token, or one that is not accepted
 ├── ScopeMissing                the caller may not do this (carries the scope that it lacks)
 ├── LimitReached                too many requests, or a budget is used up (carries retry_after_s)
@@ -20,7 +20,7 @@ AppError
     ├── Unavailable                 try again later (carries retry_after_s)
     │   ├── DatabaseUnavailable         down, restarting, refusing connections
     │   ├── DatabaseBusy                no free connection in time
-    │   ├── ChangesCollided             changes to the same rows undid this one: do it all again
+    │   ├── WriteConflict               changes to the same rows undid this one: do it all again
     │   ├── DatabaseReadOnly            up, but takes no writes
     │   ├── DatabaseUnfit               up, but its tables or rights are not as this version needs
     │   ├── QueueUnavailable            the job queue does not answer
@@ -107,7 +107,7 @@ class IdempotencyKeyReused(InvalidInput):
     code = "idempotency_key_reused"
 
 
-class TextRefused(InvalidInput):
+class ModelRefusedText(InvalidInput):
     """A language model refused the text on content grounds."""
 
     code = "text_refused"
@@ -243,7 +243,7 @@ class DatabaseBusy(Unavailable):
     code = "database_busy"
 
 
-class ChangesCollided(Unavailable):
+class WriteConflict(Unavailable):
     """The database undid a transaction over others on the same rows: do it all again."""
 
     code = "changes_collided"

@@ -118,6 +118,13 @@ class ServerSettings(ConnectionSettings):
         default=False,
         description="Serve without TLS: only behind a proxy that ends TLS",
     )
+    shutdown_grace_s: int = Field(
+        default=3,
+        ge=1,
+        le=600,
+        description="How long requests under way may still take when the server stops, or SIGHUP"
+        " replaces its processes, in s",
+    )
     max_body_bytes: int = Field(
         default=1_048_576, ge=1024, le=1_073_741_824, description="Largest request body, in bytes"
     )

@@ -19,7 +19,7 @@ from domain.access.limits import RateLimit
 from domain.access.model import ApiKeyId, BudgetChanges, Caller, KeySpending, Session
 
 
-class ApiKeyDirectory(Protocol):
+class ApiKeyLookup(Protocol):
     """What the door asks."""
 
     @abstractmethod

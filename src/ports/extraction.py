@@ -60,7 +60,7 @@ MISSING: Final = "is missing; give each field, as null where the text does not s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
+class ValidationResult:
     """What became of a record.
 
     Attributes:
@@ -87,7 +87,7 @@ class RecordValidator(Protocol):
         ...
 
     @abstractmethod
-    def validate(self, schema: RecordSchema, record: Mapping[str, Any]) -> Validation:
+    def validate(self, schema: RecordSchema, record: Mapping[str, Any]) -> ValidationResult:
         """Every field of `schema` ends either in `values` or in `faults`.
 
         Null says that the text is silent; a field that `record` leaves out is a fault.

@@ -94,7 +94,7 @@ class SearchInsightRepository(Protocol):
             now: aware UTC; becomes `computed_at` where the figures changed.
 
         Raises:
-            ChangesCollided: rows of the day are being written by a transaction that takes long.
+            WriteConflict: rows of the day are being written by a transaction that takes long.
         """
         ...
 
@@ -161,7 +161,7 @@ class SearchClickPruner(Protocol):
             How many rows were deleted.
 
         Raises:
-            ChangesCollided: rows of the day are being written by a transaction that takes long.
+            WriteConflict: rows of the day are being written by a transaction that takes long.
         """
         ...
 

@@ -4,7 +4,7 @@
 that it must not have; checked in the statement that writes.
 
 Raises (each method of a repository):
-    DatabaseUnavailable, DatabaseBusy, ChangesCollided, DatabaseReadOnly, StatementTimedOut: see
+    DatabaseUnavailable, DatabaseBusy, WriteConflict, DatabaseReadOnly, StatementTimedOut: see
         `domain.errors`.
 """
 

@@ -15,11 +15,11 @@ from domain.access.audit import Actor, AuditFilter, AuditOutcome, acting_as
 from domain.access.keys import ApiKeyDraft, KeyEnvironment, KeyState
 from domain.access.model import ApiKeyId, BudgetChanges, CallerKind, ModelBudget, Scope
 from domain.errors import Conflict, NotFound
-from ports.access import ApiKeyDirectory, ApiKeyRepository, AuditLog
+from ports.access import ApiKeyLookup, ApiKeyRepository, AuditLog
 from tests.contracts.contract import Contract
 
 
-class KeyStore(ApiKeyRepository, ApiKeyDirectory, Protocol):
+class KeyStore(ApiKeyRepository, ApiKeyLookup, Protocol):
     """Both ports of one store."""
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from domain.comparison.model import (
-    AnswerKey,
+    AnswerId,
     Comparison,
     ComparisonId,
     ComparisonJob,
@@ -157,8 +157,8 @@ class ComparisonLogContract(Contract):
         assert found.spec == a_spec()
         assert found.provenance == PROVENANCE
         assert found.answers == {
-            AnswerKey("local", "a", 0): ANSWER,
-            AnswerKey("local", "b", 2): FAILED,
+            AnswerId("local", "a", 0): ANSWER,
+            AnswerId("local", "b", 2): FAILED,
         }
 
     def test_a_run_that_is_gone_on_with_adds_to_the_first(self, log: ComparisonLog) -> None:
@@ -188,4 +188,4 @@ class ComparisonLogContract(Contract):
         log.append(better)
         found = log.read()
         assert found is not None
-        assert found.answers == {AnswerKey("local", "b", 2): better}
+        assert found.answers == {AnswerId("local", "b", 2): better}

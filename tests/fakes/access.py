@@ -18,7 +18,7 @@ from domain.access.keys import ApiKey, ApiKeyDraft, KeyState
 from domain.access.model import ApiKeyId, BudgetChanges, KeySpending, ModelBudget, Session
 from domain.errors import Conflict, NotFound
 from ports.access import (
-    ApiKeyDirectory,
+    ApiKeyLookup,
     ApiKeyRepository,
     AuditLog,
     KeyAnnouncements,
@@ -103,7 +103,7 @@ def _passes(entry: AuditEntry, filtered: AuditFilter) -> bool:
     )
 
 
-class MemoryApiKeyRepository(ApiKeyRepository, ApiKeyDirectory):
+class MemoryApiKeyRepository(ApiKeyRepository, ApiKeyLookup):
     """Keys in a dict, by id."""
 
     def __init__(self, clock: Clock, audit_log: MemoryAuditLog | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,11 @@ from click.testing import CliRunner, Result
 
 from domain.access.keys import KEY_PATTERN, key_digest
 from entrypoints.cli.main import storekeeper
+from tests.integration.stack import COMMAND, environment
 
 Run = Callable[..., Result]
+
+CREATE = ("keys", "create", "--name", "till", "--scopes", "records:write")
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def run(fresh_database_url: str, redis_url: str) -> Run:
 
 
 def made(run: Run, *more: str) -> str:
-    result = run("keys", "create", "--name", "till", "--scopes", "records:write", *more)
+    result = run(*CREATE, *more)
     assert result.exit_code == 0, result.output
     return result.stdout.strip()
 
@@ -42,6 +46,25 @@ def test_a_new_key_stands_alone_on_stdout_and_nowhere_else(run: Run) -> None:
         output = run(*shown).output
         assert secret not in output
         assert secret[9:46] not in output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("form", ["", "--json"])
+def test_a_key_that_nobody_got_is_named_so_that_it_can_be_revoked(
+    fresh_database_url: str, redis_url: str, tmp_path: Path, form: str
+) -> None:
+    told = subprocess.run(
+        ["sh", "-c", f'exec "$@" {form} >/dev/full', "sh", *COMMAND, *CREATE],
+        check=False,
+        cwd=tmp_path,
+        env=environment(DATABASE_URL=fresh_database_url, REDIS_URL=redis_url),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert told.returncode == 74
+    made, fault = told.stderr.splitlines()
+    assert made.startswith("Key 1 (till) is made.")
+    assert "cannot be written" in fault
 
 
 def test_a_key_has_what_it_was_given(run: Run) -> None:

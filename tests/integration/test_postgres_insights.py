@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.queries import load_queries
-from domain.errors import ChangesCollided
+from domain.errors import WriteConflict
 from domain.insights.model import Period, RankBy, RankingRules, SearchClick, normalised_query
 from tests.contracts.insights import (
     DAY,
@@ -202,7 +202,7 @@ async def test_one_who_writes_for_long_keeps_the_day_from_being_computed_and_not
     next_day = DAY + timedelta(days=1)
     async with database.transaction() as writer:
         await writer.execute(f"{_INSERT} VALUES ('lamp', 1, 2, $1)", DAY)
-        with pytest.raises(ChangesCollided, match="2026-11-20 are being written"):
+        with pytest.raises(WriteConflict, match="2026-11-20 are being written"):
             await searches.insights.compute(DAY, RankingRules(), now=NOW)
         await searches.log.append([row("lamp", 1, 2), row("lamp", 1, 2, next_day)])
         assert (await searches.insights.compute(next_day, RankingRules(), now=NOW)).clicks == 1

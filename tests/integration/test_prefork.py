@@ -24,7 +24,7 @@ PROGRAM = """
         (place / str(os.getpid())).touch()
         time.sleep(600)
 
-    sys.exit(PreforkServer(serve, 2, end_with_parent).run())
+    sys.exit(PreforkServer(serve, 2, end_with_parent, grace_s=3).run())
 """
 
 

@@ -26,7 +26,7 @@ from adapters.postgres.insights.search_insights import (
     PostgresSearchInsightRepository,
 )
 from adapters.postgres.pool import Database
-from domain.errors import ChangesCollided
+from domain.errors import WriteConflict
 from domain.insights.model import SearchClick
 from tests.fakes.insight_rates import daily_ctr
 from tests.fakes.insights import MemorySearchAnalyser
@@ -187,7 +187,7 @@ class Writing(RuleBasedStateMachine):
     def add_up_one(self, day: date) -> None:
         try:
             stored = self.run(self.store.compute(day, ALL, now=NOW))
-        except ChangesCollided:  # a writer holds the day
+        except WriteConflict:  # a writer holds the day
             assert any(self.open)
             return
         truth = daily_ctr(day, self.run(self.counted_rows()))
@@ -198,7 +198,7 @@ class Writing(RuleBasedStateMachine):
         of_day = [row for row in self.run(self.committed_rows()) if row.search_date == day]
         try:
             deleted = self.run(self.retention.prune(day, ALL, now=NOW))
-        except ChangesCollided:  # a writer holds the day
+        except WriteConflict:  # a writer holds the day
             assert any(self.open)
             return
         assert deleted == len(of_day)

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.llm.record_validator import PydanticRecordValidator
 from domain.comparison.baseline import RegexExtractor
-from domain.comparison.model import AnswerKey, ComparisonSpec, Contestant, LabelledText, sample_of
+from domain.comparison.model import AnswerId, ComparisonSpec, Contestant, LabelledText, sample_of
 from domain.comparison.results import (
     ComparisonResults,
     ContestantAnswer,
@@ -93,7 +93,7 @@ async def test_every_contestant_answers_every_text_in_every_round() -> None:
     spec = replace(plain_spec(MANY[:3], A, B), repeats=2)
     results, interruptions = await comparison.go(spec)
     assert not interruptions
-    assert set(results.answers) == set(spec.answer_keys())
+    assert set(results.answers) == set(spec.answer_ids())
     assert a.asked == [(text.id, repeat) for repeat in (0, 1) for text in MANY[:3]]
     assert len(comparison.heard) == 12
     kept = comparison.log.read()
@@ -130,7 +130,7 @@ async def test_a_provider_that_is_away_leaves_no_mark_on_its_record() -> None:
     a = Scripted(A, lambda text_id: LIMITED if int(text_id[1:]) >= 5 else None)
     results, interruptions = await Comparison(a).go(plain_spec())
     assert interruptions == (Interruption(contestant="a", failure=LIMITED),)
-    assert sorted(results.answers) == [AnswerKey("a", f"t{n}", 0) for n in range(5)]
+    assert sorted(results.answers) == [AnswerId("a", f"t{n}", 0) for n in range(5)]
     assert len(a.asked) == 15
 
 
@@ -161,7 +161,7 @@ async def test_an_answer_that_came_with_the_interruption_is_kept_and_vouches_for
         plain_spec(MANY, together)
     )
     assert interruptions == (Interruption(contestant="a", failure=LIMITED),)
-    assert list(results.answers) == [AnswerKey("a", "t10", 0)]
+    assert list(results.answers) == [AnswerId("a", "t10", 0)]
 
 
 async def test_texts_that_no_model_can_answer_count_at_once() -> None:

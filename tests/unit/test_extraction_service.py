@@ -16,8 +16,8 @@ from adapters.llm.record_validator import PydanticRecordValidator
 from domain.errors import (
     BadAnswer,
     InvalidInput,
+    ModelRefusedText,
     ProviderRateLimited,
-    TextRefused,
 )
 from domain.extraction.calls import ExtractionFailure, FailureKind, PriceTable, TokenPrice
 from domain.extraction.model import (
@@ -28,7 +28,7 @@ from domain.extraction.model import (
 )
 from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, RecordSchema
 from domain.extraction.service import ExtractionService
-from ports.extraction import RecordValidator, Validation
+from ports.extraction import RecordValidator, ValidationResult
 from ports.language_models import AnswerShape, Finish, LanguageModel, Prompt
 from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
 
@@ -190,7 +190,7 @@ async def test_a_refusal_is_a_status_of_its_own() -> None:
     result, _ = await read(Finish.REFUSED)
     assert result.status is ExtractionStatus.REFUSED
     assert result.failure is not None
-    assert isinstance(result.failure.as_error(), TextRefused)
+    assert isinstance(result.failure.as_error(), ModelRefusedText)
 
 
 async def test_a_cut_answer_gets_more_room_once() -> None:
@@ -231,7 +231,7 @@ async def test_asking_again_ends_at_its_token_cap() -> None:
 class BrokenValidator(PydanticRecordValidator):
     """A reader of answers with a defect."""
 
-    def validate(self, schema: RecordSchema, record: Mapping[str, Any]) -> Validation:
+    def validate(self, schema: RecordSchema, record: Mapping[str, Any]) -> ValidationResult:
         if record["quantity"] == 666:
             raise OverflowError
         return super().validate(schema, record)

@@ -12,7 +12,7 @@ from domain.access.key_cache import KNOWN_S, UNKNOWN_S, KeyCache, KeyUses
 from domain.access.keys import ApiKey, KeyEnvironment
 from domain.access.model import ApiKeyId, ModelBudget, Scope
 from domain.errors import DatabaseUnavailable
-from ports.access import ApiKeyDirectory
+from ports.access import ApiKeyLookup
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 KEY = ApiKey(
@@ -29,7 +29,7 @@ KEY = ApiKey(
 )
 
 
-class Directory(ApiKeyDirectory):
+class Directory(ApiKeyLookup):
     """Counts what it is asked; answers when `go` is set."""
 
     def __init__(self) -> None:

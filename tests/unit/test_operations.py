@@ -146,9 +146,13 @@ def test_the_document_is_made_from_the_signature(app: Litestar) -> None:
     )
     assert {"404", "500", "204"} == set(deleted["responses"])
     assert [each["security"] for each in (replaced, patched, listed, deleted)] == [
-        [{"bearer": ["records:write"]}],
-        [{"bearer": []}],
-        [{"bearer": ["records:read"]}],
+        [
+            {"bearer": ["records:write"]},
+            {"token": ["records:write"]},
+            {"session": ["records:write"], "formToken": []},
+        ],
+        [{"bearer": []}, {"token": []}, {"session": [], "formToken": []}],
+        [{"bearer": ["records:read"]}, {"token": ["records:read"]}, {"session": ["records:read"]}],
         [],
     ]
     assert replaced["description"] == "Needs a key with the scope `records:write`."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Union
 
 import pytest
 from litestar import Litestar
@@ -10,6 +11,7 @@ from litestar.routes import HTTPRoute
 from domain.access.model import Scope
 from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC, SCOPE
 from entrypoints.http.app import routed_app
+from entrypoints.http.protocol.operations import OPERATION, Operation
 from entrypoints.settings import load_settings
 
 _PUBLIC = {
@@ -59,3 +61,15 @@ def test_no_route_that_writes_is_opened_by_a_scope_to_read(app: Litestar) -> Non
     for method, path, handler in _routes(app):
         if method != "GET" and path not in {"/sign-in", "/sign-out"}:
             assert handler.opt[SCOPE] not in readers, f"{method} {path}"
+
+
+def test_every_body_is_described_by_one_type_however_often_it_is_asked(app: Litestar) -> None:
+    stated = [handler.opt.get(OPERATION) for *_, handler in _routes(app)]
+    for part in [part for each in stated if isinstance(each, Operation) for part in each.parts]:
+        first = part.body()
+        # typing remembers 128 unions, each of which is one object for so long.
+        others = [Union[int, type(f"T{number}", (), {})] for number in range(200)]  # noqa: UP007
+        assert len(others) == 200
+        again = part.body()
+        assert first == again
+        assert first is None or (again is not None and first.kind is again.kind)

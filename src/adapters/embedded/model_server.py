@@ -28,6 +28,7 @@ _INSTEAD: Final = "set LLM_PROVIDER to openai, gemini or vllm"
 _SLOTS: Final = 4
 _CONTEXT_TOKENS_PER_SLOT: Final = 4096
 _LONGEST_ANSWER_TOKENS: Final = 512
+_PROMPT_CACHE_MIB: Final = 64
 
 
 def check_model_server(*, tuned: bool) -> None:
@@ -88,6 +89,8 @@ def parameters(
     chosen.n_ctx = _SLOTS * _CONTEXT_TOKENS_PER_SLOT  # the slots share it
     chosen.n_predict = _LONGEST_ANSWER_TOKENS  # a loop ends here where the caller sets no bound
     chosen.cont_batching = True
+    # Prompts that left their slots are kept for their return: up to 8 GiB of them by default.
+    chosen.cache_ram_mib = _PROMPT_CACHE_MIB
     # The threads of one step wait for each other in a loop: where other programs want the cores
     # too, few threads are faster than many, and the waiting must not take what the others need.
     chosen.cpuparams.n_threads = max(1, cores // 2)

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError, SchemaError
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import MAX_NUMBER, Field, FieldType, RecordSchema
-from ports.extraction import MISSING, RecordValidator, Validation
+from ports.extraction import MISSING, RecordValidator, ValidationResult
 
 
 class PydanticRecordValidator(RecordValidator):
@@ -39,19 +39,19 @@ class PydanticRecordValidator(RecordValidator):
         if violations:
             raise InvalidInput.of(violations)
 
-    def validate(self, schema: RecordSchema, record: Mapping[str, Any]) -> Validation:
+    def validate(self, schema: RecordSchema, record: Mapping[str, Any]) -> ValidationResult:
         """See the port."""
         model = _model(schema)
         record = {name: record[name] for name in model.model_fields if name in record}
         try:
-            return Validation(values=_canonical(model.model_validate(record)), faults={})
+            return ValidationResult(values=_canonical(model.model_validate(record)), faults={})
         except ValidationError as error:
             faults: dict[str, str] = {}
             for each in error.errors(include_url=False):
                 faults.setdefault(str(each["loc"][0]), _explained(each))
         sound = {name: value for name, value in record.items() if name not in faults}
         partial = _part(schema, frozenset(sound)).model_validate(sound)
-        return Validation(values=_canonical(partial), faults=faults)
+        return ValidationResult(values=_canonical(partial), faults=faults)
 
 
 @lru_cache(maxsize=256)

@@ -13,7 +13,7 @@ from adapters.postgres.pool import Executor
 from domain.access.keys import ApiKey, ApiKeyDraft, KeyEnvironment
 from domain.access.model import ApiKeyId, BudgetChanges, ModelBudget, Scope
 from domain.errors import Conflict, NotFound
-from ports.access import ApiKeyDirectory, ApiKeyRepository
+from ports.access import ApiKeyLookup, ApiKeyRepository
 
 _LAST_ID: Final = 2**31 - 1
 _MEMBERS: Final = (
@@ -76,7 +76,7 @@ entered_old AS ({entry_sql(13, "key.rotate", "'/keys/' || id", "replaced")})
 {_REPLACED}"""
 
 
-class PostgresApiKeyRepository(ApiKeyRepository, ApiKeyDirectory):
+class PostgresApiKeyRepository(ApiKeyRepository, ApiKeyLookup):
     """One statement a call."""
 
     def __init__(self, executor: Executor) -> None:

@@ -9,11 +9,11 @@ import asyncpg
 
 from domain.errors import (
     AppError,
-    ChangesCollided,
     DatabaseReadOnly,
     DatabaseUnavailable,
     DatabaseUnfit,
     StatementTimedOut,
+    WriteConflict,
 )
 
 RETRYABLE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
@@ -59,7 +59,7 @@ def translated() -> Iterator[None]:
     Raises:
         DatabaseReadOnly: the server takes no writes (standby, or a full disk quota).
         StatementTimedOut: the statement timeout struck.
-        ChangesCollided: serialization failed or a deadlock struck, after the caller's retries; or
+        WriteConflict: serialization failed or a deadlock struck, after the caller's retries; or
             a lock was not free in the time that the transaction gives it.
         DatabaseUnavailable: the server is down, starting, or has no connection left.
         DatabaseUnfit: a table, column or function is not there or is another, the role may not do
@@ -78,7 +78,7 @@ def translated() -> Iterator[None]:
             retry_after_s=60,
         ) from error
     except (*RETRYABLE, asyncpg.LockNotAvailableError) as error:
-        raise ChangesCollided("Too many changes to the same rows.", retry_after_s=1) from error
+        raise WriteConflict("Too many changes to the same rows.", retry_after_s=1) from error
     except _DOWN as error:
         raise cannot_be_reached() from error
     except asyncpg.InternalServerError as error:

@@ -26,7 +26,7 @@ class GrantError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
+class GrantResult:
     """What was done.
 
     Attributes:
@@ -57,7 +57,7 @@ FROM pg_class WHERE oid = to_regclass('schema_migrations')
 
 async def grant(
     url: str, role: str, *, password: str | None = None, anew: bool = False, keep: bool = False
-) -> Granted:
+) -> GrantResult:
     """Make a role of the service, or bring it to what it should be; all or nothing.
 
     Args:
@@ -94,7 +94,7 @@ async def grant(
         for statement in statements:
             await _execute(connection, statement, f"As an administrator, run: {statement}")
         await enter(connection, "database.grant", "/")
-        return Granted(
+        return GrantResult(
             is_new=found is None,
             made_password=made,
             statements=len(statements),

@@ -19,7 +19,7 @@ from adapters.postgres.queries import SQL_DIR
 
 LOCK = 7_300_001  # any number that no other program on this database takes
 
-_HISTORY = """
+HISTORY = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     name       TEXT NOT NULL,
     checksum   TEXT NOT NULL,
@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     CONSTRAINT schema_migrations_pkey PRIMARY KEY (name)
 )
 """
+"""Where the migrations that were applied are entered."""
 
 
 class MigrationError(Exception):
@@ -121,7 +122,7 @@ async def _applied_now(connection: asyncpg.Connection, migration: Migration) -> 
         current = {each.name: each for each in await _compare(connection)}
         if current[migration.name].applied_at is not None:
             return False
-        await connection.execute(_HISTORY)
+        await connection.execute(HISTORY)
         await connection.execute(migration.sql)
         await connection.execute(
             "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)",

@@ -24,7 +24,7 @@ from adapters.postgres.moments import tell_moments
 from adapters.postgres.schema import numbered
 from adapters.postgres.sequences import catch_up
 from adapters.postgres.urls import read_database_url
-from domain.errors import ChangesCollided, DatabaseBusy
+from domain.errors import DatabaseBusy, WriteConflict
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -100,7 +100,7 @@ class Database:
 
     Raises (each method):
         DatabaseBusy: no connection was free in time.
-        ChangesCollided, DatabaseReadOnly, DatabaseUnavailable, StatementTimedOut: see `translated`.
+        WriteConflict, DatabaseReadOnly, DatabaseUnavailable, StatementTimedOut: see `translated`.
     """
 
     def __init__(self, pool: asyncpg.Pool, options: PoolOptions) -> None:
@@ -173,7 +173,7 @@ class Database:
         """What is undone inside over an id that a row has already can be done again.
 
         Raises:
-            ChangesCollided: so it was; the ids go on behind those of all rows now.
+            WriteConflict: so it was; the ids go on behind those of all rows now.
         """
         try:
             yield
@@ -181,7 +181,7 @@ class Database:
             if not await self._caught_up(error):
                 raise
             detail = "Rows came with ids of their own; new ids go on behind them now."
-            raise ChangesCollided(detail, retry_after_s=1) from error
+            raise WriteConflict(detail, retry_after_s=1) from error
 
     async def _run(self, operation: Callable[[Connection], Awaitable[T]]) -> T:
         with translated():

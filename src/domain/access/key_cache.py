@@ -11,7 +11,7 @@ from typing import Any, Final
 from domain.access.keys import ApiKey
 from domain.access.model import ApiKeyId
 from domain.errors import DependencyError
-from ports.access import ApiKeyDirectory
+from ports.access import ApiKeyLookup
 
 KNOWN_S: Final = 30.0
 """How long a key is remembered: so late does a change hold that nobody announced."""
@@ -32,7 +32,7 @@ class KeyCache:
         monotonic: seconds that never go back.
     """
 
-    def __init__(self, directory: ApiKeyDirectory, *, monotonic: Callable[[], float]) -> None:
+    def __init__(self, directory: ApiKeyLookup, *, monotonic: Callable[[], float]) -> None:
         self._directory = directory
         self._monotonic = monotonic
         self._known: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
@@ -42,7 +42,7 @@ class KeyCache:
         self._flights: dict[bytes, asyncio.Task[Any]] = {}
 
     async def find(self, digest: bytes) -> ApiKey | None:
-        """See `ApiKeyDirectory`; up to `KNOWN_S` late.
+        """See `ApiKeyLookup`; up to `KNOWN_S` late.
 
         Raises:
             DependencyError: it is not remembered, and the directory cannot be asked.
@@ -127,7 +127,7 @@ class KeyCache:
 class KeyUses:
     """When keys were last used: noted at once, written down later, each key once a minute."""
 
-    def __init__(self, directory: ApiKeyDirectory) -> None:
+    def __init__(self, directory: ApiKeyLookup) -> None:
         self._directory = directory
         self._written: dict[ApiKeyId, datetime] = {}
         self._noted: dict[ApiKeyId, datetime] = {}

@@ -103,7 +103,7 @@ class Contestant:
     concurrency: int = 1
 
 
-class AnswerKey(NamedTuple):
+class AnswerId(NamedTuple):
     """Which answer it is: of one contestant to one text, in one round."""
 
     contestant: str
@@ -131,7 +131,7 @@ class ComparisonSpec:
     repeats: int
     seed: int
 
-    def answer_keys(self) -> Iterator[AnswerKey]:
+    def answer_ids(self) -> Iterator[AnswerId]:
         """Everything that is asked, in order: each round, each contestant, each text.
 
         Contestants take turns rather than run at once: on one machine they would slow down each
@@ -140,7 +140,7 @@ class ComparisonSpec:
         for repeat in range(self.repeats):
             for contestant in self.contestants:
                 for text in self.texts:
-                    yield AnswerKey(contestant.name, text.id, repeat)
+                    yield AnswerId(contestant.name, text.id, repeat)
 
 
 ComparisonId = NewType("ComparisonId", int)

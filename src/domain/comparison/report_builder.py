@@ -13,7 +13,7 @@ from domain.comparison import verdict as verdicts
 from domain.comparison.agreement import agreement, alpha_between, consistency
 from domain.comparison.bootstrap import DRAWS, Estimator, clusters_of, columns_of
 from domain.comparison.judgements import Observation, observation_of, same
-from domain.comparison.model import AnswerKey, ComparisonSpec, Contestant, LabelledText
+from domain.comparison.model import AnswerId, ComparisonSpec, Contestant, LabelledText
 from domain.comparison.pairs import field_differences, perfect_differences
 from domain.comparison.report import (
     Case,
@@ -62,7 +62,7 @@ def build_report(
     compared = [
         text
         for text in spec.texts
-        if all(AnswerKey(name, text.id, 0) in results.answers for name in names)
+        if all(AnswerId(name, text.id, 0) in results.answers for name in names)
     ]
     if not compared:
         raise InvalidInput("There is no text that every contestant has answered.")
@@ -72,7 +72,7 @@ def build_report(
             observation_of(
                 spec.schema,
                 text,
-                results.answers[AnswerKey(name, text.id, 0)],
+                results.answers[AnswerId(name, text.id, 0)],
                 cluster=clusters[text.id],
             )
             for text in compared

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 from domain.comparison.contestants import OWN_MACHINES
-from domain.comparison.model import AnswerKey, ComparisonSpec, Contestant
+from domain.comparison.model import AnswerId, ComparisonSpec, Contestant
 from domain.errors import InvalidInput
 from domain.extraction.calls import Attempt, FailureKind, PriceTable, TokenUsage
 from domain.extraction.model import Evidence, ExtractionResult, ExtractionStatus, ExtractionWarning
@@ -69,9 +69,9 @@ class ContestantAnswer:
     batch_cost_usd: Decimal | None = None
 
     @property
-    def key(self) -> AnswerKey:
+    def key(self) -> AnswerId:
         """Which answer it is."""
-        return AnswerKey(self.contestant, self.text_id, self.repeat)
+        return AnswerId(self.contestant, self.text_id, self.repeat)
 
     @property
     def has_record(self) -> bool:
@@ -177,16 +177,16 @@ class ComparisonResults:
 
     spec: ComparisonSpec
     provenance: Provenance
-    answers: Mapping[AnswerKey, ContestantAnswer] = field(default_factory=dict)
+    answers: Mapping[AnswerId, ContestantAnswer] = field(default_factory=dict)
 
-    def missing(self, spec: ComparisonSpec) -> list[AnswerKey]:
+    def missing(self, spec: ComparisonSpec) -> list[AnswerId]:
         """What `spec` asks and nobody has answered yet, in its order."""
-        return [key for key in spec.answer_keys() if key not in self.answers]
+        return [key for key in spec.answer_ids() if key not in self.answers]
 
 
 def answers_by_key(
     answers: Iterable[ContestantAnswer],
-) -> Mapping[AnswerKey, ContestantAnswer]:
+) -> Mapping[AnswerId, ContestantAnswer]:
     """Answers by what they answer.
 
     Raises:

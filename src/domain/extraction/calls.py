@@ -12,11 +12,11 @@ from domain.errors import (
     AppError,
     BadAnswer,
     DependencyError,
+    ModelRefusedText,
     ProviderMisconfigured,
     ProviderQuotaExhausted,
     ProviderRateLimited,
     ProviderUnavailable,
-    TextRefused,
 )
 
 
@@ -125,7 +125,7 @@ class ExtractionFailure:
         """This failure as the error that a caller who waits for the answer gets."""
         match self.kind:
             case FailureKind.REFUSED:
-                return TextRefused(self.detail)
+                return ModelRefusedText(self.detail)
             case FailureKind.AUTH | FailureKind.UNKNOWN_MODEL | FailureKind.BAD_REQUEST:
                 return ProviderMisconfigured(self.detail)
             case FailureKind.QUOTA_EXHAUSTED:

@@ -19,7 +19,7 @@ from domain.extraction.calls import (
     TokenUsage,
 )
 from domain.extraction.contradictions import contradictions
-from domain.extraction.conversation import Conversation, TextProgress
+from domain.extraction.conversation import Conversation, ConversationState
 from domain.extraction.matching import Span
 from domain.extraction.model import (
     Extraction,
@@ -179,7 +179,7 @@ class ExtractionService:
         """
         started = self._monotonic()
         ends = started + deadline_s
-        progress = TextProgress(
+        progress = ConversationState(
             deadline=ends,
             wait_s=deadline_s if max_wait_s is None else max_wait_s / len(chain),
             probes=max_wait_s is None,
@@ -255,7 +255,7 @@ class ExtractionService:
         text: str,
         schema: RecordSchema,
         name: str,
-        progress: TextProgress,
+        progress: ConversationState,
         dictated: Sequence[Span],
     ) -> tuple[CheckedAnswer, list[ExtractionWarning]]:
         """Read the whole text, in windows when it is too long for the model.

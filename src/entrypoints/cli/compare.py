@@ -227,7 +227,7 @@ async def _run(options: CompareOptions) -> int:
         )
         results, interruptions = await _answered(spec, options, extractors, stop)
     if interruptions:
-        missing, total = len(results.missing(spec)), len(list(spec.answer_keys()))
+        missing, total = len(results.missing(spec)), len(list(spec.answer_ids()))
         click.echo(_told(interruptions, missing, total), err=True)
         return interrupted_status() if stop.is_set() else _NOT_COMPLETED
     await _report(results, [each.name for each in spec.contestants], options.files)

@@ -372,16 +372,14 @@ def _secret_in(file: IO[str]) -> str:
 def _say_issued(issued: IssuedKey, how: str, *, as_json: bool) -> None:
     """The secret, alone on stdout, and what there is to know on stderr."""
     key = issued.key
-    if as_json:
-        click.echo(msgspec.json.encode(issued_key_view(issued, now())))
-    else:
-        click.echo(issued.secret)
     ends = "never expires" if key.expires_at is None else f"expires at {_time(key.expires_at)}"
     click.echo(
         f"Key {key.id} ({key.name}) is {how}. It {ends}. Keep it now: it is not shown again.",
         err=True,
     )
     _warn_unannounced(issued.announced)
+    # Last: where stdout is full or closed, it has been said which key nobody has.
+    click.echo(msgspec.json.encode(issued_key_view(issued, now())) if as_json else issued.secret)
 
 
 def _warn_unannounced(announced: bool) -> None:

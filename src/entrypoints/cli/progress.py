@@ -113,7 +113,7 @@ class ComparisonProgress(ProgressBars):
         super().__init__(console, "{name}: {done}/{total}, {figures}")
         total = len(spec.texts) * spec.repeats
         self._standings = {each.name: _Standing(total=total) for each in spec.contestants}
-        asked = set(spec.answer_keys())
+        asked = set(spec.answer_ids())
         self._count(each for key, each in results.answers.items() if key in asked)
         for name, standing in self._standings.items():
             self.add(name, standing.figures, total=total, done=standing.done)

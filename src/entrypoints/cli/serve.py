@@ -29,7 +29,6 @@ from entrypoints.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-_GRACE_S: Final = 3  # for requests under way when the server stops
 _KEEP_ALIVE_S: Final = 30
 _PROXY_HERE: Final = ("127.0.0.1", "::1")
 
@@ -74,7 +73,7 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
         proxy_headers=settings.plain_http or bool(settings.trusted_proxies),
         forwarded_allow_ips=in_either_form(settings.trusted_proxies or _PROXY_HERE),
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_GRACE_S,
+        timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
     try:
         refuse_busy_port(settings.host, settings.port)
@@ -88,7 +87,10 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
     def serve() -> None:
         uvicorn.Server(config).run(sockets=[listening])
 
-    sys.exit(PreforkServer(serve, settings.workers, end_with_parent).run())
+    server = PreforkServer(
+        serve, settings.workers, end_with_parent, grace_s=settings.shutdown_grace_s
+    )
+    sys.exit(server.run())
 
 
 def _refuse_to_serve_nobody(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from adapters.postgres.insights.search_insights import PostgresSearchInsightRepo
 from adapters.postgres.pool import Database, Executor
 from adapters.postgres.queries import load_queries
 from domain.access.audit import AuditOutcome
-from domain.errors import ChangesCollided, Conflict
+from domain.errors import Conflict, WriteConflict
 from domain.insights.click_rows import COLUMNS, AcceptedRow, ClickImport, LoggedRow, ReadPosition
 from domain.insights.model import FIRST_DAY, RankingRules, SearchClick
 from ports.click_files import ClickImportRepository
@@ -112,7 +112,7 @@ class PostgresClickImportRepository(ClickImportRepository):
         for _ in range(_TRIES - 1):
             try:
                 return await self._append(before, after, rows)
-            except ChangesCollided:
+            except WriteConflict:
                 continue
         return await self._append(before, after, rows)
 

@@ -16,7 +16,7 @@ from adapters.postgres.errors import translated
 from adapters.postgres.insights.stored_lists import read_low_performers, read_top_queries
 from adapters.postgres.pool import Connection, Database
 from adapters.postgres.queries import load_queries
-from domain.errors import ChangesCollided, NotFound
+from domain.errors import NotFound, WriteConflict
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
@@ -94,7 +94,7 @@ class PostgresSearchInsightRepository(SearchInsightRepository):
         """Compute one day and store it in one transaction; see the port."""
         try:
             return await self._compute(day, rules, now=now)
-        except ChangesCollided as error:
+        except WriteConflict as error:
             if not isinstance(error.__cause__, asyncpg.UniqueViolationError):
                 raise
         return await self._compute(day, rules, now=now)  # the ids go on behind the rows' now
@@ -108,7 +108,7 @@ class PostgresSearchInsightRepository(SearchInsightRepository):
         """A transaction during which nobody else changes rows of `day`.
 
         Raises:
-            ChangesCollided: rows of the day are being written by a transaction that takes long.
+            WriteConflict: rows of the day are being written by a transaction that takes long.
         """
         lock = _SQL["lock_day"]
         async with self._database.transaction(isolation="read_committed") as connection:
@@ -119,7 +119,7 @@ class PostgresSearchInsightRepository(SearchInsightRepository):
                 detail = (
                     f"The searches of {day} are being written; they can be computed after that."
                 )
-                raise ChangesCollided(detail, retry_after_s=10) from error
+                raise WriteConflict(detail, retry_after_s=10) from error
             yield connection
 
     async def compute_on(

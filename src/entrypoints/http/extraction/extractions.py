@@ -19,13 +19,13 @@ from domain.access.model import Scope
 from domain.errors import (
     BadAnswer,
     ModelBudgetUsedUp,
+    ModelRefusedText,
     NotFound,
     ProviderMisconfigured,
     ProviderQuotaExhausted,
     ProviderRateLimited,
     ProviderState,
     ProviderUnavailable,
-    TextRefused,
     Unavailable,
 )
 from domain.extraction.model import Extraction, ExtractionId, ExtractionStatus, WarningKind
@@ -194,7 +194,7 @@ class ExtractionView(Struct):
 
 
 _PROVIDER_ERRORS: Final = (
-    TextRefused,
+    ModelRefusedText,
     ProviderRateLimited,
     ProviderUnavailable,
     ProviderQuotaExhausted,

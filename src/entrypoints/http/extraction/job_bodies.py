@@ -109,7 +109,7 @@ class JobBody(JobOptions, forbid_unknown_fields=True):
     ) = UNSET
 
 
-class JobQuery(Struct, forbid_unknown_fields=True):
+class JobOptionsQuery(Struct, forbid_unknown_fields=True):
     """The options when the body is NDJSON; with a JSON body they stand in it."""
 
     schema: SchemaName | UnsetType = UNSET
@@ -169,7 +169,7 @@ async def read_job(request: Request[Any, Any, Any]) -> AsyncIterator[RequestedJo
         if kind == JSON:
             yield _from_json(request, file, digest)
         else:
-            options = read_query(request, JobQuery)
+            options = read_query(request, JobOptionsQuery)
             await asyncio.to_thread(check_lines, file)
             cost = None if options.max_cost_usd is UNSET else Decimal(options.max_cost_usd)
             yield _asked(
@@ -187,7 +187,7 @@ class _JobInBody(RequestPart):
 
     def query_struct(self) -> type[Struct]:
         """The options beside lines."""
-        return JobQuery
+        return JobOptionsQuery
 
     def body(self) -> DocumentedBody:
         """JSON, or lines of it."""
@@ -244,7 +244,7 @@ def _from_json(request: Request[Any, Any, Any], file: IO[bytes], digest: bytes) 
 
 
 def _asked(
-    options: JobOptions | JobQuery,
+    options: JobOptions | JobOptionsQuery,
     reuse: bool,
     max_cost_usd: Decimal | None,
     documents: Callable[[], Iterable[Document]],

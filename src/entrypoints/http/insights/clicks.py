@@ -54,7 +54,7 @@ SearchQuery = Annotated[
     Meta(
         min_length=1,
         max_length=255,
-        pattern=r"^[^\x00]*\S[^\x00]*$",
+        pattern=r"^[^\x00]*[^\s\x00][^\x00]*$",
         description="As typed, 1..255 characters, not blank",
         examples=["wool blanket"],
     ),
@@ -80,6 +80,7 @@ class ClickBody(Struct, forbid_unknown_fields=True):
 
 
 Rows = Annotated[list[ClickBody], Meta(min_length=1)]
+RowOrRows: Final[Any] = ClickBody | Rows  # one object: the document knows types by identity
 
 
 class AcceptedRows(Struct):
@@ -100,7 +101,7 @@ class _RowsInBody(RequestPart):
 
     def body(self) -> DocumentedBody:
         """A row, an array of rows, or lines of them."""
-        return DocumentedBody(kind=ClickBody | Rows, texts={NDJSON: _LINES})
+        return DocumentedBody(kind=RowOrRows, texts={NDJSON: _LINES})
 
 
 ClicksToAppend: TypeAlias = Annotated[Sequence[SearchClick], _RowsInBody()]

@@ -20,6 +20,8 @@ from entrypoints.http.protocol.problems import REFUSAL, Refusal
 
 _MAX_HEAD_BYTES: Final = 65_535
 """Of the request line and all headers; also of what may stand between two parts of a body."""
+_FIRST_REQUEST_S: Final = 1.0
+"""How long a connection without a request is kept open when the server stops."""
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 
 _OTHER_VERSION: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")
@@ -60,7 +62,23 @@ class HttpProtocol(HttpToolsProtocol):
     _refused = False  # nothing more is read of the connection
     _in_head = False
     _in_body = False
+    _stops = False
     _unheard = 0  # bytes since the parser last had something to tell
+
+    def shutdown(self) -> None:
+        """Take no request after the one under way.
+
+        A request that follows an answer must bear to find the connection closed (RFC 9112, 9.3.1).
+        The first one of a connection, which was just accepted, cannot tell that from a failure: it
+        is waited for a moment, and so is one whose head has begun.
+        """
+        self._stops = True
+        # Before its first request a connection has none, whatever uvicorn declares.
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or (self._in_head and cycle.response_complete):
+            self.loop.call_later(_FIRST_REQUEST_S, super().shutdown)
+        else:
+            super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
@@ -129,7 +147,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._check_framing(method, version)
         self._read_target(method, version)
         self._in_head, self._in_body = False, True
-        self._start(keep_alive=version == "1.1" and self.parser.should_keep_alive())
+        keep_alive = version == "1.1" and self.parser.should_keep_alive()
+        self._start(keep_alive=keep_alive and not self._stops)
 
     def _check_framing(self, method: bytes, version: str) -> None:
         """Refuse a head whose message this server cannot take as it is meant.

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, cast
 
 from litestar import Request, Response
 
-from domain.errors import ChangesCollided, InvalidInput, Violation
+from domain.errors import InvalidInput, Violation, WriteConflict
 from entrypoints.http.access.authentication import caller_of
 from entrypoints.http.protocol.answers import JsonAnswer
 from ports.idempotency import KeptAnswer
@@ -69,7 +69,7 @@ class Once:
         for _ in range(_TRIES - 1):
             try:
                 return await _once(self.key, digest, self.open_unit, work)
-            except ChangesCollided:
+            except WriteConflict:
                 continue
         return await _once(self.key, digest, self.open_unit, work)
 

@@ -17,7 +17,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from domain.errors import AppError, InvalidInput
-from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
+from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC, SESSION_COOKIE
 from entrypoints.http.protocol.bodies import JSON
 from entrypoints.http.protocol.operations import OPERATION, Operation
 from entrypoints.http.protocol.pages import Page
@@ -26,9 +26,9 @@ from entrypoints.http.protocol.problems import (
     DEFECT,
     MEDIA_TYPE,
     TOO_LARGE,
+    InvalidMember,
     Kind,
     Problem,
-    ProblemError,
     kind_of,
 )
 
@@ -50,7 +50,38 @@ REQUEST_HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
 }
 
 BEARER: Final = "bearer"
-"""The name of the security scheme that every client can use."""
+"""The name of the security scheme that every client can use: a key."""
+TOKEN: Final = "token"  # noqa: S105 (a name)
+SESSION: Final = "session"
+FORM_TOKEN: Final = "formToken"  # noqa: S105 (a name)
+
+SECURITY_SCHEMES: Final[Mapping[str, Mapping[str, str]]] = {
+    BEARER: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "stk_(live|test)_...",
+        "description": "A key. From this machine none is needed before the first is made.",
+    },
+    TOKEN: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token of the identity provider, where one is configured.",
+    },
+    SESSION: {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SESSION_COOKIE,
+        "description": "A browser that signed in at `/sign-in`. `Authorization` comes first.",
+    },
+    FORM_TOKEN: {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-CSRF-Token",
+        "description": "The token of a form of the session's own pages, without which a session"
+        " changes nothing.",
+    },
+}
 
 RESPONSE_HEADERS: Final[Mapping[str, str]] = {
     "ETag": "The version of the resource, for If-Match",
@@ -82,14 +113,7 @@ def document(app: Litestar, *, version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {n: _as_values(each) for n, each in components.items()},
-            "securitySchemes": {
-                BEARER: {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "A key (`stk_...`), or a token of the identity provider."
-                    " From this machine none is needed before the first key is made.",
-                }
-            },
+            "securitySchemes": SECURITY_SCHEMES,
         },
     }
 
@@ -138,7 +162,7 @@ def _described(handler: HTTPRouteHandler, found: Mapping[int, Any]) -> dict[str,
     operation: dict[str, Any] = {
         "operationId": handler.handler_name,
         "summary": stated.summary,
-        **_access(stated),
+        **_access(stated, reads=handler.http_methods <= {"GET", "HEAD"}),
         "tags": handler.resolve_tags(),
         "parameters": list(_parameters(stated.parts, found)),
         "responses": {
@@ -167,13 +191,17 @@ def _described(handler: HTTPRouteHandler, found: Mapping[int, Any]) -> dict[str,
     return operation
 
 
-def _access(stated: Operation) -> dict[str, Any]:
-    """What a caller needs, for programs and in words."""
+def _access(stated: Operation, *, reads: bool) -> dict[str, Any]:
+    """What a caller needs, for programs and in words: one of the ways to prove who it is."""
     if stated.scope == PUBLIC:
         return {"security": []}
     scopes = [] if stated.scope == ANY_CALLER else [stated.scope.value]
     words = "".join(f" with the scope `{scope}`" for scope in scopes)
-    return {"security": [{BEARER: scopes}], "description": f"Needs a key{words}."}
+    session = {SESSION: scopes} if reads else {SESSION: scopes, FORM_TOKEN: []}
+    return {
+        "security": [{BEARER: scopes}, {TOKEN: scopes}, session],
+        "description": f"Needs a key{words}.",
+    }
 
 
 def _parameters(parts: Sequence[RequestPart], found: Mapping[int, Any]) -> Iterator[dict[str, Any]]:
@@ -282,7 +310,7 @@ def _problem(code: str, kind: Kind) -> Any:
             status=kind.status,
             detail="1 member is invalid." if named else f"{kind.title}.",
             instance="3f2a8c1e5b7d4a60",
-            errors=[ProblemError(pointer="/name", detail="must not be blank")] if named else [],
+            errors=[InvalidMember(pointer="/name", detail="must not be blank")] if named else [],
         )
     )
 

@@ -31,7 +31,6 @@ from litestar.params import SkipValidation
 
 from domain.errors import (
     AppError,
-    ChangesCollided,
     DatabaseBusy,
     DatabaseReadOnly,
     DatabaseUnavailable,
@@ -40,6 +39,7 @@ from domain.errors import (
     NotAuthenticated,
     ScopeMissing,
     StatementTimedOut,
+    WriteConflict,
 )
 from entrypoints.http.access.authentication import PUBLIC, SCOPE, Needed
 from entrypoints.http.access.limits import COST
@@ -54,7 +54,7 @@ Handler: TypeAlias = Callable[..., Awaitable[Any]]
 DATABASE_ERRORS: Final = (
     DatabaseUnavailable,
     DatabaseBusy,
-    ChangesCollided,
+    WriteConflict,
     DatabaseReadOnly,
     DatabaseUnfit,
     StatementTimedOut,

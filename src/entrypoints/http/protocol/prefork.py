@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 _HANDLED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _CANNOT_START: Final = 3  # uvicorn's exit status when start-up fails
 _RESTART_PAUSE_S: Final = 0.5
-_EXIT_TIMEOUT_S: Final = 4.0
+_LAST_WORDS_S: Final = 1.0  # from the end of requests to the end of the process
 
 _log = logging.getLogger("storekeeper.workers")
 
@@ -33,6 +33,7 @@ class PreforkServer:
         serve: serves until SIGTERM; runs in each forked process.
         count: how many processes, >= 1.
         end_with_parent: called in each forked process with the process id of this one.
+        grace_s: how long requests under way may take that a worker stops with, in s.
     """
 
     def __init__(
@@ -40,10 +41,13 @@ class PreforkServer:
         serve: Callable[[], None],
         count: int,
         end_with_parent: Callable[[int], None],
+        *,
+        grace_s: float,
     ) -> None:
         self._serve = serve
         self._count = count
         self._end_with_parent = end_with_parent
+        self._grace_s = grace_s
         self._wanted: set[int] = set()
         self._retired: set[int] = set()
 
@@ -124,7 +128,7 @@ class PreforkServer:
         """End all workers: politely, then after a while for good."""
         workers = self._wanted | self._retired
         _signal_all(workers, signal.SIGTERM)
-        deadline = time.monotonic() + _EXIT_TIMEOUT_S
+        deadline = time.monotonic() + self._grace_s + _LAST_WORDS_S
         while workers:
             if time.monotonic() > deadline:
                 _signal_all(workers, signal.SIGKILL)

@@ -32,13 +32,13 @@ from domain.errors import (
     InvalidInput,
     LimitReached,
     ModelBudgetUsedUp,
+    ModelRefusedText,
     NotAuthenticated,
     NotFound,
     PreconditionFailed,
     RequestInProgress,
     ScopeMissing,
     StatementTimedOut,
-    TextRefused,
     Unavailable,
     UnknownUser,
     UserHasOrders,
@@ -100,7 +100,7 @@ KINDS: Final[Mapping[type[AppError], Kind]] = {
     IdempotencyKeyReused: Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request"
     ),
-    TextRefused: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The provider refused the text"),
+    ModelRefusedText: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The provider refused the text"),
     NotAuthenticated: Kind(HTTPStatus.UNAUTHORIZED, "No accepted key or token"),
     ScopeMissing: Kind(HTTPStatus.FORBIDDEN, "A scope is missing"),
     ModelBudgetUsedUp: Kind(HTTPStatus.TOO_MANY_REQUESTS, "The model budget is used up"),
@@ -178,14 +178,14 @@ class Refusal:
     detail: str
 
 
-class ProblemError(msgspec.Struct, kw_only=True):
+class InvalidMember(msgspec.Struct, kw_only=True):
     """One bad place of the request."""
 
     pointer: str
     detail: str
 
 
-class ProblemProvider(msgspec.Struct, kw_only=True):
+class UnavailableProvider(msgspec.Struct, kw_only=True):
     """The provider that could not be asked: the kind of its failure, and until when that holds.
 
     `until` is null where nobody can tell.
@@ -205,8 +205,8 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     status: int
     detail: str
     instance: str
-    errors: list[ProblemError] = []
-    provider: ProblemProvider | None = None
+    errors: list[InvalidMember] = []
+    provider: UnavailableProvider | None = None
 
 
 def kind_of(error: type[AppError]) -> Kind | None:
@@ -221,8 +221,8 @@ def problem_response(
     title: str,
     status: int,
     detail: str,
-    errors: list[ProblemError] | None = None,
-    provider: ProblemProvider | None = None,
+    errors: list[InvalidMember] | None = None,
+    provider: UnavailableProvider | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response[bytes]:
     """A problem document as a response."""
@@ -286,9 +286,11 @@ def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[b
         title=kind.title,
         status=kind.status,
         detail=str(error),
-        errors=[ProblemError(pointer=each.pointer, detail=each.detail) for each in violations],
+        errors=[InvalidMember(pointer=each.pointer, detail=each.detail) for each in violations],
         provider=(
-            ProblemProvider(name=down.name, state=down.state, until=down.until) if down else None
+            UnavailableProvider(name=down.name, state=down.state, until=down.until)
+            if down
+            else None
         ),
         headers=headers,
     )

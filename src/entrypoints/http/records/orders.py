@@ -45,7 +45,7 @@ ProductName = Annotated[
     Meta(
         min_length=1,
         max_length=255,
-        pattern=r"^[^\x00]*\S[^\x00]*$",
+        pattern=r"^[^\x00]*[^\s\x00][^\x00]*$",
         description="1..255 characters, not blank",
         examples=["oak chair"],
     ),

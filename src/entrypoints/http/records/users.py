@@ -38,7 +38,7 @@ Name = Annotated[
     Meta(
         min_length=1,
         max_length=255,
-        pattern=r"^[^\x00]*\S[^\x00]*$",
+        pattern=r"^[^\x00]*[^\s\x00][^\x00]*$",
         description="1..255 characters, not blank",
         examples=["Ann Lee"],
     ),
