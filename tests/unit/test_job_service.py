@@ -9,6 +9,7 @@ import pytest
 
 from domain.access.model import ModelBudget
 from domain.errors import InvalidInput, NotFound
+from domain.extraction.calls import PriceTable, TokenPrice
 from domain.extraction.jobs.items import (
     MAX_DOCUMENT_ID,
     Document,
@@ -182,3 +183,7 @@ async def test_a_budget_in_dollars_wants_a_model_whose_price_is_known(
     assert {each.pointer for each in refused.value.violations} == {"/provider"}
     draft = await service.draft(schema="default", provider=None, budget=ModelBudget(tokens=1))
     assert draft.spec.schema == "default"
+    price = TokenPrice(input=Decimal(1), cached=Decimal(1), output=Decimal(1))
+    service._extraction.prices = PriceTable(prices={("scripted", "*"): price})
+    dollars = ModelBudget(usd=Decimal(1))
+    assert (await service.draft(schema="default", provider=None, budget=dollars)).spec == draft.spec
