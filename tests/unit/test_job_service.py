@@ -7,7 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from domain.access.model import ModelBudget
 from domain.errors import InvalidInput, NotFound
+from domain.extraction.calls import PriceTable, TokenPrice
 from domain.extraction.jobs.items import (
     MAX_DOCUMENT_ID,
     Document,
@@ -168,3 +170,20 @@ async def test_a_refused_resume_that_no_cap_forbids_names_the_status(
     paused = await bench.service().apply(job.id, JobCommand.PAUSE)
     refusal = paused.refusal(JobCommand.RESUME)
     assert str(refusal) == f"Job {job.id} is paused; it cannot resume."
+
+
+async def test_a_budget_in_dollars_wants_a_model_whose_price_is_known(
+    bench: JobServiceBench,
+) -> None:
+    service = bench.service()
+    with pytest.raises(InvalidInput) as refused:
+        await service.draft(
+            schema="order_message", provider=None, budget=ModelBudget(usd=Decimal(1))
+        )
+    assert {each.pointer for each in refused.value.violations} == {"/provider"}
+    draft = await service.draft(schema="default", provider=None, budget=ModelBudget(tokens=1))
+    assert draft.spec.schema == "default"
+    price = TokenPrice(input=Decimal(1), cached=Decimal(1), output=Decimal(1))
+    service._extraction.prices = PriceTable(prices={("scripted", "*"): price})
+    dollars = ModelBudget(usd=Decimal(1))
+    assert (await service.draft(schema="default", provider=None, budget=dollars)).spec == draft.spec
