@@ -35,14 +35,14 @@ class Scene:
             limits=CallerLimits(LocalRequestLimiter(now=lambda: 0.0), stated_limits("")),
         )
 
-    async def make(self) -> str:
+    async def make(self, *, expires_at: datetime | None = NOW + timedelta(days=90)) -> str:
         """A new key."""
         secret = new_key(KeyEnvironment.LIVE, secrets.randbelow)
         draft = ApiKeyDraft(
             name="till",
             environment=KeyEnvironment.LIVE,
             scopes=frozenset({Scope.EXTRACT}),
-            expires_at=NOW + timedelta(days=90),
+            expires_at=expires_at,
             created_by="local",
         )
         await self.keys.add(draft, digest=key_digest(secret), hint=key_hint(secret))

@@ -239,3 +239,19 @@ def test_all_faults_of_a_draft_are_named_at_once() -> None:
     draft = replace(DRAFT, name="", scopes=frozenset(), expires_at=NOW)
     found = [fault.pointer for fault in draft_violations(draft, now=NOW)]
     assert found == ["/name", "/scopes", "/expires_at"]
+
+
+@pytest.mark.parametrize(
+    ("given", "implied"),
+    [
+        (Scope.ADMIN, set(Scope)),
+        (Scope.RECORDS_WRITE, {Scope.RECORDS_WRITE, Scope.RECORDS_READ}),
+        (Scope.INSIGHTS_WRITE, {Scope.INSIGHTS_WRITE, Scope.INSIGHTS_READ}),
+        *((each, {each}) for each in (Scope.RECORDS_READ, Scope.INSIGHTS_READ, Scope.EXTRACT)),
+    ],
+)
+def test_admin_implies_every_scope_and_writing_implies_reading(
+    given: Scope, implied: set[Scope]
+) -> None:
+    caller = replace(KEY, scopes=frozenset({given})).caller(now=NOW, address=None)
+    assert {scope for scope in Scope if caller.may(scope)} == implied

@@ -60,6 +60,12 @@ async def test_a_session_is_that_of_its_key_for_twelve_hours() -> None:
     assert await refused(service, secret) == "ended_session"
 
 
+async def test_a_session_of_a_key_that_never_expires_ends_all_the_same() -> None:
+    scene = Scene()
+    _, expires_at = await service_of(scene).sign_in(await scene.make(expires_at=None), None)
+    assert expires_at == NOW + timedelta(hours=12)
+
+
 async def test_a_session_ends_with_its_key() -> None:
     scene = Scene()
     service = service_of(scene)
