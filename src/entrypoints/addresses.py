@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from entrypoints.settings import ServerSettings
 
 
+@lru_cache(maxsize=1024)  # each request asks for its own, and few addresses ask often
 def read_address(written: str) -> IPv4Address | IPv6Address | None:
     """The IP address that a text is; None when it is none.
 

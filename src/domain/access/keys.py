@@ -207,7 +207,12 @@ def key_digest(key: str) -> bytes:
             "This is not a key: its last characters do not fit the others. Copy it again.",
             reason="wrong_checksum",
         )
-    return hashlib.sha256(key.encode("ascii")).digest()
+    return text_digest(key)
+
+
+def text_digest(text: str) -> bytes:
+    """The SHA-256 of what may be a key, 32 bytes, whatever its form."""
+    return hashlib.sha256(text.encode(errors="replace")).digest()
 
 
 def key_hint(key: str) -> str:
