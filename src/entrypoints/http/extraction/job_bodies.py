@@ -215,13 +215,9 @@ async def _spool(
 
 
 def _from_json(request: Request[Any, Any, Any], file: IO[bytes], digest: bytes) -> RequestedJob:
-    if query_pairs(request.scope["query_string"]):
+    if pairs := query_pairs(request.scope["query_string"]):
         detail = "goes with lines of JSON only; put the options into the body"
-        name = (
-            query_pairs(request.scope["query_string"])[0][0]
-            .encode(errors="backslashreplace")
-            .decode()
-        )
+        name = pairs[0][0].encode(errors="backslashreplace").decode()
         raise InvalidInput.of([Violation(pointer=name, detail=detail)])
     file.seek(0)
     raw = parse_json(file.read())
