@@ -210,8 +210,9 @@ def caddy(place: Place) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], 
         INFRA / "caddy" / "Caddyfile",
         {
             **place.service,
-            "\nshop.example {\n": f"\n{{\n\tadmin {admin}\n\tauto_https disable_redirects\n"
-            f"\tskip_install_trust\n}}\n\nhttps://{NAME}:{place.port} {{\n"
+            "\n{\n": f"\n{{\n\tadmin {admin}\n\tauto_https disable_redirects\n"
+            "\tskip_install_trust\n",
+            "\nshop.example {\n": f"\nhttps://{NAME}:{place.port} {{\n"
             f"\tbind 127.0.0.1\n\ttls {place.chain} {place.key}\n",
         },
     )
@@ -359,6 +360,7 @@ def test_a_body_that_is_too_large_is_refused_by_the_service_before_it_comes(prox
         wire.sendall(head_of("/users", proxy, "Content-Length: 2000000"))
         if proxy.name == "traefik":  # it passes an answer on when the body has been sent
             wire.sendall(bytes(2_000_000))
+        wire.settimeout(30)  # a proxy that waits for the body does so for 60 s
         answer = wire.recv(65_536)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"application/problem+json" in answer
