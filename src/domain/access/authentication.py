@@ -6,7 +6,7 @@ import asyncio
 
 from domain.access.caller_limits import CallerLimits
 from domain.access.key_cache import KeyCache, KeyUses
-from domain.access.keys import KEY_START, Address, key_digest, text_digest
+from domain.access.keys import KEY_START, Address, ApiKey, key_digest, text_digest
 from domain.access.model import Caller
 from domain.errors import DependencyError, NotAuthenticated
 from ports.access import TokenVerifier
@@ -55,9 +55,10 @@ class Authenticator:
         try:
             if not credential.startswith(KEY_START):
                 return await self._holder_of_token(credential)
-            digest = text_digest(credential)
-            if not self._keys.remembers(digest):  # its form was right when it was looked up
-                digest = key_digest(credential)
+            # Nearly every request ends here: the form was right when the key was looked up.
+            if (key := self._keys.recall(text_digest(credential))) is not None:
+                return self._admit(key, address)
+            digest = key_digest(credential)
         except NotAuthenticated:
             await self._limits.expect_failure(address)
             raise
@@ -105,6 +106,9 @@ class Authenticator:
         key = await self._keys.find(digest)
         if key is None:
             raise NotAuthenticated("There is no such key.", reason="unknown_key")
+        return self._admit(key, address)
+
+    def _admit(self, key: ApiKey, address: Address | None) -> Caller:
         now = self._clock.now()
         caller = key.caller(now=now, address=address)
         self._uses.note(key, now)

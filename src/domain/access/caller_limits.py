@@ -61,7 +61,7 @@ class CallerLimits:
         Returns:
             The answer, also when it is a refusal: `refusal` makes the error of that.
         """
-        if caller.kind in {CallerKind.LOCAL, CallerKind.COMMAND}:
+        if caller.kind is CallerKind.LOCAL or caller.kind is CallerKind.COMMAND:
             return None
         if caller.requests_per_minute is not None:
             own = (own_limit(caller.requests_per_minute),)

@@ -47,14 +47,21 @@ class KeyCache:
         Raises:
             DependencyError: it is not remembered, and the directory cannot be asked.
         """
-        now = self._monotonic()
-        if (known := self._known.get(digest)) is not None and now < known[0]:
-            self._known.move_to_end(digest)
-            return known[1]
-        if (unknown_until := self._unknown.get(digest)) is not None and now < unknown_until:
+        if (known := self.recall(digest)) is not None:
+            return known
+        unknown_until = self._unknown.get(digest)
+        if unknown_until is not None and self._monotonic() < unknown_until:
             return None
         found: ApiKey | None = await self._once(digest, lambda: self._directory.find(digest))
         return found
+
+    def recall(self, digest: bytes) -> ApiKey | None:
+        """The key of this SHA-256 if it is known without asking; else `find` it."""
+        known = self._known.get(digest)
+        if known is None or self._monotonic() >= known[0]:
+            return None
+        self._known.move_to_end(digest)
+        return known[1]
 
     def remembers(self, digest: bytes) -> bool:
         """Whether it was such a key when it was last asked for, however long ago."""

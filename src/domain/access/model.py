@@ -26,11 +26,12 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-_IMPLIED: Final = {
-    Scope.RECORDS_WRITE: {Scope.RECORDS_READ},
-    Scope.INSIGHTS_WRITE: {Scope.INSIGHTS_READ},
-    Scope.ADMIN: set(Scope),
+_ALLOW: Final = {
+    **{scope: frozenset((scope, Scope.ADMIN)) for scope in Scope},
+    Scope.RECORDS_READ: frozenset((Scope.RECORDS_READ, Scope.RECORDS_WRITE, Scope.ADMIN)),
+    Scope.INSIGHTS_READ: frozenset((Scope.INSIGHTS_READ, Scope.INSIGHTS_WRITE, Scope.ADMIN)),
 }
+"""By scope, those of which each allows what it stands for."""
 
 
 class CallerKind(StrEnum):
@@ -125,9 +126,7 @@ class Caller:
 
         `admin` implies all, and writing implies reading.
         """
-        return scope in self.scopes or any(
-            scope in _IMPLIED.get(given, ()) for given in self.scopes
-        )
+        return not _ALLOW[scope].isdisjoint(self.scopes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -155,12 +155,15 @@ def credential(headers: Headers) -> str | None:
     Raises:
         NotAuthenticated: it is not one credential in the form `Bearer <key>`.
     """
-    given = [value for name, value in headers if name == b"authorization"]
-    if not given:
+    given = None
+    for name, value in headers:
+        if name == b"authorization":
+            if given is not None:
+                raise NotAuthenticated("Send one Authorization header.", reason="two_credentials")
+            given = value
+    if given is None:
         return None
-    if len(given) > 1:
-        raise NotAuthenticated("Send one Authorization header.", reason="two_credentials")
-    scheme, _, rest = given[0].partition(b" ")
+    scheme, _, rest = given.partition(b" ")
     if scheme.lower() != b"bearer":
         raise NotAuthenticated(
             "Send `Authorization: Bearer <key>`: no other scheme is known here.",
