@@ -4,6 +4,8 @@
 the owner of the tables serves them in the tests too); `TEST_REDIS_URL` a
 Valkey or Redis whose database is emptied. Without them, servers are started for the session in a
 temporary directory, and the kernel ends them with the session even if that is killed.
+
+`TEST_TRANSACTION_POOLER=1` has all that is under test come through PgBouncer in transaction mode.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -25,6 +27,7 @@ from adapters.embedded.postgres import ROLE, EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.migrations import migrate
 from tests.integration import service_role
+from tests.integration.servers import transaction_pooler
 
 # Nothing here has to outlive a power cut, and databases are dropped once autovacuum has left them.
 _HASTY = {
@@ -88,11 +91,29 @@ async def redis_url(server_directory: Path) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def _template(postgres_server: str) -> AsyncIterator[str]:
+async def _template(postgres_server: str, server_directory: Path) -> AsyncIterator[str]:
     """Name of a migrated database without connections: copying it is faster than migrating."""
-    async with _database(postgres_server, f"template_{secrets.token_hex(6)}") as url:
+    async with (
+        _database(postgres_server, f"template_{secrets.token_hex(6)}") as url,
+        AsyncExitStack() as stack,
+    ):
         await migrate(url)
         await service_role.let_in(url)
+        if os.environ.get("TEST_TRANSACTION_POOLER"):
+            address = service_role.service_url(url)
+            assert address != url, "a pooler knows the service's role alone, and there is none"
+            # Nobody may be connected to what is copied: it is tried with another database.
+            elsewhere = urlsplit(address)._replace(path=urlsplit(postgres_server).path)
+            pooler = transaction_pooler(
+                urlunsplit(elsewhere),
+                server_directory / "pooler",
+                connections=20,
+                all_databases=True,
+            )
+            pooled = await stack.enter_async_context(pooler)
+            service_role.pool(_server(url), _server(pooled))
+            # The pooler keeps connections: who drops a database has to end those of the role.
+            await _execute(postgres_server, f"GRANT {service_role.ROLE} TO CURRENT_USER")
         yield urlsplit(url).path.lstrip("/")
     await _execute(postgres_server, f"DROP ROLE IF EXISTS {service_role.ROLE}")
 
@@ -148,6 +169,10 @@ async def _drop(server: str, name: str) -> None:
         else:
             return
     raise RuntimeError(f"autovacuum does not leave {name}")
+
+
+def _server(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 async def _execute(url: str, statement: str) -> None:

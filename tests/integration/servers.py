@@ -60,8 +60,23 @@ async def debian_postgres(version: int, directory: Path) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def transaction_pooler(database_url: str, directory: Path) -> AsyncIterator[str]:
-    """URL of the same database through PgBouncer in transaction mode, with three connections."""
+async def transaction_pooler(
+    database_url: str,
+    directory: Path,
+    *,
+    connections: int = 3,
+    all_databases: bool = False,
+    ignored: str = "",
+) -> AsyncIterator[str]:
+    """URL of the same database through PgBouncer in transaction mode.
+
+    Args:
+        database_url: what is to be reached.
+        directory: of the pooler's own.
+        connections: that it holds to a database at most.
+        all_databases: whether it leads to the others of the server too.
+        ignored: parameters of the session that it takes without a word, with commas.
+    """
     binary = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if binary is None:
         pytest.skip("there is no pgbouncer on this machine (Debian: pgbouncer)")
@@ -69,11 +84,12 @@ async def transaction_pooler(database_url: str, directory: Path) -> AsyncIterato
     parts, port = urlsplit(database_url), free_port()
     name = parts.path.lstrip("/")
     own_directory(directory, account)
+    server = f"host={parts.hostname} port={parts.port}"
     (directory / "users.txt").write_text(f'"{parts.username}" "{parts.password}"\n')
     (directory / "pgbouncer.ini").write_text(
         f"""
         [databases]
-        {name} = host={parts.hostname} port={parts.port} dbname={name}
+        {f"* = {server}" if all_databases else f"{name} = {server} dbname={name}"}
         [pgbouncer]
         listen_addr = 127.0.0.1
         listen_port = {port}
@@ -81,8 +97,9 @@ async def transaction_pooler(database_url: str, directory: Path) -> AsyncIterato
         auth_type = scram-sha-256
         auth_file = {directory}/users.txt
         pool_mode = transaction
-        default_pool_size = 3
-        max_client_conn = 200
+        default_pool_size = {connections}
+        max_client_conn = 500
+        {"" if not ignored else f"ignore_startup_parameters = {ignored}"}
         """.replace("\n        ", "\n")
     )
     if account is not None:

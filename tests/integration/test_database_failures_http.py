@@ -136,7 +136,7 @@ async def test_a_connection_that_the_server_ended_is_replaced(
 ) -> None:
     async with sound_api(settings_for(fresh_database_url, redis_url), tmp_path) as api:
         await asyncio.gather(*(api.get("/users") for _ in range(20)))
-        async with connected(service_url(fresh_database_url)) as connection:
+        async with connected(service_url(fresh_database_url, pooled=False)) as connection:
             ended = await connection.fetchval(
                 "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -197,7 +197,7 @@ async def test_when_no_connection_is_free_in_time_the_request_is_told_to_come_ag
     settings = settings_for(
         fresh_database_url, redis_url, database_pool_size=1, database_acquire_timeout_s=0.2
     )
-    its_own = service_url(fresh_database_url)  # who sees its connections
+    its_own = service_url(fresh_database_url, pooled=False)  # who sees its connections
     async with sound_api(settings, tmp_path) as api, connected(its_own) as other:
         async with other.transaction():
             await other.execute("LOCK TABLE users")
@@ -271,7 +271,7 @@ async def test_clients_that_leave_take_no_connection_along(
     fresh_database_url: str, redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = settings_for(fresh_database_url, redis_url, database_pool_size=4)
-    its_own = service_url(fresh_database_url)  # who sees its connections
+    its_own = service_url(fresh_database_url, pooled=False)  # who sees its connections
     async with sound_api(settings, tmp_path) as api, connected(its_own) as other:
         async with other.transaction():
             await other.execute("LOCK TABLE users")

@@ -10,7 +10,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from adapters.postgres.health import PostgresDiagnosticCheck
 from adapters.postgres.pool import PoolOptions, open_database
+from domain.errors import DatabaseUnfit
 from domain.insights.model import RankingRules
 from tests.contracts.insights import DAY, NOW, row
 from tests.integration.answers import created, sound_api
@@ -24,7 +26,7 @@ from tests.integration.service_role import service_url
 async def pooled_url(fresh_database_url: str, server_directory: Path) -> AsyncIterator[str]:
     """The service's role comes through the pooler; the owner migrates past it."""
     directory = server_directory / secrets.token_hex(4)
-    async with transaction_pooler(service_url(fresh_database_url), directory) as url:
+    async with transaction_pooler(service_url(fresh_database_url, pooled=False), directory) as url:
         yield url
 
 
@@ -63,7 +65,7 @@ async def test_two_hundred_concurrent_requests_through_a_pooler_all_succeed(
 async def test_the_role_that_comes_through_the_pooler_is_bound(
     pooled_url: str, fresh_database_url: str
 ) -> None:
-    has_own_role = service_url(fresh_database_url) != fresh_database_url
+    has_own_role = service_url(fresh_database_url, pooled=False) != fresh_database_url
     async with open_database(pooled_url, PoolOptions(transaction_pooler=True)) as database:
         assert await database.fetchval("SELECT row_security_active('users')") == has_own_role
         assert await database.fetchval("SELECT current_setting('TimeZone')") == "UTC"
@@ -84,3 +86,36 @@ async def test_days_are_marked_and_added_up_through_a_pooler(pooled_url: str) ->
         assert await searches.insights.days_to_compute(DAY) == []
         locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
         assert await database.fetchval(locks) == 0
+
+
+@pytest.fixture
+async def unknown_pooler_url(
+    fresh_database_url: str, server_directory: Path
+) -> AsyncIterator[tuple[str, str]]:
+    """The address of a pooler that says nothing of it; one that is strict, and one that is not."""
+    direct = service_url(fresh_database_url, pooled=False)
+    places = [server_directory / secrets.token_hex(4) for _ in range(2)]
+    async with (
+        transaction_pooler(direct, places[0], connections=1) as strict,
+        transaction_pooler(
+            direct, places[1], connections=1, ignored="statement_timeout"
+        ) as indulgent,
+    ):
+        yield strict.partition("?")[0], indulgent.partition("?")[0]
+
+
+async def test_who_does_not_say_that_there_is_a_pooler_is_told_to(
+    unknown_pooler_url: tuple[str, str],
+) -> None:
+    strict, indulgent = unknown_pooler_url
+    results = await PostgresDiagnosticCheck(strict, PoolOptions()).results()
+    (fault,) = (each.detail for each in results if not each.good)
+    assert fault.endswith("parameter: statement_timeout: add pooler=transaction to DATABASE_URL.")
+    async with (
+        open_database(indulgent, PoolOptions()) as first,
+        open_database(indulgent, PoolOptions()) as second,
+    ):
+        await first.fetchval("SELECT 1")
+        await second.execute("DEALLOCATE ALL")  # another's connection has not the same statements
+        with pytest.raises(DatabaseUnfit, match="add pooler=transaction to DATABASE_URL"):
+            await first.fetchval("SELECT 1")

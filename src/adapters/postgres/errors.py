@@ -34,11 +34,26 @@ _UNFIT = (
     asyncpg.NotNullViolationError,
     asyncpg.SequenceGeneratorLimitExceededError,
 )
+_STATEMENT_IS_LOST = (
+    asyncpg.InvalidSQLStatementNameError,
+    asyncpg.DuplicatePreparedStatementError,
+)
+"""What a pooler in transaction mode makes of prepared statements."""
 _POOLER_IS_FULL = "MAXCONN"  # Supavisor answers XX000 with (EMAXCONN...) or (EMAXCONNSESSION)
 # What an InterfaceError says of a connection that is closed, or that breaks between two messages of
 # one statement or while it idles in the pool. "Another operation is in progress" stands for two
 # coroutines on one connection as well, and there are none: a connection belongs to one block.
 _CONNECTION_DIED = ("closed", "closing", "another operation")
+
+SAY_POOLER = "add pooler=transaction to DATABASE_URL"
+_POOLED = (
+    "A pooler in transaction mode stands before the database, and prepared statements are lost"
+    f" there: {SAY_POOLER}."
+)
+_NOT_AS_NEEDED = (
+    "The database is not as this version needs it: run `storekeeper db migrate`, and"
+    " `storekeeper doctor` names what is left to mend."
+)
 
 CONNECTION_FAULTS = (
     OSError,
@@ -63,7 +78,8 @@ def translated() -> Iterator[None]:
             a lock was not free in the time that the transaction gives it.
         DatabaseUnavailable: the server is down, starting, or has no connection left.
         DatabaseUnfit: a table, column or function is not there or is another, the role may not do
-            it, a column that is not ours wants a value, or a sequence is used up.
+            it, a column that is not ours wants a value, or a sequence is used up; or a pooler of
+            which nothing was said stands between.
     """
     try:
         yield
@@ -71,12 +87,9 @@ def translated() -> Iterator[None]:
         raise DatabaseReadOnly("The database takes no writes now.", retry_after_s=30) from error
     except (TimeoutError, asyncpg.QueryCanceledError) as error:
         raise StatementTimedOut("The database did not finish in time.") from error
-    except _UNFIT as error:
-        raise DatabaseUnfit(
-            "The database is not as this version needs it: run `storekeeper db migrate`, and"
-            " `storekeeper doctor` names what is left to mend.",
-            retry_after_s=60,
-        ) from error
+    except (*_STATEMENT_IS_LOST, *_UNFIT) as error:
+        message = _POOLED if isinstance(error, _STATEMENT_IS_LOST) else _NOT_AS_NEEDED
+        raise DatabaseUnfit(message, retry_after_s=60) from error
     except (*RETRYABLE, asyncpg.LockNotAvailableError) as error:
         raise WriteConflict("Too many changes to the same rows.", retry_after_s=1) from error
     except _DOWN as error:

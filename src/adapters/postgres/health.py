@@ -10,7 +10,7 @@ from typing import Final
 
 import asyncpg
 
-from adapters.postgres.errors import CONNECTION_FAULTS
+from adapters.postgres.errors import CONNECTION_FAULTS, SAY_POOLER
 from adapters.postgres.migrations import MigrationError, faults, migration_files, status
 from adapters.postgres.pool import CANNOT_CONNECT, Database, PoolOptions, connect_arguments
 from adapters.postgres.role_checks import role_checks
@@ -69,7 +69,9 @@ class PostgresDiagnosticCheck(DiagnosticCheck):
             connection = await asyncpg.connect(**connect_arguments(self._url, self._options))
         except CANNOT_CONNECT as error:
             why = str(error) or type(error).__name__
-            return [_result("database", bad=f"cannot be reached: {why}. Look at DATABASE_URL.")]
+            # PgBouncer's words for the statement timeout, which is not sent to a known pooler.
+            remedy = SAY_POOLER if "startup parameter: statement" in why else "look at DATABASE_URL"
+            return [_result("database", bad=f"cannot be reached: {why}: {remedy}.")]
         try:
             return [
                 *await self._server(connection),

@@ -137,7 +137,7 @@ async def test_the_role_of_the_service_may_ask_what_keda_asks(
 ) -> None:
     (scaled,) = (it for it in manifests if it["kind"] == "ScaledObject")
     (trigger,) = scaled["spec"]["triggers"]
-    connection = await asyncpg.connect(service_url(module_database_url))
+    connection = await asyncpg.connect(service_url(module_database_url, pooled=False))
     try:
         assert await connection.fetchval(trigger["metadata"]["query"]) == 0.0
     finally:

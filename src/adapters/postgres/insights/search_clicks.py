@@ -60,10 +60,15 @@ class PostgresSearchClickExport(SearchClickExport):
         """The rows in the order in which they came; see the port."""
         async with self._database.transaction() as connection:
             await connection.execute(f"SET LOCAL statement_timeout = '{_FETCH_TIMEOUT_S}s'")
-            cursor = await connection.cursor(
-                _ALL.sql, *_ALL.args(first=first, last=last), timeout=_FETCH_TIMEOUT_S
+            # Not the driver's cursor: it names its statement, which outlives the transaction on
+            # the server's side of a pooler, where the next export would meet it.
+            await connection.execute(
+                f"DECLARE export NO SCROLL CURSOR FOR {_ALL.sql}",
+                *_ALL.args(first=first, last=last),
+                timeout=_FETCH_TIMEOUT_S,
             )
-            while found := await cursor.fetch(_FETCH_ROWS, timeout=_FETCH_TIMEOUT_S):
+            fetch = f"FETCH {_FETCH_ROWS} FROM export"
+            while found := await connection.fetch(fetch, timeout=_FETCH_TIMEOUT_S):
                 yield [tuple(row) for row in found]
 
 
