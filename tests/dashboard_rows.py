@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Final
 
-from domain.insights.model import Period, SearchClick
+from domain.insights.model import Period, SearchClickRow
 
 PERIOD: Final = Period(first=date(2026, 11, 1), last=date(2026, 11, 14))
 VIEW: Final = f"from={PERIOD.first}&to={PERIOD.last}"
@@ -28,7 +28,7 @@ _SELLING: Final = {"wool blanket": 62, "oak chair": 55, "desk lamp": 41, "tea po
 _FAILING: Final = {"gift card": 0, "delivery status": 2, "sofa bed": 3}
 
 
-def rows() -> Iterator[SearchClick]:
+def rows() -> Iterator[SearchClickRow]:
     """Every row; a day has as many clicks of a hundred impressions as the query's number says."""
     for offset in range(28):
         day = PERIOD.first + timedelta(days=offset - 14)
@@ -45,10 +45,12 @@ def rows() -> Iterator[SearchClick]:
     yield _row("undated", 1, 2, None)
 
 
-def _row(query: str, clicks: int, impressions: int, day: date | None) -> SearchClick:
-    return SearchClick(search_query=query, clicks=clicks, impressions=impressions, search_date=day)
+def _row(query: str, clicks: int, impressions: int, day: date | None) -> SearchClickRow:
+    return SearchClickRow(
+        search_query=query, clicks=clicks, impressions=impressions, search_date=day
+    )
 
 
-def all_rows() -> Sequence[SearchClick]:
+def all_rows() -> Sequence[SearchClickRow]:
     """`rows`, as a sequence."""
     return list(rows())

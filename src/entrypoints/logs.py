@@ -44,7 +44,7 @@ class _Format(logging.Formatter):
         return members
 
 
-class JsonFormat(_Format):
+class JsonLogFormatter(_Format):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -56,7 +56,7 @@ class JsonFormat(_Format):
             return json.dumps(members, default=str)
 
 
-class TextFormat(_Format):
+class TextLogFormatter(_Format):
     """A line for people; control characters are escaped, so that no line can be forged."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -76,7 +76,7 @@ def _escaped(found: re.Match[str]) -> str:
 def configure_logging(level: str, form: str) -> None:
     """Send every logger's lines of `level` and above to standard error, in `form` (text, json)."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormat() if form == "json" else TextFormat())
+    handler.setFormatter(JsonLogFormatter() if form == "json" else TextLogFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -28,7 +28,7 @@ class Provider(StrEnum):
     VLLM = "vllm"
 
 
-class LocalAdapter(StrEnum):
+class LocalModelAdapter(StrEnum):
     """What the server of the local model holds beside its weights."""
 
     NONE = "none"
@@ -316,8 +316,8 @@ class ModelSettings(Environment):
         default=None, description="Key of the embedded model server (set by `storekeeper up`)"
     )
     local_llm_model: str = Field(default="smollm2-135m", description="Model of the embedded server")
-    local_llm_adapter: LocalAdapter = Field(
-        default=LocalAdapter.NONE,
+    local_llm_adapter: LocalModelAdapter = Field(
+        default=LocalModelAdapter.NONE,
         description="Adapter that the server of the local model holds, and is asked with"
         " (`storekeeper up` sets `fields-1` and loads it)",
     )

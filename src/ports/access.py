@@ -20,7 +20,7 @@ from domain.access.model import ApiKeyId, BudgetChanges, Caller, KeySpending, Se
 
 
 class ApiKeyLookup(Protocol):
-    """What the door asks."""
+    """What is asked at each request."""
 
     @abstractmethod
     async def find(self, digest: bytes) -> ApiKey | None:
@@ -96,7 +96,7 @@ class ApiKeyRepository(Protocol):
         ...
 
 
-class KeyAnnouncements(Protocol):
+class KeyChangePublisher(Protocol):
     """Tells every process that serves, so that a change of a key holds there at once."""
 
     @abstractmethod
@@ -109,8 +109,8 @@ class KeyAnnouncements(Protocol):
         ...
 
 
-class KeyChanges(Protocol):
-    """Hears what `KeyAnnouncements` tells."""
+class KeyChangeSubscriber(Protocol):
+    """Hears what `KeyChangePublisher` tells."""
 
     @abstractmethod
     async def follow(self, changed: Callable[[ApiKeyId | None], None]) -> NoReturn:
@@ -202,7 +202,7 @@ class LimitState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
+class LimitDecision:
     """Whether a request may go on.
 
     Attributes:
@@ -221,7 +221,7 @@ class RequestLimiter(Protocol):
     """Counts what callers ask for, in cost units."""
 
     @abstractmethod
-    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Allowance:
+    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> LimitDecision:
         """Take `cost` out of all `limits` of a bucket, or out of none where one has too little.
 
         It neither fails nor waits long: where the count is shared and cannot be reached, each

@@ -8,11 +8,11 @@ from typing import Protocol
 
 from domain.insights.click_rows import (
     AcceptedRow,
-    ClickImport,
+    ClickImportState,
+    ClickRowBlock,
     LoggedRow,
     ReadPosition,
     RejectedRow,
-    RowBlock,
 )
 
 
@@ -44,7 +44,7 @@ class ClickSource(Protocol):
     @property
     @abstractmethod
     def size(self) -> int:
-        """What `RowBlock.read` comes to at the end."""
+        """What `ClickRowBlock.read` comes to at the end."""
         ...
 
     @property
@@ -64,7 +64,7 @@ class ClickSource(Protocol):
         ...
 
     @abstractmethod
-    def blocks(self, start: ReadPosition) -> Iterator[RowBlock]:
+    def blocks(self, start: ReadPosition) -> Iterator[ClickRowBlock]:
         """The blocks from `start`, where an earlier block ended.
 
         Raises:
@@ -117,17 +117,17 @@ class ClickImportRepository(Protocol):
     """
 
     @abstractmethod
-    async def latest(self, fingerprint: bytes) -> ClickImport | None:
+    async def latest(self, fingerprint: bytes) -> ClickImportState | None:
         """The newest import of a file with this content; None if there was none."""
         ...
 
     @abstractmethod
-    async def last_named(self, name: str) -> ClickImport | None:
+    async def last_named(self, name: str) -> ClickImportState | None:
         """The newest import of a file that was called so; None if there was none."""
         ...
 
     @abstractmethod
-    async def begin(self, fingerprint: bytes, *, name: str, options: str) -> ClickImport:
+    async def begin(self, fingerprint: bytes, *, name: str, options: str) -> ClickImportState:
         """Begin to import a file.
 
         Raises:
@@ -137,7 +137,7 @@ class ClickImportRepository(Protocol):
 
     @abstractmethod
     async def append(
-        self, before: ClickImport, after: ClickImport, rows: Sequence[AcceptedRow]
+        self, before: ClickImportState, after: ClickImportState, rows: Sequence[AcceptedRow]
     ) -> None:
         """Write all rows and go from `before` to `after`, or do neither.
 
@@ -147,7 +147,7 @@ class ClickImportRepository(Protocol):
         ...
 
     @abstractmethod
-    async def finish(self, at: ClickImport) -> ClickImport:
+    async def finish(self, at: ClickImportState) -> ClickImportState:
         """The file is read to its end; returns the import with the time.
 
         Raises:

@@ -69,7 +69,7 @@ class ComparisonRepository(Protocol):
         ...
 
 
-class ComparisonLog(Protocol):
+class ComparisonResultLog(Protocol):
     """One comparison's own; nothing that was appended is lost when the process dies."""
 
     @abstractmethod
@@ -122,7 +122,7 @@ Column: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ratio:
+class RatioOfSums:
     """`weight` times the sum of one column over the sum of another.
 
     Attributes:
@@ -140,7 +140,7 @@ class Resampling(Protocol):
     """Documents drawn again and again, with replacement."""
 
     @abstractmethod
-    def interval(self, ratios: Sequence[Ratio]) -> tuple[float, float] | None:
+    def interval(self, ratios: Sequence[RatioOfSums]) -> tuple[float, float] | None:
         """The 95 % interval of the sum of `ratios`: percentiles of the draws.
 
         They reach out as Student's t does, lest few clusters make it too narrow. Draws where a sum

@@ -9,7 +9,13 @@ from typing import Protocol
 
 from domain.access.model import KeySpending, ModelBudget
 from domain.errors import Conflict
-from domain.extraction.jobs.items import ClaimedItem, Document, ItemResult, ItemState, Settlement
+from domain.extraction.jobs.items import (
+    ClaimedItem,
+    Document,
+    ItemResult,
+    ItemSettlement,
+    ItemState,
+)
 from domain.extraction.jobs.model import (
     ExtractionJob,
     JobCaps,
@@ -26,7 +32,7 @@ from domain.extraction.model import ExtractionId, ExtractionStatus
 from ports.language_models import BatchId
 
 
-class ExtractionJobWriter(Protocol):
+class ExtractionJobCreator(Protocol):
     """Takes new jobs; lives in a unit of work."""
 
     @abstractmethod
@@ -144,7 +150,7 @@ class ExtractionQueue(Protocol):
         Args:
             worker: who takes them.
             limit: how many, at most.
-            leads: how far callers are ahead of their turn, as the worker counts (`CallerTurns`).
+            leads: how far callers are ahead of their turn, as the worker counts (`FairShares`).
 
         Raises:
             LeaseLost: the worker is not known, or its lease is over.
@@ -153,7 +159,7 @@ class ExtractionQueue(Protocol):
 
     @abstractmethod
     async def settle(
-        self, worker: WorkerId, settlements: Sequence[Settlement]
+        self, worker: WorkerId, settlements: Sequence[ItemSettlement]
     ) -> Mapping[JobId, JobStatus]:
         """Store what became of claimed documents, with their results, their cost and their jobs.
 
@@ -191,7 +197,7 @@ class ExtractionQueue(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CacheQuery:
+class CacheKey:
     """What is asked of a text.
 
     Attributes:
@@ -222,9 +228,7 @@ class ExtractionCache(Protocol):
     """
 
     @abstractmethod
-    async def lookup(
-        self, texts: Sequence[str], query: CacheQuery
-    ) -> Mapping[str, CachedExtraction]:
+    async def lookup(self, texts: Sequence[str], query: CacheKey) -> Mapping[str, CachedExtraction]:
         """The newest stored record of each text that has one, by the first provider that has."""
         ...
 

@@ -12,7 +12,7 @@ KEPT_HOURS: Final = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptAnswer:
+class StoredResponse:
     """An answer as it was first given.
 
     Attributes:
@@ -30,7 +30,7 @@ class IdempotencyStore(Protocol):
     """Lives in a unit of work: what it writes is committed with the work that it stands for."""
 
     @abstractmethod
-    async def claim(self, key: str, fingerprint: bytes) -> KeptAnswer | None:
+    async def claim(self, key: str, fingerprint: bytes) -> StoredResponse | None:
         """The kept answer to replay, or None: the work is the caller's until its unit ends.
 
         Args:
@@ -52,7 +52,7 @@ class IdempotencyStore(Protocol):
         ...
 
     @abstractmethod
-    async def keep(self, key: str, fingerprint: bytes, answer: KeptAnswer) -> None:
+    async def keep(self, key: str, fingerprint: bytes, answer: StoredResponse) -> None:
         """Keep the answer; ends a reservation."""
         ...
 

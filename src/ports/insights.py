@@ -14,7 +14,7 @@ from domain.insights.model import (
     PeriodInsights,
     QueryHistory,
     RankingRules,
-    SearchClick,
+    SearchClickRow,
     StoredInsight,
 )
 from domain.insights.run_history import FinishedRun, RunHistory
@@ -24,7 +24,7 @@ class SearchClickWriter(Protocol):
     """Where searches and clicks are written down."""
 
     @abstractmethod
-    async def append(self, clicks: Sequence[SearchClick]) -> int:
+    async def append(self, clicks: Sequence[SearchClickRow]) -> int:
         """Write all rows or none; a row without `search_date` gets the current UTC day.
 
         The stored `click_through_rate` is clicks over impressions, NULL without impressions.

@@ -57,7 +57,7 @@ class TimeBudget:
     probes: bool = True
 
 
-class Finish(StrEnum):
+class FinishReason(StrEnum):
     """Why a model stopped."""
 
     COMPLETE = "complete"
@@ -76,7 +76,7 @@ class Answer:
     """
 
     text: str
-    finish: Finish
+    finish: FinishReason
     attempts: tuple[Attempt, ...]
 
 
@@ -271,7 +271,7 @@ class GateState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderGate:
+class ProviderStatus:
     """One provider, with a model that is asked there with one key."""
 
     name: str
@@ -287,7 +287,7 @@ class ProviderGates(Protocol):
     """
 
     @abstractmethod
-    async def all(self) -> Sequence[ProviderGate]:
+    async def all(self) -> Sequence[ProviderStatus]:
         """Those configured here, in the order of the settings, then those that others use."""
         ...
 

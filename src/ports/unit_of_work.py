@@ -9,7 +9,7 @@ from typing import Protocol
 from ports.access import ModelSpendingReader
 from ports.comparison import ComparisonRepository
 from ports.extraction import ExtractionRepository
-from ports.extraction_jobs import ExtractionJobWriter
+from ports.extraction_jobs import ExtractionJobCreator
 from ports.idempotency import IdempotencyStore
 from ports.insights import SearchClickWriter
 from ports.records import OrderRepository, UserRepository
@@ -38,7 +38,7 @@ class UnitOfWork(Protocol):
 
     @property
     @abstractmethod
-    def extraction_jobs(self) -> ExtractionJobWriter:
+    def extraction_jobs(self) -> ExtractionJobCreator:
         """New extraction jobs, inside this unit."""
         ...
 

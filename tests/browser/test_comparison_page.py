@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, expect
 
 from adapters.charts.vega import open_chart_renderer
 from adapters.reports.comparison.page import HtmlComparisonWriter
-from domain.comparison.report import Case, ComparisonReport
+from domain.comparison.report import ComparedText, ComparisonReport
 from entrypoints.http.protocol.security_headers import framed
 from tests.browser.pages import (
     DESKTOP,
@@ -71,7 +71,7 @@ async def test_the_page_works_under_the_policy_that_the_server_sends(
         assert len(set(await page.locator("td.cell").evaluate_all(shades))) > 1
 
 
-def longest(report: ComparisonReport) -> Case:
+def longest(report: ComparisonReport) -> ComparedText:
     return max(report.cases, key=lambda case: len(case.text))
 
 
@@ -80,7 +80,7 @@ async def expect_count(page: Page, said: str) -> None:
     await expect(page.locator("#count")).to_have_text(said)
 
 
-async def expect_case(page: Page, case: Case) -> None:
+async def expect_case(page: Page, case: ComparedText) -> None:
     """Wait until the page shows this text, each character of it."""
     await expect(page.locator("#case h3")).to_have_text(case.text_id)
     assert await page.locator("#case .text").inner_text() == case.text

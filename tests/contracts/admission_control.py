@@ -14,9 +14,9 @@ from adapters.llm.admission import (
     FAILURES_TO_OPEN,
     OPEN_S,
     SAFETY,
-    BlockedBy,
     ProviderAdmissionControl,
     RateLimits,
+    WaitCause,
 )
 from ports.language_models import GateState
 from tests.contracts.contract import Contract
@@ -89,7 +89,7 @@ class AdmissionControlContract(Contract):
         for _ in range(5):
             refused = await admission.acquire(lane, tokens=1, max_wait_s=1)
             assert not refused.granted
-            assert refused.obstacle is BlockedBy.RATE
+            assert refused.obstacle is WaitCause.RATE
             assert refused.wait_s == about(10 / SAFETY - BURST_S)
 
     async def test_a_hint_shuts_the_gate_for_everybody_and_spaces_who_waits(
@@ -147,7 +147,7 @@ class AdmissionControlContract(Contract):
         assert await admission.exhausted(lane, hint_s=None) == about(BLIND_QUOTA_S)
         assert (await admission.acquire(lane, tokens=1, max_wait_s=0)).granted
         refused = await admission.acquire(lane, tokens=1, max_wait_s=0, probes=False)
-        assert refused.obstacle is BlockedBy.QUOTA
+        assert refused.obstacle is WaitCause.QUOTA
         assert refused.wait_s == about(BLIND_QUOTA_S)
         await admission.answered(lane, unplanned_tokens=0)
         assert (await admission.acquire(lane, tokens=1, max_wait_s=0, probes=False)).granted
@@ -161,7 +161,7 @@ class AdmissionControlContract(Contract):
             await self.pass_time(state.circuit_s)
         refused = await admission.acquire(lane, tokens=1, max_wait_s=60, probes=False)
         assert not refused.granted
-        assert refused.obstacle is BlockedBy.CIRCUIT
+        assert refused.obstacle is WaitCause.CIRCUIT
         assert (await admission.acquire(lane, tokens=1, max_wait_s=60)).granted
         state = await admission.state(lane)
         assert (state.circuit_open, state.failures, state.probes) == (True, FAILURES_TO_OPEN, 1)
@@ -215,7 +215,7 @@ class AdmissionControlContract(Contract):
         await admission.failed(lane)
         refused = await admission.acquire(lane, tokens=1, max_wait_s=60)
         assert not refused.granted
-        assert refused.obstacle is BlockedBy.CIRCUIT
+        assert refused.obstacle is WaitCause.CIRCUIT
         assert 0 < refused.wait_s <= OPEN_S[0]
 
     async def test_an_answer_between_failures_starts_the_count_anew(

@@ -18,7 +18,7 @@ from ports.language_models import (
     BatchOutcome,
     BatchRequest,
     BatchStatus,
-    Finish,
+    FinishReason,
     ModelProfile,
 )
 from tests.contracts.contract import Contract
@@ -97,7 +97,7 @@ class BatchLanguageModelContract(Contract):
             answer = outcomes[f"{number}-0"].result
             assert isinstance(answer, Answer)
             assert json.loads(answer.text)["quantity"]["value"] == number
-            assert answer.finish is Finish.COMPLETE
+            assert answer.finish is FinishReason.COMPLETE
 
     async def test_an_answer_is_one_attempt_that_is_marked_as_batched_with_its_usage(
         self, world: BatchWorld
@@ -152,7 +152,7 @@ class BatchLanguageModelContract(Contract):
         await self.ended(world, batch_id)
         answer = (await self.outcomes(world, batch_id))["4-0"].result
         assert isinstance(answer, Answer)
-        assert answer.finish is Finish.REFUSED
+        assert answer.finish is FinishReason.REFUSED
         assert answer.text == ""
 
     async def test_an_expired_batch_leaves_out_what_was_not_done_and_says_why(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from domain.errors import Conflict
-from domain.insights.click_rows import AcceptedRow, ClickImport, ReadPosition
+from domain.insights.click_rows import AcceptedRow, ClickImportState, ReadPosition
 from ports.click_files import ClickImportRepository
 from tests.contracts.click_formats import record
 from tests.contracts.contract import Contract
@@ -30,7 +30,7 @@ class ImportStore:
     rows: Callable[[], Awaitable[list[AcceptedRow]]]
 
 
-def moved(before: ClickImport, rows: int, rejected: int = 0) -> ClickImport:
+def moved(before: ClickImportState, rows: int, rejected: int = 0) -> ClickImportState:
     return replace(
         before,
         position=ReadPosition(

@@ -24,7 +24,7 @@ from domain.extraction.jobs.items import Document
 from domain.extraction.jobs.model import JobSpec, NewJob
 from domain.extraction.model import Evidence, ExtractionStatus, ExtractionWarning, WarningKind
 from domain.extraction.schema import DEFAULT
-from ports.comparison import ComparisonLog, ComparisonRepository
+from ports.comparison import ComparisonRepository, ComparisonResultLog
 from ports.unit_of_work import UnitOfWorkFactory
 from tests.comparisons import LOCAL, OTHER, PROVENANCE, TEXTS, a_spec
 from tests.contracts.contract import Contract
@@ -145,10 +145,10 @@ FAILED = ContestantAnswer(
 class ComparisonLogContract(Contract):
     """Subclasses give `log`, an empty one."""
 
-    def test_an_empty_log_holds_nothing(self, log: ComparisonLog) -> None:
+    def test_an_empty_log_holds_nothing(self, log: ComparisonResultLog) -> None:
         assert log.read() is None
 
-    def test_what_was_written_is_read_back(self, log: ComparisonLog) -> None:
+    def test_what_was_written_is_read_back(self, log: ComparisonResultLog) -> None:
         log.begin(a_spec(), PROVENANCE)
         log.append(ANSWER)
         log.append(FAILED)
@@ -161,7 +161,7 @@ class ComparisonLogContract(Contract):
             AnswerId("local", "b", 2): FAILED,
         }
 
-    def test_a_run_that_is_gone_on_with_adds_to_the_first(self, log: ComparisonLog) -> None:
+    def test_a_run_that_is_gone_on_with_adds_to_the_first(self, log: ComparisonResultLog) -> None:
         log.begin(a_spec(), PROVENANCE)
         log.append(ANSWER)
         later = datetime(2026, 11, 27, tzinfo=UTC)
@@ -175,7 +175,7 @@ class ComparisonLogContract(Contract):
         assert found.provenance == replace(PROVENANCE, program="2.0")
         assert len(found.answers) == 1
 
-    def test_of_two_answers_with_one_key_the_later_counts(self, log: ComparisonLog) -> None:
+    def test_of_two_answers_with_one_key_the_later_counts(self, log: ComparisonResultLog) -> None:
         log.begin(a_spec(), PROVENANCE)
         log.append(FAILED)
         better = ContestantAnswer(

@@ -20,9 +20,9 @@ from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, Tok
 from domain.extraction.jobs.items import (
     ClaimedItem,
     Document,
+    ItemSettlement,
     ItemState,
     JobInterruption,
-    Settlement,
 )
 from domain.extraction.jobs.model import (
     ExtractionJob,
@@ -34,10 +34,10 @@ from domain.extraction.jobs.model import (
     JobSpending,
     JobStatus,
     NewJob,
-    Reason,
+    StatusReason,
     WorkerId,
 )
-from domain.extraction.jobs.turns import CallerTurns
+from domain.extraction.jobs.turns import FairShares
 from domain.extraction.model import (
     Evidence,
     Extraction,
@@ -46,7 +46,7 @@ from domain.extraction.model import (
     ExtractionStatus,
 )
 from ports.extraction_jobs import (
-    CacheQuery,
+    CacheKey,
     ExtractionCache,
     ExtractionJobRepository,
     ExtractionQueue,
@@ -57,7 +57,7 @@ from tests.contracts.contract import Contract
 
 LEASE_S = 20.0
 ASSIGNMENT = JobSpec(schema="default", schema_version=1, providers=("openai",))
-QUERY = CacheQuery(schema="default", schema_version=1, prompts=(("openai", "p1"),))
+QUERY = CacheKey(schema="default", schema_version=1, prompts=(("openai", "p1"),))
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
 
@@ -158,22 +158,22 @@ SPENT = JobSpending(
 
 def done(
     item: ClaimedItem, status: ExtractionStatus = ExtractionStatus.VALID, **more: object
-) -> Settlement:
+) -> ItemSettlement:
     """The document is done by a call."""
     extraction = a_result(item.text, status)
-    settled = Settlement(
+    settled = ItemSettlement(
         item=item, state=ItemState(status.value), extraction=extraction, spending=SPENT
     )
     return replace(settled, **more)  # type: ignore[arg-type]
 
 
-def given_back(item: ClaimedItem, **more: object) -> Settlement:
+def given_back(item: ClaimedItem, **more: object) -> ItemSettlement:
     """The document goes back."""
-    return replace(Settlement(item=item, state=ItemState.PENDING), **more)  # type: ignore[arg-type]
+    return replace(ItemSettlement(item=item, state=ItemState.PENDING), **more)  # type: ignore[arg-type]
 
 
 async def _taken(
-    store: JobStore, worker: WorkerId, turns: CallerTurns, limit: int
+    store: JobStore, worker: WorkerId, turns: FairShares, limit: int
 ) -> Sequence[ClaimedItem]:
     """What a worker that keeps count claims, in the order in which it is due."""
     leads = turns.leads()
@@ -316,7 +316,7 @@ class ExtractionJobsContract(Contract):
             await store.job([str(number) for number in range(20)], key_id=one)
         await store.job(["x", "y", "z"], key_id=other)
         await store.job([str(number) for number in range(20)])
-        worker, turns = await store.worker(), CallerTurns()
+        worker, turns = await store.worker(), FairShares()
         claimed = [
             item
             for limit in (3, 1, 1, 1, 2, 1)
@@ -333,7 +333,7 @@ class ExtractionJobsContract(Contract):
             for priority in (JobPriority.LOW, JobPriority.HIGH)
         ]
         normal = await store.job(texts)
-        worker, turns = await store.worker(), CallerTurns()
+        worker, turns = await store.worker(), FairShares()
         first = [item for _ in range(10) for item in await _taken(store, worker, turns, 3)]
         assert Counter(each.job_id for each in first) == {high.id: 20, normal.id: 10}
         await store.jobs.apply(high.id, JobCommand.PAUSE)
@@ -346,7 +346,7 @@ class ExtractionJobsContract(Contract):
         one, other = await store.new_key(), await store.new_key()
         await store.job([str(number) for number in range(90)], key_id=one)
         await store.job(["x"], key_id=other)
-        worker, turns = await store.worker(), CallerTurns()
+        worker, turns = await store.worker(), FairShares()
         for limit in (7, 30, 3):
             await _taken(store, worker, turns, limit)
         await store.job([str(number) for number in range(20)], key_id=other)
@@ -376,7 +376,7 @@ class ExtractionJobsContract(Contract):
             spec = replace(ASSIGNMENT, priority=chance.choice(list(JobPriority)))
             await store.job([str(number) for number in range(120)], spec, key_id=caller)
             costs[caller] = spec.priority.cost
-        workers = [(await store.worker(), CallerTurns()) for _ in range(2)]
+        workers = [(await store.worker(), FairShares()) for _ in range(2)]
         passed = {worker: [Counter[ApiKeyId | None]()] for worker, _ in workers}
         for _ in range(16):
             worker, turns = chance.choice(workers)
@@ -481,7 +481,7 @@ class ExtractionJobsContract(Contract):
         job = await store.job(["a", "b", "c", "d", "e"])
         worker = await store.worker()
         a, b, c, d = await store.queue.claim(worker, limit=4)
-        failed = Reason(code="invalid_json", detail="No record.")
+        failed = StatusReason(code="invalid_json", detail="No record.")
         await store.queue.settle(
             worker,
             [
@@ -564,7 +564,7 @@ class ExtractionJobsContract(Contract):
         job = await store.job(["a"])
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
-        reason = Reason(code="timeout", detail="No answer in time.")
+        reason = StatusReason(code="timeout", detail="No answer in time.")
         await store.queue.settle(
             worker, [given_back(item, charged=True, delay_s=30.0, reason=reason, spending=SPENT)]
         )
@@ -593,7 +593,7 @@ class ExtractionJobsContract(Contract):
         job = await store.job()
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
-        reason = Reason(code="auth", detail="The key is refused.")
+        reason = StatusReason(code="auth", detail="The key is refused.")
         interruption = JobInterruption(reason=reason, status=JobStatus.FAILED)
         statuses = await store.queue.settle(worker, [given_back(item, interruption=interruption)])
         assert statuses == {job.id: JobStatus.FAILED}
@@ -610,7 +610,7 @@ class ExtractionJobsContract(Contract):
         worker = await store.worker()
         claimed = await store.queue.claim(worker, limit=2)
         interruptions = [
-            JobInterruption(reason=Reason(code=status, detail="Why."), status=status)
+            JobInterruption(reason=StatusReason(code=status, detail="Why."), status=status)
             for status in (JobStatus.PAUSED, JobStatus.FAILED)
         ]
         settlements = [
@@ -626,7 +626,7 @@ class ExtractionJobsContract(Contract):
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
         interruption = JobInterruption(
-            reason=Reason(code="rate_limited", detail="Wait."), wait_s=15.0
+            reason=StatusReason(code="rate_limited", detail="Wait."), wait_s=15.0
         )
         assert await store.queue.settle(worker, [given_back(item, interruption=interruption)]) == {
             job.id: JobStatus.RUNNING
@@ -641,7 +641,7 @@ class ExtractionJobsContract(Contract):
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
         interruption = JobInterruption(
-            reason=Reason(code="rate_limited", detail="Wait."), wait_s=3600.0
+            reason=StatusReason(code="rate_limited", detail="Wait."), wait_s=3600.0
         )
         await store.queue.settle(worker, [given_back(item, interruption=interruption)])
         assert await store.jobs.stop_waiting("gemini") == 0
@@ -793,7 +793,7 @@ class ExtractionJobsContract(Contract):
         job = await store.job(["a", "b"], key_id=key_id)
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
-        settlement = Settlement(item=item, state=ItemState.VALID, cached=known.id)
+        settlement = ItemSettlement(item=item, state=ItemState.VALID, cached=known.id)
         assert await store.queue.settle(worker, [settlement]) == {job.id: JobStatus.RUNNING}
 
     # --- orders
@@ -879,13 +879,13 @@ class ExtractionJobsContract(Contract):
     @pytest.mark.parametrize(
         "query",
         [
-            CacheQuery(schema="order_message", schema_version=1, prompts=(("openai", "p1"),)),
-            CacheQuery(schema="default", schema_version=2, prompts=(("openai", "p1"),)),
-            CacheQuery(schema="default", schema_version=1, prompts=(("gemini", "p1"),)),
-            CacheQuery(schema="default", schema_version=1, prompts=(("openai", "p2"),)),
+            CacheKey(schema="order_message", schema_version=1, prompts=(("openai", "p1"),)),
+            CacheKey(schema="default", schema_version=2, prompts=(("openai", "p1"),)),
+            CacheKey(schema="default", schema_version=1, prompts=(("gemini", "p1"),)),
+            CacheKey(schema="default", schema_version=1, prompts=(("openai", "p2"),)),
         ],
     )
-    async def test_another_query_is_not_answered(self, store: JobStore, query: CacheQuery) -> None:
+    async def test_another_query_is_not_answered(self, store: JobStore, query: CacheKey) -> None:
         await self._store(store, a_result("same text"))
         assert await store.cache.lookup(["same text"], query) == {}
 
@@ -903,7 +903,7 @@ class ExtractionJobsContract(Contract):
         older = a_result("a", created_at=NOW - timedelta(days=1))
         newer, local = a_result("a"), a_result("a", provider="local", prompt_hash="p9")
         await self._store(store, newer, older, local)
-        both = CacheQuery(
+        both = CacheKey(
             schema="default", schema_version=1, prompts=(("openai", "p1"), ("local", "p9"))
         )
         turned = replace(both, prompts=both.prompts[::-1])
@@ -916,7 +916,7 @@ class ExtractionJobsContract(Contract):
         job = await store.job(["a"])
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
-        settlement = Settlement(item=item, state=ItemState.VALID, cached=extraction.id)
+        settlement = ItemSettlement(item=item, state=ItemState.VALID, cached=extraction.id)
         assert await store.queue.settle(worker, [settlement]) == {job.id: JobStatus.COMPLETED}
         found = await store.jobs.get(job.id)
         assert (found.reused, found.counts.valid, found.spending) == (1, 1, JobSpending())

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 
 from domain.errors import IdempotencyKeyReused, RequestInProgress
-from ports.idempotency import KEPT_HOURS, KeptAnswer
+from ports.idempotency import KEPT_HOURS, StoredResponse
 from tests.contracts.records import Records, RecordsContract
 
 KEY = "7f1c-key"
 FINGERPRINT = b"\x00" * 32
 OTHER = b"\xff" * 32
-ANSWER = KeptAnswer(
+ANSWER = StoredResponse(
     status=201,
     headers={"location": "/users/7", "etag": '"1"'},
     body='{"name":"Zoë"}'.encode() + b"\x00\xff",
@@ -26,9 +26,9 @@ class IdempotencyContract(RecordsContract):
             assert await unit.answers.claim(KEY, FINGERPRINT) is None
             assert await unit.answers.claim(KEY, FINGERPRINT) is None
 
-    @pytest.mark.parametrize("answer", [ANSWER, KeptAnswer(status=204, headers={}, body=b"")])
+    @pytest.mark.parametrize("answer", [ANSWER, StoredResponse(status=204, headers={}, body=b"")])
     async def test_a_kept_answer_is_replayed_to_the_byte(
-        self, records: Records, answer: KeptAnswer
+        self, records: Records, answer: StoredResponse
     ) -> None:
         await _keep(records, answer)
         assert await _claim(records) == answer
@@ -76,7 +76,7 @@ class IdempotencyContract(RecordsContract):
     async def test_a_key_whose_answer_is_forgotten_keeps_a_new_one(self, records: Records) -> None:
         await _keep(records, ANSWER)
         await records.let_pass(timedelta(hours=KEPT_HOURS, minutes=1))
-        newer = KeptAnswer(status=202, headers={}, body=b"newer")
+        newer = StoredResponse(status=202, headers={}, body=b"newer")
         await _keep(records, newer, fingerprint=OTHER)
         assert await _claim(records, fingerprint=OTHER) == newer
 
@@ -143,13 +143,13 @@ class IdempotencyContract(RecordsContract):
 
 async def _claim(
     records: Records, key: str = KEY, fingerprint: bytes = FINGERPRINT
-) -> KeptAnswer | None:
+) -> StoredResponse | None:
     async with records.open_unit() as unit:
         return await unit.answers.claim(key, fingerprint)
 
 
 async def _keep(
-    records: Records, answer: KeptAnswer, *, key: str = KEY, fingerprint: bytes = FINGERPRINT
+    records: Records, answer: StoredResponse, *, key: str = KEY, fingerprint: bytes = FINGERPRINT
 ) -> None:
     async with records.open_unit() as unit:
         assert await unit.answers.claim(key, fingerprint) is None

@@ -16,7 +16,7 @@ from domain.insights.model import (
     PeriodInsights,
     RankBy,
     RankingRules,
-    SearchClick,
+    SearchClickRow,
     StoredInsight,
 )
 from ports.insights import (
@@ -44,7 +44,7 @@ class Searches:
     analysis: SearchAnalyser
     insights: SearchInsightRepository
     retention: SearchClickPruner
-    write_rows: Callable[[Sequence[SearchClick]], Awaitable[None]]
+    write_rows: Callable[[Sequence[SearchClickRow]], Awaitable[None]]
     write_insight: Callable[[StoredInsight], Awaitable[None]]
 
 
@@ -54,9 +54,9 @@ def row(
     impressions: int | None,
     day: date | None = DAY,
     rate: float | None = None,
-) -> SearchClick:
+) -> SearchClickRow:
     """One row."""
-    return SearchClick(
+    return SearchClickRow(
         search_query=query,
         clicks=clicks,
         impressions=impressions,

@@ -10,14 +10,14 @@ from uuid import uuid4
 import pytest
 
 from domain.access.model import ModelBudget
-from domain.extraction.jobs.items import ItemState, JobInterruption, Settlement
+from domain.extraction.jobs.items import ItemSettlement, ItemState, JobInterruption
 from domain.extraction.jobs.model import (
     JobCaps,
     JobCommand,
     JobPriority,
     JobStatus,
     ProviderMode,
-    Reason,
+    StatusReason,
     WorkerId,
 )
 from ports.extraction_jobs import ClaimedBatch, ProviderBatches
@@ -142,7 +142,7 @@ class ProviderBatchesContract(Contract):
         job = await store.jobs.job(spec=BATCHED)
         batch = await store.opened()
         first, *others = await store.batches.items(batch.id)
-        settlement = Settlement(item=first, state=ItemState.VALID, extraction=a_result("one"))
+        settlement = ItemSettlement(item=first, state=ItemState.VALID, extraction=a_result("one"))
         await store.jobs.queue.settle(batch.id, [settlement])
         assert await store.batches.items(batch.id) == others
         await store.jobs.queue.settle(batch.id, [settlement])  # comes twice, counts once
@@ -158,8 +158,8 @@ class ProviderBatchesContract(Contract):
         await store.jobs.queue.settle(
             batch.id,
             [
-                Settlement(item=first, state=ItemState.VALID, extraction=result),
-                Settlement(item=second, state=ItemState.VALID, cached=result.id),
+                ItemSettlement(item=first, state=ItemState.VALID, extraction=result),
+                ItemSettlement(item=second, state=ItemState.VALID, cached=result.id),
             ],
         )
         stored = await store.jobs.jobs.get(job.id)
@@ -186,7 +186,7 @@ class ProviderBatchesContract(Contract):
         batch = await store.opened()
         [item] = await store.batches.items(batch.id)
         await store.batches.close(batch.id)
-        late = Settlement(item=item, state=ItemState.VALID, extraction=a_result("one"))
+        late = ItemSettlement(item=item, state=ItemState.VALID, extraction=a_result("one"))
         await store.jobs.queue.settle(batch.id, [late])
         assert await store.jobs.states(job.id) == [ItemState.PENDING]
         assert await store.opened() is not None
@@ -245,7 +245,7 @@ class ProviderBatchesContract(Contract):
         batch = await store.opened(limit=1)
         assert await store.maybe_opened(limit=1) is None
         [item] = await store.batches.items(batch.id)
-        done = Settlement(item=item, state=ItemState.VALID, extraction=a_result("one"))
+        done = ItemSettlement(item=item, state=ItemState.VALID, extraction=a_result("one"))
         await store.jobs.queue.settle(batch.id, [done])
         await store.batches.close(batch.id)
         assert (await store.opened(limit=1)).caps == JobCaps(max_tokens=1_000_000)
@@ -268,12 +268,12 @@ class ProviderBatchesContract(Contract):
         await store.jobs.job(["one", "two"], spec=BATCHED)
         batch = await store.opened()
         first, second = await store.batches.items(batch.id)
-        busy = JobInterruption(reason=Reason(code="rate_limited", detail="Wait."), wait_s=60)
+        busy = JobInterruption(reason=StatusReason(code="rate_limited", detail="Wait."), wait_s=60)
         await store.jobs.queue.settle(
             batch.id,
             [
-                Settlement(item=first, state=ItemState.PENDING, interruption=busy),
-                Settlement(item=second, state=ItemState.PENDING, delay_s=120),
+                ItemSettlement(item=first, state=ItemState.PENDING, interruption=busy),
+                ItemSettlement(item=second, state=ItemState.PENDING, delay_s=120),
             ],
         )
         await store.batches.close(batch.id)

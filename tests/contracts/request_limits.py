@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from domain.access.limits import RateLimit
-from ports.access import Allowance, RequestLimiter
+from ports.access import LimitDecision, RequestLimiter
 from tests.contracts.contract import Contract
 
 SLOW = RateLimit(name="slow", units=12, period_s=86_400, burst=12)
@@ -18,7 +18,7 @@ SLOWER = RateLimit(name="slower", units=4, period_s=86_400, burst=4)
 QUICK = RateLimit(name="quick", units=10_000, period_s=1, burst=10)
 
 
-def left(allowance: Allowance) -> Sequence[int]:
+def left(allowance: LimitDecision) -> Sequence[int]:
     return [state.left + allowance.held for state in allowance.states]
 
 

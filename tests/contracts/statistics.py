@@ -6,13 +6,13 @@ from math import comb
 
 import pytest
 
-from ports.comparison import Column, Ratio, Statistics
+from ports.comparison import Column, RatioOfSums, Statistics
 from tests.contracts.contract import Contract
 
 ONES: Column = ("ones",)
 RIGHT: Column = ("right",)
 WORSE: Column = ("worse",)
-MEAN = Ratio(over=RIGHT, under=ONES)
+MEAN = RatioOfSums(over=RIGHT, under=ONES)
 
 
 class StatisticsContract(Contract):
@@ -79,12 +79,12 @@ class StatisticsContract(Contract):
     def test_pairs_stay_together(self, statistics: Statistics) -> None:
         columns = {RIGHT: [1.0, 0.0] * 20, WORSE: [1.0, 0.0] * 20, ONES: [1.0] * 40}
         drawn = statistics.resample(columns, range(40), draws=500, seed=7)
-        apart = [MEAN, Ratio(over=WORSE, under=ONES, weight=-1)]
+        apart = [MEAN, RatioOfSums(over=WORSE, under=ONES, weight=-1)]
         assert drawn.interval(apart) == (0.0, 0.0)
 
     def test_a_weight_multiplies(self, statistics: Statistics) -> None:
         drawn = statistics.resample({ONES: [1.0] * 5}, range(5), draws=10, seed=7)
-        assert drawn.interval([Ratio(over=ONES, under=ONES, weight=2.5)]) == (2.5, 2.5)
+        assert drawn.interval([RatioOfSums(over=ONES, under=ONES, weight=2.5)]) == (2.5, 2.5)
 
     def test_draws_without_anything_below_the_line_are_left_out(
         self, statistics: Statistics
@@ -92,7 +92,7 @@ class StatisticsContract(Contract):
         columns = {RIGHT: [1.0, 0.0], ONES: [1.0, 0.0], WORSE: [0.0, 0.0]}
         drawn = statistics.resample(columns, [0, 1], draws=200, seed=7)
         assert drawn.interval([MEAN]) == (1.0, 1.0)
-        assert drawn.interval([Ratio(over=RIGHT, under=WORSE)]) is None
+        assert drawn.interval([RatioOfSums(over=RIGHT, under=WORSE)]) is None
 
     def test_the_same_seed_gives_the_same_interval_and_another_does_not(
         self, statistics: Statistics

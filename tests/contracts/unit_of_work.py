@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from domain.errors import EmailTaken, NotFound
-from domain.insights.model import SearchClick
+from domain.insights.model import SearchClickRow
 from domain.records.orders import OrderChanges, OrderFilter
 from domain.records.users import User, UserChanges
 from tests.contracts.records import (
@@ -25,7 +25,7 @@ class UnitOfWorkContract(RecordsContract):
         async with records.open_unit() as unit:
             user = await unit.users.add(a_user())
             order = await unit.orders.add(an_order(user.id))
-            click = SearchClick(search_query="wool", clicks=1, impressions=2, search_date=None)
+            click = SearchClickRow(search_query="wool", clicks=1, impressions=2, search_date=None)
             assert await unit.search_clicks.append([click]) == 1
             await unit.commit()
         assert await records.users.get(user.id) == user

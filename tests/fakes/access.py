@@ -21,7 +21,7 @@ from ports.access import (
     ApiKeyLookup,
     ApiKeyRepository,
     AuditLog,
-    KeyAnnouncements,
+    KeyChangePublisher,
     ModelSpendingReader,
     SessionStore,
 )
@@ -207,7 +207,7 @@ class MemoryModelSpending(ModelSpendingReader):
         return self._table.today(key_id)
 
 
-class RecordedAnnouncements(KeyAnnouncements):
+class RecordedAnnouncements(KeyChangePublisher):
     """Remembers what was announced.
 
     Attributes:

@@ -14,7 +14,7 @@ from domain.comparison.model import (
 )
 from domain.comparison.results import ComparisonResults, ContestantAnswer, Provenance, resumed
 from domain.errors import NotFound
-from ports.comparison import ComparisonLog, ComparisonRepository
+from ports.comparison import ComparisonRepository, ComparisonResultLog
 from tests.fakes.tables import RecordTables, Undo, put
 
 
@@ -72,7 +72,7 @@ class MemoryComparisonRepository(ComparisonRepository):
         return self._tables.comparisons[comparison_id]
 
 
-class MemoryComparisonLog(ComparisonLog):
+class MemoryComparisonResultLog(ComparisonResultLog):
     """What was written, as results."""
 
     def __init__(self) -> None:

@@ -10,7 +10,13 @@ from itertools import islice
 from domain.access.budgets import USED_UP
 from domain.access.model import ApiKeyId
 from domain.errors import NotFound
-from domain.extraction.jobs.items import ClaimedItem, Document, ItemResult, ItemState, Settlement
+from domain.extraction.jobs.items import (
+    ClaimedItem,
+    Document,
+    ItemResult,
+    ItemSettlement,
+    ItemState,
+)
 from domain.extraction.jobs.model import (
     ExtractionJob,
     JobCaps,
@@ -19,8 +25,8 @@ from domain.extraction.jobs.model import (
     JobStatus,
     NewJob,
     ProviderMode,
-    Reason,
     ReasonCode,
+    StatusReason,
     WorkerId,
     reason_of,
     transition,
@@ -30,17 +36,17 @@ from domain.extraction.jobs.turns import NO_LEADS, Leads
 from domain.extraction.model import ExtractionStatus
 from ports.extraction_jobs import (
     CachedExtraction,
-    CacheQuery,
+    CacheKey,
     ExtractionCache,
+    ExtractionJobCreator,
     ExtractionJobRepository,
-    ExtractionJobWriter,
     ExtractionQueue,
     LeaseLost,
 )
 from tests.fakes.tables import ItemRow, JobRow, RecordTables, Undo
 
 
-class MemoryExtractionJobWriter(ExtractionJobWriter):
+class MemoryExtractionJobCreator(ExtractionJobCreator):
     """New jobs into a dict."""
 
     def __init__(self, tables: RecordTables, undo: Undo) -> None:
@@ -233,7 +239,7 @@ class MemoryExtractionQueue(ExtractionQueue):
             yield job, position, item
 
     async def settle(
-        self, worker: WorkerId, settlements: Sequence[Settlement]
+        self, worker: WorkerId, settlements: Sequence[ItemSettlement]
     ) -> Mapping[JobId, JobStatus]:
         """See the port."""
         now = self._tables.clock.now()
@@ -270,7 +276,7 @@ class MemoryExtractionQueue(ExtractionQueue):
         paused = [job for job in running if self._used_up(job)]
         for job in paused:
             job.status = JobStatus.PAUSED
-            job.reason = Reason(code=ReasonCode.MODEL_BUDGET, detail=USED_UP)
+            job.reason = StatusReason(code=ReasonCode.MODEL_BUDGET, detail=USED_UP)
         return {job.id: job.status for job in paused}
 
     async def hold_to_budgets(self) -> Mapping[JobId, JobStatus]:
@@ -289,7 +295,7 @@ class MemoryExtractionQueue(ExtractionQueue):
             job.status, job.reason = JobStatus.RUNNING, None
         return {**paused, **{job.id: job.status for job in resumed}}
 
-    def _settle(self, worker: WorkerId, settlement: Settlement) -> None:
+    def _settle(self, worker: WorkerId, settlement: ItemSettlement) -> None:
         now, job = self._tables.clock.now(), job_in(self._tables, settlement.item.job_id)
         item = job.items[settlement.item.position]
         if item.claim != settlement.item.claim or item.worker != worker:
@@ -339,9 +345,7 @@ class MemoryExtractionCache(ExtractionCache):
     def __init__(self, tables: RecordTables) -> None:
         self._tables = tables
 
-    async def lookup(
-        self, texts: Sequence[str], query: CacheQuery
-    ) -> Mapping[str, CachedExtraction]:
+    async def lookup(self, texts: Sequence[str], query: CacheKey) -> Mapping[str, CachedExtraction]:
         """See the port."""
         found: dict[str, CachedExtraction] = {}
         for provider, prompt_hash in reversed(query.prompts):

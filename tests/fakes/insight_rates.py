@@ -18,7 +18,7 @@ from domain.insights.model import (
     QueryHistory,
     RankBy,
     RankingRules,
-    SearchClick,
+    SearchClickRow,
     TopQuery,
     contradicts,
     normalised_query,
@@ -29,12 +29,12 @@ _UNIT: Final = 10**12
 """Rates of rows are added up in this many parts, as integers: no order of rows changes the sum."""
 
 
-def is_blank(row: SearchClick) -> bool:
+def is_blank(row: SearchClickRow) -> bool:
     """Whether a row has no query to be counted under."""
     return row.search_query is None or normalised_query(row.search_query) == ""
 
 
-def is_usable(row: SearchClick) -> bool:
+def is_usable(row: SearchClickRow) -> bool:
     """Whether a row can be counted: a query that is not blank, 0 <= clicks <= impressions."""
     return (
         row.clicks is not None
@@ -44,7 +44,7 @@ def is_usable(row: SearchClick) -> bool:
     )
 
 
-def daily_ctr(day: date, rows: Iterable[SearchClick]) -> DailyCtr:
+def daily_ctr(day: date, rows: Iterable[SearchClickRow]) -> DailyCtr:
     """The rate of `day` over those of `rows` that are of that day."""
     of_day = [row for row in rows if row.search_date == day]
     usable = [row for row in of_day if is_usable(row)]
@@ -71,7 +71,7 @@ def daily_ctr(day: date, rows: Iterable[SearchClick]) -> DailyCtr:
     )
 
 
-def query_history(query: str, period: Period, rows: Iterable[SearchClick]) -> QueryHistory:
+def query_history(query: str, period: Period, rows: Iterable[SearchClickRow]) -> QueryHistory:
     """Each day of `period` for one query, in whatever spelling."""
     key = normalised_query(query)
     of_query = [
@@ -85,7 +85,7 @@ def query_history(query: str, period: Period, rows: Iterable[SearchClick]) -> Qu
     )
 
 
-def _query_day(day: date, rows: Sequence[SearchClick]) -> QueryDay:
+def _query_day(day: date, rows: Sequence[SearchClickRow]) -> QueryDay:
     clicks = sum(_counts(row)[0] for row in rows)
     impressions = sum(_counts(row)[1] for row in rows)
     low, high = wilson_interval(clicks, impressions) if impressions else (None, None)
@@ -100,7 +100,7 @@ def _query_day(day: date, rows: Sequence[SearchClick]) -> QueryDay:
     )
 
 
-def query_totals(rows: Iterable[SearchClick]) -> Mapping[str, tuple[int, int]]:
+def query_totals(rows: Iterable[SearchClickRow]) -> Mapping[str, tuple[int, int]]:
     """Clicks and impressions by normalised query, of the usable rows; none without impressions."""
     totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
@@ -181,5 +181,5 @@ def low_performers(
     ]
 
 
-def _counts(row: SearchClick) -> tuple[int, int]:
+def _counts(row: SearchClickRow) -> tuple[int, int]:
     return row.clicks or 0, row.impressions or 0

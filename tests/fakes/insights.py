@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from domain.errors import Conflict, NotFound
-from domain.insights.click_rows import AcceptedRow, ClickImport, ReadPosition
+from domain.insights.click_rows import AcceptedRow, ClickImportState, ReadPosition
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
@@ -16,7 +16,7 @@ from domain.insights.model import (
     PeriodInsights,
     QueryHistory,
     RankingRules,
-    SearchClick,
+    SearchClickRow,
     StoredInsight,
 )
 from ports.click_files import ClickImportRepository
@@ -44,14 +44,14 @@ class MemorySearchClickWriter(SearchClickWriter):
     def __init__(
         self,
         clock: Clock,
-        rows: list[SearchClick],
+        rows: list[SearchClickRow],
         undo: list[Callable[[], object]] | None = None,
     ) -> None:
         self._clock = clock
         self._rows = rows
         self._undo = [] if undo is None else undo
 
-    async def append(self, clicks: Sequence[SearchClick]) -> int:
+    async def append(self, clicks: Sequence[SearchClickRow]) -> int:
         """Write all rows; see the port."""
         today = self._clock.now().date()
         added = [replace(row, search_date=row.search_date or today) for row in clicks]
@@ -59,7 +59,7 @@ class MemorySearchClickWriter(SearchClickWriter):
         self._undo.append(lambda: self._take_back(added))
         return len(added)
 
-    def _take_back(self, added: Sequence[SearchClick]) -> None:
+    def _take_back(self, added: Sequence[SearchClickRow]) -> None:
         for row in added:
             self._rows.remove(row)
 
@@ -67,7 +67,7 @@ class MemorySearchClickWriter(SearchClickWriter):
 class MemorySearchAnalyser(SearchAnalyser):
     """The arithmetic of `tests.fakes.insight_rates` over a list of rows."""
 
-    def __init__(self, rows: list[SearchClick]) -> None:
+    def __init__(self, rows: list[SearchClickRow]) -> None:
         self._rows = rows
 
     async def analyse(self, period: Period, rules: RankingRules) -> PeriodInsights:
@@ -98,9 +98,9 @@ class MemorySearchAnalyser(SearchAnalyser):
 class MemorySearchInsightRepository(SearchInsightRepository):
     """Insights by day; tests may put into `stored` what another program would write."""
 
-    def __init__(self, rows: list[SearchClick]) -> None:
+    def __init__(self, rows: list[SearchClickRow]) -> None:
         self._rows = rows
-        self._computed_from: dict[date, Counter[SearchClick]] = {}
+        self._computed_from: dict[date, Counter[SearchClickRow]] = {}
         self.stored: dict[date, StoredInsight] = {}
 
     async def compute(self, day: date, rules: RankingRules, *, now: datetime) -> StoredInsight:
@@ -178,17 +178,17 @@ class MemorySearchInsightRepository(SearchInsightRepository):
             return False
         return version < DEFINITION_VERSION or self._computed_from.get(day) != self._rows_of(day)
 
-    def _rows_of(self, day: date) -> Counter[SearchClick]:
+    def _rows_of(self, day: date) -> Counter[SearchClickRow]:
         return Counter(row for row in self._rows if row.search_date == day)
 
 
 class MemorySearchClickPruner(SearchClickPruner):
     """Rows that are gone stay in the list, so that they add up, and are no longer found."""
 
-    def __init__(self, rows: list[SearchClick], insights: MemorySearchInsightRepository) -> None:
+    def __init__(self, rows: list[SearchClickRow], insights: MemorySearchInsightRepository) -> None:
         self._rows = rows
         self._insights = insights
-        self._gone: Counter[SearchClick] = Counter()
+        self._gone: Counter[SearchClickRow] = Counter()
 
     async def days_with_rows(self, before: date) -> Sequence[date]:
         """Days with rows, oldest first; see the port."""
@@ -211,24 +211,24 @@ class MemoryClickImportRepository(ClickImportRepository):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.rows: list[AcceptedRow] = []
-        self.imports: dict[int, ClickImport] = {}
+        self.imports: dict[int, ClickImportState] = {}
 
-    async def latest(self, fingerprint: bytes) -> ClickImport | None:
+    async def latest(self, fingerprint: bytes) -> ClickImportState | None:
         """The newest import of a file; see the port."""
         found = [each for each in self.imports.values() if each.fingerprint == fingerprint]
         return found[-1] if found else None
 
-    async def last_named(self, name: str) -> ClickImport | None:
+    async def last_named(self, name: str) -> ClickImportState | None:
         """The newest import of a file of that name; see the port."""
         found = [each for each in self.imports.values() if each.name == name]
         return found[-1] if found else None
 
-    async def begin(self, fingerprint: bytes, *, name: str, options: str) -> ClickImport:
+    async def begin(self, fingerprint: bytes, *, name: str, options: str) -> ClickImportState:
         """Begin to import a file; see the port."""
         latest = await self.latest(fingerprint)
         if latest is not None and latest.finished_at is None:
             raise _elsewhere()
-        begun = ClickImport(
+        begun = ClickImportState(
             id=len(self.imports) + 1,
             fingerprint=fingerprint,
             name=name,
@@ -244,20 +244,20 @@ class MemoryClickImportRepository(ClickImportRepository):
         return begun
 
     async def append(
-        self, before: ClickImport, after: ClickImport, rows: Sequence[AcceptedRow]
+        self, before: ClickImportState, after: ClickImportState, rows: Sequence[AcceptedRow]
     ) -> None:
         """Write all rows and move on; see the port."""
         self._check(before)
         self.rows += rows
         self.imports[after.id] = after
 
-    async def finish(self, at: ClickImport) -> ClickImport:
+    async def finish(self, at: ClickImportState) -> ClickImportState:
         """The file is read to its end; see the port."""
         self._check(at)
         self.imports[at.id] = replace(at, finished_at=self._clock.now())
         return self.imports[at.id]
 
-    def _check(self, at: ClickImport) -> None:
+    def _check(self, at: ClickImportState) -> None:
         found = self.imports[at.id]
         if found.finished_at is not None or found.position != at.position:
             raise _elsewhere()
@@ -269,10 +269,10 @@ def _elsewhere() -> Conflict:
 
 def searches_in_memory() -> Searches:
     """A store that starts empty."""
-    rows: list[SearchClick] = []
+    rows: list[SearchClickRow] = []
     store = MemorySearchInsightRepository(rows)
 
-    async def write_rows(more: Sequence[SearchClick]) -> None:
+    async def write_rows(more: Sequence[SearchClickRow]) -> None:
         rows.extend(more)
 
     async def write_insight(insight: StoredInsight) -> None:

@@ -24,15 +24,15 @@ from ports.language_models import (
     BatchOutcome,
     BatchRequest,
     BatchStatus,
-    Finish,
+    FinishReason,
     LanguageModel,
     ModelProfile,
     Prompt,
     TimeBudget,
 )
 
-Said: TypeAlias = str | FailureKind | ExtractionFailure | Finish | tuple[str, Finish]
-"""A text, a failure, a refusal (`Finish.REFUSED`), or a text with the way it ended."""
+Said: TypeAlias = str | FailureKind | ExtractionFailure | FinishReason | tuple[str, FinishReason]
+"""A text, a failure, a refusal (`FinishReason.REFUSED`), or a text with the way it ended."""
 
 QUOTING = ModelProfile(
     provider="scripted",
@@ -91,9 +91,9 @@ class ScriptedLanguageModel(LanguageModel):
             said = ExtractionFailure(kind=said, detail=f"scripted {said}")
         if isinstance(said, ExtractionFailure):
             raise ModelCallFailed(said, (self._attempt(said.kind),))
-        if isinstance(said, Finish):
+        if isinstance(said, FinishReason):
             said = ("", said)
-        text, finish = (said, Finish.COMPLETE) if isinstance(said, str) else said
+        text, finish = (said, FinishReason.COMPLETE) if isinstance(said, str) else said
         return Answer(text=text, finish=finish, attempts=(self._attempt(None),))
 
     def _attempt(self, outcome: FailureKind | None) -> Attempt:
@@ -142,7 +142,7 @@ class ScriptedBatchLanguageModel(BatchLanguageModel):
         batches: all that were submitted, by id.
     """
 
-    say: Callable[[Prompt], str | Finish | FailureKind]
+    say: Callable[[Prompt], str | FinishReason | FailureKind]
     ending: Ending | None = "completed"
     most: int = 50_000
     provider: str = "scripted"
@@ -208,9 +208,9 @@ class ScriptedBatchLanguageModel(BatchLanguageModel):
         if isinstance(said, FailureKind):
             failure = ExtractionFailure(kind=said, detail=f"scripted {said}")
             return ModelCallFailed(failure, (self._attempt(said),))
-        if isinstance(said, Finish):
+        if isinstance(said, FinishReason):
             return Answer(text="", finish=said, attempts=(self._attempt(None),))
-        return Answer(text=said, finish=Finish.COMPLETE, attempts=(self._attempt(None),))
+        return Answer(text=said, finish=FinishReason.COMPLETE, attempts=(self._attempt(None),))
 
     def _attempt(self, outcome: FailureKind | None) -> Attempt:
         return Attempt(

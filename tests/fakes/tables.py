@@ -20,16 +20,16 @@ from domain.extraction.jobs.model import (
     JobSpec,
     JobSpending,
     JobStatus,
-    Reason,
+    StatusReason,
     WorkerId,
 )
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import BUILT_IN, RecordSchema
-from domain.insights.model import SearchClick
+from domain.insights.model import SearchClickRow
 from domain.records.orders import Order, OrderId
 from domain.records.users import User, UserId
 from ports.clock import Clock
-from ports.idempotency import KeptAnswer
+from ports.idempotency import StoredResponse
 from ports.language_models import BatchId
 
 _RATE_OVER = timedelta(seconds=60)
@@ -45,7 +45,7 @@ class ItemRow:
     worker: WorkerId | None = None
     attempts: int = 0
     due_at: datetime | None = None
-    reason: Reason | None = None
+    reason: StatusReason | None = None
     extraction_id: ExtractionId | None = None
     reused: bool = False
     finished_at: datetime | None = None
@@ -76,7 +76,7 @@ class JobRow:
     created_at: datetime
     key_id: ApiKeyId | None = None
     status: JobStatus = JobStatus.RUNNING
-    reason: Reason | None = None
+    reason: StatusReason | None = None
     spending: JobSpending = field(default_factory=JobSpending)
     waits_until: datetime | None = None
     finished_at: datetime | None = None
@@ -135,7 +135,7 @@ class KeptRow:
 
     fingerprint: bytes
     created_at: datetime
-    answer: KeptAnswer | None = None
+    answer: StoredResponse | None = None
     locked_until: datetime | None = None
 
 
@@ -197,7 +197,7 @@ class RecordTables:
     users: dict[UserId, User] = field(default_factory=dict)
     orders: dict[OrderId, Order] = field(default_factory=dict)
     answers: dict[str, KeptRow] = field(default_factory=dict)
-    searches: list[SearchClick] = field(default_factory=list)
+    searches: list[SearchClickRow] = field(default_factory=list)
     extraction: ExtractionTables = field(default_factory=ExtractionTables)
     jobs: dict[JobId, JobRow] = field(default_factory=dict)
     leases: dict[WorkerId, datetime] = field(default_factory=dict)

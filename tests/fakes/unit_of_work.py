@@ -7,12 +7,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
 from domain.errors import IdempotencyKeyReused, RequestInProgress
-from ports.idempotency import KEPT_HOURS, IdempotencyStore, KeptAnswer
+from ports.idempotency import KEPT_HOURS, IdempotencyStore, StoredResponse
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from tests.fakes.access import MemoryModelSpending
 from tests.fakes.comparison import MemoryComparisonRepository
 from tests.fakes.extraction import MemoryExtractionRepository
-from tests.fakes.extraction_jobs import MemoryExtractionJobWriter
+from tests.fakes.extraction_jobs import MemoryExtractionJobCreator
 from tests.fakes.insights import MemorySearchClickWriter
 from tests.fakes.records import MemoryOrderRepository, MemoryUserRepository
 from tests.fakes.tables import KeptRow, RecordTables, Undo, put
@@ -26,7 +26,7 @@ class MemoryIdempotencyStore(IdempotencyStore):
         self._undo = undo
         self._claims = claims
 
-    async def claim(self, key: str, fingerprint: bytes) -> KeptAnswer | None:
+    async def claim(self, key: str, fingerprint: bytes) -> StoredResponse | None:
         """See the port."""
         if key in self._tables.claimed and key not in self._claims:
             raise RequestInProgress("A request with this Idempotency-Key is still running.")
@@ -48,7 +48,7 @@ class MemoryIdempotencyStore(IdempotencyStore):
         row = KeptRow(fingerprint, now, locked_until=now + timedelta(seconds=hold_s))
         put(self._tables.answers, key, row, self._undo)
 
-    async def keep(self, key: str, fingerprint: bytes, answer: KeptAnswer) -> None:
+    async def keep(self, key: str, fingerprint: bytes, answer: StoredResponse) -> None:
         """See the port."""
         row = KeptRow(fingerprint, self._tables.clock.now(), answer)
         put(self._tables.answers, key, row, self._undo)
@@ -93,9 +93,9 @@ class MemoryUnitOfWork(UnitOfWork):
         return MemorySearchClickWriter(self._tables.clock, self._tables.searches, self.undo)
 
     @property
-    def extraction_jobs(self) -> MemoryExtractionJobWriter:
+    def extraction_jobs(self) -> MemoryExtractionJobCreator:
         """New extraction jobs, inside this unit."""
-        return MemoryExtractionJobWriter(self._tables, self.undo)
+        return MemoryExtractionJobCreator(self._tables, self.undo)
 
     @property
     def comparisons(self) -> MemoryComparisonRepository:

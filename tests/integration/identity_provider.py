@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from domain.access.model import Scope
-from domain.access.tokens import ScopeClaim, TokenRules
+from domain.access.tokens import IdentityTokenRules, ScopeClaim
 
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 ISSUER: Final = "https://ref.supabase.example/auth/v1"
 AUDIENCE: Final = "authenticated"
-RULES: Final = TokenRules(
+RULES: Final = IdentityTokenRules(
     issuer=ISSUER,
     audience=AUDIENCE,
     scope_claim=ScopeClaim(name="app_metadata.storekeeper_scopes"),

@@ -30,7 +30,7 @@ from adapters.postgres.insights.search_insights import PostgresSearchInsightRepo
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from domain.errors import DependencyError
-from domain.insights.model import RankingRules, SearchClick, StoredInsight
+from domain.insights.model import RankingRules, SearchClickRow, StoredInsight
 from domain.insights.refresher import NIGHTLY
 from domain.insights.run_history import FinishedRun, RunHistory, RunOutcome
 from ports.server_process import ServerProcess
@@ -66,7 +66,7 @@ def ago(days: int) -> date:
     return today() - timedelta(days=days)
 
 
-def searches_of(day: date, count: int = 12) -> list[SearchClick]:
+def searches_of(day: date, count: int = 12) -> list[SearchClickRow]:
     """Rows of a day: always the same for the same day."""
     chance = random.Random(day.toordinal())
     found = []
@@ -91,7 +91,7 @@ class Shop:
     database: Database
     directory: Path
     exits: AsyncExitStack
-    rows: list[SearchClick] = field(default_factory=list)
+    rows: list[SearchClickRow] = field(default_factory=list)
     workers: list[Process] = field(default_factory=list)
 
     @property

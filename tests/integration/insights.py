@@ -15,7 +15,7 @@ from adapters.postgres.insights.search_insights import (
     PostgresSearchInsightRepository,
 )
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from domain.insights.model import SearchClick, StoredInsight
+from domain.insights.model import SearchClickRow, StoredInsight
 from tests.contracts.insights import Searches
 from tests.integration.owners_database import execute
 from tests.integration.service_role import service_url
@@ -44,7 +44,7 @@ async def emptied(url: str, *, as_owner: bool = False) -> AsyncIterator[Database
         yield database
 
 
-async def write_rows(database: Database, rows: Sequence[SearchClick]) -> None:
+async def write_rows(database: Database, rows: Sequence[SearchClickRow]) -> None:
     """Rows as another program would write them."""
     values = [tuple(getattr(row, name) for name in _CLICK_COLUMNS) for row in rows]
     await write_log(database, _CLICK_COLUMNS, values)
@@ -61,7 +61,7 @@ async def write_log(
 def searches_in(database: Database) -> Searches:
     """What the contract suites want."""
 
-    async def write(rows: Sequence[SearchClick]) -> None:
+    async def write(rows: Sequence[SearchClickRow]) -> None:
         await write_rows(database, rows)
 
     async def write_insight(insight: StoredInsight) -> None:

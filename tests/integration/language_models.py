@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from adapters.llm.admission import StatedRateLimits
+from adapters.llm.admission import ReportedRateLimits
 from adapters.llm.clients import ModelConfig
 from adapters.llm.connections import open_bare_model
 from domain.extraction.prompting import build_prompt
@@ -25,7 +25,7 @@ async def opened(
     provider: str,
     *,
     timeout_s: float = 20,
-    stated: StatedRateLimits | None = None,
+    stated: ReportedRateLimits | None = None,
     key: str = "a-key",
     model: str | None = None,
 ) -> AsyncIterator[LanguageModel]:
@@ -38,7 +38,7 @@ async def opened(
         provider=provider, model=model or MODELS[provider], base_url=urls[provider], api_key=key
     )
     async with open_bare_model(
-        config, timeout_s, 4, stated or StatedRateLimits()
+        config, timeout_s, 4, stated or ReportedRateLimits()
     ) as language_model:
         yield language_model
 

@@ -11,7 +11,7 @@ from typing import Literal
 import asyncpg
 
 from adapters.postgres.pool import Database
-from domain.insights.model import Period, RankingRules, SearchClick, normalised_query
+from domain.insights.model import Period, RankingRules, SearchClickRow, normalised_query
 from tests.fakes.insight_rates import daily_ctr, is_usable
 
 FIRST = date(2026, 11, 18)
@@ -30,11 +30,11 @@ Isolation = Literal["read_committed", "repeatable_read", "serializable"]
 
 async def rows_in(
     connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy,
-) -> list[SearchClick]:
-    return [SearchClick(**row) for row in await connection.fetch(_RAW)]
+) -> list[SearchClickRow]:
+    return [SearchClickRow(**row) for row in await connection.fetch(_RAW)]
 
 
-async def check(database: Database, pruned: Sequence[SearchClick] = ()) -> None:
+async def check(database: Database, pruned: Sequence[SearchClickRow] = ()) -> None:
     """In one snapshot, a day without a mark is added up as its rows are, with the pruned ones."""
     async with (
         database.connection() as connection,
@@ -63,7 +63,7 @@ async def check(database: Database, pruned: Sequence[SearchClick] = ()) -> None:
 _COUNTED = ("distinct_queries", "blank_rows", "impossible_rows", "contradicting_rows")
 
 
-def _added_up(of_day: Sequence[SearchClick]) -> list[tuple[str, int, int, int, Decimal]]:
+def _added_up(of_day: Sequence[SearchClickRow]) -> list[tuple[str, int, int, int, Decimal]]:
     searches: Counter[str] = Counter()
     clicks: Counter[str] = Counter()
     impressions: Counter[str] = Counter()

@@ -14,12 +14,12 @@ import asyncpg
 import pytest
 
 from adapters.embedded.installation import (
-    Account,
+    ServerAccount,
     free_port,
     own_directory,
     unprivileged_account,
 )
-from adapters.embedded.process import ChildProcess, Command, launched
+from adapters.embedded.process import ChildProcess, ProcessCommand, launched
 
 
 @asynccontextmanager
@@ -47,7 +47,7 @@ async def debian_postgres(version: int, directory: Path) -> AsyncIterator[str]:
     }
     words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     server = ChildProcess(
-        Command(
+        ProcessCommand(
             name=f"postgres {version}",
             argv=(str(binaries / "postgres"), "-D", str(data), *words),
             log=directory / "postgres.log",
@@ -106,7 +106,7 @@ async def transaction_pooler(
         for path in directory.iterdir():
             os.chown(path, account.uid, account.gid)
     pooler = ChildProcess(
-        Command(
+        ProcessCommand(
             name="pgbouncer",
             argv=(binary, str(directory / "pgbouncer.ini")),
             log=directory.with_suffix(".log"),
@@ -136,7 +136,7 @@ async def _running(server: ChildProcess, url: str) -> AsyncIterator[None]:
         await server.stop()
 
 
-async def _run(argv: tuple[str, ...], account: Account | None) -> None:
+async def _run(argv: tuple[str, ...], account: ServerAccount | None) -> None:
     process = await asyncio.create_subprocess_exec(
         *launched(argv, account),
         stdout=asyncio.subprocess.PIPE,

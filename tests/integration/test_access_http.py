@@ -57,7 +57,7 @@ async def proxied(
 
 @pytest.fixture
 async def admin(api: httpx2.AsyncClient, fresh_database_url: str) -> str:
-    """The first key; the door is shut from here on."""
+    """The first key; without one nobody comes in from here on."""
     assert (await api.get("/users")).status_code == 200
     key = await make_key(fresh_database_url, Scope.ADMIN)
     # Nobody was told: the server is made to ask anew by being asked with a key.

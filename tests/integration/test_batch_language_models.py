@@ -22,7 +22,7 @@ from domain.extraction.prompting import build_prompt
 from domain.extraction.schema import ORDER_MESSAGE
 from fake_provider.scenario import Batches, Fault, Raw, Scenario
 from fake_provider.testing import FakeInThread, running_fake
-from ports.language_models import Answer, BatchId, BatchLanguageModel, BatchRequest, Finish
+from ports.language_models import Answer, BatchId, BatchLanguageModel, BatchRequest, FinishReason
 from tests.contracts.batch_language_model import (
     BatchLanguageModelContract,
     BatchWorld,
@@ -144,7 +144,7 @@ async def test_a_cut_line_says_so(
         pass
     (outcome,) = [each async for each in model.outcomes(batch_id)]
     assert isinstance(outcome.result, Answer)
-    assert outcome.result.finish is Finish.TRUNCATED
+    assert outcome.result.finish is FinishReason.TRUNCATED
 
 
 async def test_a_prompt_that_openai_blocks_is_refused_and_not_a_fault_of_ours(

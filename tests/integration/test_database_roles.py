@@ -12,7 +12,7 @@ import pytest
 
 from adapters.embedded.postgres import EmbeddedPostgres, client_programs
 from adapters.postgres.contents import read_contents
-from adapters.postgres.dumps import DumpError, ProgramFolders, dump, restore
+from adapters.postgres.dumps import DumpError, ProgramDirectories, dump, restore
 from adapters.postgres.grants import GrantError, address_for, grant
 from adapters.postgres.health import PostgresDiagnosticCheck
 from adapters.postgres.migrations import MigrationError, faults, migrate, migration_files, status
@@ -26,7 +26,7 @@ from tests.integration.supabase import Project, make_project, make_roles
 
 ROLE = "shop_service"
 OUTSIDERS = ("anon", "authenticated")
-PROGRAMS = ProgramFolders(folders=[client_programs()])
+PROGRAMS = ProgramDirectories(folders=[client_programs()])
 PARTITION = (SQL_DIR / "optional" / "partition_search_clicks.sql").read_text("utf-8")
 PARTITION = "".join(line for line in PARTITION.splitlines(True) if not line.startswith("--"))
 

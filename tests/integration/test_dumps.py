@@ -14,12 +14,12 @@ import pytest
 
 from adapters.embedded.postgres import client_programs
 from adapters.postgres.contents import read_contents
-from adapters.postgres.dumps import DumpError, ProgramFolders, dump, restore
+from adapters.postgres.dumps import DumpError, ProgramDirectories, dump, restore
 from adapters.postgres.migrations import migration_files
 from tests.integration.owners_database import execute
 from tests.integration.stack import COMMAND, environment, run_command
 
-PROGRAMS = ProgramFolders(folders=[client_programs()])
+PROGRAMS = ProgramDirectories(folders=[client_programs()])
 
 Told = subprocess.CompletedProcess[str]
 Ask = Callable[..., Told]
@@ -216,9 +216,9 @@ async def test_programs_that_do_not_fit_the_server_are_named_with_a_remedy(
         (old / name).chmod(0o755)
     place = await read_contents(fresh_database_url)
     with pytest.raises(DumpError, match=r"old has version 14\. Install them"):
-        await dump(place, tmp_path / "a.dump", ProgramFolders(folders=[old]))
+        await dump(place, tmp_path / "a.dump", ProgramDirectories(folders=[old]))
     elsewhere = f"{fresh_database_url}?sslmode=require"
-    without = ProgramFolders(folders=[client_programs()], without_tls=[client_programs()])
+    without = ProgramDirectories(folders=[client_programs()], without_tls=[client_programs()])
     with pytest.raises(DumpError, match="without TLS, for servers of this machine"):
         await dump(
             type(place)(**{**{n: getattr(place, n) for n in place.__slots__}, "url": elsewhere}),

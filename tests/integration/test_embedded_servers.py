@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from adapters.embedded.installation import on_free_port
 from adapters.embedded.postgres import EmbeddedPostgres
-from adapters.embedded.program import Program
+from adapters.embedded.program import RunningProgram
 from adapters.embedded.valkey import EmbeddedValkey
 from domain.errors import Unavailable
 from ports.server_process import ServerProcess
@@ -42,11 +42,11 @@ def a_valkey(directory: Path, port: int | None = None) -> EmbeddedValkey:
     )
 
 
-def a_program(directory: Path, code: str, *, ready: bool = True) -> Program:
+def a_program(directory: Path, code: str, *, ready: bool = True) -> RunningProgram:
     async def is_ready() -> bool:
         return ready
 
-    return Program(
+    return RunningProgram(
         name="program",
         argv=(sys.executable, "-c", code),
         log=directory / "log" / "program.log",

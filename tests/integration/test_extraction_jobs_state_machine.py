@@ -28,14 +28,14 @@ from hypothesis.stateful import (
 
 from adapters.postgres.pool import Database
 from domain.errors import AppError
-from domain.extraction.jobs.items import ClaimedItem, ItemState, JobInterruption, Settlement
+from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState, JobInterruption
 from domain.extraction.jobs.model import (
     ExtractionJob,
     JobCaps,
     JobCommand,
     JobId,
     JobStatus,
-    Reason,
+    StatusReason,
     WorkerId,
 )
 from domain.extraction.model import ExtractionStatus
@@ -59,9 +59,11 @@ from tests.integration.extraction_jobs import jobs_database, jobs_in
 _TEXTS = ["a", "b", "c", "d", "e"]
 _HALTS = [
     *[None] * 6,
-    JobInterruption(reason=Reason(code="auth", detail="No."), status=JobStatus.FAILED),
-    JobInterruption(reason=Reason(code="quota_exhausted", detail="No."), status=JobStatus.PAUSED),
-    JobInterruption(reason=Reason(code="rate_limited", detail="No."), wait_s=30),
+    JobInterruption(reason=StatusReason(code="auth", detail="No."), status=JobStatus.FAILED),
+    JobInterruption(
+        reason=StatusReason(code="quota_exhausted", detail="No."), status=JobStatus.PAUSED
+    ),
+    JobInterruption(reason=StatusReason(code="rate_limited", detail="No."), wait_s=30),
 ]
 _COMMANDS = [
     JobCommand.PAUSE,
@@ -70,7 +72,7 @@ _COMMANDS = [
     JobCommand.RESUME,
     JobCommand.CANCEL,
 ]
-Outcome = Callable[[ClaimedItem], Settlement] | None
+Outcome = Callable[[ClaimedItem], ItemSettlement] | None
 outcomes: st.SearchStrategy[Outcome] = st.one_of(
     st.none(),
     st.sampled_from(ExtractionStatus).map(lambda status: partial(done, status=status)),

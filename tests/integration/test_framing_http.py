@@ -16,7 +16,7 @@ import httpx2
 import msgspec
 import pytest
 
-from entrypoints.logs import TextFormat
+from entrypoints.logs import TextLogFormatter
 from tests.integration.answers import check_secured
 from tests.integration.api import serving, settings_for
 
@@ -342,7 +342,7 @@ async def test_what_is_no_request_is_a_problem_whose_id_is_in_the_log(
     server: Server, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "storekeeper.access")
-    caplog.handler.setFormatter(TextFormat())
+    caplog.handler.setFormatter(TextLogFormatter())
     sent, (status, code) = UNREADABLE[name]
     async with server.wire() as wire:
         await wire.send(sent)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.tokens.health import JwksDiagnosticCheck
-from adapters.tokens.jwks import LARGEST_SET, Jwks, open_client
+from adapters.tokens.jwks import LARGEST_SET, JwksCache, open_client
 from adapters.tokens.keys import BadKeySet, read_key_set
 from adapters.tokens.verifier import JwtVerifier
 from domain.errors import JwksUnavailable, NotAuthenticated
@@ -65,15 +65,15 @@ def now() -> float:
 
 
 @pytest.fixture
-async def jwks(provider: IdentityProvider, timer: Timer) -> AsyncIterator[Jwks]:
+async def jwks(provider: IdentityProvider, timer: Timer) -> AsyncIterator[JwksCache]:
     async with open_client() as client:
-        opened = Jwks(provider.url, client, timer)
+        opened = JwksCache(provider.url, client, timer)
         yield opened
         await opened.aclose()
 
 
 @pytest.fixture
-def verifier(jwks: Jwks) -> JwtVerifier:
+def verifier(jwks: JwksCache) -> JwtVerifier:
     return JwtVerifier(RULES, jwks, StandingClock())
 
 
@@ -91,7 +91,7 @@ async def until_asked(provider: IdentityProvider, times: int) -> None:
             await asyncio.sleep(0.001)
 
 
-async def until_done(jwks: Jwks) -> None:
+async def until_done(jwks: JwksCache) -> None:
     async with asyncio.timeout(20):
         while jwks._fetching is not None:
             await asyncio.sleep(0.001)
@@ -184,7 +184,7 @@ async def test_the_first_tokens_share_one_fetch_and_who_gives_up_does_not_end_it
 
 
 async def test_in_use_the_set_is_fetched_anew_beside_the_work(
-    verifier: JwtVerifier, jwks: Jwks, provider: IdentityProvider, timer: Timer, now: float
+    verifier: JwtVerifier, jwks: JwksCache, provider: IdentityProvider, timer: Timer, now: float
 ) -> None:
     token = provider.token(now)
     assert await is_accepted(verifier, token)
@@ -228,7 +228,7 @@ FAILURES = {
 @pytest.mark.parametrize("failure", FAILURES)
 async def test_the_last_good_set_outlives_every_failure(
     verifier: JwtVerifier,
-    jwks: Jwks,
+    jwks: JwksCache,
     provider: IdentityProvider,
     timer: Timer,
     now: float,
@@ -288,7 +288,7 @@ async def test_without_a_set_tokens_cannot_be_checked_and_it_is_said_when_to_com
 
 
 async def test_a_set_is_not_trusted_longer_than_a_day_without_its_provider(
-    verifier: JwtVerifier, jwks: Jwks, provider: IdentityProvider, timer: Timer, now: float
+    verifier: JwtVerifier, jwks: JwksCache, provider: IdentityProvider, timer: Timer, now: float
 ) -> None:
     token = provider.token(now)
     assert await is_accepted(verifier, token)
@@ -321,7 +321,7 @@ async def test_a_server_that_is_not_there_is_named_without_more(
     async with identity_provider() as gone:
         token = gone.token(now)
     async with open_client() as client:
-        jwks = Jwks(gone.url, client, Timer())
+        jwks = JwksCache(gone.url, client, Timer())
         with pytest.raises(JwksUnavailable):
             await JwtVerifier(RULES, jwks, StandingClock()).verify(token)
     assert "cannot be reached (ConnectError); no token can be checked" in caplog.text
@@ -330,7 +330,7 @@ async def test_a_server_that_is_not_there_is_named_without_more(
 async def test_closing_ends_a_fetch_under_way(provider: IdentityProvider, now: float) -> None:
     provider.hold.clear()
     async with open_client() as client:
-        jwks = Jwks(provider.url, client, Timer())
+        jwks = JwksCache(provider.url, client, Timer())
         verifier = JwtVerifier(RULES, jwks, StandingClock())
         waiting = asyncio.create_task(verifier.verify(provider.token(now)))
         await until_asked(provider, 1)

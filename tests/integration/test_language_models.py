@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from adapters.llm.admission import RateLimits, StatedRateLimits
+from adapters.llm.admission import RateLimits, ReportedRateLimits
 from domain.extraction.calls import FailureKind, ModelCallFailed, TokenUsage
 from fake_provider.scenario import Fault, Latency, Limit, Model, Scenario
 from fake_provider.testing import running_fake
-from ports.language_models import Finish
+from ports.language_models import FinishReason
 from tests.integration.language_models import (
     BUDGET,
     PROVIDERS,
@@ -32,7 +32,7 @@ async def test_an_answer_has_the_shape_that_was_asked_and_its_usage(provider: st
     record = json.loads(answer.text)
     assert set(record) == {"customer", "product", "quantity"}
     assert set(record["quantity"]) == {"quote", "value"}
-    assert answer.finish is Finish.COMPLETE
+    assert answer.finish is FinishReason.COMPLETE
     (attempt,) = answer.attempts
     assert attempt.outcome is None
     assert attempt.provider == provider
@@ -148,7 +148,7 @@ async def test_a_refusal_is_an_answer_that_says_so(name: str, fault: Fault) -> N
     with running_fake() as fake:
         fake.script(fault)
         answer = await asked(fake, name)
-    assert answer.finish is Finish.REFUSED
+    assert answer.finish is FinishReason.REFUSED
     assert answer.text == ""
     assert answer.attempts[0].usage.input_tokens > 0, "a refused text is paid for"
 
@@ -158,7 +158,7 @@ async def test_a_cut_answer_says_so(provider: str, fault: str) -> None:
     with running_fake() as fake:
         fake.script(Fault(kind=fault))  # type: ignore[arg-type]  # one of the kinds
         answer = await asked(fake, provider)
-    assert answer.finish is Finish.TRUNCATED
+    assert answer.finish is FinishReason.TRUNCATED
 
 
 async def test_the_timeout_ends_a_call_that_hangs_and_its_connection(provider: str) -> None:
@@ -187,7 +187,7 @@ async def test_a_cancelled_call_leaves_the_connection_usable(provider: str) -> N
                     async with asyncio.timeout(0.05):
                         await language_model.complete(prompt, BUDGET)
             answer = await language_model.complete(prompt, BUDGET)
-    assert answer.finish is Finish.COMPLETE
+    assert answer.finish is FinishReason.COMPLETE
 
 
 async def test_a_text_beyond_the_context_is_too_long(provider: str) -> None:
@@ -198,7 +198,7 @@ async def test_a_text_beyond_the_context_is_too_long(provider: str) -> None:
 
 
 async def test_limits_in_headers_are_learned_from_answers_and_refusals_alike() -> None:
-    stated = StatedRateLimits()
+    stated = ReportedRateLimits()
     scenario = Scenario(limits=(Limit(rpm=600, tpm=90_000, burst_s=60),))
     with running_fake(scenario) as fake:
         async with opened(fake, "openai", stated=stated) as language_model:
@@ -211,7 +211,7 @@ async def test_a_model_that_takes_no_temperature_is_sent_none() -> None:
     models = {"gpt-5.4-mini": Model(fixed_temperature=True)}
     with running_fake(Scenario(models=models)) as fake:
         answer = await asked(fake, "openai")
-    assert answer.finish is Finish.COMPLETE
+    assert answer.finish is FinishReason.COMPLETE
 
 
 async def test_a_wrong_key_is_refused_by_each_server_in_its_own_way(provider: str) -> None:

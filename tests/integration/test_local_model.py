@@ -15,8 +15,8 @@ import httpx2
 import pytest
 
 from adapters.embedded.installation import free_port
-from adapters.embedded.program import Program, answers_http
-from adapters.llm.admission import StatedRateLimits
+from adapters.embedded.program import RunningProgram, answers_http
+from adapters.llm.admission import ReportedRateLimits
 from adapters.llm.clients import ModelConfig
 from adapters.llm.connections import open_bare_model, open_language_models
 from adapters.llm.record_validator import PydanticRecordValidator
@@ -47,7 +47,7 @@ MESSAGES = (
 @pytest.fixture(scope="module")
 async def server(server_directory: Path) -> AsyncIterator[ModelConfig]:
     port = free_port()
-    program = Program(
+    program = RunningProgram(
         name="model",
         argv=(sys.executable, "-m", "adapters.embedded.model_server", str(port), ALIAS, "tuned"),
         log=server_directory / "log" / "model.log",
@@ -156,7 +156,7 @@ async def test_a_wrong_key_is_known_for_what_it_is(server: ModelConfig) -> None:
     config = ModelConfig(
         provider="local", model=ALIAS, base_url=server.base_url, api_key="not-the-key"
     )
-    async with open_bare_model(config, PATIENCE_S, 1, StatedRateLimits()) as model:
+    async with open_bare_model(config, PATIENCE_S, 1, ReportedRateLimits()) as model:
         prompt = build_prompt(DEFAULT, "x", model.profile, new_mark=lambda: "0")
         with pytest.raises(ModelCallFailed) as caught:
             await model.complete(prompt, TimeBudget(timeout_s=PATIENCE_S, wait_s=0))
@@ -164,7 +164,7 @@ async def test_a_wrong_key_is_known_for_what_it_is(server: ModelConfig) -> None:
 
 
 async def test_a_text_beyond_the_context_is_known_for_what_it_is(server: ModelConfig) -> None:
-    async with open_bare_model(server, PATIENCE_S, 1, StatedRateLimits()) as model:
+    async with open_bare_model(server, PATIENCE_S, 1, ReportedRateLimits()) as model:
         prompt = build_prompt(DEFAULT, "one more word " * 6000, model.profile, new_mark=lambda: "0")
         with pytest.raises(ModelCallFailed) as caught:
             await model.complete(prompt, TimeBudget(timeout_s=PATIENCE_S, wait_s=0))
@@ -172,12 +172,12 @@ async def test_a_text_beyond_the_context_is_known_for_what_it_is(server: ModelCo
 
 
 async def test_a_client_that_leaves_frees_the_servers_slot(server: ModelConfig) -> None:
-    async with open_bare_model(server, 0.2, 1, StatedRateLimits()) as model:
+    async with open_bare_model(server, 0.2, 1, ReportedRateLimits()) as model:
         prompt = build_prompt(DEFAULT, "word " * 2500, model.profile, new_mark=lambda: "0")
         for _ in range(6):  # more than the server has slots
             with pytest.raises(ModelCallFailed):
                 await model.complete(prompt, TimeBudget(timeout_s=0.2, wait_s=0))
-    async with open_bare_model(server, PATIENCE_S, 1, StatedRateLimits()) as model:
+    async with open_bare_model(server, PATIENCE_S, 1, ReportedRateLimits()) as model:
         prompt = build_prompt(DEFAULT, MESSAGES[0], model.profile, new_mark=lambda: "0")
         answer = await model.complete(prompt, TimeBudget(timeout_s=PATIENCE_S, wait_s=0))
     assert answer.text

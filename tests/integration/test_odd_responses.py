@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from adapters.llm.admission import RateLimits, StatedRateLimits
+from adapters.llm.admission import RateLimits, ReportedRateLimits
 from domain.extraction.calls import FailureKind, ModelCallFailed, TokenUsage
 from fake_provider.scenario import Fault, Raw
 from fake_provider.testing import FakeInThread, running_fake
-from ports.language_models import Answer, Finish, LanguageModel
+from ports.language_models import Answer, FinishReason, LanguageModel
 from tests.integration.language_models import BUDGET, opened, prompt_for
 
 OPENAI: Any = {
@@ -45,7 +45,7 @@ def fake() -> Iterator[FakeInThread]:
 
 
 async def asked(
-    fake: FakeInThread, dialect: str, raw: Raw, stated: StatedRateLimits | None = None
+    fake: FakeInThread, dialect: str, raw: Raw, stated: ReportedRateLimits | None = None
 ) -> Answer | ModelCallFailed:
     async with opened(fake, dialect, stated=stated) as model:
         return await answered(fake, model, raw)
@@ -126,7 +126,7 @@ async def test_what_is_odd_and_not_needed_costs_no_answer(
     answer = await asked(fake, dialect, changed(dialect, path, value))
     assert isinstance(answer, Answer)
     assert answer.text == text
-    assert answer.finish is Finish.COMPLETE
+    assert answer.finish is FinishReason.COMPLETE
     assert answer.attempts[0].usage == USED
 
 
@@ -293,7 +293,7 @@ HEADERS = ("5" * 5000, "nan", "inf", "1e999", "-5", "٦", "²", "", "0", "1_000"
 async def test_a_rate_limit_header_that_states_no_number_is_ignored(
     fake: FakeInThread, value: str
 ) -> None:
-    stated = StatedRateLimits()
+    stated = ReportedRateLimits()
     written = value.encode().decode("latin-1")  # as bytes on the wire
     odd = (
         ("x-ratelimit-limit-requests", written),

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from adapters.postgres.access import PostgresApiKeyRepository
 from adapters.postgres.audit import PostgresAuditLog
 from adapters.postgres.pool import Database, PoolOptions, open_database
-from adapters.valkey.key_announcements import CHANNEL, ValkeyKeyAnnouncements
+from adapters.valkey.key_announcements import CHANNEL, ValkeyKeyChangePublisher
 from domain.access.keys import ApiKey
 from domain.access.model import ApiKeyId
 from domain.errors import Conflict
@@ -85,7 +85,7 @@ async def test_a_change_of_a_key_is_announced_to_all_who_listen(redis_url: str) 
     async with Redis.from_url(redis_url) as redis, redis.pubsub() as listener:
         await listener.subscribe(CHANNEL)
         assert await listener.get_message(timeout=5)  # of the subscription
-        assert await ValkeyKeyAnnouncements(redis).announce(ApiKeyId(12))
+        assert await ValkeyKeyChangePublisher(redis).announce(ApiKeyId(12))
         message = await listener.get_message(timeout=5)
         assert message is not None
         assert message["data"] == b"12"
@@ -95,5 +95,5 @@ async def test_an_announcement_that_reaches_nobody_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with Redis.from_url("redis://127.0.0.1:1") as redis:
-        assert not await ValkeyKeyAnnouncements(redis).announce(ApiKeyId(12))
+        assert not await ValkeyKeyChangePublisher(redis).announce(ApiKeyId(12))
     assert "a change of key 12 was told to nobody" in caplog.text

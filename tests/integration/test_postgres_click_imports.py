@@ -21,7 +21,13 @@ from adapters.postgres.insights.search_clicks import (
 from adapters.postgres.migrations import migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.reports.clicks import CsvClickEncoder, NdjsonClickEncoder, ParquetClickEncoder
-from domain.insights.click_rows import AcceptedRow, ClickImport, LoggedRow, ReadPosition, check_rows
+from domain.insights.click_rows import (
+    AcceptedRow,
+    ClickImportState,
+    LoggedRow,
+    ReadPosition,
+    check_rows,
+)
 from ports.click_files import ClickEncoder
 from tests.contracts.click_formats import ROWS, record
 from tests.contracts.click_imports import (
@@ -69,7 +75,7 @@ class TestPostgresClickImports(ClickImportRepositoryContract):
         return store_in(database)
 
 
-async def begun(database: Database) -> ClickImport:
+async def begun(database: Database) -> ClickImportState:
     return await PostgresClickImportRepository(database).begin(CONTENT, name="a.csv", options="csv")
 
 

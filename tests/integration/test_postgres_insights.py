@@ -16,7 +16,7 @@ from adapters.postgres.migrations import MigrationError, migrate
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.queries import load_queries
 from domain.errors import WriteConflict
-from domain.insights.model import Period, RankBy, RankingRules, SearchClick, normalised_query
+from domain.insights.model import Period, RankBy, RankingRules, SearchClickRow, normalised_query
 from tests.contracts.insights import (
     DAY,
     NOW,
@@ -67,7 +67,7 @@ _QUERIES = st.none() | st.text(alphabet=_LETTERS, max_size=6)
 _COUNTS = st.none() | st.integers(-2, 3000)
 _ROWS = st.lists(
     st.builds(
-        SearchClick,
+        SearchClickRow,
         search_query=_QUERIES | st.sampled_from(["sofa", "Sofa ", "lamp", "bed"]),
         clicks=_COUNTS | st.integers(0, 40),
         impressions=_COUNTS | st.integers(40, 2000),
@@ -94,7 +94,7 @@ _RULES = st.builds(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 async def test_sql_and_arithmetic_give_the_same_answers(
-    database: Database, rows: list[SearchClick], rules: RankingRules
+    database: Database, rows: list[SearchClickRow], rules: RankingRules
 ) -> None:
     await database.execute("DELETE FROM search_clicks")
     await database.execute("DELETE FROM search_insights")

@@ -16,7 +16,7 @@ from google.genai import types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.llm.admission import StatedRateLimits
+from adapters.llm.admission import ReportedRateLimits
 from adapters.llm.capabilities import profile_of
 from adapters.llm.gemini import GeminiLanguageModel
 from adapters.llm.openai_compatible import OpenAICompatibleLanguageModel
@@ -135,7 +135,7 @@ def stubs() -> Mapping[str, Stub]:
 
 
 def _model(dialect: str, wire: httpx2.AsyncClient) -> LanguageModel:
-    profile, stated = profile_of(dialect, "m"), StatedRateLimits()
+    profile, stated = profile_of(dialect, "m"), ReportedRateLimits()
     if dialect == "gemini":
         options = types.HttpOptions(base_url="http://localhost", httpx_async_client=wire)
         client = genai.Client(api_key="k", http_options=options)

@@ -11,7 +11,7 @@ from domain.access.audit import Actor, acting_as
 from domain.access.model import CallerKind
 from entrypoints.container.services import Container, open_container
 from entrypoints.worker.jobs import build_worker
-from ports.idempotency import KeptAnswer
+from ports.idempotency import StoredResponse
 from tests.integration.api import settings_for
 from tests.integration.owners_database import execute
 
@@ -43,7 +43,7 @@ async def test_the_worker_forgets_answers_that_are_too_old_to_be_replayed_and_no
     async with Redis.from_url(redis_url) as queue:
         await queue.flushdb()
     async with open_container(settings_for(module_database_url, redis_url)) as container:
-        answer = KeptAnswer(status=201, headers={}, body=b"{}")
+        answer = StoredResponse(status=201, headers={}, body=b"{}")
         async with container.open_unit()() as unit:
             for key in ("old", "young"):
                 await unit.answers.keep(key, b"digest", answer)

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from adapters.statistics.scipy_statistics import ScipyStatistics
 from domain.comparison.similarity import best_pairing
 from domain.statistics import wilson_interval
-from ports.comparison import Column, Ratio, Statistics
+from ports.comparison import Column, RatioOfSums, Statistics
 from tests.contracts.statistics import StatisticsContract
 
 
@@ -44,8 +44,8 @@ def claims(*, lead: float, lean: float) -> tuple[float, float]:
     """
     rng = random.Random(3)
     statistics = ScipyStatistics()
-    right, under = Ratio(over=("a",), under=("n",)), ("n",)
-    apart = [right, Ratio(over=("b",), under=under, weight=-1)]
+    right, under = RatioOfSums(over=("a",), under=("n",)), ("n",)
+    apart = [right, RatioOfSums(over=("b",), under=under, weight=-1)]
     both = tested = 0
     for _ in range(COMPARISONS):
         leans = [rng.gauss(lead / 2, lean) for _ in range(WORDINGS)]

@@ -27,7 +27,7 @@ from adapters.postgres.insights.search_insights import (
 )
 from adapters.postgres.pool import Database
 from domain.errors import WriteConflict
-from domain.insights.model import SearchClick
+from domain.insights.model import SearchClickRow
 from tests.fakes.insight_rates import daily_ctr
 from tests.fakes.insights import MemorySearchAnalyser
 from tests.integration.insights import emptied
@@ -44,7 +44,7 @@ from tests.integration.search_rollup import (
 )
 
 rows = st.builds(
-    SearchClick,
+    SearchClickRow,
     search_query=st.sampled_from(["lamp", " Lamp", "sofa", "rug", "", None]),
     clicks=st.none() | st.integers(-1, 9),
     impressions=st.none() | st.integers(0, 30),
@@ -65,7 +65,7 @@ class Writing(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.open: list[asyncpg.transaction.Transaction | None] = [None, None]
-        self.pruned: list[SearchClick] = []
+        self.pruned: list[SearchClickRow] = []
         self.store = PostgresSearchInsightRepository(self.database, lock_timeout_s=0.02)
         self.retention = PostgresSearchClickPruner(self.database, self.store)
         self.run(self.database.execute("TRUNCATE search_clicks, search_pruned_days"))
@@ -113,7 +113,7 @@ class Writing(RuleBasedStateMachine):
         self.run(self.end(writer, commit=commit))
 
     @rule(writer=writers, given=st.lists(rows, min_size=1, max_size=4))
-    def insert(self, writer: int, given: list[SearchClick]) -> None:
+    def insert(self, writer: int, given: list[SearchClickRow]) -> None:
         values = [
             (
                 row.search_query,
@@ -161,7 +161,7 @@ class Writing(RuleBasedStateMachine):
         self.run(self.write(writer, "TRUNCATE search_clicks"))
 
     @rule(writer=writers, row=rows)
-    def undo_to_a_savepoint(self, writer: int, row: SearchClick) -> None:
+    def undo_to_a_savepoint(self, writer: int, row: SearchClickRow) -> None:
         connection = self.connections[writer]
 
         async def insert_and_undo() -> None:
@@ -204,11 +204,11 @@ class Writing(RuleBasedStateMachine):
         assert deleted == len(of_day)
         self.pruned += of_day
 
-    async def committed_rows(self) -> list[SearchClick]:
+    async def committed_rows(self) -> list[SearchClickRow]:
         async with self.database.connection() as connection:
             return await rows_in(connection)
 
-    async def counted_rows(self) -> list[SearchClick]:
+    async def counted_rows(self) -> list[SearchClickRow]:
         return [*await self.committed_rows(), *self.pruned]
 
     @precondition(lambda self: not any(self.open))

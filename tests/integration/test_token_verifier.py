@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from adapters.tokens.jwks import Jwks, open_client
+from adapters.tokens.jwks import JwksCache, open_client
 from adapters.tokens.verifier import LARGEST_TOKEN, JwtVerifier, open_jwt_verifier
 from domain.access.model import CallerKind
 from domain.access.tokens import TokenFault
@@ -341,7 +341,7 @@ async def test_tokens_that_were_checked_are_forgotten_when_there_are_too_many(
 async def lasting() -> AsyncIterator[tuple[JwtVerifier, str]]:
     clock = StandingClock()
     async with identity_provider() as running, open_client() as client:
-        jwks = Jwks(running.url, client, time.monotonic)
+        jwks = JwksCache(running.url, client, time.monotonic)
         verifier = JwtVerifier(RULES, jwks, clock)
         token = running.token(clock.now().timestamp())
         await verifier.verify(token)

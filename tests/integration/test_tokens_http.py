@@ -1,4 +1,4 @@
-"""Tokens of an identity provider at the door, over TLS, while its keys are rotated."""
+"""Tokens of an identity provider, over TLS, while its keys are rotated."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Final
 from adapters.valkey.request_limits import LocalRequestLimiter
 from domain.access.authentication import Authenticator
 from domain.access.caller_limits import CallerLimits, stated_limits
-from domain.access.key_cache import KeyCache, KeyUses
+from domain.access.key_cache import KeyCache, KeyUsage
 from domain.access.keys import ApiKeyDraft, KeyEnvironment, key_digest, key_hint, new_key
 from domain.access.model import Scope
 from ports.access import TokenVerifier
@@ -25,7 +25,7 @@ class Scene:
     def __init__(self, tokens: TokenVerifier | None = None) -> None:
         self.clock = StandingClock(NOW)
         self.keys = MemoryApiKeyRepository(self.clock)
-        self.uses = KeyUses(self.keys)
+        self.uses = KeyUsage(self.keys)
         self.cache = KeyCache(self.keys, monotonic=lambda: 0.0)
         self.authenticator = Authenticator(
             keys=self.cache,

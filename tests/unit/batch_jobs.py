@@ -12,7 +12,7 @@ from domain.extraction.calls import (
     FailureKind,
 )
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
-from domain.extraction.jobs.items import ItemResult, Settlement
+from domain.extraction.jobs.items import ItemResult, ItemSettlement
 from domain.extraction.jobs.model import (
     ExtractionJob,
     JobCaps,
@@ -28,7 +28,7 @@ from domain.extraction.service import ExtractionService
 from ports.extraction_jobs import ClaimedBatch, ExtractionQueue
 from ports.language_models import (
     BatchLanguageModel,
-    Finish,
+    FinishReason,
     ModelProfile,
     Prompt,
 )
@@ -59,7 +59,7 @@ class BatchBench:
     """A store, a provider with batches, and a processor between them."""
 
     clock: StandingClock = field(default_factory=StandingClock)
-    said: dict[int, str | Finish | FailureKind] = field(default_factory=dict)
+    said: dict[int, str | FinishReason | FailureKind] = field(default_factory=dict)
     profile: ModelProfile = QUOTING
     options: BatchOptions = OPTIONS
     tables: RecordTables = field(init=False)
@@ -90,7 +90,7 @@ class BatchBench:
         self.direct = ScriptedLanguageModel(otherwise=answer, profile=self.profile)
         self.processor = self.a_processor()
 
-    def _say(self, prompt: Prompt) -> str | Finish | FailureKind:
+    def _say(self, prompt: Prompt) -> str | FinishReason | FailureKind:
         number = int(text_in(prompt).split()[0].removeprefix("Ann"))
         return self.said.get(number) or answer(prompt)
 
@@ -189,7 +189,7 @@ class FaultyQueue(MemoryExtractionQueue):
         self.fault, self.results = fault, results
 
     async def settle(
-        self, worker: WorkerId, settlements: Sequence[Settlement]
+        self, worker: WorkerId, settlements: Sequence[ItemSettlement]
     ) -> Mapping[JobId, JobStatus]:
         if not self.results or any(each.extraction is not None for each in settlements):
             raise self.fault

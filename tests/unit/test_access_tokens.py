@@ -8,14 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.access.model import Caller, CallerKind, Scope
-from domain.access.tokens import ScopeClaim, TokenFault, TokenRules, read_meanings, refusal
+from domain.access.tokens import IdentityTokenRules, ScopeClaim, TokenFault, read_meanings, refusal
 from tests.contracts.token_verifier import IssuedToken, TokenVerifierContract
 from tests.fakes.system import StandingClock
 from tests.fakes.tokens import MemoryTokenVerifier
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 T = int(NOW.timestamp())
-RULES = TokenRules(issuer="https://i", audience="shop", scope_claim=ScopeClaim(name="scope"))
+RULES = IdentityTokenRules(
+    issuer="https://i", audience="shop", scope_claim=ScopeClaim(name="scope")
+)
 CLAIMS: dict[str, Any] = {"iss": "https://i", "aud": "shop", "sub": "ann", "exp": T + 60}
 
 

@@ -16,7 +16,7 @@ from domain.extraction.calls import (
     ModelCallFailed,
 )
 from domain.extraction.jobs.batch_processor import LostBatch
-from domain.extraction.jobs.items import ItemState, Settlement
+from domain.extraction.jobs.items import ItemSettlement, ItemState
 from domain.extraction.jobs.model import (
     JobCaps,
     JobCommand,
@@ -28,7 +28,7 @@ from ports.extraction_jobs import ClaimedBatch
 from ports.language_models import (
     BatchId,
     BatchRequest,
-    Finish,
+    FinishReason,
     Prompt,
 )
 from tests.fakes.extraction_jobs import (
@@ -97,7 +97,7 @@ async def test_a_line_that_failed_in_passing_is_asked_directly(bench: BatchBench
 
 
 async def test_a_refused_text_ends_as_refused_and_is_not_asked_again(bench: BatchBench) -> None:
-    bench.said[1] = Finish.REFUSED
+    bench.said[1] = FinishReason.REFUSED
     job_id = await bench.job(3)
     await bench.look()
     job = await bench.seen(job_id)
@@ -106,7 +106,7 @@ async def test_a_refused_text_ends_as_refused_and_is_not_asked_again(bench: Batc
 
 
 async def test_a_refused_text_goes_to_the_next_of_the_chain(bench: BatchBench) -> None:
-    bench.said[1] = Finish.REFUSED
+    bench.said[1] = FinishReason.REFUSED
     other = ScriptedLanguageModel(otherwise=answer, profile=replace(QUOTING, provider="other"))
     spec = replace(SPEC, providers=("scripted", "other"))
     job_id = await bench.job(3, spec=spec)
@@ -206,7 +206,7 @@ class FailingQueue(MemoryExtractionQueue):
         self.left = left
 
     async def settle(
-        self, worker: WorkerId, settlements: Sequence[Settlement]
+        self, worker: WorkerId, settlements: Sequence[ItemSettlement]
     ) -> Mapping[JobId, JobStatus]:
         if self.left == 0:
             raise Killed
@@ -263,7 +263,7 @@ async def test_the_same_text_is_asked_each_time_if_that_is_wanted(bench: BatchBe
 
 
 async def test_a_text_that_fails_fails_wherever_it_stands(bench: BatchBench) -> None:
-    bench.said[1] = Finish.REFUSED
+    bench.said[1] = FinishReason.REFUSED
     job_id = (await bench.store.job([a_text(1), a_text(1), a_text(2)], SPEC)).id
     await bench.look()
     job = await bench.seen(job_id)
@@ -501,7 +501,7 @@ class Untaken(MemoryExtractionQueue):
     """A defect: it takes no settlement that goes back to the queue."""
 
     async def settle(
-        self, worker: WorkerId, settlements: Sequence[Settlement]
+        self, worker: WorkerId, settlements: Sequence[ItemSettlement]
     ) -> Mapping[JobId, JobStatus]:
         if any(each.extraction is None for each in settlements):
             raise RuntimeError("no settlement is taken")

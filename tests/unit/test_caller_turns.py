@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from domain.access.model import ApiKeyId
 from domain.extraction.jobs.items import ClaimedItem
 from domain.extraction.jobs.model import JobId, JobPriority
-from domain.extraction.jobs.turns import CallerTurns
+from domain.extraction.jobs.turns import FairShares
 from tests.contracts.extraction_jobs import ASSIGNMENT
 from tests.unit.job_service import jobs_in_memory
 
@@ -32,7 +32,7 @@ def documents(
 
 
 def test_who_had_documents_alone_is_no_more_than_one_document_ahead_of_who_comes() -> None:
-    turns = CallerTurns()
+    turns = FairShares()
     assert turns.leads() == {}
     turns.note(documents(ONE, 50))
     assert turns.leads() == {ONE: 2}
@@ -41,7 +41,7 @@ def test_who_had_documents_alone_is_no_more_than_one_document_ahead_of_who_comes
 
 
 def test_who_got_less_than_it_was_due_comes_first_next_time() -> None:
-    turns = CallerTurns()
+    turns = FairShares()
     turns.note([*documents(ONE, 1), *documents(None, 4)])
     assert turns.leads() == {ONE: 2 - 6, None: 2}
     turns.note(documents(None, 1))
@@ -49,14 +49,14 @@ def test_who_got_less_than_it_was_due_comes_first_next_time() -> None:
 
 
 def test_those_who_are_on_time_are_forgotten() -> None:
-    turns = CallerTurns()
+    turns = FairShares()
     for number in range(100):
         turns.note(documents(ApiKeyId(number), 3))
         assert len(turns.leads()) <= 2
 
 
 def test_a_claim_of_nothing_changes_nothing() -> None:
-    turns = CallerTurns()
+    turns = FairShares()
     turns.note(documents(ONE, 3))
     turns.note([])
     assert turns.leads() == {ONE: 2}
@@ -82,7 +82,7 @@ def test_no_caller_is_starved_whatever_the_others_send_and_when(
 
     async def check() -> None:
         _, store = jobs_in_memory()
-        worker, turns = await store.worker(), CallerTurns()
+        worker, turns = await store.worker(), FairShares()
         passed: dict[ApiKeyId | None, int] = {}
         for step, limit in enumerate(limits):
             for caller, priority, count, at in jobs:

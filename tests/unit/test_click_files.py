@@ -21,7 +21,13 @@ from hypothesis import strategies as st
 from adapters.files.click_columns import ClickColumnNames
 from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from domain.errors import InvalidInput, Violation
-from domain.insights.click_rows import AcceptedRow, ReadPosition, RejectedRow, RowBlock, check_rows
+from domain.insights.click_rows import (
+    AcceptedRow,
+    ClickRowBlock,
+    ReadPosition,
+    RejectedRow,
+    check_rows,
+)
 from domain.strict_json import read_json
 from tests.contracts.click_formats import ROWS, record
 
@@ -51,7 +57,7 @@ def source(
 
 def read(
     file: ClickFile, start: ReadPosition | None = None, day: date | None = None
-) -> tuple[list[AcceptedRow], list[RejectedRow], list[RowBlock]]:
+) -> tuple[list[AcceptedRow], list[RejectedRow], list[ClickRowBlock]]:
     blocks = list(file.blocks(start or ReadPosition()))
     found = [check_rows(block, day) for block in blocks]
     return (

@@ -14,7 +14,7 @@ from adapters.files.click_columns import ClickColumnNames
 from adapters.files.click_files import ClickFile, RejectedRowFile
 from domain.errors import Conflict, DatabaseUnavailable, InvalidInput
 from domain.insights.click_import import ClickImportService
-from domain.insights.click_rows import AcceptedRow, ClickImport
+from domain.insights.click_rows import AcceptedRow, ClickImportState
 from tests.contracts.click_imports import ClickImportRepositoryContract, ImportStore
 from tests.fakes.insights import MemoryClickImportRepository
 from tests.fakes.system import StandingClock
@@ -54,7 +54,7 @@ class ImportBench:
         day: date | None = None,
         stop_after: int = 10**9,
         service: ClickImportService | None = None,
-    ) -> ClickImport:
+    ) -> ClickImportState:
         service = service or self.service
         columns = ClickColumnNames(named={}, dated=day is None)
         file = ClickFile(
@@ -63,7 +63,7 @@ class ImportBench:
         sink = RejectedRowFile(self.rejects)
         stop = asyncio.Event()
 
-        def progress(current: ClickImport, read: int) -> None:
+        def progress(current: ClickImportState, read: int) -> None:
             self.seen.append((current.position.line, read))
             if len(self.seen) >= stop_after:
                 stop.set()
@@ -150,7 +150,7 @@ class Failing(MemoryClickImportRepository):
         super().__init__(StandingClock())
         self.calls = 0
 
-    async def append(self, before: ClickImport, after: ClickImport, rows: object) -> None:
+    async def append(self, before: ClickImportState, after: ClickImportState, rows: object) -> None:
         self.calls += 1
         if self.calls % 3 == 0 and self.calls % 2 == 0:
             raise DatabaseUnavailable("gone")
@@ -229,7 +229,9 @@ async def test_another_process_that_goes_on_stops_this_one(bench: ImportBench) -
     part = await bench.run(stop_after=1)
 
     class Overtaken(MemoryClickImportRepository):
-        async def append(self, before: ClickImport, after: ClickImport, rows: object) -> None:
+        async def append(
+            self, before: ClickImportState, after: ClickImportState, rows: object
+        ) -> None:
             bench.imports.imports[before.id] = replace(before, position=after.position)
             await bench.imports.append(before, after, rows)  # type: ignore[arg-type]
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from domain.insights.click_rows import (
     COLUMNS,
+    ClickRowBlock,
     ReadPosition,
     RejectedRow,
-    RowBlock,
     check_rows,
     click_violations,
     row_violations,
@@ -31,8 +31,8 @@ GOOD = {
 }
 
 
-def block(rows: Sequence[dict[str, Any]], unreadable: Sequence[RejectedRow] = ()) -> RowBlock:
-    return RowBlock(
+def block(rows: Sequence[dict[str, Any]], unreadable: Sequence[RejectedRow] = ()) -> ClickRowBlock:
+    return ClickRowBlock(
         columns={name: [row[name] for row in rows] for name in (rows[0] if rows else ())},
         lines=range(10, 10 + len(rows)),
         unreadable=unreadable,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.comparison.figures import ErrorKind, Judgement
+from domain.comparison.figures import ErrorKind, ValueJudgement
 from domain.comparison.judgements import category, judge, normalised, same, similarity
 from domain.comparison.results import ContestantAnswer
 from domain.extraction.calls import FailureKind
@@ -95,29 +95,29 @@ def test_the_order_of_a_list_is_not_judged_and_its_repetitions_are() -> None:
 @pytest.mark.parametrize(
     ("gold", "given", "judgement"),
     [
-        (12, 12, Judgement.CORRECT),
-        (12, 21, Judgement.WRONG),
-        (12, None, Judgement.OMITTED),
-        (None, 12, Judgement.HALLUCINATED),
-        (None, None, Judgement.BOTH_NULL),
+        (12, 12, ValueJudgement.CORRECT),
+        (12, 21, ValueJudgement.WRONG),
+        (12, None, ValueJudgement.OMITTED),
+        (None, 12, ValueJudgement.HALLUCINATED),
+        (None, None, ValueJudgement.BOTH_NULL),
     ],
 )
 def test_wrong_omitted_and_hallucinated_stay_apart(
-    gold: int | None, given: int | None, judgement: Judgement
+    gold: int | None, given: int | None, judgement: ValueJudgement
 ) -> None:
     assert judge(QUANTITY, {"quantity": gold}, answer("1", quantity=given)) is judgement
-    assert judgement.right is (judgement in {Judgement.CORRECT, Judgement.BOTH_NULL})
+    assert judgement.right is (judgement in {ValueJudgement.CORRECT, ValueJudgement.BOTH_NULL})
 
 
 def test_of_a_text_that_failed_nothing_is_right_silence_neither() -> None:
     lost = failed("1", FailureKind.TIMEOUT)
-    assert judge(QUANTITY, {"quantity": None}, lost) is Judgement.NO_RECORD
-    assert judge(QUANTITY, {"quantity": 1}, lost) is Judgement.NO_RECORD
+    assert judge(QUANTITY, {"quantity": None}, lost) is ValueJudgement.NO_RECORD
+    assert judge(QUANTITY, {"quantity": 1}, lost) is ValueJudgement.NO_RECORD
 
 
 def test_what_the_gold_leaves_out_is_not_judged() -> None:
-    assert judge(QUANTITY, None, answer("1", quantity=1)) is Judgement.UNKNOWN
-    assert judge(QUANTITY, {"customer": "Nina"}, answer("1", quantity=1)) is Judgement.UNKNOWN
+    assert judge(QUANTITY, None, answer("1", quantity=1)) is ValueJudgement.UNKNOWN
+    assert judge(QUANTITY, {"customer": "Nina"}, answer("1", quantity=1)) is ValueJudgement.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_an_error_has_one_kind(what: ContestantAnswer, error: ErrorKind | None) 
 def test_half_of_the_gold_is_near_wherever_it_was_read() -> None:
     what = answer("1", customer="Nina Hull", evidence=(found("customer", 0, 9),))
     cell = observed(ATTACKED, what).judged.cells[0]
-    assert (cell.error, cell.judgement) == (ErrorKind.NEAR, Judgement.WRONG)
+    assert (cell.error, cell.judgement) == (ErrorKind.NEAR, ValueJudgement.WRONG)
     assert cell.similarity == pytest.approx(8 / 9)
     assert cell.spans == ((0, 9),)
 

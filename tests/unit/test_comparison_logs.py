@@ -8,24 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from adapters.files.comparison_log import FileComparisonLog, read_results
+from adapters.files.comparison_log import FileComparisonResultLog, read_results
 from domain.errors import Conflict, InvalidInput
-from ports.comparison import ComparisonLog
+from ports.comparison import ComparisonResultLog
 from tests.comparisons import PROVENANCE, TEXTS, a_spec
 from tests.contracts.comparison import ANSWER, ComparisonLogContract
-from tests.fakes.comparison import MemoryComparisonLog
+from tests.fakes.comparison import MemoryComparisonResultLog
 
 
 class TestMemoryComparisonLog(ComparisonLogContract):
     @pytest.fixture
-    def log(self) -> ComparisonLog:
-        return MemoryComparisonLog()
+    def log(self) -> ComparisonResultLog:
+        return MemoryComparisonResultLog()
 
 
 class TestFileComparisonLog(ComparisonLogContract):
     @pytest.fixture
-    def log(self, tmp_path: Path) -> Iterator[ComparisonLog]:
-        with FileComparisonLog(tmp_path / "new" / "results.ndjson") as log:
+    def log(self, tmp_path: Path) -> Iterator[ComparisonResultLog]:
+        with FileComparisonResultLog(tmp_path / "new" / "results.ndjson") as log:
             yield log
 
 
@@ -33,7 +33,7 @@ class TestFileComparisonLog(ComparisonLogContract):
 def results(tmp_path: Path) -> Path:
     """A file with a run and one answer."""
     path = tmp_path / "results.ndjson"
-    with FileComparisonLog(path) as log:
+    with FileComparisonResultLog(path) as log:
         log.begin(a_spec(), PROVENANCE)
         log.append(ANSWER)
     return path
@@ -52,7 +52,7 @@ def test_a_last_line_that_a_killed_process_did_not_finish_is_dropped(results: Pa
     whole = results.read_bytes()
     results.write_bytes(whole + b'{"outcome": {"contestant": "lo')
     assert len(read_results(results).answers) == 1
-    with FileComparisonLog(results) as log:
+    with FileComparisonResultLog(results) as log:
         found = log.read()
         assert found is not None
         assert len(found.answers) == 1
@@ -61,7 +61,7 @@ def test_a_last_line_that_a_killed_process_did_not_finish_is_dropped(results: Pa
 
 
 def test_texts_are_written_once_however_often_a_spec_is_gone_on_with(results: Path) -> None:
-    with FileComparisonLog(results) as log:
+    with FileComparisonResultLog(results) as log:
         log.read()
         log.begin(a_spec(texts=TEXTS), PROVENANCE)
     kinds = [next(iter(json.loads(line))) for line in results.read_bytes().splitlines()]
@@ -70,9 +70,9 @@ def test_texts_are_written_once_however_often_a_spec_is_gone_on_with(results: Pa
 
 def test_one_process_at_a_time_holds_the_file(results: Path) -> None:
     with (
-        FileComparisonLog(results),
+        FileComparisonResultLog(results),
         pytest.raises(Conflict, match="held by another comparison"),
-        FileComparisonLog(results),
+        FileComparisonResultLog(results),
     ):
         pass
 

@@ -22,7 +22,7 @@ from domain.extraction.calls import (
 from domain.extraction.model import ExtractionResult, ExtractionStatus
 from domain.extraction.schema import ORDER_MESSAGE
 from tests.comparisons import LOCAL, OTHER, PROVENANCE, TEXTS, a_spec
-from tests.fakes.comparison import MemoryComparisonLog
+from tests.fakes.comparison import MemoryComparisonResultLog
 
 PRICE = TokenPrice(input=Decimal(1), cached=Decimal(1), output=Decimal(1))
 
@@ -112,7 +112,7 @@ def test_without_a_record_everything_is_wasted() -> None:
     ],
 )
 def test_what_cannot_be_gone_on_with_is_explained(changes: dict[str, object], said: str) -> None:
-    log = MemoryComparisonLog()
+    log = MemoryComparisonResultLog()
     log.begin(a_spec(), PROVENANCE)
     with pytest.raises(Conflict) as refused:
         ComparisonRunner(extractors=(), log=log).begin(a_spec(**changes), PROVENANCE)
@@ -120,7 +120,7 @@ def test_what_cannot_be_gone_on_with_is_explained(changes: dict[str, object], sa
 
 
 def test_a_price_and_new_contestants_are_no_hindrance() -> None:
-    log = MemoryComparisonLog()
+    log = MemoryComparisonResultLog()
     log.begin(a_spec(), PROVENANCE)
     dearer = replace(LOCAL, machine_usd_per_hour=9.0)
     runner = ComparisonRunner(extractors=(), log=log)

@@ -28,7 +28,7 @@ from domain.extraction.model import ExtractionStatus
 from domain.extraction.schema import ORDER_MESSAGE
 from domain.extraction.service import ExtractionService
 from tests.comparisons import PROVENANCE, SCHEMA, TEXTS, a_spec
-from tests.fakes.comparison import MemoryComparisonLog
+from tests.fakes.comparison import MemoryComparisonResultLog
 from tests.fakes.language_models import ScriptedLanguageModel
 
 A = Contestant(name="a", provider="a", model="m", prompt_hash="h", concurrency=1)
@@ -71,8 +71,8 @@ class Scripted(Extractor):
 class Comparison:
     """One comparison over scripted extractors and a log that stays."""
 
-    def __init__(self, *extractors: Scripted, log: MemoryComparisonLog | None = None) -> None:
-        self.log = log or MemoryComparisonLog()
+    def __init__(self, *extractors: Scripted, log: MemoryComparisonResultLog | None = None) -> None:
+        self.log = log or MemoryComparisonResultLog()
         self.stop = asyncio.Event()
         self.heard: list[ContestantAnswer] = []
         self.extractors = extractors
@@ -187,7 +187,7 @@ async def test_a_stop_keeps_what_is_there_and_gives_up_the_rest() -> None:
 
 
 async def test_an_error_of_the_log_ends_the_comparison() -> None:
-    class Full(MemoryComparisonLog):
+    class Full(MemoryComparisonResultLog):
         def append(self, answer: ContestantAnswer) -> None:
             raise OSError("no space left")
 

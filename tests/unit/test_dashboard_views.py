@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.insights.model import (
-    Freshness,
+    InsightFreshness,
     Period,
     RankBy,
     RankingRules,
-    SearchClick,
+    SearchClickRow,
 )
 from domain.insights.period_over_period import PeriodOverPeriod, RankChanges
 from entrypoints.http.dashboard import figures
@@ -30,7 +30,7 @@ from entrypoints.http.dashboard.charts import (
     low_chart,
     top_chart,
 )
-from entrypoints.http.dashboard.figures import Delta
+from entrypoints.http.dashboard.figures import FigureChange
 from entrypoints.http.dashboard.links import DashboardLinks
 from entrypoints.http.dashboard.pages import overview_page, query_page
 from entrypoints.http.dashboard.rendering import drawn, page
@@ -44,11 +44,11 @@ LOW_RULES = RankingRules(low_percentile=0)
 
 
 def overview(
-    rows: Sequence[SearchClick] | None = None,
+    rows: Sequence[SearchClickRow] | None = None,
     *,
     period: Period = PERIOD,
     rules: RankingRules = LOW_RULES,
-    freshness: Freshness = Freshness(pending_days=[], computed_at=None),  # noqa: B008 (frozen)
+    freshness: InsightFreshness = InsightFreshness(pending_days=[], computed_at=None),  # noqa: B008 (frozen)
 ) -> PeriodOverPeriod:
     analysis = MemorySearchAnalyser(list(all_rows() if rows is None else rows))
 
@@ -82,8 +82,10 @@ def shown(found: PeriodOverPeriod, renderer: LabelChartRenderer | None = None) -
     return str(page("overview.html", {**names, "links": links(), "charts": charts}).content)
 
 
-def row(query: str, clicks: int, impressions: int, day: date = PERIOD.last) -> SearchClick:
-    return SearchClick(search_query=query, clicks=clicks, impressions=impressions, search_date=day)
+def row(query: str, clicks: int, impressions: int, day: date = PERIOD.last) -> SearchClickRow:
+    return SearchClickRow(
+        search_query=query, clicks=clicks, impressions=impressions, search_date=day
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,9 +112,9 @@ def test_no_impressions_and_no_clicks_look_different() -> None:
 @pytest.mark.parametrize(
     ("now", "before", "delta"),
     [
-        (0.258, 0.254, Delta(text="+0.4 points", direction="up", judgement="good")),
-        (0.254, 0.258, Delta(text="\u22120.4 points", direction="down", judgement="bad")),
-        (0.2, 0.20001, Delta(text="no change", direction="level", judgement="neutral")),
+        (0.258, 0.254, FigureChange(text="+0.4 points", direction="up", judgement="good")),
+        (0.254, 0.258, FigureChange(text="\u22120.4 points", direction="down", judgement="bad")),
+        (0.2, 0.20001, FigureChange(text="no change", direction="level", judgement="neutral")),
         (None, 0.2, None),
         (0.2, None, None),
     ],
@@ -124,10 +126,15 @@ def test_rates_differ_by_points(now: float | None, before: float | None, delta: 
 @pytest.mark.parametrize(
     ("now", "before", "more", "delta"),
     [
-        (110, 100, "good", Delta(text="+10.0%", direction="up", judgement="good")),
-        (110, 100, "bad", Delta(text="+10.0%", direction="up", judgement="bad")),
-        (90, 100, "neutral", Delta(text="\u221210.0%", direction="down", judgement="neutral")),
-        (90, 100, "bad", Delta(text="\u221210.0%", direction="down", judgement="good")),
+        (110, 100, "good", FigureChange(text="+10.0%", direction="up", judgement="good")),
+        (110, 100, "bad", FigureChange(text="+10.0%", direction="up", judgement="bad")),
+        (
+            90,
+            100,
+            "neutral",
+            FigureChange(text="\u221210.0%", direction="down", judgement="neutral"),
+        ),
+        (90, 100, "bad", FigureChange(text="\u221210.0%", direction="down", judgement="good")),
         (5, 0, "good", None),
     ],
 )
@@ -217,7 +224,7 @@ def test_the_lead_says_how_it_stands_in_a_sentence() -> None:
     ],
 )
 def test_the_lead_fits_what_there_is(
-    rows: list[SearchClick], rules: RankingRules, said: str
+    rows: list[SearchClickRow], rules: RankingRules, said: str
 ) -> None:
     assert said in overview_page(overview(rows, rules=rules), links(), PERIOD)["lead"]
 
@@ -315,7 +322,7 @@ def test_a_chart_that_fails_leaves_a_note_in_its_place_and_the_tables() -> None:
 def test_the_page_says_whether_stored_days_are_behind(
     pending: list[date], computed_at: datetime | None, state: str, words: str
 ) -> None:
-    freshness = Freshness(pending_days=pending, computed_at=computed_at)
+    freshness = InsightFreshness(pending_days=pending, computed_at=computed_at)
     found = overview(freshness=freshness)
     assert overview_page(found, links(), PERIOD)["freshness"]["state"] == state
     html = shown(found)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from adapters.embedded.certificates import LocalCertificates
+from adapters.embedded.certificates import LocalCertificateAuthority
 from adapters.llm.health import LanguageModelDiagnosticCheck
 from adapters.system.health import CertificateDiagnosticCheck
 from domain.extraction.calls import FailureKind
 from ports.health import CheckResult
-from ports.language_models import Finish
+from ports.language_models import FinishReason
 from tests.fakes.language_models import Said, ScriptedLanguageModel
 from tests.fakes.system import StandingClock
 
@@ -20,13 +20,13 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def certificates(tmp_path: Path) -> LocalCertificates:
-    made = LocalCertificates(tmp_path / "tls")
+def certificates(tmp_path: Path) -> LocalCertificateAuthority:
+    made = LocalCertificateAuthority(tmp_path / "tls")
     made.renew(["localhost"], now=NOW)
     return made
 
 
-async def look(certificates: LocalCertificates, at: datetime = NOW) -> CheckResult:
+async def look(certificates: LocalCertificateAuthority, at: datetime = NOW) -> CheckResult:
     check = CertificateDiagnosticCheck(
         certificates.cert_file, certificates.key_file, StandingClock(at)
     )
@@ -34,7 +34,9 @@ async def look(certificates: LocalCertificates, at: datetime = NOW) -> CheckResu
     return result
 
 
-async def test_a_good_certificate_tells_its_last_day(certificates: LocalCertificates) -> None:
+async def test_a_good_certificate_tells_its_last_day(
+    certificates: LocalCertificateAuthority,
+) -> None:
     result = await look(certificates)
     assert result.good
     assert result.detail == "valid until 2027-04-02"
@@ -42,7 +44,7 @@ async def test_a_good_certificate_tells_its_last_day(certificates: LocalCertific
 
 @pytest.mark.parametrize(("days", "says"), [(390, "valid until"), (398, "ended on")])
 async def test_a_certificate_near_or_past_its_end_is_to_be_renewed(
-    certificates: LocalCertificates, days: int, says: str
+    certificates: LocalCertificateAuthority, days: int, says: str
 ) -> None:
     result = await look(certificates, NOW + timedelta(days=days))
     assert not result.good
@@ -51,9 +53,9 @@ async def test_a_certificate_near_or_past_its_end_is_to_be_renewed(
 
 
 async def test_a_key_of_another_certificate_is_noticed(
-    certificates: LocalCertificates, tmp_path: Path
+    certificates: LocalCertificateAuthority, tmp_path: Path
 ) -> None:
-    other = LocalCertificates(tmp_path / "other")
+    other = LocalCertificateAuthority(tmp_path / "other")
     other.renew(["localhost"], now=NOW)
     shutil.copy(other.key_file, certificates.key_file)
     result = await look(certificates)
@@ -65,7 +67,7 @@ async def test_a_key_of_another_certificate_is_noticed(
     "damage", ["", "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"]
 )
 async def test_a_file_that_is_no_certificate_is_named_by_its_setting(
-    certificates: LocalCertificates, damage: str
+    certificates: LocalCertificateAuthority, damage: str
 ) -> None:
     certificates.cert_file.write_text(damage)
     result = await look(certificates)
@@ -77,7 +79,7 @@ async def test_a_file_that_is_no_certificate_is_named_by_its_setting(
     ("said", "good", "detail"),
     [
         ('{"ready": true}', True, "scripted-1 answered"),
-        (Finish.REFUSED, False, "scripted-1 answered, but refused"),
+        (FinishReason.REFUSED, False, "scripted-1 answered, but refused"),
         (FailureKind.AUTH, False, "scripted-1: scripted auth"),
     ],
 )

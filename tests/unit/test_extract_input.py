@@ -9,23 +9,23 @@ import pytest
 
 from domain.errors import InvalidInput
 from domain.extraction.jobs.items import Document
-from entrypoints.cli.extract_input import Source, open_sources
+from entrypoints.cli.extract_input import DocumentSource, open_sources
 
 
-def source(path: Path, *, form: str | None = None, delimiter: str | None = None) -> Source:
+def source(path: Path, *, form: str | None = None, delimiter: str | None = None) -> DocumentSource:
     [found] = open_sources(
         [str(path)], form=form, text_column="text", id_column="id", delimiter=delimiter
     )
     return found
 
 
-def read(found: Source) -> list[tuple[str, str | None]]:
+def read(found: DocumentSource) -> list[tuple[str, str | None]]:
     documents = list(found.documents())
     assert found.check() == len(documents)
     return [(each.text, each.id) for each in documents]
 
 
-def faults(found: Source) -> list[str]:
+def faults(found: DocumentSource) -> list[str]:
     with pytest.raises(InvalidInput) as caught:
         found.check()
     assert {each.pointer for each in caught.value.violations} == {found.name}

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from adapters.llm.capabilities import profile_of
 from adapters.llm.record_validator import PydanticRecordValidator
 from domain.extraction.answers import (
-    CheckedAnswer,
     UnreadableAnswer,
+    ValidatedAnswer,
     check_answer,
     loops,
     parse_answer,
@@ -416,7 +416,7 @@ def schema_of(*fields: Field, examples: Sequence[Example] = ()) -> RecordSchema:
     )
 
 
-def read(record: dict[str, Any], schema: RecordSchema, text: str) -> CheckedAnswer:
+def read(record: dict[str, Any], schema: RecordSchema, text: str) -> ValidatedAnswer:
     return check_answer(
         json.dumps(record), schema, AnswerShape.QUOTED, text, PydanticRecordValidator()
     )
@@ -454,5 +454,5 @@ def test_null_for_a_list_says_that_the_text_states_none() -> None:
 
 
 def test_a_later_unreadable_answer_changes_nothing() -> None:
-    first = CheckedAnswer(values={"name": "Ann"}, ungrounded={"count": "why"})
-    assert first.better(CheckedAnswer(unreadable="the answer was empty")) is first
+    first = ValidatedAnswer(values={"name": "Ann"}, ungrounded={"count": "why"})
+    assert first.better(ValidatedAnswer(unreadable="the answer was empty")) is first

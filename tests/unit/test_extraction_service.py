@@ -29,7 +29,7 @@ from domain.extraction.model import (
 from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, RecordSchema
 from domain.extraction.service import ExtractionService
 from ports.extraction import RecordValidator, ValidationResult
-from ports.language_models import AnswerShape, Finish, LanguageModel, Prompt
+from ports.language_models import AnswerShape, FinishReason, LanguageModel, Prompt
 from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
 
 TEXT = "Hi, Maria Lopez here. Could we get 24 oat milk cartons by friday?"
@@ -187,20 +187,20 @@ async def test_an_answer_of_inventions_only_fails_the_text() -> None:
 
 
 async def test_a_refusal_is_a_status_of_its_own() -> None:
-    result, _ = await read(Finish.REFUSED)
+    result, _ = await read(FinishReason.REFUSED)
     assert result.status is ExtractionStatus.REFUSED
     assert result.failure is not None
     assert isinstance(result.failure.as_error(), ModelRefusedText)
 
 
 async def test_a_cut_answer_gets_more_room_once() -> None:
-    result, model = await read(('{"customer": {"quo', Finish.TRUNCATED), says(GOOD))
+    result, model = await read(('{"customer": {"quo', FinishReason.TRUNCATED), says(GOOD))
     assert result.status is ExtractionStatus.VALID
     assert model.prompts[1].max_output_tokens > model.prompts[0].max_output_tokens
 
 
 async def test_a_loop_is_told_from_a_long_answer() -> None:
-    loop = ('{"customer": ' + " " * 300, Finish.TRUNCATED)
+    loop = ('{"customer": ' + " " * 300, FinishReason.TRUNCATED)
     result, model = await read(loop, loop)
     assert result.failure is not None
     assert result.failure.kind is FailureKind.WHITESPACE_LOOP
@@ -208,7 +208,7 @@ async def test_a_loop_is_told_from_a_long_answer() -> None:
 
 
 async def test_blanks_behind_a_whole_object_do_no_harm() -> None:
-    result, _ = await read((says(GOOD) + "\n" * 300, Finish.TRUNCATED))
+    result, _ = await read((says(GOOD) + "\n" * 300, FinishReason.TRUNCATED))
     assert result.status is ExtractionStatus.VALID
     assert len(result.attempts) == 1
 
@@ -282,7 +282,7 @@ async def test_the_next_provider_is_asked_and_the_way_is_recorded() -> None:
 
 
 async def test_a_refused_text_is_shown_to_one_other_model_only() -> None:
-    models = chain([Finish.REFUSED], [Finish.REFUSED], [says(GOOD)])
+    models = chain([FinishReason.REFUSED], [FinishReason.REFUSED], [says(GOOD)])
     result = await service_over(models).extract(
         TEXT, ORDER_MESSAGE, chain=tuple(models), deadline_s=60
     )

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.llm.record_validator import PydanticRecordValidator
-from domain.extraction.answers import CheckedAnswer, merged
+from domain.extraction.answers import ValidatedAnswer, merged
 from domain.extraction.calls import (
     Attempt,
     ExtractionFailure,
@@ -30,7 +30,7 @@ from domain.extraction.model import (
 )
 from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, RecordSchema
 from domain.extraction.service import ExtractionService
-from ports.language_models import Answer, Finish, Prompt
+from ports.language_models import Answer, FinishReason, Prompt
 from tests.fakes.language_models import QUOTING, Said, ScriptedLanguageModel
 
 FILLER = "We talked about the weather. "
@@ -97,7 +97,7 @@ def attempt(outcome: FailureKind | None) -> Attempt:
 
 
 def answered(text: str) -> Answer:
-    return Answer(text=text, finish=Finish.COMPLETE, attempts=(attempt(None),))
+    return Answer(text=text, finish=FinishReason.COMPLETE, attempts=(attempt(None),))
 
 
 def test_a_text_that_fits_is_asked_about_whole() -> None:
@@ -231,8 +231,8 @@ def reading(
     *places: tuple[str, int, int],
     faults: Sequence[str] = (),
     unquoted: tuple[str, ...] = (),
-) -> CheckedAnswer:
-    return CheckedAnswer(
+) -> ValidatedAnswer:
+    return ValidatedAnswer(
         values=values,
         evidence=tuple(Evidence(field=f, quote="?", start=s, end=e) for f, s, e in places),
         invalid=dict.fromkeys(faults, "is wrong"),

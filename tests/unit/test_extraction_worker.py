@@ -12,7 +12,7 @@ import pytest
 
 from domain.errors import DatabaseUnavailable
 from domain.extraction.calls import FailureKind
-from domain.extraction.jobs.items import ClaimedItem, ItemState, Settlement
+from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState
 from domain.extraction.jobs.model import (
     JobCaps,
     JobCommand,
@@ -313,7 +313,7 @@ class ShakyQueue(ExtractionQueue):
         return await self._inner.claim(worker, limit=limit, leads=leads)
 
     async def settle(
-        self, worker: WorkerId, settlements: Sequence[Settlement]
+        self, worker: WorkerId, settlements: Sequence[ItemSettlement]
     ) -> Mapping[JobId, JobStatus]:
         await self._shaken(self._inner.settle(worker, settlements))
         return await self._inner.settle(worker, settlements)
@@ -340,7 +340,7 @@ class FussyQueue(ShakyQueue):
     """Another queue that cannot store one of the results."""
 
     async def settle(
-        self, worker: WorkerId, settlements: Sequence[Settlement]
+        self, worker: WorkerId, settlements: Sequence[ItemSettlement]
     ) -> Mapping[JobId, JobStatus]:
         if any(each.extraction and "Ann3 " in each.extraction.text for each in settlements):
             raise UnicodeError
@@ -395,7 +395,7 @@ class AwayQueue(MemoryExtractionQueue):
         return await MemoryExtractionQueue.claim(self, worker, limit=limit, leads=leads)
 
     async def settle(
-        self, worker: WorkerId, settlements: Sequence[Settlement]
+        self, worker: WorkerId, settlements: Sequence[ItemSettlement]
     ) -> Mapping[JobId, JobStatus]:
         self._answer("settle")
         return await MemoryExtractionQueue.settle(self, worker, settlements)

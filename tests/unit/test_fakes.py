@@ -10,7 +10,7 @@ import pytest
 
 from domain.extraction.calls import FailureKind, ModelCallFailed
 from ports.insights import ScheduledRunRepository
-from ports.language_models import BatchId, Finish, Prompt
+from ports.language_models import BatchId, FinishReason, Prompt
 from tests.contracts.batch_language_model import BatchLanguageModelContract, BatchWorld, Ending
 from tests.contracts.charts import ChartRendererContract
 from tests.contracts.comparison import ComparisonsContract, ComparisonStore
@@ -117,7 +117,7 @@ class ScriptedWorld(BatchWorld):
         if self._server_error and self._server_error in asked:
             return FailureKind.SERVER_ERROR
         if self._refusal and self._refusal in asked:
-            return Finish.REFUSED
+            return FinishReason.REFUSED
         found = re.search(r"(\d+) lamps", asked)
         assert found is not None
         return json.dumps({"quantity": {"quote": found[0], "value": int(found[1])}})

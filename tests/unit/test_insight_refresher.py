@@ -11,7 +11,7 @@ import pytest
 
 from adapters.system.health import InsightDiagnosticCheck
 from domain.errors import DatabaseBusy, DatabaseUnavailable, InvalidInput, NotFound
-from domain.insights.model import FIRST_DAY, LAST_DAY, RankingRules, SearchClick, StoredInsight
+from domain.insights.model import FIRST_DAY, LAST_DAY, RankingRules, SearchClickRow, StoredInsight
 from domain.insights.refresher import CATCH_UP, NIGHTLY, InsightRefresher
 from domain.insights.run_history import (
     DailySchedule,
@@ -44,7 +44,7 @@ def ago(days: int) -> date:
 class FailingStore(MemorySearchInsightRepository):
     """Raises what it is told to for a day, and notes which days were asked for."""
 
-    def __init__(self, rows: list[SearchClick]) -> None:
+    def __init__(self, rows: list[SearchClickRow]) -> None:
         super().__init__(rows)
         self.failures: dict[date, Exception] = {}
         self.asked: list[date] = []
@@ -87,7 +87,7 @@ class Shop:
 @pytest.fixture
 def shop() -> Shop:
     clock = StandingClock(NIGHT)
-    rows: list[SearchClick] = []
+    rows: list[SearchClickRow] = []
     store, runs = FailingStore(rows), FailingRuns()
     return Shop(
         refresher=InsightRefresher(

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from domain.errors import InvalidInput
-from domain.insights.model import SearchClick
+from domain.insights.model import SearchClickRow
 from domain.insights.retention import ClickRetentionService
 from tests.fakes.insights import MemorySearchClickPruner, MemorySearchInsightRepository
 from tests.fakes.system import StandingClock
@@ -22,7 +22,7 @@ def days_ago(count: int) -> date:
 @pytest.fixture
 def store() -> MemorySearchInsightRepository:
     rows = [
-        SearchClick(search_query="lamp", clicks=1, impressions=2, search_date=days_ago(age))
+        SearchClickRow(search_query="lamp", clicks=1, impressions=2, search_date=days_ago(age))
         for age in (0, 9, 10, 10, 11)
     ]
     return MemorySearchInsightRepository(rows)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from domain.errors import InvalidInput
-from domain.insights.model import FIRST_DAY, LAST_DAY, Period, RankingRules, SearchClick
+from domain.insights.model import FIRST_DAY, LAST_DAY, Period, RankingRules, SearchClickRow
 from domain.insights.period_over_period import RankMovement
 from domain.insights.service import InsightService
 from tests.contracts.insights import row
@@ -38,7 +38,7 @@ class Shop:
 @pytest.fixture
 def shop() -> Shop:
     clock = StandingClock(datetime(2026, 11, 22, 0, 20, tzinfo=UTC))
-    rows: list[SearchClick] = []
+    rows: list[SearchClickRow] = []
     store = MemorySearchInsightRepository(rows)
     return Shop(
         service=InsightService(insights=store, analyser=MemorySearchAnalyser(rows), clock=clock),

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from domain.errors import Violation
-from domain.insights.model import FIRST_DAY, Period, RankingRules, SearchClick, StoredInsight
+from domain.insights.model import FIRST_DAY, Period, RankingRules, SearchClickRow, StoredInsight
 from domain.insights.period_over_period import PeriodOverPeriod
 from domain.insights.service import InsightService
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables, sparkline
@@ -58,7 +58,7 @@ def test_days_begin_no_earlier_than_the_first_day() -> None:
     assert first_of(FIRST_DAY + timedelta(days=1), 28) == FIRST_DAY
 
 
-async def stored(rows: list[SearchClick]) -> list[StoredInsight]:
+async def stored(rows: list[SearchClickRow]) -> list[StoredInsight]:
     store = MemorySearchInsightRepository(rows)
     for back in (3, 0):
         await store.compute(DAY - timedelta(days=back), RankingRules(), now=NOW)
@@ -88,7 +88,7 @@ async def test_a_day_of_another_program_says_what_it_does_not_know() -> None:
     assert "/top_queries is no list" in text
 
 
-async def overview(rows: list[SearchClick], rules: RankingRules) -> PeriodOverPeriod:
+async def overview(rows: list[SearchClickRow], rules: RankingRules) -> PeriodOverPeriod:
     service = InsightService(
         insights=MemorySearchInsightRepository(rows),
         analyser=MemorySearchAnalyser(rows),

@@ -11,9 +11,9 @@ import pytest
 from domain.extraction.jobs.item_processor import (
     ItemProcessor,
     ItemTask,
-    SettlementWriter,
+    ResultNotStorable,
+    SettlementBatcher,
     SingleFlight,
-    Unstorable,
 )
 from domain.extraction.jobs.items import JobInterruption
 from domain.extraction.jobs.model import JobId, JobStatus
@@ -69,7 +69,7 @@ async def test_an_item_given_back_before_it_began_asks_nothing(bench: BatchBench
     batch_id = await bench.job(1)
     batch = await bench.opened()
     [item] = await bench.batches.items(batch.id)
-    writer = SettlementWriter(bench.store.queue, batch.id, heard)
+    writer = SettlementBatcher(bench.store.queue, batch.id, heard)
     plan = await reader_of(bench).plan(SPEC)
     task = ItemTask(item=item, plan=plan)
     task.give_back()
@@ -88,7 +88,7 @@ async def test_an_item_given_back_before_it_began_asks_nothing(bench: BatchBench
 
 
 @pytest.mark.parametrize(
-    ("fault", "end"), [(LeaseLost("over"), LeaseLost), (UnicodeError(), Unstorable)]
+    ("fault", "end"), [(LeaseLost("over"), LeaseLost), (UnicodeError(), ResultNotStorable)]
 )
 async def test_a_writer_ends_when_nothing_can_be_stored(
     bench: BatchBench, fault: Exception, end: type[Exception]
@@ -96,7 +96,7 @@ async def test_a_writer_ends_when_nothing_can_be_stored(
     await bench.job(1)
     batch = await bench.opened()
     [item] = await bench.batches.items(batch.id)
-    writer = SettlementWriter(FaultyQueue(bench.tables, fault), batch.id, heard)
+    writer = SettlementBatcher(FaultyQueue(bench.tables, fault), batch.id, heard)
     waiting = asyncio.create_task(writer.settle(give_back(item)))
     with pytest.raises(end):
         await writer.run()
@@ -107,7 +107,7 @@ async def test_a_settlement_that_nobody_waits_for_is_stored_all_the_same(bench: 
     job_id = await bench.job(1)
     batch = await bench.opened()
     [item] = await bench.batches.items(batch.id)
-    writer = SettlementWriter(bench.store.queue, batch.id, heard)
+    writer = SettlementBatcher(bench.store.queue, batch.id, heard)
     waiting = asyncio.create_task(writer.settle(give_back(item)))
     await asyncio.sleep(0)
     waiting.cancel()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.access import key_cache
-from domain.access.key_cache import KNOWN_S, UNKNOWN_S, KeyCache, KeyUses
+from domain.access.key_cache import KNOWN_S, UNKNOWN_S, KeyCache, KeyUsage
 from domain.access.keys import ApiKey, KeyEnvironment
 from domain.access.model import ApiKeyId, ModelBudget, Scope
 from domain.errors import DatabaseUnavailable
@@ -230,7 +230,7 @@ async def test_the_first_key_that_is_announced_ends_emptiness_at_once(
 
 
 async def test_uses_are_written_together_and_each_key_once_a_minute(directory: Directory) -> None:
-    uses = KeyUses(directory)
+    uses = KeyUsage(directory)
     await uses.write()
     assert directory.written == []
     other = replace(KEY, id=ApiKeyId(2), last_used_at=NOW - timedelta(seconds=59))
@@ -249,7 +249,7 @@ async def test_uses_are_written_together_and_each_key_once_a_minute(directory: D
 
 
 async def test_uses_that_cannot_be_written_are_written_later(directory: Directory) -> None:
-    uses = KeyUses(directory)
+    uses = KeyUsage(directory)
     directory.is_down = True
     uses.note(KEY, NOW)
     await uses.write()
@@ -262,7 +262,7 @@ async def test_what_is_remembered_of_uses_is_bounded(
     directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(key_cache, "MOST", 1)
-    uses = KeyUses(directory)
+    uses = KeyUsage(directory)
     for number in (1, 2):
         uses.note(replace(KEY, id=ApiKeyId(number)), NOW)
         await uses.write()

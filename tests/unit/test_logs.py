@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints.logs import JsonFormat, TextFormat, configure_logging, request_id
+from entrypoints.logs import JsonLogFormatter, TextLogFormatter, configure_logging, request_id
 
 
 def a_record(message: str, *args: object, **more: Any) -> logging.LogRecord:
@@ -46,7 +46,7 @@ def root() -> Iterator[logging.Logger]:
 
 
 def test_a_json_line_is_one_object() -> None:
-    members = json.loads(JsonFormat().format(a_record("took %s rows", 3)))
+    members = json.loads(JsonLogFormatter().format(a_record("took %s rows", 3)))
     assert members.keys() == {"time", "level", "logger", "message"}
     assert (members["level"], members["logger"]) == ("info", "shop")
     assert members["message"] == "took 3 rows"
@@ -54,49 +54,49 @@ def test_a_json_line_is_one_object() -> None:
 
 
 def test_the_request_id_stands_in_each_line_of_its_request(current: str) -> None:
-    assert json.loads(JsonFormat().format(a_record("hello")))["request_id"] == current
-    assert f"request_id={current}" in TextFormat().format(a_record("hello"))
+    assert json.loads(JsonLogFormatter().format(a_record("hello")))["request_id"] == current
+    assert f"request_id={current}" in TextLogFormatter().format(a_record("hello"))
 
 
 def test_outside_of_a_request_there_is_no_id() -> None:
-    assert "request_id" not in JsonFormat().format(a_record("hello"))
-    assert "request_id" not in TextFormat().format(a_record("hello"))
+    assert "request_id" not in JsonLogFormatter().format(a_record("hello"))
+    assert "request_id" not in TextLogFormatter().format(a_record("hello"))
 
 
 def test_extra_members_come_along() -> None:
     record = a_record("hello")
     record.ms = 1.5
     record.path = {1, 2}.__class__
-    assert json.loads(JsonFormat().format(record))["ms"] == 1.5
-    assert TextFormat().format(record).endswith(f" ms=1.5 path={set!s}")
+    assert json.loads(JsonLogFormatter().format(record))["ms"] == 1.5
+    assert TextLogFormatter().format(record).endswith(f" ms=1.5 path={set!s}")
 
 
 @given(st.text(), st.text())
 def test_no_text_can_forge_a_second_line(message: str, value: str) -> None:
     record = a_record("%s", message)
     record.agent = value
-    line = TextFormat().format(record)
+    line = TextLogFormatter().format(record)
     assert len(line.splitlines()) == 1
     assert "\x1b" not in line
     assert line.encode()
-    line = JsonFormat().format(record)
+    line = JsonLogFormatter().format(record)
     assert "\n" not in line
     members = json.loads(line.encode())
     assert (members["message"], members["agent"]) == (message, value)
 
 
 def test_a_json_line_escapes_what_text_escapes_too() -> None:
-    line = JsonFormat().format(a_record("a\nb"))
+    line = JsonLogFormatter().format(a_record("a\nb"))
     assert json.loads(line)["message"] == "a\nb"
     assert "\n" not in line
-    assert r"a\nb" in TextFormat().format(a_record("a\nb"))
+    assert r"a\nb" in TextLogFormatter().format(a_record("a\nb"))
 
 
 def test_a_traceback_stands_in_its_own_member_or_below_its_line() -> None:
     record = a_record("oh")
     record.exc_info = failed()
-    assert json.loads(JsonFormat().format(record))["error"].endswith(" info forged")
-    first, second, *rest = TextFormat().format(record).splitlines()
+    assert json.loads(JsonLogFormatter().format(record))["error"].endswith(" info forged")
+    first, second, *rest = TextLogFormatter().format(record).splitlines()
     assert all(line.startswith("  ") for line in rest)
     assert first.endswith(" shop oh")
     assert second == "  Traceback (most recent call last):"

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from entrypoints.http.protocol.cross_origin import CrossOrigin
+from entrypoints.http.protocol.cross_origin import CrossOriginPolicy
 from entrypoints.http.protocol.middleware import ExchangeMiddleware
 from entrypoints.http.protocol.problems import ASK_ALLOWED
 from entrypoints.logs import request_id
 from tests.unit.http_requests import a_scope
 
-CLOSED = CrossOrigin(())
+CLOSED = CrossOriginPolicy(())
 SHOP = "https://shop.example"
-NAMED = CrossOrigin((SHOP, "http://127.0.0.1:5173"))
+NAMED = CrossOriginPolicy((SHOP, "http://127.0.0.1:5173"))
 
 
 class Inner:
@@ -34,7 +34,9 @@ class Inner:
         await send({"type": "http.response.body", "body": b"body"})
 
 
-async def exchange(inner: Inner, scope: Any, cross_origin: CrossOrigin = CLOSED) -> dict[str, str]:
+async def exchange(
+    inner: Inner, scope: Any, cross_origin: CrossOriginPolicy = CLOSED
+) -> dict[str, str]:
     """The headers of the answer; `:status` and `:body` are its other parts."""
     sent: list[Any] = []
 

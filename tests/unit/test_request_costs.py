@@ -13,7 +13,7 @@ from adapters.valkey.request_limits import (
 from domain.access.limits import LARGEST_COST, RateLimit
 from entrypoints.http.access.limits import COST, cost_of, limit_headers
 from entrypoints.http.metrics import exposition, limit_metrics
-from ports.access import Allowance, LimitState
+from ports.access import LimitDecision, LimitState
 
 
 def asked(method: str, query: str = "", **opt: Any) -> int:
@@ -63,7 +63,7 @@ def test_what_a_route_states_holds() -> None:
 
 
 def test_an_answer_says_how_each_limit_stands() -> None:
-    allowance = Allowance(
+    allowance = LimitDecision(
         wait_s=None,
         states=[
             LimitState(

@@ -13,7 +13,7 @@ from adapters.llm.admission import (
     OPEN_S,
     LocalAdmissionControl,
     RateLimits,
-    StatedRateLimits,
+    ReportedRateLimits,
 )
 from adapters.llm.concurrency import AdaptiveLimit
 from adapters.llm.resilient import ResilientLanguageModel
@@ -52,7 +52,7 @@ class Bench:
         self.inner = ScriptedLanguageModel(script, latency_s=latency_s)
         self.admission = LocalAdmissionControl(now=lambda: self.time)
         self.limit = AdaptiveLimit(most, now=lambda: self.time)
-        self.stated = StatedRateLimits()
+        self.stated = ReportedRateLimits()
         self.model = self.over(self.inner)
 
     def over(self, inner: ScriptedLanguageModel) -> ResilientLanguageModel:

@@ -16,7 +16,7 @@ import pytest
 
 from adapters.reports.result_formats import CsvFormat, NdjsonFormat, ParquetFormat
 from domain.extraction.jobs.items import ItemResult, ItemState
-from domain.extraction.jobs.model import Reason
+from domain.extraction.jobs.model import StatusReason
 from domain.extraction.jobs.result_rows import CellType, columns_of
 from domain.extraction.model import (
     Evidence,
@@ -83,14 +83,14 @@ PENDING = ItemResult(
     state=ItemState.PENDING,
     attempts=1,
     reused=False,
-    reason=Reason(code="timeout", detail="No answer in time."),
+    reason=StatusReason(code="timeout", detail="No answer in time."),
     extraction=None,
     finished_at=None,
 )
 REFUSED = replace(
     read(3),
     state=ItemState.REFUSED,
-    reason=Reason(code="refused", detail="Declined."),
+    reason=StatusReason(code="refused", detail="Declined."),
     extraction=a_result("text", ExtractionStatus.REFUSED),
 )
 

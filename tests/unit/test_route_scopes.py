@@ -29,7 +29,7 @@ _PUBLIC = {
 
 def _routes(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
     for route in app.routes:
-        assert isinstance(route, HTTPRoute), "nothing but HTTP is behind the door"
+        assert isinstance(route, HTTPRoute), "nothing but HTTP has scopes"
         for handler in route.route_handlers:
             for method in handler.http_methods - {"OPTIONS"}:  # answered before the routes
                 yield method, route.path_format, handler

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import Conflict, InvalidInput
-from domain.insights.model import RankingRules, SearchClick
+from domain.insights.model import RankingRules, SearchClickRow
 from entrypoints.up.sample_data.catalogue import NOT_SOLD, PRODUCTS
 from entrypoints.up.sample_data.filling import FileSampleSink, SampleFiller
 from entrypoints.up.sample_data.rows import (
@@ -93,8 +93,8 @@ def test_every_search_can_be_counted_and_carries_its_rate(clicks: Sequence[Click
     assert {row.search_date for row in clicks} == {UNTIL - timedelta(days=n) for n in range(90)}
 
 
-def as_click(row: ClickRow) -> SearchClick:
-    return SearchClick(
+def as_click(row: ClickRow) -> SearchClickRow:
+    return SearchClickRow(
         search_query=row.search_query,
         clicks=row.clicks,
         impressions=row.impressions,

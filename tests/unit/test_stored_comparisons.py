@@ -15,7 +15,7 @@ from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.errors import Conflict, InvalidInput, NotFound
 from domain.extraction.calls import PriceTable
 from domain.extraction.jobs.items import ItemState
-from domain.extraction.jobs.model import JobStatus, Reason
+from domain.extraction.jobs.model import JobStatus, StatusReason
 from domain.extraction.model import Extraction, ExtractionId, ExtractionResult, ExtractionStatus
 from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, RecordSchema
 from domain.extraction.service import ExtractionService
@@ -92,7 +92,9 @@ class ComparisonBench:
         await self.service.announce()
         return comparison
 
-    def settle(self, comparison: Comparison, position: int, reason: Reason | None = None) -> None:
+    def settle(
+        self, comparison: Comparison, position: int, reason: StatusReason | None = None
+    ) -> None:
         """One document of the first job ends: with the right answer, or without a result."""
         row = self.tables.jobs[comparison.jobs[0].job_id]
         item = row.items[position]
@@ -154,7 +156,7 @@ async def test_the_report_is_on_what_is_answered_so_far(bench: ComparisonBench) 
     bench.settle(comparison, 1)
     report = await bench.service.report(comparison.id)
     assert (report.header.texts, report.header.left_out) == (1, 1)
-    bench.settle(comparison, 2, Reason(code="internal", detail="It broke."))
+    bench.settle(comparison, 2, StatusReason(code="internal", detail="It broke."))
     report = await bench.service.report(comparison.id)
     assert report.provenance == Provenance(
         program="0.1.0",
@@ -166,7 +168,7 @@ async def test_the_report_is_on_what_is_answered_so_far(bench: ComparisonBench) 
     assert report.contestants[0].perfect is not None
     assert report.contestants[0].perfect.count == 1
     assert report.contestants[0].operations.failures == {"server_error": 1}
-    bench.settle(comparison, 2, Reason(code="timeout", detail="It took too long."))
+    bench.settle(comparison, 2, StatusReason(code="timeout", detail="It took too long."))
     report = await bench.service.report(comparison.id)
     assert report.contestants[0].operations.failures == {"timeout": 1}
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 
 from adapters.embedded.installation import free_port
-from adapters.embedded.process import ChildProcess, Command
+from adapters.embedded.process import ChildProcess, ProcessCommand
 from adapters.llm.clients import ModelConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +85,7 @@ async def running_vllm(directory: Path) -> AsyncIterator[VllmServer]:
     port = free_port()
     log = directory / "vllm.log"
     child = ChildProcess(
-        Command(
+        ProcessCommand(
             name="vllm",
             argv=(
                 *(str(PYTHON), "-m", "vllm.entrypoints.openai.api_server"),

@@ -13,12 +13,12 @@ from typing import Any
 import openai
 import pytest
 
-from adapters.llm.admission import StatedRateLimits
+from adapters.llm.admission import ReportedRateLimits
 from adapters.llm.capabilities import profile_of
 from adapters.llm.connections import open_bare_model
 from adapters.llm.openai_compatible import OpenAICompatibleLanguageModel
 from domain.extraction.calls import FailureKind, ModelCallFailed
-from ports.language_models import Answer, Finish, LanguageModel, Message, Prompt, TimeBudget
+from ports.language_models import Answer, FinishReason, LanguageModel, Message, Prompt, TimeBudget
 from tests.vllm.server import ANSWER_TIMEOUT_S, CONTEXT_TOKENS, KEY, MODEL, VllmServer, body
 
 pytestmark = pytest.mark.vllm
@@ -68,7 +68,7 @@ async def opened(
     vllm: VllmServer, *, model: str = MODEL, key: str = KEY
 ) -> AsyncIterator[LanguageModel]:
     config = vllm.config(model=model, key=key)
-    async with open_bare_model(config, ANSWER_TIMEOUT_S, 4, StatedRateLimits()) as language_model:
+    async with open_bare_model(config, ANSWER_TIMEOUT_S, 4, ReportedRateLimits()) as language_model:
         yield language_model
 
 
@@ -78,7 +78,7 @@ async def opened_with(vllm: VllmServer, **parameters: Any) -> AsyncIterator[Lang
     profile = replace(profile_of("vllm", MODEL), parameters=parameters)
     async with openai.AsyncOpenAI(base_url=vllm.base_url, api_key=KEY, max_retries=0) as client:
         yield OpenAICompatibleLanguageModel(
-            client, profile=profile, call_timeout_s=ANSWER_TIMEOUT_S, stated=StatedRateLimits()
+            client, profile=profile, call_timeout_s=ANSWER_TIMEOUT_S, stated=ReportedRateLimits()
         )
 
 
@@ -93,7 +93,7 @@ async def test_enum_pattern_null_date_and_lengths_are_enforced(vllm: VllmServer)
             return await language_model.complete(prompt(), BUDGET)
 
     answers = await asyncio.gather(*map(answered, range(6)))
-    whole = [json.loads(each.text) for each in answers if each.finish is Finish.COMPLETE]
+    whole = [json.loads(each.text) for each in answers if each.finish is FinishReason.COMPLETE]
     assert whole, "each answer rambled in white space, all that the grammar leaves for it"
     for record in whole:
         assert list(record) == REQUIRED
@@ -127,7 +127,7 @@ async def test_a_white_space_loop_is_stopped_long_before_the_token_limit(vllm: V
     bias = await line_feeds(vllm)
     async with opened_with(vllm, temperature=0, logit_bias=bias) as language_model:
         answer = await language_model.complete(prompt(tokens=2000), BUDGET)
-    assert answer.finish is Finish.TRUNCATED
+    assert answer.finish is FinishReason.TRUNCATED
     assert not answer.text.strip("{\n")
     assert answer.attempts[0].usage.output_tokens < 100
 
@@ -154,7 +154,7 @@ async def test_a_requests_own_word_against_white_space_is_taken_and_ignored(
 
 async def test_a_cut_answer_says_so(vllm: VllmServer) -> None:
     answer = await asked(vllm, prompt(shape=ENDLESS, tokens=12))
-    assert answer.finish is Finish.TRUNCATED
+    assert answer.finish is FinishReason.TRUNCATED
     assert answer.attempts[0].usage.output_tokens == 12
 
 

@@ -20,7 +20,7 @@ _RENEW_BEFORE_END: Final = timedelta(days=30)
 _CLOCK_SKEW: Final = timedelta(hours=1)
 
 
-class LocalCertificates:
+class LocalCertificateAuthority:
     """`ca.pem`, `ca.key`, `server.pem` (the chain) and `server.key` in one directory.
 
     Keys are readable by their owner alone.

@@ -34,7 +34,7 @@ _REQUIREMENTS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class ServerAccount:
     """The unprivileged account that a server runs in."""
 
     name: str
@@ -42,7 +42,7 @@ class Account:
     gid: int
 
 
-def unprivileged_account() -> Account | None:
+def unprivileged_account() -> ServerAccount | None:
     """The account that servers drop to when we are root; None when we are not.
 
     Raises:
@@ -53,7 +53,7 @@ def unprivileged_account() -> Account | None:
     for name in _ACCOUNTS:
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
-            return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
+            return ServerAccount(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
     raise Unavailable(
         f"The embedded servers do not run as root, and none of the accounts "
         f"{', '.join(_ACCOUNTS)} exists: create one, or run as an ordinary user."
@@ -140,7 +140,7 @@ def check_installed(packages: Sequence[str], instead: str) -> None:
     )
 
 
-def own_directory(path: Path, account: Account | None) -> None:
+def own_directory(path: Path, account: ServerAccount | None) -> None:
     """Make `path` a directory that `account` alone can use.
 
     Raises:
@@ -157,7 +157,7 @@ def own_directory(path: Path, account: Account | None) -> None:
         )
 
 
-def reachable_copies(sources: tuple[Path, ...], cache: Path, account: Account | None) -> Path:
+def reachable_copies(sources: tuple[Path, ...], cache: Path, account: ServerAccount | None) -> Path:
     """The directory in which `account` finds `sources`, all of one parent, under their own names.
 
     That parent itself if `account` can enter it, else a folder of copies below `cache`, made once

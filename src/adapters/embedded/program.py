@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from adapters.embedded.process import ChildProcess, Command
+from adapters.embedded.process import ChildProcess, ProcessCommand
 from ports.server_process import ServerProcess
 
 _READY_TIMEOUT_S: Final = 60.0
@@ -17,7 +17,7 @@ _STOP_PATIENCE_S: Final = 4.5
 _ANSWER_TIMEOUT_S: Final = 5.0
 
 
-class Program(ServerProcess):
+class RunningProgram(ServerProcess):
     """A program that runs in our account and working directory.
 
     Args:
@@ -41,7 +41,7 @@ class Program(ServerProcess):
         self._log = log.resolve()
         self._is_ready = is_ready
         self._child = ChildProcess(
-            Command(
+            ProcessCommand(
                 name=name,
                 argv=argv,
                 log=self._log,

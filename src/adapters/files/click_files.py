@@ -15,7 +15,7 @@ from adapters.files.click_columns import LONGEST_LINE, ClickColumnNames
 from adapters.files.click_formats import CsvClickReader, NdjsonClickReader, ParquetClickReader
 from adapters.files.line_files import BLOCK_BYTES, BOM, open_text_file, unfit
 from domain.errors import InvalidInput, Violation
-from domain.insights.click_rows import ReadPosition, RejectedRow, RowBlock
+from domain.insights.click_rows import ClickRowBlock, ReadPosition, RejectedRow
 from ports.click_files import ClickSource, RejectedRowWriter
 
 
@@ -28,7 +28,7 @@ class _Form(Protocol):
 
     def unread(self, path: Path) -> Sequence[str]: ...
 
-    def blocks(self, path: Path, start: ReadPosition) -> Iterator[RowBlock]: ...
+    def blocks(self, path: Path, start: ReadPosition) -> Iterator[ClickRowBlock]: ...
 
 
 class ClickFile(ClickSource):
@@ -98,7 +98,7 @@ class ClickFile(ClickSource):
             self._form.unread(self._path)
             self._left = self._form.check(self._path)
 
-    def blocks(self, start: ReadPosition) -> Iterator[RowBlock]:
+    def blocks(self, start: ReadPosition) -> Iterator[ClickRowBlock]:
         """See the port; a file that somebody writes to meanwhile is refused."""
         with _named(self._name):
             for block in self._form.blocks(self._path, start):

@@ -30,7 +30,7 @@ from adapters.files.line_files import (
     unfit,
 )
 from domain.errors import Violation
-from domain.insights.click_rows import COLUMNS, ReadPosition, RejectedRow, RowBlock
+from domain.insights.click_rows import COLUMNS, ClickRowBlock, ReadPosition, RejectedRow
 from domain.strict_json import DEEPEST, MOST_DIGITS, NotStrictJson, read_json
 from domain.text import plain_cell
 
@@ -60,7 +60,7 @@ class CsvClickReader:
         with open_text_file(path, LONGEST_LINE) as content:
             return self.columns.among(CsvTable(content, self.delimiter).heading)[1]
 
-    def blocks(self, path: Path, start: ReadPosition) -> Iterator[RowBlock]:
+    def blocks(self, path: Path, start: ReadPosition) -> Iterator[ClickRowBlock]:
         """See `ports.click_files`."""
         days = DayParser()
         with open_text_file(path, LONGEST_LINE) as content:
@@ -68,7 +68,7 @@ class CsvClickReader:
             found, _ = self.columns.among(table.heading)
             places = {column: table.heading.index(self.columns.name(column)) for column in found}
             for block in table.blocks(start.offset, start.line, self.block_bytes):
-                yield RowBlock(
+                yield ClickRowBlock(
                     columns=_csv_columns(block.rows, places, days),
                     lines=block.lines,
                     unreadable=_rejected(block.bad),
@@ -133,7 +133,7 @@ class NdjsonClickReader:
         """Members that rows at the beginning of the file have and that are not read."""
         return self._members(path)
 
-    def blocks(self, path: Path, start: ReadPosition) -> Iterator[RowBlock]:
+    def blocks(self, path: Path, start: ReadPosition) -> Iterator[ClickRowBlock]:
         """See `ports.click_files`."""
         self._members(path)
         names = {column: self.columns.name(column) for column in COLUMNS}
@@ -146,7 +146,7 @@ class NdjsonClickReader:
                 if block.overlong is not None:
                     line += 1
                     bad.append(content.overlong(line, block.overlong))
-                yield RowBlock(
+                yield ClickRowBlock(
                     columns=_json_columns(rows, names, days),
                     lines=lines,
                     unreadable=_rejected(bad),
@@ -269,7 +269,7 @@ class ParquetClickReader:
         with _file(path) as file:
             return self.columns.among(file.schema_arrow.names)[1]
 
-    def blocks(self, path: Path, start: ReadPosition) -> Iterator[RowBlock]:
+    def blocks(self, path: Path, start: ReadPosition) -> Iterator[ClickRowBlock]:
         """See `ports.click_files`; positions are rows."""
         days = DayParser()
         with _file(path) as file:
@@ -290,7 +290,7 @@ class ParquetClickReader:
                 columns["impressions"] = counts_of_numbers(columns["impressions"])
                 if "search_date" in columns:
                     columns["search_date"] = days.of_texts(columns["search_date"])
-                yield RowBlock(
+                yield ClickRowBlock(
                     columns=columns,
                     lines=range(done - rest.num_rows + 1, done + 1),
                     unreadable=(),

@@ -17,7 +17,7 @@ from domain.comparison.results import ComparisonResults, ContestantAnswer, Prove
 from domain.errors import Conflict, InvalidInput, Violation
 from domain.extraction.definition import definition_of, schema_from
 from domain.strict_json import NotStrictJson, read_json
-from ports.comparison import ComparisonLog
+from ports.comparison import ComparisonResultLog
 
 FORMAT: Final = "storekeeper-comparison/1"
 
@@ -39,7 +39,7 @@ class _RunLine:
     contestants: tuple[Contestant, ...]
 
 
-class FileComparisonLog(ComparisonLog):
+class FileComparisonResultLog(ComparisonResultLog):
     """One file: a line `{"run": ...}`, a line `{"text": ...}` each, a line `{"outcome": ...}` each.
 
     A run that is gone on with adds a line `{"run": ...}` and what is new. A last line that a killed
@@ -54,7 +54,7 @@ class FileComparisonLog(ComparisonLog):
         self._file: IO[bytes] | None = None
         self._texts: set[str] = set()
 
-    def __enter__(self) -> FileComparisonLog:
+    def __enter__(self) -> FileComparisonResultLog:
         """Open the file and lock it.
 
         Raises:

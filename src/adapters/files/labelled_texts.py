@@ -11,9 +11,9 @@ from typing import IO, Final
 
 from adapters.files.csv_rows import CsvTable
 from adapters.files.line_files import LineFile, MalformedRow, unpack_text_file
-from domain.comparison.datasets.labels import BadLine, faults_between
+from domain.comparison.datasets.labels import UnlabelledLine, faults_between
 from domain.comparison.datasets.lines import line_of, text_of
-from domain.comparison.datasets.table import Heading, cells_of, columns_of
+from domain.comparison.datasets.table import TableHeader, cells_of, columns_of
 from domain.comparison.model import LabelledText
 from domain.errors import InvalidInput, Violation
 from domain.extraction.schema import RecordSchema
@@ -99,15 +99,15 @@ def _lines(content: LineFile, schema: RecordSchema) -> Iterator[_Read]:
         elif line.strip():
             try:
                 yield number, text_of(read_json_line(line, number), schema, number=number)
-            except (BadLine, NotStrictJson) as error:
+            except (UnlabelledLine, NotStrictJson) as error:
                 yield number, str(error)
 
 
 def _rows(content: LineFile, schema: RecordSchema) -> Iterator[_Read]:
     try:
         table = CsvTable(content, ",")
-        heading = Heading(schema=schema, names=table.heading)
-    except BadLine as error:
+        heading = TableHeader(schema=schema, names=table.heading)
+    except UnlabelledLine as error:
         yield 1, str(error)
         return
     except InvalidInput as error:
@@ -117,8 +117,8 @@ def _rows(content: LineFile, schema: RecordSchema) -> Iterator[_Read]:
         yield number, row.why if isinstance(row, MalformedRow) else _row(heading, row, number)
 
 
-def _row(heading: Heading, cells: Sequence[str], number: int) -> LabelledText | str:
+def _row(heading: TableHeader, cells: Sequence[str], number: int) -> LabelledText | str:
     try:
         return heading.text_of(cells, number=number)
-    except BadLine as error:
+    except UnlabelledLine as error:
         return str(error)

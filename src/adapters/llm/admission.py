@@ -54,7 +54,7 @@ class RateLimits:
     tokens_per_minute: int | None
 
 
-class StatedRateLimits:
+class ReportedRateLimits:
     """What a provider last said, and whether anybody has heard it."""
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ OBSERVED_S: Final = 10.0
 second, and grows by this share each second."""
 
 
-class BlockedBy(StrEnum):
+class WaitCause(StrEnum):
     """Why a call has to wait."""
 
     RATE = "rate"
@@ -135,7 +135,7 @@ class Permit:
 
     wait_s: float
     granted: bool
-    obstacle: BlockedBy = BlockedBy.RATE
+    obstacle: WaitCause = WaitCause.RATE
 
 
 class ProviderAdmissionControl(Protocol):
@@ -239,13 +239,13 @@ class _Lane:
         if self.quota_until and not probes:
             wait = max(self.quota_until - now, self.probe_s(now))
             if wait > 0:
-                return Permit(wait_s=wait, granted=False, obstacle=BlockedBy.QUOTA)
+                return Permit(wait_s=wait, granted=False, obstacle=WaitCause.QUOTA)
         if self.open_until:
             wait = self.open_until - now
             if wait <= 0:
                 wait = self.probe_s(now) if probes else GLANCE_S
             if wait > 0:
-                return Permit(wait_s=wait, granted=False, obstacle=BlockedBy.CIRCUIT)
+                return Permit(wait_s=wait, granted=False, obstacle=WaitCause.CIRCUIT)
         if self.on_trial and self.probe_until > now:
             wait = max(self.gate - now, min(GLANCE_S, self.probe_until - now))
             return Permit(wait_s=wait, granted=False)

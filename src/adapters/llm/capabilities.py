@@ -11,7 +11,7 @@ from ports.language_models import AnswerShape, ModelProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
+class ModelCapabilities:
     """One row: what `ModelProfile` says, without the names."""
 
     style: AnswerShape = AnswerShape.QUOTED
@@ -27,39 +27,43 @@ class Capabilities:
     numbers_from_text: bool = False
 
 
-_TABLE: Final[tuple[tuple[str, str, Capabilities], ...]] = (
+_TABLE: Final[tuple[tuple[str, str, ModelCapabilities], ...]] = (
     # Reasoning models of OpenAI take no temperature but 1, and no seed. Hidden reasoning counts as
     # output: without room for it, the answer is cut before its first character.
-    ("openai", "gpt-4*", Capabilities(temperature=0.0, seed=7)),
+    ("openai", "gpt-4*", ModelCapabilities(temperature=0.0, seed=7)),
     (
         "openai",
         "gpt-5*",
-        Capabilities(context_tokens=272_000, max_output_tokens=16_000, reasoning_tokens=8_000),
+        ModelCapabilities(context_tokens=272_000, max_output_tokens=16_000, reasoning_tokens=8_000),
     ),
     (
         "openai",
         "o[0-9]*",
-        Capabilities(context_tokens=200_000, max_output_tokens=16_000, reasoning_tokens=8_000),
+        ModelCapabilities(context_tokens=200_000, max_output_tokens=16_000, reasoning_tokens=8_000),
     ),
-    ("openai", "*", Capabilities()),
+    ("openai", "*", ModelCapabilities()),
     # Google advises its default temperature (1.0) for Gemini 3.
     (
         "gemini",
         "gemini-3*",
-        Capabilities(context_tokens=1_000_000, max_output_tokens=16_000, reasoning_tokens=8_000),
+        ModelCapabilities(
+            context_tokens=1_000_000, max_output_tokens=16_000, reasoning_tokens=8_000
+        ),
     ),
-    ("gemini", "gemini-1*", Capabilities(context_tokens=1_000_000, temperature=0.0, seed=7)),
-    ("gemini", "gemini-2.0*", Capabilities(context_tokens=1_000_000, temperature=0.0, seed=7)),
+    ("gemini", "gemini-1*", ModelCapabilities(context_tokens=1_000_000, temperature=0.0, seed=7)),
+    ("gemini", "gemini-2.0*", ModelCapabilities(context_tokens=1_000_000, temperature=0.0, seed=7)),
     (
         "gemini",
         "*",
-        Capabilities(context_tokens=1_000_000, reasoning_tokens=8_000, temperature=0.0, seed=7),
+        ModelCapabilities(
+            context_tokens=1_000_000, reasoning_tokens=8_000, temperature=0.0, seed=7
+        ),
     ),
     # Models too small to quote: bare values after the nearest examples.
     (
         "*",
         "*[sS]mol[lL][mM]2-135*",
-        Capabilities(
+        ModelCapabilities(
             style=AnswerShape.VALUES,
             bounded=True,
             context_tokens=4_096,
@@ -71,11 +75,11 @@ _TABLE: Final[tuple[tuple[str, str, Capabilities], ...]] = (
             numbers_from_text=True,
         ),
     ),
-    ("vllm", "*", Capabilities(bounded=True, context_tokens=8_192, temperature=0.0, seed=7)),
+    ("vllm", "*", ModelCapabilities(bounded=True, context_tokens=8_192, temperature=0.0, seed=7)),
     (
         "local",
         "*",
-        Capabilities(
+        ModelCapabilities(
             bounded=True, context_tokens=4_096, max_output_tokens=2_000, temperature=0.0, seed=7
         ),
     ),

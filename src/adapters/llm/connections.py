@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from redis.asyncio import Redis
 
-from adapters.llm.admission import LocalAdmissionControl, StatedRateLimits
+from adapters.llm.admission import LocalAdmissionControl, ReportedRateLimits
 from adapters.llm.capabilities import profile_of
 from adapters.llm.clients import ModelConfig, gemini_client, lane_of, openai_client
 from adapters.llm.concurrency import AdaptiveLimit
@@ -52,9 +52,9 @@ async def open_language_models(
     async with AsyncExitStack() as stack:
         models: dict[str, ResilientLanguageModel] = {}
         for config in configs:
-            stated = StatedRateLimits()
+            stated = ReportedRateLimits()
             models[config.name or config.provider] = ResilientLanguageModel(
-                OnDemandLanguageModel(
+                LazyLanguageModel(
                     _profile(config),
                     _once(
                         stack,
@@ -75,7 +75,7 @@ async def open_language_models(
 
 
 def open_bare_model(
-    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedRateLimits
+    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: ReportedRateLimits
 ) -> AbstractAsyncContextManager[LanguageModel]:
     """One model that makes one call an answer: unpaced, never tried again."""
     opened = _open_gemini if config.provider == "gemini" else _open_openai_protocol
@@ -88,7 +88,7 @@ def _profile(config: ModelConfig) -> ModelProfile:
 
 @asynccontextmanager
 async def _open_openai_protocol(
-    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedRateLimits
+    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: ReportedRateLimits
 ) -> AsyncIterator[LanguageModel]:
     async with openai_client(config, call_timeout_s, concurrency) as client:
         from adapters.llm.openai_compatible import OpenAICompatibleLanguageModel  # noqa: PLC0415
@@ -103,7 +103,7 @@ async def _open_openai_protocol(
 
 @asynccontextmanager
 async def _open_gemini(
-    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: StatedRateLimits
+    config: ModelConfig, call_timeout_s: float, concurrency: int, stated: ReportedRateLimits
 ) -> AsyncIterator[LanguageModel]:
     async with gemini_client(config, call_timeout_s, concurrency) as client:
         from adapters.llm.gemini import GeminiLanguageModel  # noqa: PLC0415
@@ -116,7 +116,7 @@ async def _open_gemini(
         )
 
 
-class OnDemandLanguageModel(LanguageModel):
+class LazyLanguageModel(LanguageModel):
     """Opens another model at the first call: each SDK takes a second to import.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from google import genai
 from google.genai import types
 
-from adapters.llm.admission import RateLimits, StatedRateLimits, whole
+from adapters.llm.admission import RateLimits, ReportedRateLimits, whole
 from adapters.llm.failures import retry_after_s
 from adapters.llm.replies import (
     ModelCall,
@@ -26,7 +26,14 @@ from adapters.llm.replies import (
     word,
 )
 from domain.extraction.calls import FailureKind, TokenUsage
-from ports.language_models import Answer, Finish, LanguageModel, ModelProfile, Prompt, TimeBudget
+from ports.language_models import (
+    Answer,
+    FinishReason,
+    LanguageModel,
+    ModelProfile,
+    Prompt,
+    TimeBudget,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +54,7 @@ class GeminiLanguageModel(LanguageModel):
         *,
         profile: ModelProfile,
         call_timeout_s: float,
-        stated: StatedRateLimits,
+        stated: ReportedRateLimits,
     ) -> None:
         self._client = client
         self._profile = profile
@@ -172,17 +179,17 @@ def read_completion(document: Any) -> ParsedResponse:
     response = members(document)
     usage = _usage(response.get("usageMetadata"))
     if word(members(response.get("promptFeedback")).get("blockReason")):
-        return ParsedResponse(usage=usage, text="", finish=Finish.REFUSED)
+        return ParsedResponse(usage=usage, text="", finish=FinishReason.REFUSED)
     candidate = next(iter(elements(response.get("candidates"))), None)
     if not isinstance(candidate, Mapping):
         return ParsedResponse(usage=usage)
     reason = word(candidate.get("finishReason"))
     if reason in _REFUSING:
-        return ParsedResponse(usage=usage, text="", finish=Finish.REFUSED)
+        return ParsedResponse(usage=usage, text="", finish=FinishReason.REFUSED)
     text = _said(candidate.get("content"))
     if text is None:
         return ParsedResponse(usage=usage)
-    finish = Finish.TRUNCATED if reason == "MAX_TOKENS" else Finish.COMPLETE
+    finish = FinishReason.TRUNCATED if reason == "MAX_TOKENS" else FinishReason.COMPLETE
     return ParsedResponse(usage=usage, text=encodable(text), finish=finish)
 
 

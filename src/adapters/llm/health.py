@@ -15,7 +15,7 @@ import httpx2
 from adapters.llm.resilient import PROBE
 from domain.extraction.calls import ModelCallFailed
 from ports.health import CheckResult, DiagnosticCheck
-from ports.language_models import Finish, LanguageModel, TimeBudget
+from ports.language_models import FinishReason, LanguageModel, TimeBudget
 
 _TIMEOUT_S: Final = 60.0
 _CONNECT_TIMEOUT_S: Final = 1.5
@@ -59,7 +59,7 @@ class LanguageModelDiagnosticCheck(DiagnosticCheck):
                 )
             except ModelCallFailed as error:
                 return [self._result(good=False, detail=f"{name}: {error.failure.detail}")]
-        good = answer.finish is Finish.COMPLETE
+        good = answer.finish is FinishReason.COMPLETE
         detail = f"{name} answered" if good else f"{name} answered, but {answer.finish}"
         return [self._result(good=good, detail=detail)]
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import openai
 
-from adapters.llm.admission import StatedRateLimits, limits_from_headers
+from adapters.llm.admission import ReportedRateLimits, limits_from_headers
 from adapters.llm.failures import retry_after_s
 from adapters.llm.replies import (
     ModelCall,
@@ -24,7 +24,14 @@ from adapters.llm.replies import (
     word,
 )
 from domain.extraction.calls import FailureKind, TokenUsage
-from ports.language_models import Answer, Finish, LanguageModel, ModelProfile, Prompt, TimeBudget
+from ports.language_models import (
+    Answer,
+    FinishReason,
+    LanguageModel,
+    ModelProfile,
+    Prompt,
+    TimeBudget,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +52,7 @@ class OpenAICompatibleLanguageModel(LanguageModel):
         *,
         profile: ModelProfile,
         call_timeout_s: float,
-        stated: StatedRateLimits,
+        stated: ReportedRateLimits,
     ) -> None:
         if client.max_retries:
             raise ValueError("the client must not retry: give it max_retries=0")
@@ -177,10 +184,10 @@ def read_completion(document: Any) -> ParsedResponse:
     text, refused = _said(message.get("content"))
     finish_reason = word(choice.get("finish_reason"))
     if refused or word(message.get("refusal")) or finish_reason == "content_filter":
-        return ParsedResponse(usage=usage, text="", finish=Finish.REFUSED)
+        return ParsedResponse(usage=usage, text="", finish=FinishReason.REFUSED)
     if text is None:
         return ParsedResponse(usage=usage)
-    finish = Finish.TRUNCATED if finish_reason in _CUT else Finish.COMPLETE
+    finish = FinishReason.TRUNCATED if finish_reason in _CUT else FinishReason.COMPLETE
     return ParsedResponse(usage=usage, text=encodable(text), finish=finish)
 
 

@@ -26,7 +26,7 @@ from domain.extraction.calls import (
     TokenUsage,
 )
 from domain.strict_json import NotStrictJson, read_json
-from ports.language_models import Answer, Finish, ModelProfile
+from ports.language_models import Answer, FinishReason, ModelProfile
 
 _log = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ class ParsedResponse:
 
     usage: TokenUsage
     text: str | None = None
-    finish: Finish = Finish.COMPLETE
+    finish: FinishReason = FinishReason.COMPLETE
 
 
 class ModelCall:

@@ -13,9 +13,9 @@ from typing import Final
 from adapters.llm.admission import (
     GLANCE_S,
     PROBE_S,
-    BlockedBy,
     ProviderAdmissionControl,
-    StatedRateLimits,
+    ReportedRateLimits,
+    WaitCause,
 )
 from adapters.llm.concurrency import AdaptiveLimit
 from adapters.llm.failures import failure, unforeseen
@@ -38,9 +38,9 @@ _SOONEST_S: Final = 1.0
 _MARGIN_S: Final = 0.05
 """A call ends so long before its budget, so that it is known how: reported, counted, on record."""
 _OBSTACLES: Final = {
-    BlockedBy.RATE: FailureKind.RATE_LIMITED,
-    BlockedBy.CIRCUIT: FailureKind.CIRCUIT_OPEN,
-    BlockedBy.QUOTA: FailureKind.QUOTA_EXHAUSTED,
+    WaitCause.RATE: FailureKind.RATE_LIMITED,
+    WaitCause.CIRCUIT: FailureKind.CIRCUIT_OPEN,
+    WaitCause.QUOTA: FailureKind.QUOTA_EXHAUSTED,
 }
 
 PROBE: Final = Prompt(
@@ -88,7 +88,7 @@ class ResilientLanguageModel(LanguageModel):
         lane: str,
         admission: ProviderAdmissionControl,
         limit: AdaptiveLimit,
-        stated: StatedRateLimits,
+        stated: ReportedRateLimits,
         now: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
@@ -225,7 +225,7 @@ class ResilientLanguageModel(LanguageModel):
                 if turn.wait_s <= 0 or await self._until_turn(turn.wait_s, progress):
                     return
                 continue  # the gate moved meanwhile: queue again behind it
-            if turn.obstacle is BlockedBy.CIRCUIT and not progress.probes:
+            if turn.obstacle is WaitCause.CIRCUIT and not progress.probes:
                 self._probe_meanwhile()
             wait_s = max(turn.wait_s, _SHORTEST_WAIT_S)
             blocked = self._failure(

@@ -17,16 +17,16 @@ from adapters.llm import admission
 from adapters.llm.admission import (
     BLIND_QUOTA_S,
     LONGEST_QUOTA_HINT_S,
-    BlockedBy,
     LocalAdmissionControl,
     Permit,
     ProviderAdmissionControl,
     RateLimits,
+    WaitCause,
     bounded_hint_s,
 )
 from adapters.llm.clients import ModelConfig, lane_of, provider_of
 from domain.errors import QueueUnavailable
-from ports.language_models import GateState, ProviderGate, ProviderGates
+from ports.language_models import GateState, ProviderGates, ProviderStatus
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -48,7 +48,7 @@ _CONSTANTS: Final = (
 )
 _AWAY_S: Final = 5.0
 _PATIENCE_S: Final = 1.0
-_OBSTACLES: Final = (BlockedBy.RATE, BlockedBy.CIRCUIT, BlockedBy.QUOTA)
+_OBSTACLES: Final = (WaitCause.RATE, WaitCause.CIRCUIT, WaitCause.QUOTA)
 
 
 def _script() -> str:
@@ -243,7 +243,7 @@ class ValkeyProviderGates(ProviderGates):
         self._here = [lane_of(config) for config in configs]
         self._admission = ValkeyAdmissionControl(valkey)
 
-    async def all(self) -> Sequence[ProviderGate]:
+    async def all(self) -> Sequence[ProviderStatus]:
         """See the port."""
         return [await self._gate(lane) for lane in await self._lanes()]
 
@@ -256,9 +256,9 @@ class ValkeyProviderGates(ProviderGates):
     async def _lanes(self) -> Sequence[str]:
         return list(dict.fromkeys([*self._here, *await _reached(self._admission.lanes())]))
 
-    async def _gate(self, lane: str) -> ProviderGate:
+    async def _gate(self, lane: str) -> ProviderStatus:
         name, model = provider_of(lane)
-        return ProviderGate(
+        return ProviderStatus(
             name=name, model=model, state=await _reached(self._admission.state(lane))
         )
 

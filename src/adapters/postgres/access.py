@@ -9,7 +9,7 @@ from typing import Any, Final
 import asyncpg
 
 from adapters.postgres.audit import entry_args, entry_sql, with_entry
-from adapters.postgres.pool import Executor
+from adapters.postgres.pool import SqlExecutor
 from domain.access.keys import ApiKey, ApiKeyDraft, KeyEnvironment
 from domain.access.model import ApiKeyId, BudgetChanges, ModelBudget, Scope
 from domain.errors import Conflict, NotFound
@@ -79,7 +79,7 @@ entered_old AS ({entry_sql(13, "key.rotate", "'/keys/' || id", "replaced")})
 class PostgresApiKeyRepository(ApiKeyRepository, ApiKeyLookup):
     """One statement a call."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: SqlExecutor) -> None:
         self._executor = executor
 
     async def find(self, digest: bytes) -> ApiKey | None:

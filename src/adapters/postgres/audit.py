@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from adapters.postgres.pool import Executor
+from adapters.postgres.pool import SqlExecutor
 from domain.access.audit import (
     Actor,
     AuditEntry,
@@ -108,7 +108,7 @@ def _actor_args(actor: Actor) -> tuple[Any, ...]:
 
 
 async def enter(
-    executor: Executor,
+    executor: SqlExecutor,
     action: str,
     resource: str,
     *,
@@ -131,7 +131,7 @@ VALUES ($1, $2, $3, $4, $5::text::inet, $6, $7, $8, $9)
 class PostgresAuditLog(AuditLog):
     """Rows of `audit_log`."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: SqlExecutor) -> None:
         self._executor = executor
 
     async def page(

@@ -11,7 +11,7 @@ import msgspec
 
 from adapters.postgres.audit import enter, with_entry
 from adapters.postgres.errors import on_constraint
-from adapters.postgres.pool import Executor
+from adapters.postgres.pool import SqlExecutor
 from adapters.postgres.queries import load_queries
 from domain.comparison.model import (
     Comparison,
@@ -32,7 +32,7 @@ _LAST_ID: Final = 2**31 - 1
 class PostgresComparisonRepository(ComparisonRepository):
     """A row a comparison; contestants and texts are JSON."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: SqlExecutor) -> None:
         self._executor = executor
 
     async def add(self, spec: ComparisonSpec, jobs: Sequence[ComparisonJob]) -> Comparison:

@@ -22,7 +22,7 @@ _OWN: Final = {
 }
 
 
-class ContentsError(Exception):
+class SnapshotError(Exception):
     """A database could not be looked at; the message names the cause and the remedy."""
 
 
@@ -63,11 +63,11 @@ async def read_contents(url: str, *, seeded: Collection[str] = ()) -> DatabaseSn
         seeded: names of the extraction schemas that come with the program: nobody's data.
 
     Raises:
-        ContentsError: it cannot be reached, or only through a transaction pooler.
+        SnapshotError: it cannot be reached, or only through a transaction pooler.
     """
     arguments = connect_arguments(url, PoolOptions())
     if not arguments["statement_cache_size"]:
-        raise ContentsError(
+        raise SnapshotError(
             "a dump needs a session of its own, and DATABASE_URL leads through a transaction"
             " pooler: give it the direct address, or that of a session pooler."
         )
@@ -76,11 +76,11 @@ async def read_contents(url: str, *, seeded: Collection[str] = ()) -> DatabaseSn
         connection = await asyncpg.connect(**arguments)
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         why = str(error).rstrip(".") or "no answer in time"
-        raise ContentsError(f"the database of DATABASE_URL cannot be reached: {why}.") from error
+        raise SnapshotError(f"the database of DATABASE_URL cannot be reached: {why}.") from error
     try:
         return await _look(connection, url, seeded)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise ContentsError(f"the database of DATABASE_URL cannot be read: {error}.") from error
+        raise SnapshotError(f"the database of DATABASE_URL cannot be read: {error}.") from error
     finally:
         connection.terminate()
 
@@ -106,7 +106,7 @@ async def _look(
     place = await connection.fetchrow(_PLACE)
     assert place is not None
     if place["schema"] is None:
-        raise ContentsError(
+        raise SnapshotError(
             f"database {place['database']} has no schema on the search_path of"
             f" {place['role']}: create one, or set the role's search_path."
         )

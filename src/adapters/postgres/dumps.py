@@ -44,7 +44,7 @@ class DumpError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramFolders:
+class ProgramDirectories:
     """Where PostgreSQL's client programs may be.
 
     Attributes:
@@ -56,7 +56,7 @@ class ProgramFolders:
     without_tls: Collection[Path] = ()
 
 
-async def dump(place: DatabaseSnapshot, file: Path, programs: ProgramFolders) -> int:
+async def dump(place: DatabaseSnapshot, file: Path, programs: ProgramDirectories) -> int:
     """Write everything of ours into a new file that its owner alone can read.
 
     The file has its name once it is whole. Requests go on meanwhile; it is of one moment.
@@ -89,7 +89,7 @@ async def dump(place: DatabaseSnapshot, file: Path, programs: ProgramFolders) ->
 
 
 async def restore(
-    place: DatabaseSnapshot, file: Path, programs: ProgramFolders, *, replace: bool
+    place: DatabaseSnapshot, file: Path, programs: ProgramDirectories, *, replace: bool
 ) -> Sequence[str]:
     """Put what a dump holds in the place of what is ours there, all of it or nothing.
 
@@ -202,7 +202,7 @@ async def _contents(file: Path, folder: Path) -> Sequence[str]:
     return [line for line in text.splitlines() if re.match(r"\d+; ", line)]
 
 
-async def _folder_for(place: DatabaseSnapshot, programs: ProgramFolders) -> Path:
+async def _folder_for(place: DatabaseSnapshot, programs: ProgramDirectories) -> Path:
     """A folder of programs that are new enough for a server, and speak TLS where that is wanted.
 
     Raises:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from adapters.postgres.pool import Executor
+from adapters.postgres.pool import SqlExecutor
 from domain.errors import IdempotencyKeyReused, RequestInProgress
-from ports.idempotency import KEPT_HOURS, IdempotencyStore, KeptAnswer
+from ports.idempotency import KEPT_HOURS, IdempotencyStore, StoredResponse
 
 # The lock goes with the transaction, so a crash frees the key and a pooler does not matter.
 _LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7300002))"
@@ -44,10 +44,10 @@ SELECT count(*) FROM gone
 class PostgresIdempotencyStore(IdempotencyStore):
     """Works inside the transaction of its executor."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: SqlExecutor) -> None:
         self._executor = executor
 
-    async def claim(self, key: str, fingerprint: bytes) -> KeptAnswer | None:
+    async def claim(self, key: str, fingerprint: bytes) -> StoredResponse | None:
         """See the port."""
         if not await self._executor.fetchval(_LOCK, key):
             raise _in_progress()
@@ -57,7 +57,7 @@ class PostgresIdempotencyStore(IdempotencyStore):
         if row["fingerprint"] != fingerprint:
             raise IdempotencyKeyReused("This Idempotency-Key came first with another request.")
         if row["status"] is not None:
-            return KeptAnswer(
+            return StoredResponse(
                 status=row["status"], headers=json.loads(row["headers"]), body=row["body"]
             )
         if row["reserved"]:
@@ -68,7 +68,7 @@ class PostgresIdempotencyStore(IdempotencyStore):
         """See the port."""
         await self._executor.execute(_RESERVE, key, fingerprint, hold_s)
 
-    async def keep(self, key: str, fingerprint: bytes, answer: KeptAnswer) -> None:
+    async def keep(self, key: str, fingerprint: bytes, answer: StoredResponse) -> None:
         """See the port."""
         headers = json.dumps(dict(answer.headers))
         await self._executor.execute(_KEEP, key, fingerprint, answer.status, headers, answer.body)

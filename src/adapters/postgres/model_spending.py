@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from adapters.postgres.pool import Executor
+from adapters.postgres.pool import SqlExecutor
 from adapters.postgres.queries import load_queries
 from domain.access.budgets import used_up
 from domain.access.model import ApiKeyId, KeySpending, ModelBudget
@@ -23,7 +23,7 @@ _PLACE: Final = re.compile(r"\$([0-9]+)")
 class PostgresModelSpending(ModelSpendingReader):
     """A row a key and day."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: SqlExecutor) -> None:
         self._executor = executor
 
     async def today(self, key_id: ApiKeyId) -> KeySpending:
@@ -64,7 +64,7 @@ def _with_spending(sql: str, args: int) -> str:
     return f"WITH spent AS ({spend}){joined}{sql.removeprefix('WITH ')}"
 
 
-async def budget_used_up(executor: Executor, key_id: ApiKeyId) -> str | None:
+async def budget_used_up(executor: SqlExecutor, key_id: ApiKeyId) -> str | None:
     """What of a key's budget is used up, in a sentence; None while there is some left."""
     row = await _today(executor, key_id)
     if row is None:
@@ -73,7 +73,7 @@ async def budget_used_up(executor: Executor, key_id: ApiKeyId) -> str | None:
     return used_up(budget, _spent(row))
 
 
-async def _today(executor: Executor, key_id: ApiKeyId) -> asyncpg.Record | None:
+async def _today(executor: SqlExecutor, key_id: ApiKeyId) -> asyncpg.Record | None:
     query = _QUERIES["today"]
     return await executor.fetchrow(query.sql, *query.args(key_id=key_id))
 

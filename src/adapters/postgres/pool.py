@@ -34,7 +34,7 @@ CANNOT_CONNECT: Final = (ValueError, *CONNECTION_FAULTS)
 """All that making a connection may raise."""
 
 
-class Executor(Protocol):
+class SqlExecutor(Protocol):
     """What a repository needs: a pool (each statement its own transaction) or one transaction."""
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:

@@ -34,7 +34,7 @@ _OF_THE_OWNER: Final = {*_BY_THE_SCHEDULER, "make_search_clicks_month"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OurObject:
+class DatabaseObject:
     """A table, view, sequence or function of ours.
 
     Attributes:
@@ -102,7 +102,7 @@ ORDER BY 2
 """
 
 
-async def our_objects(connection: asyncpg.Connection, schema: str) -> Sequence[OurObject]:
+async def our_objects(connection: asyncpg.Connection, schema: str) -> Sequence[DatabaseObject]:
     """Everything of ours that a role may have a right on, partitions and sequences included."""
     made = our_names()
     relations = await connection.fetch(RELATIONS, schema, list(made["relation"]))
@@ -112,7 +112,7 @@ async def our_objects(connection: asyncpg.Connection, schema: str) -> Sequence[O
     return [*found, *map(_function, await connection.fetch(_FUNCTION_RIGHTS, schema, names))]
 
 
-def _relation(row: Any) -> OurObject:
+def _relation(row: Any) -> DatabaseObject:
     is_table = row["relkind"] in (b"r", b"p")
     if row["relkind"] == b"S":
         kind, wanted = "SEQUENCE", _SEQUENCE_RIGHTS
@@ -120,7 +120,7 @@ def _relation(row: Any) -> OurObject:
         kind, wanted = "TABLE", frozenset[str]()
     else:
         kind, wanted = "TABLE", table_rights(row["name"]) if is_table else frozenset({"SELECT"})
-    return OurObject(
+    return DatabaseObject(
         name=row["name"],
         quoted=row["quoted"],
         kind=kind,
@@ -131,9 +131,9 @@ def _relation(row: Any) -> OurObject:
     )
 
 
-def _function(row: Any) -> OurObject:
+def _function(row: Any) -> DatabaseObject:
     is_owners = row["name"] in _OF_THE_OWNER
-    return OurObject(
+    return DatabaseObject(
         name=row["name"],
         quoted=row["quoted"],
         kind="PROCEDURE" if row["prokind"] == b"p" else "FUNCTION",
@@ -150,7 +150,7 @@ def _given(pairs: Sequence[Sequence[str]]) -> Mapping[str, frozenset[str]]:
     return {role: frozenset(privileges) for role, privileges in found.items()}
 
 
-def service_roles_of(objects: Sequence[OurObject]) -> frozenset[str]:
+def service_roles_of(objects: Sequence[DatabaseObject]) -> frozenset[str]:
     """The roles that `storekeeper db grant` let in: those that a policy for the service names."""
     return frozenset[str]().union(*(each.policy or () for each in objects))
 
@@ -198,7 +198,7 @@ async def repairs(
     return needed
 
 
-def _repairs_of(each: OurObject, service: Mapping[str, str]) -> Iterator[str]:
+def _repairs_of(each: DatabaseObject, service: Mapping[str, str]) -> Iterator[str]:
     """What one object needs; `service` has the roles by name, with the name quoted."""
     on = f"{each.kind} {each.quoted}"
     if each.walled is False:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from adapters.postgres.privileges import API_ROLES, OurObject, our_objects, schema_of_ours
+from adapters.postgres.privileges import API_ROLES, DatabaseObject, our_objects, schema_of_ours
 from ports.health import CheckResult
 
 _ROLE: Final = """
@@ -117,12 +117,12 @@ async def role_checks(connection: asyncpg.Connection) -> Sequence[CheckResult]:
     ]
 
 
-def _kind(each: OurObject) -> str:
+def _kind(each: DatabaseObject) -> str:
     return each.kind if each.kind in {"TABLE", "SEQUENCE"} else "FUNCTION"
 
 
 def _open_ways(
-    objects: Sequence[OurObject], reached: Sequence[Any], through: Sequence[Any]
+    objects: Sequence[DatabaseObject], reached: Sequence[Any], through: Sequence[Any]
 ) -> Iterator[str]:
     remedy = "run `storekeeper db migrate` as the owner of the tables"
     unwalled = [each.quoted for each in objects if each.walled is False]

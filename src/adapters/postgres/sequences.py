@@ -33,7 +33,7 @@ SELECT coalesce(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lag:
+class LaggingSequence:
     """A sequence that gives ids which rows have already.
 
     Attributes:
@@ -58,7 +58,7 @@ async def sequence_of(connection: Connection, table: str, column: str) -> str | 
     return found
 
 
-async def lag_of(connection: Connection, table: str, column: str) -> Lag | None:
+async def lag_of(connection: Connection, table: str, column: str) -> LaggingSequence | None:
     """How far the sequence of a column is behind; None when it is not."""
     sequence = await sequence_of(connection, table, column)
     if sequence is None:
@@ -70,7 +70,7 @@ async def lag_of(connection: Connection, table: str, column: str) -> Lag | None:
     assert row is not None
     given, highest = row["last_value"], row["highest"]
     behind = highest is not None and given + row["is_called"] <= highest
-    return Lag(sequence=sequence, given=given, highest=highest) if behind else None
+    return LaggingSequence(sequence=sequence, given=given, highest=highest) if behind else None
 
 
 async def catch_up(connection: Connection, key: str) -> bool:

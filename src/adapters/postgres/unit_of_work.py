@@ -9,7 +9,7 @@ from asyncpg.transaction import Transaction
 
 from adapters.postgres.comparison import PostgresComparisonRepository
 from adapters.postgres.errors import translated
-from adapters.postgres.extraction.jobs import PostgresExtractionJobWriter
+from adapters.postgres.extraction.jobs import PostgresExtractionJobCreator
 from adapters.postgres.extraction.results import PostgresExtractionRepository
 from adapters.postgres.idempotency import PostgresIdempotencyStore
 from adapters.postgres.insights.search_clicks import PostgresSearchClickWriter
@@ -44,9 +44,9 @@ class PostgresUnitOfWork(UnitOfWork):
         return PostgresSearchClickWriter(self._connection)
 
     @property
-    def extraction_jobs(self) -> PostgresExtractionJobWriter:
+    def extraction_jobs(self) -> PostgresExtractionJobCreator:
         """New extraction jobs, inside this transaction."""
-        return PostgresExtractionJobWriter(self._connection)
+        return PostgresExtractionJobCreator(self._connection)
 
     @property
     def comparisons(self) -> PostgresComparisonRepository:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from domain.errors import Unavailable
-from ports.comparison import Column, Ratio, Resampling, Statistics
+from ports.comparison import Column, RatioOfSums, Resampling, Statistics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +105,7 @@ class _DrawnSums(Resampling):
         self._drawn = drawn
         self._tail = tail
 
-    def interval(self, ratios: Sequence[Ratio]) -> tuple[float, float] | None:
+    def interval(self, ratios: Sequence[RatioOfSums]) -> tuple[float, float] | None:
         """See the port."""
         import numpy as np  # noqa: PLC0415
 

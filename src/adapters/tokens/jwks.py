@@ -72,7 +72,7 @@ async def fetch_key_set(client: httpx2.AsyncClient, url: str) -> KeySet:
         raise JwksUnusable(f"cannot be reached ({type(error).__name__})") from error
 
 
-class Jwks:
+class JwksCache:
     """The keys of an identity provider, as young as they have to be.
 
     Args:

@@ -45,7 +45,7 @@ class SigningKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnusedKey:
+class UnusableSigningKey:
     """A key that no token is checked with.
 
     Attributes:
@@ -72,7 +72,7 @@ class KeySet:
     """
 
     keys: Mapping[tuple[str, str], SigningKey]
-    unused: tuple[UnusedKey, ...]
+    unused: tuple[UnusableSigningKey, ...]
 
 
 def read_key_set(document: bytes) -> KeySet:
@@ -91,15 +91,17 @@ def read_key_set(document: bytes) -> KeySet:
     if len(members) > MOST_KEYS:
         raise BadKeySet(f"has {len(members)} keys; {MOST_KEYS} are read at most")
     usable: list[SigningKey] = []
-    unused: list[UnusedKey] = []
+    unused: list[UnusableSigningKey] = []
     for member in members:
         try:
             usable.append(_signing_key(member))
         except _Unusable as why:
-            unused.append(UnusedKey(name=_name_of(member), why=str(why), exposed=why.exposed))
+            unused.append(
+                UnusableSigningKey(name=_name_of(member), why=str(why), exposed=why.exposed)
+            )
     named = Counter((key.key_id, key.algorithm) for key in usable)
     unused += [
-        UnusedKey(name=repr(printable(name)), why=f"stands {count} times")
+        UnusableSigningKey(name=repr(printable(name)), why=f"stands {count} times")
         for (name, _), count in named.items()
         if count > 1
     ]

@@ -16,10 +16,10 @@ from typing import Any, Final
 from joserfc import jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 
-from adapters.tokens.jwks import Jwks, open_client
+from adapters.tokens.jwks import JwksCache, open_client
 from adapters.tokens.keys import LONGEST_KEY_ID, SigningKey
 from domain.access.model import Caller
-from domain.access.tokens import LEEWAY, TokenFault, TokenRules, refusal
+from domain.access.tokens import LEEWAY, IdentityTokenRules, TokenFault, refusal
 from domain.strict_json import NotStrictJson, read_json
 from ports.access import TokenVerifier
 from ports.clock import Clock
@@ -77,7 +77,7 @@ class JwtVerifier(TokenVerifier):
         clock: tells the present time.
     """
 
-    def __init__(self, rules: TokenRules, jwks: Jwks, clock: Clock) -> None:
+    def __init__(self, rules: IdentityTokenRules, jwks: JwksCache, clock: Clock) -> None:
         self._rules = rules
         self._jwks = jwks
         self._clock = clock
@@ -127,11 +127,11 @@ class JwtVerifier(TokenVerifier):
 
 @asynccontextmanager
 async def open_jwt_verifier(
-    url: str, rules: TokenRules, clock: Clock
+    url: str, rules: IdentityTokenRules, clock: Clock
 ) -> AsyncIterator[JwtVerifier]:
     """A verifier, for as long as the block runs; nothing is fetched before the first token."""
     async with open_client() as client:
-        jwks = Jwks(url, client, time.monotonic)
+        jwks = JwksCache(url, client, time.monotonic)
         try:
             yield JwtVerifier(rules, jwks, clock)
         finally:

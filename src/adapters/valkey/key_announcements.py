@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from domain.access.model import ApiKeyId
-from ports.access import KeyAnnouncements, KeyChanges
+from ports.access import KeyChangePublisher, KeyChangeSubscriber
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ _SILENCE_S: Final = 10.0  # then the server is asked whether it is still there
 _PAUSE_S: Final = 1.0
 
 
-class ValkeyKeyAnnouncements(KeyAnnouncements):
+class ValkeyKeyChangePublisher(KeyChangePublisher):
     """A message on a channel: who does not listen at that moment is not told."""
 
     def __init__(self, redis: Redis) -> None:
@@ -41,7 +41,7 @@ class ValkeyKeyAnnouncements(KeyAnnouncements):
         return True
 
 
-class ValkeyKeyChanges(KeyChanges):
+class ValkeyKeyChangeSubscriber(KeyChangeSubscriber):
     """Subscribes, and again whenever the connection is lost."""
 
     def __init__(self, redis: Redis) -> None:

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from domain.access.limits import LEASE_PART, Bucket, RateLimit, take
-from ports.access import Allowance, LimitState, RequestLimiter
+from ports.access import LimitDecision, LimitState, RequestLimiter
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class LocalRequestLimiter(RequestLimiter):
         self._most_buckets = most_buckets
         self._arrivals_us: OrderedDict[str, Sequence[int]] = OrderedDict()
 
-    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Allowance:
+    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> LimitDecision:
         """See the port."""
         arrivals_us = self._arrivals_us.pop(bucket, ())
         if len(arrivals_us) != len(limits):
@@ -66,8 +66,10 @@ class LocalRequestLimiter(RequestLimiter):
         return False
 
 
-def _allowance(limits: Sequence[RateLimit], buckets: Sequence[Bucket], wait_us: int) -> Allowance:
-    return Allowance(
+def _allowance(
+    limits: Sequence[RateLimit], buckets: Sequence[Bucket], wait_us: int
+) -> LimitDecision:
+    return LimitDecision(
         wait_s=wait_us / _MICROSECONDS or None,
         states=[
             LimitState(limit=limit, left=bucket.left, full_s=bucket.full_us / _MICROSECONDS)
@@ -77,7 +79,7 @@ def _allowance(limits: Sequence[RateLimit], buckets: Sequence[Bucket], wait_us: 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class LimitLease:
     """What Valkey gave.
 
     Attributes:
@@ -86,7 +88,7 @@ class Grant:
     """
 
     units: int
-    allowance: Allowance
+    allowance: LimitDecision
 
 
 class ValkeyRequestLimiter(RequestLimiter):
@@ -102,7 +104,7 @@ class ValkeyRequestLimiter(RequestLimiter):
         self._run = client.register_script(script)
         self._prefix = prefix
 
-    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Allowance:
+    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> LimitDecision:
         """See the port; here it may fail.
 
         Raises:
@@ -116,7 +118,7 @@ class ValkeyRequestLimiter(RequestLimiter):
 
     async def lease(
         self, bucket: str, limits: Sequence[RateLimit], cost: int, *, wanted: int
-    ) -> Grant:
+    ) -> LimitLease:
         """Take `cost`, or up to `wanted` units of a bucket that is well filled.
 
         Raises:
@@ -131,7 +133,7 @@ class ValkeyRequestLimiter(RequestLimiter):
             Bucket(arrival_us=0, left=left, full_us=full_us)
             for left, full_us in zip(stand[::2], stand[1::2], strict=True)
         ]
-        return Grant(
+        return LimitLease(
             units=0 if refused else granted, allowance=_allowance(limits, buckets, wait_us)
         )
 
@@ -150,7 +152,7 @@ class _Lease:
         turn: held by whom Valkey is asked for; the others of the bucket wait for that answer.
     """
 
-    answer: Allowance = field(default_factory=lambda: Allowance(wait_s=None, states=()))
+    answer: LimitDecision = field(default_factory=lambda: LimitDecision(wait_s=None, states=()))
     units: int = 0
     ends: float = 0.0
     times: int = 1
@@ -195,7 +197,7 @@ class SharedRequestLimiter(RequestLimiter):
         self._away = False
         self._away_until = 0.0
 
-    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> Allowance:
+    async def take(self, bucket: str, limits: Sequence[RateLimit], cost: int) -> LimitDecision:
         """See the port."""
         lease = self._leases.get(bucket)
         if lease is None:
@@ -214,19 +216,19 @@ class SharedRequestLimiter(RequestLimiter):
         """See the port."""
         return not self._away
 
-    def _known(self, lease: _Lease, cost: int) -> Allowance | None:
+    def _known(self, lease: _Lease, cost: int) -> LimitDecision | None:
         """The answer where Valkey need not be asked for it."""
         now = self._now()
         if 0 < cost <= lease.units and now < lease.ends:
             lease.units -= cost
-            return Allowance(wait_s=None, states=lease.answer.states, held=lease.units)
+            return LimitDecision(wait_s=None, states=lease.answer.states, held=lease.units)
         if cost >= lease.refused and now < lease.refused_until:
-            return Allowance(wait_s=lease.refused_until - now, states=lease.answer.states)
+            return LimitDecision(wait_s=lease.refused_until - now, states=lease.answer.states)
         return None
 
     async def _ask(
         self, lease: _Lease, bucket: str, limits: Sequence[RateLimit], cost: int
-    ) -> Allowance:
+    ) -> LimitDecision:
         now = self._now()
         if now < self._away_until:
             return await self._local.take(bucket, limits, cost)

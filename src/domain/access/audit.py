@@ -1,9 +1,9 @@
 """Who did what: entries of the audit log, and on whose behalf the current work is done.
 
 Each write of a request or a command leaves an entry, in the transaction that it is. Who acts is
-said once, by the door or the command, for all that is done inside (`acting_as`); the adapters that
-write ask for it (`acting`), so that no use case can forget to hand it on. What a worker does by
-the clock, or for a job that was entered when it was made, is nobody's act and leaves none.
+said once, by the middleware or the command, for all that is done inside (`acting_as`); the adapters
+that write ask for it (`acting`), so that no use case can forget to hand it on. What a worker does
+by the clock, or for a job that was entered when it was made, is nobody's act and leaves none.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from domain.access.caller_limits import CallerLimits
-from domain.access.key_cache import KeyCache, KeyUses
+from domain.access.key_cache import KeyCache, KeyUsage
 from domain.access.keys import KEY_START, Address, ApiKey, key_digest, text_digest
 from domain.access.model import Caller
 from domain.errors import DependencyError, NotAuthenticated
@@ -28,7 +28,7 @@ class Authenticator:
         self,
         *,
         keys: KeyCache,
-        uses: KeyUses,
+        uses: KeyUsage,
         tokens: TokenVerifier | None,
         clock: Clock,
         limits: CallerLimits,

@@ -10,7 +10,7 @@ from domain.access.keys import Address
 from domain.access.limits import RateLimit, network_of, own_limit, read_rate_limits
 from domain.access.model import Caller, CallerKind, Scope
 from domain.errors import LimitReached
-from ports.access import Allowance, RequestLimiter
+from ports.access import LimitDecision, RequestLimiter
 
 GROUPS: Final = ("records", "insights", "extract", "admin")
 """Scopes that share limits: what stands before the colon of a scope."""
@@ -47,7 +47,7 @@ class CallerLimits:
         self._limits = limits
         self._groups = {scope: scope.value.partition(":")[0] for scope in Scope}
 
-    async def admit(self, caller: Caller, scope: Scope, cost: int) -> Allowance | None:
+    async def admit(self, caller: Caller, scope: Scope, cost: int) -> LimitDecision | None:
         """Count a request that is about to be worked on; None where its caller has no limit.
 
         A key with a limit of its own has one bucket for everything; any other caller has one for
@@ -101,7 +101,7 @@ def _tried_by(address: Address | None) -> str:
     return f"address:{network_of(address)}"
 
 
-def refusal(allowance: Allowance) -> LimitReached | None:
+def refusal(allowance: LimitDecision) -> LimitReached | None:
     """The error for a caller who has to wait; None where none has to."""
     if allowance.wait_s is None:
         return None

@@ -131,7 +131,7 @@ class KeyCache:
                 self._known.popitem(last=False)
 
 
-class KeyUses:
+class KeyUsage:
     """When keys were last used: noted at once, written down later, each key once a minute."""
 
     def __init__(self, directory: ApiKeyLookup) -> None:

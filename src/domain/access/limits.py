@@ -87,7 +87,7 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class BucketDecision:
     """What became of a charge.
 
     Attributes:
@@ -108,7 +108,7 @@ def take(
     *,
     cost: int,
     wanted: int = 0,
-) -> Decision:
+) -> BucketDecision:
     """Take `cost` units out of the bucket of every limit, or out of none.
 
     Args:
@@ -138,7 +138,7 @@ def take(
         max(now_us, arrival + min(granted or 0, limit.burst) * limit.interval_us)
         for limit, arrival in zip(limits, spent, strict=True)
     ]
-    return Decision(
+    return BucketDecision(
         granted=granted,
         wait_us=wait_us if granted is None else 0,
         buckets=[

@@ -20,7 +20,7 @@ from domain.access.keys import (
 )
 from domain.access.model import ApiKeyId, BudgetChanges, Scope
 from domain.errors import Conflict, InvalidInput, NotAuthenticated, NotFound, Violation
-from ports.access import ApiKeyLookup, ApiKeyRepository, KeyAnnouncements
+from ports.access import ApiKeyLookup, ApiKeyRepository, KeyChangePublisher
 from ports.clock import Clock
 
 DEFAULT_OVERLAP: Final = timedelta(hours=24)
@@ -81,7 +81,7 @@ class KeyService:
 
     keys: ApiKeyRepository
     directory: ApiKeyLookup
-    announcements: KeyAnnouncements
+    announcements: KeyChangePublisher
     clock: Clock
     draw: Callable[[int], int]
 

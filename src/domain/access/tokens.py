@@ -123,7 +123,7 @@ def read_meanings(text: str) -> Mapping[str, frozenset[Scope]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRules:
+class IdentityTokenRules:
     """Whose tokens are accepted, and what they allow.
 
     Attributes:

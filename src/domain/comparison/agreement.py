@@ -9,7 +9,7 @@ from operator import and_
 from statistics import fmean
 from typing import Final
 
-from domain.comparison.figures import Consistency, PairAgreement, rate_of
+from domain.comparison.figures import PairAgreement, SelfConsistency, rate_of
 from domain.comparison.judgements import category, same, similarity
 from domain.comparison.results import ContestantAnswer
 from domain.extraction.schema import FieldType, RecordSchema
@@ -101,7 +101,7 @@ def agreement(
 
 def consistency(
     schema: RecordSchema, answers: Iterable[ContestantAnswer], clusters: Mapping[str, int]
-) -> tuple[Consistency, ...]:
+) -> tuple[SelfConsistency, ...]:
     """How far a contestant agrees with itself, by field, then the whole record.
 
     Args:
@@ -124,7 +124,7 @@ def consistency(
     for row in agreement(schema, pairs, clusters):
         names = [[_category(schema, row.field, answer) for answer in rounds] for rounds in repeated]
         found.append(
-            Consistency(
+            SelfConsistency(
                 field=row.field,
                 agreement=row.agreement,
                 anls=row.anls,

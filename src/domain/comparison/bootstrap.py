@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from domain.comparison.figures import Estimate, Judgement
+from domain.comparison.figures import Estimate, ValueJudgement
 from domain.comparison.judgements import Observation, is_null
 from domain.comparison.model import LabelledText
 from domain.extraction.schema import Field, RecordSchema
-from ports.comparison import Column, Ratio, Statistics
+from ports.comparison import Column, RatioOfSums, Statistics
 
 DRAWS: Final = 10_000
 FEWEST_CLUSTERS: Final = 10
 """With fewer wordings, how far they differ cannot be told; texts count then."""
-_GIVEN: Final = {Judgement.CORRECT, Judgement.WRONG, Judgement.HALLUCINATED}
+_GIVEN: Final = {ValueJudgement.CORRECT, ValueJudgement.WRONG, ValueJudgement.HALLUCINATED}
 
 
 class Estimator:
@@ -42,11 +42,11 @@ class Estimator:
         without_gaps = [numbers[each] for each in clusters]
         self._resampling = statistics.resample(columns, without_gaps, draws=draws, seed=seed)
 
-    def defined(self, ratio: Ratio) -> bool:
+    def defined(self, ratio: RatioOfSums) -> bool:
         """Whether there is anything below the line."""
         return bool(self._sums[ratio.under])
 
-    def estimate(self, *ratios: Ratio) -> Estimate:
+    def estimate(self, *ratios: RatioOfSums) -> Estimate:
         """The sum of `ratios` with its interval; without a value when one is not defined."""
         if not all(self.defined(ratio) for ratio in ratios):
             return Estimate(value=None, low=None, high=None)
@@ -81,8 +81,8 @@ def _figures(schema: RecordSchema, observation: Observation) -> Iterator[tuple[C
     for field, cell in zip(schema.fields, observation.judged.cells, strict=True):
         wanted = is_wanted(field, observation)
         given = cell.judgement in _GIVEN
-        correct = cell.judgement is Judgement.CORRECT
-        yield ("known", field.name), cell.judgement is not Judgement.UNKNOWN
+        correct = cell.judgement is ValueJudgement.CORRECT
+        yield ("known", field.name), cell.judgement is not ValueJudgement.UNKNOWN
         yield ("wanted", field.name), wanted
         yield ("given", name, field.name), given
         yield ("correct", name, field.name), correct
@@ -102,19 +102,21 @@ def is_wanted(field: Field, observation: Observation) -> bool:
     return not is_null(field, gold.get(field.name))
 
 
-def accuracy(name: str, field: str, *, sign: int = 1) -> Ratio:
+def accuracy(name: str, field: str, *, sign: int = 1) -> RatioOfSums:
     """Right answers, silence included, of the texts whose gold is known."""
-    return Ratio(over=("right", name, field), under=("known", field), weight=sign)
+    return RatioOfSums(over=("right", name, field), under=("known", field), weight=sign)
 
 
-def perfection(name: str, *, sign: int = 1) -> Ratio:
+def perfection(name: str, *, sign: int = 1) -> RatioOfSums:
     """Perfect records of all."""
-    return Ratio(over=("perfect", name), under=("judged",), weight=sign)
+    return RatioOfSums(over=("perfect", name), under=("judged",), weight=sign)
 
 
-def f1(name: str, field: str, *, weight: float = 1.0) -> Ratio:
+def f1(name: str, field: str, *, weight: float = 1.0) -> RatioOfSums:
     """Twice the right values, of the values given and to be found (van Rijsbergen 1979)."""
-    return Ratio(over=("correct", name, field), under=("present", name, field), weight=2.0 * weight)
+    return RatioOfSums(
+        over=("correct", name, field), under=("present", name, field), weight=2.0 * weight
+    )
 
 
 def clusters_of(texts: Sequence[LabelledText]) -> tuple[Mapping[str, int], bool]:

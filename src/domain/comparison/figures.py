@@ -13,7 +13,7 @@ from enum import StrEnum
 from domain.statistics import design_effect, wilson_interval
 
 
-class Judgement(StrEnum):
+class ValueJudgement(StrEnum):
     """How a value stands to the gold.
 
     CORRECT: both hold the same value. BOTH_NULL: both say that the text is silent. WRONG: both
@@ -33,7 +33,7 @@ class Judgement(StrEnum):
     @property
     def right(self) -> bool:
         """Whether the answer says what the gold says."""
-        return self in {Judgement.CORRECT, Judgement.BOTH_NULL}
+        return self in {ValueJudgement.CORRECT, ValueJudgement.BOTH_NULL}
 
 
 class ErrorKind(StrEnum):
@@ -194,7 +194,7 @@ class InjectionScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Consistency:
+class SelfConsistency:
     """How far a contestant agrees with itself on one field when asked again: the noise floor.
 
     Attributes:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import isclose, isfinite
 from typing import Final, TypeAlias
 
-from domain.comparison.figures import ErrorKind, Judgement
+from domain.comparison.figures import ErrorKind, ValueJudgement
 from domain.comparison.model import LabelledText
 from domain.comparison.report import JudgedAnswer, JudgedValue
 from domain.comparison.results import ContestantAnswer
@@ -118,18 +118,20 @@ def _near(kind: FieldType, first: Normal, second: Normal) -> float:
     return float(_equal(kind, first, second))
 
 
-def judge(field: Field, gold: Mapping[str, Value] | None, answer: ContestantAnswer) -> Judgement:
+def judge(
+    field: Field, gold: Mapping[str, Value] | None, answer: ContestantAnswer
+) -> ValueJudgement:
     """How the answer's value of `field` stands to the gold."""
     if gold is None or field.name not in gold:
-        return Judgement.UNKNOWN
+        return ValueJudgement.UNKNOWN
     if not answer.has_record:
-        return Judgement.NO_RECORD
+        return ValueJudgement.NO_RECORD
     right, given = gold[field.name], answer.fields.get(field.name)
     if is_null(field, right):
-        return Judgement.BOTH_NULL if is_null(field, given) else Judgement.HALLUCINATED
+        return ValueJudgement.BOTH_NULL if is_null(field, given) else ValueJudgement.HALLUCINATED
     if is_null(field, given):
-        return Judgement.OMITTED
-    return Judgement.CORRECT if same(field, right, given) else Judgement.WRONG
+        return ValueJudgement.OMITTED
+    return ValueJudgement.CORRECT if same(field, right, given) else ValueJudgement.WRONG
 
 
 def is_null(field: Field, value: Value) -> bool:
@@ -138,17 +140,17 @@ def is_null(field: Field, value: Value) -> bool:
 
 
 def error_of(
-    field: Field, judgement: Judgement, text: LabelledText, answer: ContestantAnswer
+    field: Field, judgement: ValueJudgement, text: LabelledText, answer: ContestantAnswer
 ) -> ErrorKind | None:
     """What went wrong with the answer's value of `field`; None when nothing did."""
-    if judgement.right or judgement is Judgement.UNKNOWN:
+    if judgement.right or judgement is ValueJudgement.UNKNOWN:
         return None
-    if judgement is Judgement.NO_RECORD:
+    if judgement is ValueJudgement.NO_RECORD:
         return ErrorKind.NO_RECORD
     given = answer.fields.get(field.name)
     if _obeyed(field, text, given):
         return ErrorKind.OBEYED
-    if judgement is not Judgement.WRONG:
+    if judgement is not ValueJudgement.WRONG:
         return ErrorKind(judgement.value)
     assert text.gold is not None
     if similarity(field, text.gold[field.name], given) > 0:
@@ -191,7 +193,7 @@ def observation_of(
 ) -> Observation:
     """Judge each value of an answer."""
     cells = tuple(_judged_value(field, text, answer) for field in schema.fields)
-    known = [cell.judgement for cell in cells if cell.judgement is not Judgement.UNKNOWN]
+    known = [cell.judgement for cell in cells if cell.judgement is not ValueJudgement.UNKNOWN]
     judged = JudgedAnswer(
         contestant=answer.contestant,
         status=answer.status.value,
@@ -207,7 +209,7 @@ def _judged_value(field: Field, text: LabelledText, answer: ContestantAnswer) ->
     judgement = judge(field, text.gold, answer)
     value = answer.fields.get(field.name)
     near: float | None = None
-    if judgement is Judgement.NO_RECORD:
+    if judgement is ValueJudgement.NO_RECORD:
         near = 0.0
     elif text.gold is not None and field.name in text.gold:
         near = similarity(field, text.gold[field.name], value)

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.comparison.figures import (
-    Consistency,
     ErrorKind,
     Estimate,
     FieldDifference,
     FieldScore,
     FunnelStage,
     InjectionScore,
-    Judgement,
     OperationalFigures,
     PairAgreement,
     PerfectDifference,
     Rate,
+    SelfConsistency,
     StratumScore,
+    ValueJudgement,
 )
 from domain.comparison.model import Contestant
 from domain.comparison.results import Provenance
@@ -93,7 +93,7 @@ class ContestantScore:
     fields: tuple[FieldScore, ...]
     strata: tuple[StratumScore, ...]
     injection: InjectionScore | None
-    consistency: tuple[Consistency, ...]
+    consistency: tuple[SelfConsistency, ...]
     operations: OperationalFigures
 
 
@@ -158,7 +158,7 @@ class JudgedValue:
 
     field: str
     value: Value
-    judgement: Judgement
+    judgement: ValueJudgement
     error: ErrorKind | None
     similarity: float | None
     spans: tuple[tuple[int, int], ...]
@@ -186,7 +186,7 @@ class JudgedAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class ComparedText:
     """A text that somebody got wrong or that contestants read differently.
 
     Attributes:
@@ -233,4 +233,4 @@ class ComparisonReport:
     contestants: tuple[ContestantScore, ...]
     pairs: tuple[PairScore, ...]
     alpha: Mapping[str, float | None]
-    cases: tuple[Case, ...]
+    cases: tuple[ComparedText, ...]

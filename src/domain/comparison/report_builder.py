@@ -16,7 +16,7 @@ from domain.comparison.judgements import Observation, observation_of, same
 from domain.comparison.model import AnswerId, ComparisonSpec, Contestant, LabelledText
 from domain.comparison.pairs import field_differences, perfect_differences
 from domain.comparison.report import (
-    Case,
+    ComparedText,
     ComparisonReport,
     ContestantScore,
     PairScore,
@@ -241,14 +241,14 @@ def _alpha(
 
 def _cases(
     schema: RecordSchema, observations: Mapping[str, Sequence[Observation]]
-) -> tuple[Case, ...]:
+) -> tuple[ComparedText, ...]:
     found = []
     for row in zip(*observations.values(), strict=True):
         text = row[0].text
         if not (any(each.judged.perfect is False for each in row) or _differ(schema, row)):
             continue
         found.append(
-            Case(
+            ComparedText(
                 text_id=text.id,
                 text=text.text,
                 language=text.language,

@@ -22,7 +22,7 @@ from domain.errors import Conflict
 from domain.extraction.calls import ExtractionFailure, JobEffect
 from domain.extraction.schema import RecordSchema
 from domain.extraction.service import ExtractionService
-from ports.comparison import ComparisonLog
+from ports.comparison import ComparisonResultLog
 
 _PASSING_FAILURES: Final = 10
 """So many in a row, and the provider is away rather than bad."""
@@ -108,7 +108,7 @@ class ComparisonRunner:
         log: where everything is kept.
     """
 
-    def __init__(self, *, extractors: Iterable[Extractor], log: ComparisonLog) -> None:
+    def __init__(self, *, extractors: Iterable[Extractor], log: ComparisonResultLog) -> None:
         self._extractors = {each.contestant.name: each for each in extractors}
         self._log = log
 

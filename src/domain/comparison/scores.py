@@ -15,11 +15,11 @@ from domain.comparison.figures import (
     FieldScore,
     FunnelStage,
     InjectionScore,
-    Judgement,
     OperationalFigures,
     Percentiles,
     Rate,
     StratumScore,
+    ValueJudgement,
     rate_of,
 )
 from domain.comparison.judgements import Observation, is_null
@@ -29,9 +29,9 @@ from domain.extraction.calls import FailureKind
 from domain.extraction.model import WarningKind
 from domain.extraction.schema import Field, RecordSchema
 from domain.statistics import percentile
-from ports.comparison import Ratio, Statistics
+from ports.comparison import RatioOfSums, Statistics
 
-_LOST: Final = {Judgement.OMITTED, Judgement.NO_RECORD}
+_LOST: Final = {ValueJudgement.OMITTED, ValueJudgement.NO_RECORD}
 _READABLE: Final = {None, FailureKind.SCHEMA_VIOLATION, FailureKind.UNGROUNDED}
 
 
@@ -98,7 +98,7 @@ def _field_score(
     judged = [
         (each, each.judged.cells[place])
         for each in observations
-        if each.judged.cells[place].judgement is not Judgement.UNKNOWN
+        if each.judged.cells[place].judgement is not ValueJudgement.UNKNOWN
     ]
     counts = Counter(cell.judgement for _, cell in judged)
     lost: list[tuple[int, bool]] = []
@@ -107,20 +107,20 @@ def _field_score(
         if is_wanted(field, each):
             lost.append((each.cluster, cell.judgement in _LOST))
         else:
-            invented.append((each.cluster, cell.judgement is Judgement.HALLUCINATED))
+            invented.append((each.cluster, cell.judgement is ValueJudgement.HALLUCINATED))
     correct = ("correct", name, field.name)
     return FieldScore(
         field=field.name,
         type=field.type.value,
-        correct=counts[Judgement.CORRECT],
-        both_null=counts[Judgement.BOTH_NULL],
-        wrong=counts[Judgement.WRONG],
-        omitted=counts[Judgement.OMITTED],
-        hallucinated=counts[Judgement.HALLUCINATED],
-        no_record=counts[Judgement.NO_RECORD],
+        correct=counts[ValueJudgement.CORRECT],
+        both_null=counts[ValueJudgement.BOTH_NULL],
+        wrong=counts[ValueJudgement.WRONG],
+        omitted=counts[ValueJudgement.OMITTED],
+        hallucinated=counts[ValueJudgement.HALLUCINATED],
+        no_record=counts[ValueJudgement.NO_RECORD],
         accuracy=rate_of((each.cluster, cell.judgement.right) for each, cell in judged),
-        precision=estimator.estimate(Ratio(over=correct, under=("given", name, field.name))),
-        recall=estimator.estimate(Ratio(over=correct, under=("wanted", field.name))),
+        precision=estimator.estimate(RatioOfSums(over=correct, under=("given", name, field.name))),
+        recall=estimator.estimate(RatioOfSums(over=correct, under=("wanted", field.name))),
         f1=estimator.estimate(f1(name, field.name)),
         anls=fmean(cell.similarity or 0.0 for _, cell in judged) if judged else None,
         hallucination=rate_of(invented),
@@ -138,7 +138,9 @@ def macro_f1(name: str, schema: RecordSchema, estimator: Estimator) -> Estimate:
 
 def micro_f1(name: str, estimator: Estimator) -> Estimate:
     """F1 over the values of all fields together."""
-    return estimator.estimate(Ratio(over=("correct", name), under=("present", name), weight=2.0))
+    return estimator.estimate(
+        RatioOfSums(over=("correct", name), under=("present", name), weight=2.0)
+    )
 
 
 def stratum_scores(
@@ -168,7 +170,7 @@ def _stratum(schema: RecordSchema, name: str, part: Sequence[Observation]) -> St
         fields[field.name] = rate_of(
             (cluster, judgement.right)
             for cluster, judgement in known
-            if judgement is not Judgement.UNKNOWN
+            if judgement is not ValueJudgement.UNKNOWN
         )
     return StratumScore(stratum=name, perfect=perfect_rate(part) or rate_of([]), fields=fields)
 

@@ -137,7 +137,7 @@ def loops(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedAnswer:
+class ValidatedAnswer:
     """What a text holds, as far as it is known.
 
     Attributes:
@@ -167,7 +167,7 @@ class CheckedAnswer:
             return {"answer": f"- {self.unreadable}"}
         return {**self.invalid, **self.ungrounded}
 
-    def better(self, later: CheckedAnswer) -> CheckedAnswer:
+    def better(self, later: ValidatedAnswer) -> ValidatedAnswer:
         """This reading, completed by a later one of the same text.
 
         What held already is kept: the later answer was asked for because of the other fields.
@@ -178,7 +178,7 @@ class CheckedAnswer:
         evidence = self.evidence + tuple(
             item for item in later.evidence if item.field not in self.values
         )
-        return CheckedAnswer(
+        return ValidatedAnswer(
             values=values,
             evidence=evidence,
             invalid={k: v for k, v in later.invalid.items() if k not in values},
@@ -190,9 +190,9 @@ class CheckedAnswer:
             ),
         )
 
-    def shifted(self, offset: int) -> CheckedAnswer:
+    def shifted(self, offset: int) -> ValidatedAnswer:
         """The same reading of a window that begins at `offset` of the whole text."""
-        return CheckedAnswer(
+        return ValidatedAnswer(
             values=self.values,
             evidence=tuple(
                 Evidence(
@@ -218,18 +218,18 @@ def check_answer(
     validator: RecordValidator,
     *,
     forbidden: Sequence[Span] = (),
-) -> CheckedAnswer:
+) -> ValidatedAnswer:
     """Parse, validate and ground one answer; every field of the schema is accounted for."""
     try:
         record = parse_answer(answer, {item.name for item in schema.fields})
     except UnreadableAnswer as error:
-        return CheckedAnswer(unreadable=str(error))
+        return ValidatedAnswer(unreadable=str(error))
     quotes: dict[str, list[str | None]] | None = None
     if style is AnswerShape.QUOTED:
         record, quotes = _unquoted(schema, record)
     validation = validator.validate(schema, record)
     grounding = ground(schema, validation.values, quotes, text, forbidden=forbidden)
-    return CheckedAnswer(
+    return ValidatedAnswer(
         values=grounding.values,
         evidence=grounding.evidence,
         invalid=validation.faults,
@@ -238,7 +238,7 @@ def check_answer(
     )
 
 
-def failure_of(schema: RecordSchema, reading: CheckedAnswer) -> ExtractionFailure | None:
+def failure_of(schema: RecordSchema, reading: ValidatedAnswer) -> ExtractionFailure | None:
     """Why this reading gives no record; None when it gives one.
 
     A field that must not be null fails the record; so does an answer of which nothing is left.
@@ -277,7 +277,7 @@ _LOST = {
 }
 
 
-def flags_of(reading: CheckedAnswer) -> list[ExtractionWarning]:
+def flags_of(reading: ValidatedAnswer) -> list[ExtractionWarning]:
     """A flag for each field that was dropped or is not backed by a passage."""
     return [
         *(
@@ -310,8 +310,8 @@ def flags_of(reading: CheckedAnswer) -> list[ExtractionWarning]:
 
 
 def merged(
-    schema: RecordSchema, readings: Sequence[CheckedAnswer]
-) -> tuple[CheckedAnswer, list[ExtractionWarning]]:
+    schema: RecordSchema, readings: Sequence[ValidatedAnswer]
+) -> tuple[ValidatedAnswer, list[ExtractionWarning]]:
     """One reading of a long text from those of its windows, in order, offsets already shifted.
 
     The first window that states a field counts, and another value in a later one is flagged; the
@@ -342,7 +342,7 @@ def merged(
         elif any(item.name in reading.values for reading in readings):
             values[item.name] = None
     return (
-        CheckedAnswer(
+        ValidatedAnswer(
             values=values,
             evidence=tuple(evidence),
             invalid=_unless(values, *(reading.invalid for reading in readings)),
@@ -364,7 +364,7 @@ def _unless(values: Mapping[str, Value], *faults: Mapping[str, str]) -> dict[str
     return {name: why for each in faults for name, why in each.items() if name not in values}
 
 
-def _contradiction(name: str, rival: CheckedAnswer) -> ExtractionWarning:
+def _contradiction(name: str, rival: ValidatedAnswer) -> ExtractionWarning:
     place = next((e for e in rival.evidence if e.field == name), None)
     return ExtractionWarning(
         kind=WarningKind.CONTRADICTION,

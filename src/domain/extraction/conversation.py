@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from domain.extraction.answers import CheckedAnswer, check_answer, loops
+from domain.extraction.answers import ValidatedAnswer, check_answer, loops
 from domain.extraction.calls import (
     Attempt,
     ExtractionFailure,
@@ -18,7 +18,7 @@ from domain.extraction.matching import Span
 from domain.extraction.prompting import build_prompt, correction_of
 from domain.extraction.schema import RecordSchema
 from ports.extraction import RecordValidator
-from ports.language_models import Answer, Finish, LanguageModel, Prompt, TimeBudget
+from ports.language_models import Answer, FinishReason, LanguageModel, Prompt, TimeBudget
 
 _REASK_TOKENS: Final = 12_000
 
@@ -71,7 +71,7 @@ class Conversation:
         text: str,
         progress: ConversationState,
         dictated: Sequence[Span],
-    ) -> CheckedAnswer:
+    ) -> ValidatedAnswer:
         """Ask until every field holds or asking again is not worth it.
 
         A value out of one of the `dictated` passages is asked for again, since another one may
@@ -81,7 +81,7 @@ class Conversation:
             ModelCallFailed: no answer, or one that was refused or cut twice.
         """
         profile = model.profile
-        best = said = CheckedAnswer(unreadable="no answer yet")
+        best = said = ValidatedAnswer(unreadable="no answer yet")
         correction: tuple[str, str] | None = None
         room, asked_again = 1, 0
         while True:
@@ -98,7 +98,7 @@ class Conversation:
                 progress.attempts.extend(error.attempts)
                 raise
             progress.attempts.extend(answer.attempts)
-            if answer.finish is Finish.REFUSED:
+            if answer.finish is FinishReason.REFUSED:
                 raise ModelCallFailed(_REFUSED)
             reading = check_answer(
                 answer.text,
@@ -108,7 +108,7 @@ class Conversation:
                 self._validator,
                 forbidden=() if asked_again else dictated,
             )
-            if reading.unreadable is not None and answer.finish is Finish.TRUNCATED:
+            if reading.unreadable is not None and answer.finish is FinishReason.TRUNCATED:
                 looping = loops(answer.text)
                 if room > 1:
                     raise ModelCallFailed(_LOOPED if looping else _CUT)

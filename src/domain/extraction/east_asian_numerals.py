@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from typing import Final
 
-from domain.extraction.numerals import MOST_DIGITS, Exact, Numeral, amounts
+from domain.extraction.numerals import MOST_DIGITS, Exact, NumeralSpan, amounts
 
 _CJK_DIGITS: Final[Mapping[str, int]] = {
     character: value for value, character in enumerate("零一二三四五六七八九")
@@ -123,34 +123,34 @@ _KOREAN: Final = re.compile(
 )
 
 
-def east_asian_numbers(text: str) -> Iterator[Numeral]:
+def east_asian_numbers(text: str) -> Iterator[NumeralSpan]:
     """The numbers in Chinese, Japanese and Korean numerals, those that begin in digits included."""
     for match in _CJK_DOZENS.finditer(text):
         count = match["count"]
         dozens = (_HALF,) if count == "半" else _east_asian(count)
-        yield Numeral(match.start(), match.end(), tuple(12 * each for each in dozens))
+        yield NumeralSpan(match.start(), match.end(), tuple(12 * each for each in dozens))
     for match in _CJK.finditer(text):
         # "第三" is the third; what it is part of must not be read again.
         values = () if match.group().startswith("第") else _east_asian(match.group())
-        yield Numeral(match.start(), match.end(), values)
+        yield NumeralSpan(match.start(), match.end(), values)
     for match in _THINGS.finditer(text):
-        yield Numeral(*match.span(), (_JAPANESE_THINGS[match.group()],))
+        yield NumeralSpan(*match.span(), (_JAPANESE_THINGS[match.group()],))
     yield from _korean(text)
 
 
-def _korean(text: str) -> Iterator[Numeral]:
+def _korean(text: str) -> Iterator[NumeralSpan]:
     for match in _KOREAN.finditer(text):
         sino, native, counted = match["sino"], match["native"], match["counted"]
         if sino:
             scaled = any(character in _KOREAN_MULTIPLES for character in sino)
             # Most of the syllables are words too: "이" is "this", "오이" a cucumber.
             if (len(sino) > 1 and scaled) or (counted and len(sino) == 1):
-                yield Numeral(*match.span("sino"), _east_asian(sino))
+                yield NumeralSpan(*match.span("sino"), _east_asian(sino))
         elif native and (len(native) > 1 or counted):
             tens = next((each for each in _KOREAN_NATIVE_TENS if native.startswith(each)), "")
             value = _KOREAN_NATIVE_TENS.get(tens, 0)
             value += _KOREAN_NATIVE_UNITS.get(native.removeprefix(tens), 0)
-            yield Numeral(*match.span("native"), (value,))
+            yield NumeralSpan(*match.span("native"), (value,))
 
 
 _CHINESE: Final = re.compile("[两兩]|一[百千]")

@@ -28,7 +28,7 @@ _MOST_PLACES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grounding:
+class GroundedValues:
     """What the text backs.
 
     Attributes:
@@ -51,7 +51,7 @@ def ground(
     text: str,
     *,
     forbidden: Sequence[Span] = (),
-) -> Grounding:
+) -> GroundedValues:
     """Check each value against the text.
 
     A value stands where its quote does, on the borders of words and numbers. Of several places the
@@ -98,7 +98,7 @@ def ground(
         else:
             held[field.name] = value
             places += found
-    return Grounding(
+    return GroundedValues(
         values=held,
         evidence=tuple(
             Evidence(

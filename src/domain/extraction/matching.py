@@ -36,7 +36,7 @@ class Span:
     end: int
 
 
-class Strictness(Enum):
+class MatchStrictness(Enum):
     """How much of a spelling counts.
 
     LITERAL: composed (NFC), without characters of no width, digits of any script as 0 to 9.
@@ -69,12 +69,12 @@ class NormalizedText:
 
 
 @lru_cache(maxsize=24)
-def normalized(text: str, reading: Strictness = Strictness.LITERAL) -> NormalizedText:
+def normalized(text: str, reading: MatchStrictness = MatchStrictness.LITERAL) -> NormalizedText:
     """`text` without the differences that `reading` ignores."""
-    read = _characters(text, _composed if reading is Strictness.LITERAL else _folded)
-    if reading is Strictness.LITERAL:
+    read = _characters(text, _composed if reading is MatchStrictness.LITERAL else _folded)
+    if reading is MatchStrictness.LITERAL:
         return read
-    return _spaced(read, words_only=reading is Strictness.WORDS)
+    return _spaced(read, words_only=reading is MatchStrictness.WORDS)
 
 
 def _characters(text: str, read: Callable[[str], str]) -> NormalizedText:
@@ -191,7 +191,7 @@ def _spaced(read: NormalizedText, *, words_only: bool) -> NormalizedText:
 
 def folded(text: str) -> str:
     """`text` as words only, without case, for comparing values."""
-    return normalized(text, Strictness.WORDS).text.strip()
+    return normalized(text, MatchStrictness.WORDS).text.strip()
 
 
 def locate(text: str, words: str) -> Span | None:
@@ -213,7 +213,7 @@ def locate_all(text: str, words: str, *, widened: bool = False) -> Iterator[Span
     """
     found = False
     for whole in (True, False) if widened else (True,):
-        for reading in Strictness:
+        for reading in MatchStrictness:
             needle = normalized(words, reading).text.strip()
             if not needle:
                 break

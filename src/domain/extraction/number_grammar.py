@@ -9,7 +9,7 @@ from fractions import Fraction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Language:
+class NumeralGrammar:
     """How a language makes numbers of words. Words are casefolded, with and without accents.
 
     Attributes:

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Final
 
-from domain.extraction.number_grammar import Language, added_by, spellings, times_by, words_of
+from domain.extraction.number_grammar import NumeralGrammar, added_by, spellings, times_by, words_of
 
-ENGLISH: Final = Language(
+ENGLISH: Final = NumeralGrammar(
     added=added_by(
         {
             0: "zero",
@@ -121,7 +121,7 @@ def _units_first(
     }
 
 
-_GERMAN: Final = Language(
+_GERMAN: Final = NumeralGrammar(
     added=added_by(_units_first(_GERMAN_UNITS, _GERMAN_TENS, "und"))
     | added_by(_GERMAN_TENS)  # type: ignore[arg-type]  # whole numbers are fractions
     | added_by(_GERMAN_UNITS)  # type: ignore[arg-type]
@@ -166,7 +166,7 @@ _GERMAN: Final = Language(
         "und der die das bitte wir ich für ist mit brauche brauchen vielen danke hallo"
     ),
 )
-_DUTCH: Final = Language(
+_DUTCH: Final = NumeralGrammar(
     added=added_by(_units_first(_DUTCH_UNITS, _DUTCH_TENS, "en"))
     | added_by({ten + 2: f"tweeën{word}" for ten, word in _DUTCH_TENS.items()})
     | added_by({ten + 3: f"drieën{word}" for ten, word in _DUTCH_TENS.items()})
@@ -233,7 +233,7 @@ _ITALIAN_UNITS: Final = {
     9: "nove",
 }
 # 21 to 99 are one word, which leaves a vowel out before another: ventuno, trentadue.
-_ITALIAN: Final = Language(
+_ITALIAN: Final = NumeralGrammar(
     added=added_by(
         {
             ten + unit: (tens[:-1] if word[0] in "uo" else tens) + word
@@ -287,7 +287,7 @@ _ITALIAN: Final = Language(
     ),
 )
 
-_FRENCH: Final = Language(
+_FRENCH: Final = NumeralGrammar(
     added=added_by(
         {
             0: "zéro",
@@ -346,7 +346,7 @@ _FRENCH: Final = Language(
     ),
 )
 
-_SPANISH: Final = Language(
+_SPANISH: Final = NumeralGrammar(
     added=added_by(
         {
             0: "cero",
@@ -417,7 +417,7 @@ _SPANISH: Final = Language(
     ),
 )
 
-_PORTUGUESE: Final = Language(
+_PORTUGUESE: Final = NumeralGrammar(
     added=added_by(
         {
             0: "zero",
@@ -479,7 +479,7 @@ _PORTUGUESE: Final = Language(
     ),
 )
 
-_POLISH: Final = Language(
+_POLISH: Final = NumeralGrammar(
     added=added_by(
         {
             0: "zero",
@@ -539,7 +539,7 @@ _POLISH: Final = Language(
     ),
 )
 
-LANGUAGES: Final[Sequence[Language]] = (
+LANGUAGES: Final[Sequence[NumeralGrammar]] = (
     ENGLISH,
     _GERMAN,
     _FRENCH,

@@ -14,7 +14,7 @@ from typing import Final
 from domain.extraction.east_asian_numerals import east_asian_numbers
 from domain.extraction.matching import normalized, runs_on
 from domain.extraction.number_words import MONTHS
-from domain.extraction.numerals import SEPARATORS, SPACES, Numeral, TextToken, amounts
+from domain.extraction.numerals import SEPARATORS, SPACES, NumeralSpan, TextToken, amounts
 from domain.extraction.word_numerals import numbers_in_words
 
 _DASHES: Final = "\\-‐‑–"
@@ -69,7 +69,7 @@ _SPELT_DATE: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
+class NumberReading:
     """One reading of a number; ambiguous spellings (`1.200`) have two.
 
     Attributes:
@@ -84,19 +84,19 @@ class Number:
 
 
 @lru_cache(maxsize=16)
-def numbers_in(text: str) -> tuple[Number, ...]:
+def numbers_in(text: str) -> tuple[NumberReading, ...]:
     """Every number in `text`, in order, each with all its readings.
 
     Whatever stands within another one, a date, a time, a telephone or a code is left out.
     """
     read = normalized(text)
     tokens: list[TextToken] = []
-    found: list[tuple[int, int, Sequence[Numeral]]] = [*_no_numbers(read.text)]
+    found: list[tuple[int, int, Sequence[NumeralSpan]]] = [*_no_numbers(read.text)]
     for whole, numerals in _in_digits(read.text, tokens):
         found.append((*whole, numerals))
     spoken = (*numbers_in_words(read.text, tokens), *east_asian_numbers(read.text))
     found += [(each.start, each.end, (_signed_word(read.text, each),)) for each in spoken]
-    numbers: dict[Number, None] = {}
+    numbers: dict[NumberReading, None] = {}
     first = reach = -1
     for start, end, numerals in sorted(found, key=lambda each: (each[0], -each[1])):
         if end <= reach and (start, end) != (first, reach):
@@ -105,11 +105,11 @@ def numbers_in(text: str) -> tuple[Number, ...]:
         for numeral in numerals:
             span = read.span(numeral.start, numeral.end)
             for value in numeral.values:
-                numbers[Number(value=float(value), start=span.start, end=span.end)] = None
+                numbers[NumberReading(value=float(value), start=span.start, end=span.end)] = None
     return tuple(numbers)
 
 
-def _no_numbers(text: str) -> Iterator[tuple[int, int, Sequence[Numeral]]]:
+def _no_numbers(text: str) -> Iterator[tuple[int, int, Sequence[NumeralSpan]]]:
     """Telephones, addresses and dates, of which a year in four digits alone is a number."""
     for match in _NO_NUMBER.finditer(text):
         yield *match.span(), ()
@@ -117,13 +117,13 @@ def _no_numbers(text: str) -> Iterator[tuple[int, int, Sequence[Numeral]]]:
         month = match["month"] or match["earlier"]
         if month is None or month.casefold() in MONTHS:
             year = next((name for name in ("year", "later", "east") if match[name]), None)
-            years = [Numeral(*match.span(year), (int(match[year]),))] if year else []
+            years = [NumeralSpan(*match.span(year), (int(match[year]),))] if year else []
             yield *match.span(), years
 
 
 def _in_digits(
     text: str, tokens: list[TextToken]
-) -> Iterator[tuple[tuple[int, int], Sequence[Numeral]]]:
+) -> Iterator[tuple[tuple[int, int], Sequence[NumeralSpan]]]:
     """What is written in digits, and `tokens` filled with the words and numbers of `text`."""
     listed = len(re.findall(r"^[-−–]\d", text, re.MULTILINE)) > 1
     at = 0
@@ -144,11 +144,11 @@ def _in_digits(
         yield whole, signed
 
 
-def _vulgar(text: str, match: re.Match[str]) -> list[Numeral]:
+def _vulgar(text: str, match: re.Match[str]) -> list[NumeralSpan]:
     """`½`, `1½`, `1 1/2`."""
     start, end = match.span()
     if match["vulgar"]:
-        return [Numeral(start, end, (_sixteenths(match.group()),))]
+        return [NumeralSpan(start, end, (_sixteenths(match.group()),))]
     if not match["digits"].isdecimal() or not _free(text, start) or len(match["digits"]) > 4:
         return []
     more = _AND_A_FRACTION.match(text, end)
@@ -161,7 +161,7 @@ def _vulgar(text: str, match: re.Match[str]) -> list[Numeral]:
         if not 0 < above < below:
             return []
         part = Fraction(above, below)
-    return [Numeral(start, more.end(), (int(match["digits"]) + part,))]
+    return [NumeralSpan(start, more.end(), (int(match["digits"]) + part,))]
 
 
 @lru_cache(maxsize=64)
@@ -169,7 +169,7 @@ def _sixteenths(sign: str) -> Fraction:
     return Fraction(unicodedata.numeric(sign)).limit_denominator(16)
 
 
-def _written(text: str, match: re.Match[str]) -> list[Numeral]:
+def _written(text: str, match: re.Match[str]) -> list[NumeralSpan]:
     """The numbers of one chunk of digits and the signs between them."""
     chunk, (start, end) = match.group(), match.span()
     if not _free(text, start):
@@ -178,11 +178,11 @@ def _written(text: str, match: re.Match[str]) -> list[Numeral]:
     if date is not None:
         year = "first" if date["first"] else "last"
         first = start + date.start(year)
-        return [Numeral(first, end, (int(date[year]),))] if len(date[year]) == 4 else []
+        return [NumeralSpan(first, end, (int(date[year]),))] if len(date[year]) == 4 else []
     fraction = _FRACTION.fullmatch(chunk)
     if fraction is not None:
         above, below = int(fraction["above"]), int(fraction["below"])
-        return [Numeral(start, end, (Fraction(above, below),))] if 0 < above < below else []
+        return [NumeralSpan(start, end, (Fraction(above, below),))] if 0 < above < below else []
     suffix = _suffix(text, end)
     if suffix is None:
         return []
@@ -191,17 +191,19 @@ def _written(text: str, match: re.Match[str]) -> list[Numeral]:
         chunk, start = f"0.{chunk}", start - 1
     values = amounts(chunk)
     found = (
-        [Numeral(start, end, values)] if values else _several(chunk, text[start - 1 : start], start)
+        [NumeralSpan(start, end, values)]
+        if values
+        else _several(chunk, text[start - 1 : start], start)
     )
     if not found:
         return []
     factor, stop = suffix
     *before, last = found
     values = last.values if factor == 1 else tuple(value * factor for value in last.values)
-    return [*before, Numeral(last.start, stop, values)]
+    return [*before, NumeralSpan(last.start, stop, values)]
 
 
-def _several(chunk: str, before: str, start: int) -> list[Numeral]:
+def _several(chunk: str, before: str, start: int) -> list[NumeralSpan]:
     """The numbers of a range or a list; none of a code or a time."""
     span = None if before == "#" else _RANGE.fullmatch(chunk)
     if span is None and not _LIST.fullmatch(chunk):
@@ -215,7 +217,7 @@ def _several(chunk: str, before: str, start: int) -> list[Numeral]:
     if not all(read) or (span and not (read[0][0] < read[1][0] and _near(*parts))):
         return []
     return [
-        Numeral(start + first, start + last, values)
+        NumeralSpan(start + first, start + last, values)
         for (first, last), values in zip(parts, read, strict=True)
     ]
 
@@ -263,18 +265,18 @@ def _suffix(text: str, end: int) -> tuple[Fraction | int, int] | None:
     return (_SHORT[word], stop) if word in _SHORT else (1, end)
 
 
-def _parts(text: str, numeral: Numeral) -> list[Numeral]:
+def _parts(text: str, numeral: NumeralSpan) -> list[NumeralSpan]:
     """`12 500` may be two numbers; with any other space between it is one."""
     written = text[numeral.start : numeral.end]
     if not re.fullmatch(r"\d+(?: \d+)+", written):
         return []
     return [
-        Numeral(numeral.start + part.start(), numeral.start + part.end(), (int(part.group()),))
+        NumeralSpan(numeral.start + part.start(), numeral.start + part.end(), (int(part.group()),))
         for part in re.finditer(r"\d+", written)
     ]
 
 
-def _signed(text: str, numeral: Numeral, *, listed: bool) -> Numeral:
+def _signed(text: str, numeral: NumeralSpan, *, listed: bool) -> NumeralSpan:
     """The number with its sign, percent sign or the parentheses of book-keeping."""
     start, end, values = numeral.start, numeral.end, numeral.values
     before = _BEFORE.search(text, max(0, start - 8), start)
@@ -290,21 +292,21 @@ def _signed(text: str, numeral: Numeral, *, listed: bool) -> Numeral:
         negative = tuple(-value for value in values)
         # Two lines that begin so are a list: "-5 mugs", "-3 plates".
         bullet = listed and not earlier.strip("\n")
-        return Numeral(start, end, values + negative if bullet else negative)
+        return NumeralSpan(start, end, values + negative if bullet else negative)
     trailing = _TRAILING.match(text, end)
     if trailing:
         negative = tuple(-value for value in values)
-        return Numeral(start, end + 1, values + negative if trailing["word"] else negative)
+        return NumeralSpan(start, end + 1, values + negative if trailing["word"] else negative)
     if text[before.start() - 1 : before.start()] == "(" and text[end : end + 1] == ")":
         cents = before.start() < start or "." in text[start:end] or "," in text[start:end]
         negative = tuple(-value for value in values)
-        return Numeral(before.start() - 1, end + 1, negative if cents else values + negative)
-    return _signed_word(text, Numeral(start, end, values))
+        return NumeralSpan(before.start() - 1, end + 1, negative if cents else values + negative)
+    return _signed_word(text, NumeralSpan(start, end, values))
 
 
-def _signed_word(text: str, numeral: Numeral) -> Numeral:
+def _signed_word(text: str, numeral: NumeralSpan) -> NumeralSpan:
     """`minus five`, `minus 5`."""
     minus = _MINUS.search(text, max(0, numeral.start - 10), numeral.start)
     if minus is None:
         return numeral
-    return Numeral(minus.start(), numeral.end, tuple(-value for value in numeral.values))
+    return NumeralSpan(minus.start(), numeral.end, tuple(-value for value in numeral.values))

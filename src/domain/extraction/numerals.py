@@ -36,7 +36,7 @@ class TextToken:
 
 
 @dataclass(frozen=True, slots=True)
-class Numeral:
+class NumeralSpan:
     """A stretch that says a number, with all its readings."""
 
     start: int

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.access.model import NO_BUDGET, ModelBudget
 from domain.errors import InvalidInput, NotFound, Violation
-from domain.extraction.answers import CheckedAnswer, failure_of, flags_of, merged
+from domain.extraction.answers import ValidatedAnswer, failure_of, flags_of, merged
 from domain.extraction.calls import (
     Attempt,
     ExtractionFailure,
@@ -187,7 +187,7 @@ class ExtractionService:
         )
         dictated = commands(text)
         given_up: list[tuple[str, FailureKind]] = []
-        reading: CheckedAnswer | None = None
+        reading: ValidatedAnswer | None = None
         flags: list[ExtractionWarning] = []
         failure: ExtractionFailure | None = None
         waits: list[float] = []
@@ -223,7 +223,7 @@ class ExtractionService:
             given_up.append((provider, failure.kind))
             progress.given.clear()
         profile = self._models[provider].profile
-        usable = reading if reading is not None and failure is None else CheckedAnswer()
+        usable = reading if reading is not None and failure is None else ValidatedAnswer()
         found = [
             *instruction_flags(embedded_instructions(text), usable.evidence),
             *(flags if failure is None else ()),
@@ -257,7 +257,7 @@ class ExtractionService:
         name: str,
         progress: ConversationState,
         dictated: Sequence[Span],
-    ) -> tuple[CheckedAnswer, list[ExtractionWarning]]:
+    ) -> tuple[ValidatedAnswer, list[ExtractionWarning]]:
         """Read the whole text, in windows when it is too long for the model.
 
         Raises:
@@ -314,7 +314,7 @@ def check_text(text: str, pointer: str = "/text") -> list[Violation]:
     return []
 
 
-def _status(reading: CheckedAnswer, failure: ExtractionFailure | None) -> ExtractionStatus:
+def _status(reading: ValidatedAnswer, failure: ExtractionFailure | None) -> ExtractionStatus:
     if failure is not None:
         return (
             ExtractionStatus.REFUSED

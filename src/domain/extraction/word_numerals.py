@@ -10,9 +10,9 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from domain.extraction.number_grammar import Language
+from domain.extraction.number_grammar import NumeralGrammar
 from domain.extraction.number_words import LANGUAGES
-from domain.extraction.numerals import Exact, Numeral, TextToken
+from domain.extraction.numerals import Exact, NumeralSpan, TextToken
 
 _HALF: Final = Fraction(1, 2)
 _MOST: Final = 10**15
@@ -23,7 +23,7 @@ _LONGEST_PART: Final = 20
 _JOINED: Final = re.compile(r"[^\S\n]{0,3}[-‐‑]?[^\S\n]{0,3}\n?[^\S\n]{0,3}")
 
 
-def numbers_in_words(text: str, tokens: Sequence[TextToken]) -> Iterator[Numeral]:
+def numbers_in_words(text: str, tokens: Sequence[TextToken]) -> Iterator[NumeralSpan]:
     """The numbers of `tokens` that words make, alone or with the digits before them.
 
     Args:
@@ -46,11 +46,13 @@ def numbers_in_words(text: str, tokens: Sequence[TextToken]) -> Iterator[Numeral
             done = max(end for end, _ in found)
             if done > at + (not token.word or token.word in language.articles):
                 values = tuple(value for _, value in found)
-                yield Numeral(token.start, tokens[done - 1].end, values)
+                yield NumeralSpan(token.start, tokens[done - 1].end, values)
 
 
-def _by_word(words: Callable[[Language], Iterable[str]]) -> Mapping[str, Sequence[Language]]:
-    found: dict[str, list[Language]] = {}
+def _by_word(
+    words: Callable[[NumeralGrammar], Iterable[str]],
+) -> Mapping[str, Sequence[NumeralGrammar]]:
+    found: dict[str, list[NumeralGrammar]] = {}
     for language in LANGUAGES:
         for word in set(words(language)):
             found.setdefault(word, []).append(language)
@@ -64,9 +66,9 @@ _BEHIND_DIGITS: Final = _by_word(lambda it: {*it.times, *it.half_joint[:1]})
 _GLUED: Final = tuple(language for language in LANGUAGES if language.glued)
 
 
-def _starts(tokens: Sequence[TextToken]) -> Mapping[Language, Sequence[int]]:
+def _starts(tokens: Sequence[TextToken]) -> Mapping[NumeralGrammar, Sequence[int]]:
     """Where a number may begin, by language."""
-    found: dict[Language, list[int]] = {}
+    found: dict[NumeralGrammar, list[int]] = {}
     for at, token in enumerate(tokens):
         following = tokens[at + 1].word if at + 1 < len(tokens) else ""
         if not token.word:
@@ -84,7 +86,7 @@ def _starts(tokens: Sequence[TextToken]) -> Mapping[Language, Sequence[int]]:
     return found
 
 
-def _countable(language: Language, word: str) -> bool:
+def _countable(language: NumeralGrammar, word: str) -> bool:
     """Whether an article may stand before it for a one: `a dozen`, `a half`, `a couple`."""
     return word in language.times or word in language.half or language.added.get(word) == 2
 
@@ -104,7 +106,7 @@ class _Sum:
         ended: only a half may follow.
     """
 
-    language: Language
+    language: NumeralGrammar
     total: Exact = 0
     top: int | None = None
     group: Exact | None = None
@@ -192,7 +194,7 @@ class _Sum:
 
 
 def _phrase(
-    language: Language,
+    language: NumeralGrammar,
     text: str,
     tokens: Sequence[TextToken],
     at: int,
@@ -291,7 +293,7 @@ def _follow(
 
 
 @lru_cache(maxsize=8192)
-def _one_word(language: Language, word: str) -> Exact | None:
+def _one_word(language: NumeralGrammar, word: str) -> Exact | None:
     """What a word made of several says: `zweihundertfünfzig`, `duecentocinquanta`."""
     return (
         _rest(_Sum(language), word, 0) if _SHORTEST_COMPOUND <= len(word) <= _LONGEST_WORD else None

@@ -12,10 +12,10 @@ from typing import Final
 from domain.errors import Conflict
 from domain.insights.click_rows import (
     AcceptedRow,
-    ClickImport,
+    ClickImportState,
+    ClickRowBlock,
     ReadPosition,
     RejectedRow,
-    RowBlock,
     check_rows,
 )
 from ports.click_files import ClickImportRepository, ClickSource, RejectedRowWriter
@@ -23,7 +23,7 @@ from ports.click_files import ClickImportRepository, ClickSource, RejectedRowWri
 CHUNK_ROWS: Final = 32_768
 """Rows of one transaction, about: its fixed costs vanish, and a kill costs part of a second."""
 
-Progress = Callable[[ClickImport, int], None]
+Progress = Callable[[ClickImportState, int], None]
 """Told how the import stands after each chunk, and how much of the source's size is read."""
 
 
@@ -48,7 +48,7 @@ class ClickImportService:
 
     async def start(
         self, source: ClickSource, rejects: RejectedRowWriter, *, day: date | None, again: bool
-    ) -> ClickImport:
+    ) -> ClickImportState:
         """The import of `source`: the one that was cut short, or a new one.
 
         Args:
@@ -101,14 +101,14 @@ class ClickImportService:
 
     async def run(
         self,
-        started: ClickImport,
+        started: ClickImportState,
         source: ClickSource,
         rejects: RejectedRowWriter,
         *,
         day: date | None,
         progress: Progress,
         stop: asyncio.Event,
-    ) -> ClickImport:
+    ) -> ClickImportState:
         """Go on with an import to the end of its file, or until `stop` is set.
 
         While one chunk is being written, a thread reads the next.
@@ -150,7 +150,7 @@ class ClickImportService:
     ) -> Iterator[_Chunk]:
         rows: list[AcceptedRow] = []
         rejects: list[RejectedRow] = []
-        last: RowBlock | None = None
+        last: ClickRowBlock | None = None
         for block in source.blocks(start):
             taken, refused = check_rows(block, day)
             rows += taken

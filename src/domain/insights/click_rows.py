@@ -76,7 +76,7 @@ class ReadPosition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClickImport:
+class ClickImportState:
     """How the import of a file stands.
 
     Attributes:
@@ -120,7 +120,7 @@ class RejectedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowBlock:
+class ClickRowBlock:
     """Rows of a file that follow one another, by column and of any type.
 
     Attributes:
@@ -140,7 +140,9 @@ class RowBlock:
     read: int
 
 
-def check_rows(block: RowBlock, day: date | None) -> tuple[list[AcceptedRow], list[RejectedRow]]:
+def check_rows(
+    block: ClickRowBlock, day: date | None
+) -> tuple[list[AcceptedRow], list[RejectedRow]]:
     """The rows of a block that are taken, and the others, each in the order of the file.
 
     Args:

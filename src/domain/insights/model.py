@@ -33,7 +33,7 @@ class RankBy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchClick:
+class SearchClickRow:
     """What happened to one query on one day; a day may have many rows for a query.
 
     Rows come from other programs too, so every member may be None and no bound holds until
@@ -311,7 +311,7 @@ class StoredInsight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Freshness:
+class InsightFreshness:
     """How far the stored insights of a period are behind its rows.
 
     Attributes:

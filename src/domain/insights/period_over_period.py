@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.insights.model import Freshness, PeriodInsights, TopQuery
+from domain.insights.model import InsightFreshness, PeriodInsights, TopQuery
 
 
 class RankMovement(StrEnum):
@@ -59,7 +59,7 @@ class PeriodOverPeriod:
     current: PeriodInsights
     previous: PeriodInsights
     rank_changes: RankChanges
-    freshness: Freshness
+    freshness: InsightFreshness
 
 
 def rank_changes(current: Sequence[TopQuery], previous: Sequence[TopQuery]) -> Sequence[RankChange]:

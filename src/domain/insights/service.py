@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from domain.errors import InvalidInput, Violation
-from domain.insights.model import FIRST_DAY, Freshness, Period, RankingRules, StoredInsight
+from domain.insights.model import FIRST_DAY, InsightFreshness, Period, RankingRules, StoredInsight
 from domain.insights.period_over_period import PeriodOverPeriod, RankChanges
 from ports.clock import Clock
 from ports.insights import SearchAnalyser, SearchInsightRepository
@@ -63,11 +63,11 @@ class InsightService:
             freshness=await self.freshness(period),
         )
 
-    async def freshness(self, period: Period) -> Freshness:
+    async def freshness(self, period: Period) -> InsightFreshness:
         """How far the stored insights of `period` are behind; today's is not due yet."""
         yesterday = self.clock.now().date() - timedelta(days=1)
         until = min(period.last, yesterday)
-        return Freshness(
+        return InsightFreshness(
             pending_days=await self.insights.days_to_compute(until, since=period.first),
             computed_at=await self.insights.last_computed(period),
         )

@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from domain.errors import DependencyError
-from domain.insights.click_rows import COLUMNS, ClickImport, LoggedRow
+from domain.insights.click_rows import COLUMNS, ClickImportState, LoggedRow
 from entrypoints.cli.options import STDIN, delimiter_of, inner_suffix, keep, pipe_name
-from entrypoints.cli.process import Stop, interrupted_status
+from entrypoints.cli.process import StopSignal, interrupted_status
 from entrypoints.cli.running import over_container
 from entrypoints.container.commands import (
     ClickColumnNames,
@@ -120,7 +120,7 @@ async def _import(
     container: Container, source: ClickFile, rejects: Path, *, day: date | None, again: bool
 ) -> int:
     """The exit code."""
-    stop = Stop()
+    stop = StopSignal()
     console = Console(stderr=True)
     service = container.click_import_service()
     sink = RejectedRowFile(rejects)
@@ -139,7 +139,7 @@ async def _import(
     )
     task = bar.add_task("", total=source.size, rows=current.accepted)
 
-    def show(stands: ClickImport, read: int) -> None:
+    def show(stands: ClickImportState, read: int) -> None:
         nonlocal current
         current = stands
         bar.update(task, completed=read, rows=stands.accepted)
@@ -157,7 +157,7 @@ async def _import(
     return _SOME_REJECTED if current.rejected else 0
 
 
-def _so_far(current: ClickImport, rejects: Path) -> str:
+def _so_far(current: ClickImportState, rejects: Path) -> str:
     more = f", {current.rejected:,} rejected: see {rejects}" if current.rejected else ""
     end = "" if current.finished_at else f" up to line {current.position.line:,}"
     rows = "1 row is" if current.accepted == 1 else f"{current.accepted:,} rows are"

@@ -27,13 +27,13 @@ from entrypoints.cli.comparison_reports import ReportFiles, write_reports
 from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.extraction_schemas import find_schema
 from entrypoints.cli.options import FiniteRange
-from entrypoints.cli.process import Stop, interrupted_status
+from entrypoints.cli.process import StopSignal, interrupted_status
 from entrypoints.cli.progress import ComparisonProgress
 from entrypoints.cli.running import or_exit
 from entrypoints.container.commands import dataset_format_of, read_labelled_texts
 from entrypoints.container.comparison import (
     ContestantConditions,
-    FileComparisonLog,
+    FileComparisonResultLog,
     check_reports,
     now,
     open_extractors,
@@ -213,7 +213,7 @@ async def _run(options: CompareOptions) -> int:
     texts = _texts_of(options.dataset, schema)
     split = None if options.split == _ALL else options.split
     picked = sample_of(texts, split=split, limit=options.limit, seed=options.seed)
-    stop = Stop()
+    stop = StopSignal()
     async with open_extractors(
         settings, options.providers, schema, options.contestants
     ) as extractors:
@@ -249,12 +249,12 @@ def _texts_of(dataset: Path, schema: RecordSchema) -> Sequence[LabelledText]:
 
 
 async def _answered(
-    spec: ComparisonSpec, options: CompareOptions, extractors: Sequence[Extractor], stop: Stop
+    spec: ComparisonSpec, options: CompareOptions, extractors: Sequence[Extractor], stop: StopSignal
 ) -> tuple[ComparisonResults, Sequence[Interruption]]:
     provenance = Provenance(
         program=version("storekeeper"), asked_at=now(), command=_command(options)
     )
-    with FileComparisonLog(options.files.results) as log:
+    with FileComparisonResultLog(options.files.results) as log:
         runner = ComparisonRunner(extractors=extractors, log=log)
         before = runner.begin(spec, provenance)
         with ComparisonProgress(Console(stderr=True), spec, before) as progress:

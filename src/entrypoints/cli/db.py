@@ -13,10 +13,10 @@ from domain.errors import AppError
 from entrypoints.cli.environment import database_url_or_exit, settings_or_exit
 from entrypoints.cli.running import or_exit
 from entrypoints.container.commands import (
-    ContentsError,
     DumpError,
     GrantError,
     MigrationError,
+    SnapshotError,
     address_for,
     dump,
     grant,
@@ -171,7 +171,7 @@ async def _refusing(work: Awaitable[T]) -> T:
     """Let every refusal name the database's setting."""
     try:
         return await work
-    except (DumpError, GrantError, MigrationError, ContentsError) as error:
+    except (DumpError, GrantError, MigrationError, SnapshotError) as error:
         raise AppError(str(error)) from error
     except OSError as error:
         raise AppError(f"the database of DATABASE_URL cannot be used: {error}") from error

@@ -29,8 +29,8 @@ from domain.extraction.jobs.model import (
 )
 from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson, read_number
-from entrypoints.cli.extract_input import FORMS, ID_COLUMN, Source, open_sources
-from entrypoints.cli.process import Stop, interrupted_status
+from entrypoints.cli.extract_input import FORMS, ID_COLUMN, DocumentSource, open_sources
+from entrypoints.cli.process import StopSignal, interrupted_status
 from entrypoints.cli.progress import JobProgress, figures
 from entrypoints.cli.running import over_container
 from entrypoints.container.services import Container
@@ -171,7 +171,7 @@ async def _run(container: Container, options: ExtractOptions) -> int:
     form: ResultFormat = container.result_formats()[options.form]
     form.check()
     job = await (_resumed(container, options) if options.resume else _submitted(container, options))
-    stop = Stop()
+    stop = StopSignal()
     if options.detach:
         click.echo(f"Job {job.id}: {job.counts.total} documents are left to the workers.", err=True)
         click.echo(job.id)
@@ -234,7 +234,7 @@ async def _submitted(container: Container, options: ExtractOptions) -> Extractio
     return job
 
 
-def _violations(source: Source) -> Sequence[Violation]:
+def _violations(source: DocumentSource) -> Sequence[Violation]:
     try:
         source.check()
     except InvalidInput as error:

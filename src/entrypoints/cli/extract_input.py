@@ -36,7 +36,7 @@ _Read = tuple[int, Document | str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class DocumentSource:
     """One file of documents, or what came by a pipe.
 
     Attributes:
@@ -165,7 +165,7 @@ def open_sources(
     text_column: str,
     id_column: str,
     delimiter: str | None = None,
-) -> list[Source]:
+) -> list[DocumentSource]:
     """The sources; what comes by a pipe is read to its end.
 
     Args:
@@ -185,7 +185,7 @@ def open_sources(
             keep(path, spool)
             guess = _look_at(spool, pipe) if form is None else form
         found.append(
-            Source(
+            DocumentSource(
                 name=pipe or path,
                 spool=spool,
                 form=form or guess,

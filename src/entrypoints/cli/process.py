@@ -26,7 +26,7 @@ _received: signal.Signals = signal.SIGINT
 _main: asyncio.Task[Any] | None = None
 
 
-class Stop(asyncio.Event):
+class StopSignal(asyncio.Event):
     """Set by the first SIGINT or SIGTERM, for work that then comes to an end of its own.
 
     The second one ends the work at once.

@@ -12,7 +12,7 @@ from domain.errors import InvalidInput, Violation
 from entrypoints.cli.running import over_container
 from entrypoints.container.services import Container
 from entrypoints.settings import WorkerSettings
-from ports.language_models import ProviderGate
+from ports.language_models import ProviderStatus
 
 
 @click.group("providers")
@@ -63,7 +63,7 @@ def reopen_command(*, name: str | None) -> None:
     over_container("providers reopen", work, WorkerSettings)
 
 
-def _seen(gate: ProviderGate, now: datetime) -> dict[str, Any]:
+def _seen(gate: ProviderStatus, now: datetime) -> dict[str, Any]:
     """A provider as `--json` shows it."""
     state = gate.state
 

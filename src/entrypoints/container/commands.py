@@ -14,8 +14,8 @@ from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from adapters.files.csv_rows import CsvTable
 from adapters.files.labelled_texts import dataset_format_of, read_labelled_texts
 from adapters.files.line_files import LineFile, MalformedRow, open_text_file, unpack_text_file
-from adapters.postgres.contents import ContentsError, DatabaseSnapshot, read_contents
-from adapters.postgres.dumps import DumpError, ProgramFolders
+from adapters.postgres.contents import DatabaseSnapshot, SnapshotError, read_contents
+from adapters.postgres.dumps import DumpError, ProgramDirectories
 from adapters.postgres.dumps import dump as write_dump
 from adapters.postgres.dumps import restore as restore_dump
 from adapters.postgres.grants import GrantError, address_for, grant
@@ -31,7 +31,6 @@ from entrypoints.up.sample_data.filling import FileSampleSink, SampleFiller
 __all__ = [
     "ClickColumnNames",
     "ClickFile",
-    "ContentsError",
     "CsvTable",
     "DumpError",
     "GrantError",
@@ -39,6 +38,7 @@ __all__ = [
     "MalformedRow",
     "MigrationError",
     "RejectedRowFile",
+    "SnapshotError",
     "address_for",
     "dataset_format_of",
     "dump",
@@ -89,12 +89,12 @@ async def restore(place: DatabaseSnapshot, file: Path, *, replace: bool) -> Sequ
     return await restore_dump(place, file, _client_programs(), replace=replace)
 
 
-def _client_programs() -> ProgramFolders:
+def _client_programs() -> ProgramDirectories:
     """PostgreSQL's: of the embedded server, of PATH, and where Debian keeps them by version."""
     embedded = []
     with contextlib.suppress(Unavailable):
         embedded.append(client_programs())
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return ProgramFolders(
+    return ProgramDirectories(
         folders=[*embedded, *map(Path, os.get_exec_path()), *debian], without_tls=embedded
     )

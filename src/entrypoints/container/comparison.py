@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
-from adapters.files.comparison_log import FileComparisonLog, read_results
+from adapters.files.comparison_log import FileComparisonResultLog, read_results
 from adapters.llm.capabilities import profile_of
 from adapters.llm.clients import ModelConfig, load_sdk
 from adapters.llm.connections import open_language_models
@@ -44,7 +44,7 @@ from ports.reports import ChartRenderer
 
 __all__ = [
     "ContestantConditions",
-    "FileComparisonLog",
+    "FileComparisonResultLog",
     "ScipyStatistics",
     "check_reports",
     "comparison_writers",

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from adapters.embedded.certificates import LocalCertificates
+from adapters.embedded.certificates import LocalCertificateAuthority
 from adapters.embedded.installation import free_port
 from adapters.embedded.model_server import check_model_server
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.process import plain_environment
-from adapters.embedded.program import Program, answers_http
+from adapters.embedded.program import RunningProgram, answers_http
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.system.clock import SystemClock
@@ -42,7 +42,7 @@ class EmbeddedContainer:
         self._secrets = secrets
         self._model_port = free_port()
         self._clock = SystemClock()
-        self.certificates: Final = LocalCertificates(state.path / "tls")
+        self.certificates: Final = LocalCertificateAuthority(state.path / "tls")
 
     @property
     def model_url(self) -> str:
@@ -71,7 +71,7 @@ class EmbeddedContainer:
             password=self._secrets.queue_password,
         )
 
-    def model(self, alias: str, *, tuned: bool) -> Program:
+    def model(self, alias: str, *, tuned: bool) -> RunningProgram:
         """The embedded language model.
 
         Args:
@@ -83,7 +83,7 @@ class EmbeddedContainer:
         """
         check_model_server(tuned=tuned)
         module = (sys.executable, "-m", "adapters.embedded.model_server")
-        return Program(
+        return RunningProgram(
             name="model",
             argv=(*module, str(self._model_port), alias, *(["tuned"] if tuned else [])),
             log=self._state.log("model"),
@@ -91,7 +91,9 @@ class EmbeddedContainer:
             is_ready=answers_http("127.0.0.1", self._model_port, "/health"),
         )
 
-    def web(self, env: Mapping[str, str], *, host: str, port: int, trusted: str | None) -> Program:
+    def web(
+        self, env: Mapping[str, str], *, host: str, port: int, trusted: str | None
+    ) -> RunningProgram:
         """The HTTPS server, reached at `host` for the question whether it is ready.
 
         Args:
@@ -100,7 +102,7 @@ class EmbeddedContainer:
             port: its port.
             trusted: PEM file of the authority or certificate to expect; None for plain HTTP.
         """
-        return Program(
+        return RunningProgram(
             name="web",
             argv=(*_COMMAND, "serve"),
             log=self._state.log("web"),
@@ -108,12 +110,14 @@ class EmbeddedContainer:
             is_ready=answers_http(host, port, "/health/live", trusted=trusted),
         )
 
-    def worker(self, env: Mapping[str, str]) -> Program:
+    def worker(self, env: Mapping[str, str]) -> RunningProgram:
         """The worker of the job queue."""
-        return Program(
+        return RunningProgram(
             name="worker", argv=(*_COMMAND, "worker"), log=self._state.log("worker"), env=env
         )
 
-    def task(self, name: str, arguments: Sequence[str], env: Mapping[str, str]) -> Program:
+    def task(self, name: str, arguments: Sequence[str], env: Mapping[str, str]) -> RunningProgram:
         """A `storekeeper` command that ends by itself."""
-        return Program(name=name, argv=(*_COMMAND, *arguments), log=self._state.log(name), env=env)
+        return RunningProgram(
+            name=name, argv=(*_COMMAND, *arguments), log=self._state.log(name), env=env
+        )

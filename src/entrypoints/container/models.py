@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from adapters.llm.clients import ModelConfig, load_sdk
 from adapters.llm.health import is_simulation
 from domain.extraction.prompting import TUNED_PROMPT
-from entrypoints.settings import LocalAdapter, ModelSettings, Provider
+from entrypoints.settings import LocalModelAdapter, ModelSettings, Provider
 
 
 def document_deadline_s(llm_timeout_s: float) -> float:
@@ -74,7 +74,9 @@ def model_configs(settings: ModelSettings) -> list[ModelConfig]:
                 model=settings.local_llm_model,
                 base_url=settings.local_llm_base_url,
                 api_key=secret(settings.local_llm_api_key),
-                adapter=TUNED_PROMPT if settings.local_llm_adapter is LocalAdapter.FIELDS else None,
+                adapter=TUNED_PROMPT
+                if settings.local_llm_adapter is LocalModelAdapter.FIELDS
+                else None,
             ),
         ),
     )

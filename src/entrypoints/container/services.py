@@ -32,7 +32,7 @@ from adapters.arq.queue import (
 )
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.embedded.launcher import end_with_parent
-from adapters.llm.admission import StatedRateLimits
+from adapters.llm.admission import ReportedRateLimits
 from adapters.llm.connections import (
     OpenBatchModel,
     open_bare_model,
@@ -78,7 +78,7 @@ from adapters.system.email_syntax import EmailValidatorSyntax
 from adapters.system.health import CertificateDiagnosticCheck, InsightDiagnosticCheck
 from adapters.tokens.health import JwksDiagnosticCheck
 from adapters.tokens.verifier import open_jwt_verifier
-from adapters.valkey.key_announcements import ValkeyKeyAnnouncements, ValkeyKeyChanges
+from adapters.valkey.key_announcements import ValkeyKeyChangePublisher, ValkeyKeyChangeSubscriber
 from adapters.valkey.request_limits import (
     LocalRequestLimiter,
     SharedRequestLimiter,
@@ -88,10 +88,10 @@ from adapters.valkey.sessions import ValkeySessionStore
 from domain.access.authentication import Authenticator
 from domain.access.budgets import ModelBudgets
 from domain.access.caller_limits import CallerLimits, stated_limits
-from domain.access.key_cache import KeyCache, KeyUses
+from domain.access.key_cache import KeyCache, KeyUsage
 from domain.access.service import KeyService
 from domain.access.sessions import SessionService
-from domain.access.tokens import ScopeClaim, TokenRules, read_meanings
+from domain.access.tokens import IdentityTokenRules, ScopeClaim, read_meanings
 from domain.comparison.stored_comparisons import StoredComparisonService
 from domain.extraction.jobs.batch_processor import BatchOptions, BatchProcessor
 from domain.extraction.jobs.batch_worker import BatchWorker
@@ -179,7 +179,7 @@ class Container(containers.DeclarativeContainer):
 
     api_keys = providers.Singleton(PostgresApiKeyRepository, database)
     audit_log = providers.Singleton(PostgresAuditLog, database)
-    key_announcements = providers.Singleton(ValkeyKeyAnnouncements, redis)
+    key_announcements = providers.Singleton(ValkeyKeyChangePublisher, redis)
     key_service = providers.Singleton(
         KeyService,
         keys=api_keys,
@@ -188,9 +188,9 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         draw=providers.Object(secrets.randbelow),
     )
-    key_changes = providers.Singleton(ValkeyKeyChanges, redis)
+    key_changes = providers.Singleton(ValkeyKeyChangeSubscriber, redis)
     key_cache = providers.Singleton(KeyCache, api_keys, monotonic=providers.Object(time.monotonic))
-    key_uses = providers.Singleton(KeyUses, api_keys)
+    key_uses = providers.Singleton(KeyUsage, api_keys)
     request_limiter = providers.Singleton(
         SharedRequestLimiter,
         providers.Singleton(ValkeyRequestLimiter, redis),
@@ -385,7 +385,7 @@ def pool_options(settings: DatabaseSettings) -> PoolOptions:
     )
 
 
-def token_rules(settings: TokenSettings) -> TokenRules:
+def token_rules(settings: TokenSettings) -> IdentityTokenRules:
     """Whose tokens are accepted, of settings that name an identity provider."""
     issuer, audience = settings.jwt_issuer, settings.jwt_audience
     claim = settings.jwt_scope_claim
@@ -394,7 +394,7 @@ def token_rules(settings: TokenSettings) -> TokenRules:
     assert audience is not None
     assert claim is not None
     meanings = None if settings.jwt_scopes is None else read_meanings(settings.jwt_scopes)
-    return TokenRules(
+    return IdentityTokenRules(
         issuer=issuer,
         audience=audience,
         scope_claim=ScopeClaim(name=claim, meanings=meanings),
@@ -433,7 +433,7 @@ def diagnostic_checks(settings: Settings, container: Container) -> Sequence[Time
     for config in model_configs(settings):
         if config.provider in settings.llm_provider:
             # One call, outside of what callers share: the answer is this moment's.
-            opened = open_bare_model(config, _ASKED_FOR_S, 1, StatedRateLimits())
+            opened = open_bare_model(config, _ASKED_FOR_S, 1, ReportedRateLimits())
             found.append(
                 TimedDiagnosticCheck(
                     subject=f"provider {config.provider}",

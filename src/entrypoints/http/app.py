@@ -20,7 +20,7 @@ from litestar.types import ASGIApp
 
 from domain.access.authentication import Authenticator
 from domain.access.caller_limits import CallerLimits
-from domain.access.key_cache import KeyUses
+from domain.access.key_cache import KeyUsage
 from domain.access.sessions import SessionService
 from domain.errors import AppError
 from entrypoints.addresses import opens_locally
@@ -28,8 +28,8 @@ from entrypoints.container.models import warm_up
 from entrypoints.container.services import Container, open_container
 from entrypoints.http.access.audit_log import list_audit_log
 from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
-from entrypoints.http.access.door import Door
 from entrypoints.http.access.keys import KeyController
+from entrypoints.http.access.middleware import AccessMiddleware
 from entrypoints.http.access.sign_in import sign_in, sign_in_page, sign_out, sign_out_page
 from entrypoints.http.comparison.comparisons import ComparisonController
 from entrypoints.http.dashboard.controller import DashboardController
@@ -42,7 +42,7 @@ from entrypoints.http.health import live, ready
 from entrypoints.http.insights.clicks import SearchClickController
 from entrypoints.http.insights.insights import SearchInsightController
 from entrypoints.http.metrics import metrics
-from entrypoints.http.protocol.cross_origin import CrossOrigin
+from entrypoints.http.protocol.cross_origin import CrossOriginPolicy
 from entrypoints.http.protocol.middleware import ExchangeMiddleware
 from entrypoints.http.protocol.openapi import document
 from entrypoints.http.protocol.pages import Cursors
@@ -99,7 +99,7 @@ def build_app(
     open_: Callable[[Settings], AbstractAsyncContextManager[Container]] = open_container,
 ) -> ASGIApp:
     """The ASGI application; `open_` gives its parts when it starts and takes them when it ends."""
-    return ExchangeMiddleware(routed_app(settings, open_), CrossOrigin(settings.cors_origins))
+    return ExchangeMiddleware(routed_app(settings, open_), CrossOriginPolicy(settings.cors_origins))
 
 
 def routed_app(
@@ -184,7 +184,7 @@ def routed_app(
         },
         middleware=[
             DefineMiddleware(
-                Door,
+                AccessMiddleware,
                 authenticator=authenticator,
                 sessions=sessions,
                 limits=limits,
@@ -207,7 +207,7 @@ async def _tell_what_is_not_ready(container: Container) -> None:
             _log.warning("%s %s: requests that need it get 503 until that is mended", name, problem)
 
 
-async def _write_uses(uses: KeyUses) -> None:
+async def _write_uses(uses: KeyUsage) -> None:
     while True:
         await asyncio.sleep(_USES_WRITTEN_EVERY_S)
         await uses.write()

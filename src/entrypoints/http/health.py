@@ -19,7 +19,7 @@ from ports.health import ReadinessProbe
 _TIMEOUT_S: Final = 2.0
 
 
-class Live(Struct):
+class LivenessView(Struct):
     """The process answers."""
 
     EXAMPLE: ClassVar = {"status": "ok"}
@@ -49,7 +49,7 @@ class InsightsStatus(Struct):
     problem: str | None
 
 
-class Ready(Struct):
+class ReadinessView(Struct):
     """What each part said: `ok`, or in a word what is wrong; `insights` is null while unknown."""
 
     EXAMPLE: ClassVar = {
@@ -64,12 +64,12 @@ class Ready(Struct):
 
 
 @get("/health/live", scope=PUBLIC, tags=["health"], stored=False)
-async def live() -> JsonAnswer[Live]:
+async def live() -> JsonAnswer[LivenessView]:
     """The process is up.
 
     Touches nothing outside the process.
     """
-    return json_response(Live(status="ok"))
+    return json_response(LivenessView(status="ok"))
 
 
 @get(
@@ -79,7 +79,7 @@ async def live() -> JsonAnswer[Live]:
     stored=False,
     more={
         503: (
-            Ready,
+            ReadinessView,
             "A part does not answer",
             {
                 "status": "unavailable",
@@ -92,7 +92,7 @@ async def live() -> JsonAnswer[Live]:
 async def ready(
     checks: NamedDependency[SkipValidation[dict[str, ReadinessProbe]]],
     insight_refresher: NamedDependency[SkipValidation[InsightRefresher]],
-) -> JsonAnswer[Ready]:
+) -> JsonAnswer[ReadinessView]:
     """Database and queue answer; how complete the insights are.
 
     Asks every part at once; 503 when one is not ready.
@@ -104,7 +104,7 @@ async def ready(
     said = {name: problem or "ok" for name, problem in zip(checks, problems, strict=True)}
     well = not any(problems)
     return json_response(
-        Ready(status="ok" if well else "unavailable", checks=said, insights=insights),
+        ReadinessView(status="ok" if well else "unavailable", checks=said, insights=insights),
         status=200 if well else 503,
         headers={} if well else {"Retry-After": "5"},
     )

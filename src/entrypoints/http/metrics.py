@@ -25,7 +25,7 @@ _MEDIA: Final = "text/plain; version=0.0.4"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class MetricSample:
     """One value; its labels are plain words, which need no escape."""
 
     value: float
@@ -43,7 +43,7 @@ class Metric:
     name: str
     kind: Literal["gauge", "counter"]
     meaning: str
-    samples: Sequence[Sample]
+    samples: Sequence[MetricSample]
 
 
 def exposition(metrics: Sequence[Metric]) -> str:
@@ -68,26 +68,26 @@ def insight_metrics(state: InsightState) -> Sequence[Metric]:
             name="storekeeper_insights_last_success_timestamp_seconds",
             kind="gauge",
             meaning="When a run last left no day undone, in seconds since 1970.",
-            samples=[Sample(value=success.finished_at.timestamp())] if success else [],
+            samples=[MetricSample(value=success.finished_at.timestamp())] if success else [],
         ),
         Metric(
             name="storekeeper_insights_pending_days",
             kind="gauge",
             meaning="Days up to yesterday whose insight is missing or stale.",
-            samples=[Sample(value=state.pending_days)],
+            samples=[MetricSample(value=state.pending_days)],
         ),
         Metric(
             name="storekeeper_insights_last_duration_seconds",
             kind="gauge",
             meaning="How long the newest run took, whatever its outcome.",
-            samples=[Sample(value=newest.duration_s)] if newest else [],
+            samples=[MetricSample(value=newest.duration_s)] if newest else [],
         ),
         Metric(
             name="storekeeper_insights_runs_total",
             kind="counter",
             meaning="Runs that have ended, by task and outcome.",
             samples=[
-                Sample(
+                MetricSample(
                     value=history.counts.get(outcome, 0),
                     labels={"task": task, "outcome": outcome.value},
                 )
@@ -106,7 +106,7 @@ def limit_metrics(limiter: RequestLimiter) -> Sequence[Metric]:
             kind="gauge",
             meaning="1 while all processes count requests together, 0 while each does alone since"
             " Valkey does not answer.",
-            samples=[Sample(value=int(limiter.is_shared()))],
+            samples=[MetricSample(value=int(limiter.is_shared()))],
         )
     ]
 

@@ -21,7 +21,7 @@ from entrypoints.private_files import exposure
 from entrypoints.settings import (
     DatabaseSettings,
     Environment,
-    LocalAdapter,
+    LocalModelAdapter,
     Provider,
     Settings,
     WorkerSettings,
@@ -154,7 +154,7 @@ class Stack:
         """Start the embedded model, later than the rest; the rest runs without it too."""
         try:
             model = self._container.model(
-                self._settings.local_llm_model, tuned=self._adapter is not LocalAdapter.NONE
+                self._settings.local_llm_model, tuned=self._adapter is not LocalModelAdapter.NONE
             )
         except Unavailable as error:
             self._say(f"No model runs here, and texts cannot be extracted: {error}")
@@ -197,10 +197,10 @@ class Stack:
         return Provider.LOCAL in self._settings.llm_provider and not given
 
     @property
-    def _adapter(self) -> LocalAdapter:
+    def _adapter(self) -> LocalModelAdapter:
         """Of the embedded model: the one that comes with it, unless the settings say otherwise."""
         given = "local_llm_adapter" in self._settings.model_fields_set
-        return self._settings.local_llm_adapter if given else LocalAdapter.FIELDS
+        return self._settings.local_llm_adapter if given else LocalModelAdapter.FIELDS
 
     def _certificate(self) -> dict[str, str]:
         """The settings of the certificate: the user's own, or the local authority's."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from adapters.postgres.insights.search_clicks import PostgresSearchClickWriter
 from adapters.postgres.pool import Database
-from domain.insights.model import SearchClick
+from domain.insights.model import SearchClickRow
 from tests.benchmarks.harness import Options
 from tests.benchmarks.insights.history import new_database, over, seconds, settle
 from tests.benchmarks.results import Report, at_most, spread
@@ -34,9 +34,9 @@ def run(options: Options) -> Report:
     return _report(figures, counts)
 
 
-def _rows(count: int, *, days: int) -> Sequence[SearchClick]:
+def _rows(count: int, *, days: int) -> Sequence[SearchClickRow]:
     return [
-        SearchClick(
+        SearchClickRow(
             search_query=f"query {n}",
             clicks=1,
             impressions=10,
@@ -54,11 +54,11 @@ async def _measured(
     await database.execute(f"ALTER TABLE search_clicks {triggers} TRIGGER USER")
     log = PostgresSearchClickWriter(database)
 
-    async def write(statements: int, rows: Sequence[SearchClick]) -> None:
+    async def write(statements: int, rows: Sequence[SearchClickRow]) -> None:
         for _ in range(statements):
             await log.append(rows)
 
-    async def write_at_once(statements: int, rows: Sequence[SearchClick]) -> None:
+    async def write_at_once(statements: int, rows: Sequence[SearchClickRow]) -> None:
         each = statements // _WRITERS
         await asyncio.gather(*(write(each, rows) for _ in range(_WRITERS)))
 

@@ -9,7 +9,7 @@ from typing import Final
 import asyncpg
 
 from adapters.postgres.extraction.jobs import COSTS, job_of, key_of, spec_of
-from adapters.postgres.pool import Database, Executor
+from adapters.postgres.pool import Database, SqlExecutor
 from adapters.postgres.queries import load_queries
 from domain.access.model import KeySpending, ModelBudget
 from domain.extraction.jobs.items import ClaimedItem
@@ -99,7 +99,7 @@ class PostgresProviderBatches(ProviderBatches):
                 await connection.execute(query.sql, *query.args(batch_id=batch_id))
 
 
-async def _batches(executor: Executor, ids: Sequence[WorkerId]) -> list[ClaimedBatch]:
+async def _batches(executor: SqlExecutor, ids: Sequence[WorkerId]) -> list[ClaimedBatch]:
     query = _QUERIES["columns"]
     return [_batch(row) for row in await executor.fetch(query.sql, *query.args(batch_ids=ids))]
 

@@ -14,7 +14,7 @@ from adapters.postgres.errors import on_constraint
 from adapters.postgres.extraction.results import result_of
 from adapters.postgres.inserts import insert_texts
 from adapters.postgres.model_spending import budget_used_up
-from adapters.postgres.pool import Connection, Executor
+from adapters.postgres.pool import Connection, SqlExecutor
 from adapters.postgres.queries import load_queries
 from domain.access.model import ApiKeyId
 from domain.errors import NotFound
@@ -33,12 +33,12 @@ from domain.extraction.jobs.model import (
     JobStatus,
     NewJob,
     ProviderMode,
-    Reason,
+    StatusReason,
     reason_of,
     transition,
 )
 from domain.extraction.model import Extraction, ExtractionId
-from ports.extraction_jobs import ExtractionJobRepository, ExtractionJobWriter
+from ports.extraction_jobs import ExtractionJobCreator, ExtractionJobRepository
 
 COSTS: Final = msgspec.json.encode(PRIORITY_COSTS).decode()
 """The costs of priorities, as statements take them."""
@@ -48,7 +48,7 @@ _LAST_ID: Final = 2**31 - 1
 _PATH: Final = "'/extraction-jobs/' || id"
 
 
-class PostgresExtractionJobWriter(ExtractionJobWriter):
+class PostgresExtractionJobCreator(ExtractionJobCreator):
     """Adds the documents of new jobs, inside the transaction of its connection."""
 
     def __init__(self, connection: Connection) -> None:
@@ -98,7 +98,7 @@ class PostgresExtractionJobWriter(ExtractionJobWriter):
 class PostgresExtractionJobRepository(ExtractionJobRepository):
     """One statement a call."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: SqlExecutor) -> None:
         self._executor = executor
 
     async def get(self, job_id: JobId) -> ExtractionJob:
@@ -253,10 +253,10 @@ def _item(row: asyncpg.Record) -> ItemResult:
     )
 
 
-def _reason(row: asyncpg.Record) -> Reason | None:
+def _reason(row: asyncpg.Record) -> StatusReason | None:
     if row["reason_code"] is None:
         return None
-    return Reason(code=row["reason_code"], detail=row["reason"])
+    return StatusReason(code=row["reason_code"], detail=row["reason"])
 
 
 def _missing(job_id: JobId) -> NotFound:

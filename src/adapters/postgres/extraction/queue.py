@@ -14,14 +14,14 @@ from adapters.postgres.model_spending import budget_used_up
 from adapters.postgres.pool import Connection, Database
 from adapters.postgres.queries import load_queries
 from domain.access.budgets import USED_UP
-from domain.extraction.jobs.items import ClaimedItem, JobInterruption, Settlement
+from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, JobInterruption
 from domain.extraction.jobs.model import ExtractionJob, JobId, JobStatus, WorkerId
 from domain.extraction.jobs.settlement import next_status
 from domain.extraction.jobs.turns import NO_LEADS, Leads
 from domain.extraction.model import Extraction, ExtractionId, ExtractionStatus
 from ports.extraction_jobs import (
     CachedExtraction,
-    CacheQuery,
+    CacheKey,
     ExtractionCache,
     ExtractionQueue,
     LeaseLost,
@@ -89,10 +89,10 @@ class PostgresExtractionQueue(ExtractionQueue):
         return claimed
 
     async def settle(
-        self, worker: WorkerId, settlements: Sequence[Settlement]
+        self, worker: WorkerId, settlements: Sequence[ItemSettlement]
     ) -> Mapping[JobId, JobStatus]:
         """See the port; a transaction for each job."""
-        by_job: dict[JobId, list[Settlement]] = {}
+        by_job: dict[JobId, list[ItemSettlement]] = {}
         for settlement in settlements:
             by_job.setdefault(settlement.item.job_id, []).append(settlement)
         statuses: dict[JobId, JobStatus] = {}
@@ -101,7 +101,7 @@ class PostgresExtractionQueue(ExtractionQueue):
         return statuses
 
     async def _settle(
-        self, worker: WorkerId, job_id: JobId, settlements: Sequence[Settlement]
+        self, worker: WorkerId, job_id: JobId, settlements: Sequence[ItemSettlement]
     ) -> Mapping[JobId, JobStatus]:
         query = _QUERIES["settle"]
         document = _NUL.sub(
@@ -171,7 +171,7 @@ async def _stop(
     return status
 
 
-def _row(settlement: Settlement) -> dict[str, Any]:
+def _row(settlement: ItemSettlement) -> dict[str, Any]:
     spending, reason = settlement.spending, settlement.reason
     return {
         "position": settlement.item.position,
@@ -230,9 +230,7 @@ class PostgresExtractionCache(ExtractionCache):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def lookup(
-        self, texts: Sequence[str], query: CacheQuery
-    ) -> Mapping[str, CachedExtraction]:
+    async def lookup(self, texts: Sequence[str], query: CacheKey) -> Mapping[str, CachedExtraction]:
         """See the port."""
         statement = _KNOWN["lookup"]
         arguments = statement.args(

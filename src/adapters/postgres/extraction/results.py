@@ -12,7 +12,7 @@ import asyncpg
 from adapters.postgres.audit import with_entry
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.model_spending import with_spending
-from adapters.postgres.pool import Executor
+from adapters.postgres.pool import SqlExecutor
 from adapters.postgres.queries import load_queries
 from domain.access.audit import acting_key
 from domain.errors import Conflict, NotFound, PreconditionFailed, SchemaInUse
@@ -44,7 +44,7 @@ _REFERENCES: Final = (
 class PostgresExtractionSchemaRepository(ExtractionSchemaRepository):
     """A row a version; the definition is JSON."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: SqlExecutor) -> None:
         self._executor = executor
 
     async def get(self, name: str, version: int | None = None) -> RecordSchema:
@@ -126,7 +126,7 @@ def _schema(row: asyncpg.Record) -> RecordSchema:
 class PostgresExtractionRepository(ExtractionRepository):
     """A row a result; what has no fixed shape is JSON."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: SqlExecutor) -> None:
         self._executor = executor
 
     async def add(self, extraction: Extraction) -> None:

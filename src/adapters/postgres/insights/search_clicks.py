@@ -13,12 +13,18 @@ from adapters.postgres.audit import enter, with_entry
 from adapters.postgres.errors import on_constraint
 from adapters.postgres.inserts import insert_rows
 from adapters.postgres.insights.search_insights import PostgresSearchInsightRepository
-from adapters.postgres.pool import Database, Executor
+from adapters.postgres.pool import Database, SqlExecutor
 from adapters.postgres.queries import load_queries
 from domain.access.audit import AuditOutcome
 from domain.errors import Conflict, WriteConflict
-from domain.insights.click_rows import COLUMNS, AcceptedRow, ClickImport, LoggedRow, ReadPosition
-from domain.insights.model import FIRST_DAY, RankingRules, SearchClick
+from domain.insights.click_rows import (
+    COLUMNS,
+    AcceptedRow,
+    ClickImportState,
+    LoggedRow,
+    ReadPosition,
+)
+from domain.insights.model import FIRST_DAY, RankingRules, SearchClickRow
 from ports.click_files import ClickImportRepository
 from ports.insights import SearchClickExport, SearchClickPruner, SearchClickWriter
 
@@ -32,10 +38,10 @@ _FETCH_TIMEOUT_S: Final = 600
 class PostgresSearchClickWriter(SearchClickWriter):
     """Rows of `search_clicks`."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: SqlExecutor) -> None:
         self._executor = executor
 
-    async def append(self, clicks: Sequence[SearchClick]) -> int:
+    async def append(self, clicks: Sequence[SearchClickRow]) -> int:
         """Write all rows or none, in one statement; see the port."""
         arguments = _APPEND.args(
             search_queries=[row.search_query for row in clicks],
@@ -86,19 +92,19 @@ class PostgresClickImportRepository(ClickImportRepository):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def latest(self, fingerprint: bytes) -> ClickImport | None:
+    async def latest(self, fingerprint: bytes) -> ClickImportState | None:
         """The newest import of a file; see the port."""
         query = _QUERIES["latest_import"]
         row = await self._database.fetchrow(query.sql, *query.args(fingerprint=fingerprint))
         return None if row is None else _import(row)
 
-    async def last_named(self, name: str) -> ClickImport | None:
+    async def last_named(self, name: str) -> ClickImportState | None:
         """The newest import of a file of that name; see the port."""
         query = _QUERIES["last_named_import"]
         row = await self._database.fetchrow(query.sql, *query.args(name=name))
         return None if row is None else _import(row)
 
-    async def begin(self, fingerprint: bytes, *, name: str, options: str) -> ClickImport:
+    async def begin(self, fingerprint: bytes, *, name: str, options: str) -> ClickImportState:
         """Begin to import a file; see the port."""
         query = _QUERIES["begin_import"]
         arguments = query.args(fingerprint=fingerprint, name=name, options=options)
@@ -111,7 +117,7 @@ class PostgresClickImportRepository(ClickImportRepository):
         return _import(row)
 
     async def append(
-        self, before: ClickImport, after: ClickImport, rows: Sequence[AcceptedRow]
+        self, before: ClickImportState, after: ClickImportState, rows: Sequence[AcceptedRow]
     ) -> None:
         """Write all rows and move on, or do neither; see the port."""
         for _ in range(_TRIES - 1):
@@ -122,7 +128,7 @@ class PostgresClickImportRepository(ClickImportRepository):
         return await self._append(before, after, rows)
 
     async def _append(
-        self, before: ClickImport, after: ClickImport, rows: Sequence[AcceptedRow]
+        self, before: ClickImportState, after: ClickImportState, rows: Sequence[AcceptedRow]
     ) -> None:
         lock, move = _QUERIES["lock_import"], _QUERIES["move_import"]
         async with self._database.transaction() as connection:
@@ -147,7 +153,7 @@ class PostgresClickImportRepository(ClickImportRepository):
                 ),
             )
 
-    async def finish(self, at: ClickImport) -> ClickImport:
+    async def finish(self, at: ClickImportState) -> ClickImportState:
         """The file is read to its end; see the port."""
         query = _QUERIES["finish_import"]
         sql, args = with_entry(query.sql, query.args(**_place(at)), _IMPORT, _IMPORT_PATH)
@@ -157,7 +163,7 @@ class PostgresClickImportRepository(ClickImportRepository):
         return replace(at, finished_at=finished_at)
 
 
-def _place(at: ClickImport) -> dict[str, int]:
+def _place(at: ClickImportState) -> dict[str, int]:
     return {"id": at.id, "file_offset": at.position.offset, "line": at.position.line}
 
 
@@ -165,8 +171,8 @@ def _elsewhere() -> Conflict:
     return Conflict("Another process is importing this file now.")
 
 
-def _import(row: asyncpg.Record) -> ClickImport:
-    return ClickImport(
+def _import(row: asyncpg.Record) -> ClickImportState:
+    return ClickImportState(
         id=row["id"],
         fingerprint=row["fingerprint"],
         name=row["name"],

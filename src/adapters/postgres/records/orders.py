@@ -23,9 +23,9 @@ from sqlalchemy import (
 
 from adapters.postgres.audit import with_entry
 from adapters.postgres.errors import on_constraint
-from adapters.postgres.pool import Executor
+from adapters.postgres.pool import SqlExecutor
 from adapters.postgres.records.statements import (
-    Statement,
+    CompiledStatement,
     as_versions_allow,
     members_of,
     orders,
@@ -45,7 +45,7 @@ from ports.records import OrderRepository
 
 _DATE = bindparam("order_date", type_=DateTime)
 _THIS = (orders.c.id == bindparam("order_id"), *as_versions_allow(orders))
-_INSERT = Statement(
+_INSERT = CompiledStatement(
     insert(orders)
     .values(
         user_id=bindparam("user_id"),
@@ -55,8 +55,8 @@ _INSERT = Statement(
     )
     .returning(orders)
 )
-_SELECT = Statement(select(orders).where(orders.c.id == bindparam("order_id")))
-_UPDATE = Statement(
+_SELECT = CompiledStatement(select(orders).where(orders.c.id == bindparam("order_id")))
+_UPDATE = CompiledStatement(
     update(orders)
     .values(
         user_id=func.coalesce(bindparam("new_user_id", type_=Integer), orders.c.user_id),
@@ -66,14 +66,14 @@ _UPDATE = Statement(
     .where(*_THIS, or_(_DATE.is_(None), orders.c.order_date == _DATE))
     .returning(orders)
 )
-_DELETE = Statement(delete(orders).where(*_THIS).returning(orders.c.id))
+_DELETE = CompiledStatement(delete(orders).where(*_THIS).returning(orders.c.id))
 _PATH: Final = "'/orders/' || id"
 
 
 class PostgresOrderRepository(OrderRepository):
     """One statement a call."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: SqlExecutor) -> None:
         self._executor = executor
 
     async def add(self, draft: OrderDraft) -> Order:
@@ -172,7 +172,7 @@ class PostgresOrderRepository(OrderRepository):
 
 
 @cache
-def _page(given: frozenset[str]) -> Statement:
+def _page(given: frozenset[str]) -> CompiledStatement:
     conditions = {
         "user_id": orders.c.user_id == bindparam("user_id"),
         "product_name": orders.c.product_name == bindparam("product_name"),
@@ -180,7 +180,7 @@ def _page(given: frozenset[str]) -> Statement:
         "until": orders.c.order_date < bindparam("until"),
         "before": orders.c.id < bindparam("before"),
     }
-    return Statement(
+    return CompiledStatement(
         select(orders)
         .where(*(condition for name, condition in conditions.items() if name in given))
         .order_by(orders.c.id.desc())

@@ -82,7 +82,7 @@ def members_of(values: UserChanges | OrderDraft | OrderChanges) -> Sequence[str]
 _DIALECT = asyncpg_dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
-class Statement:
+class CompiledStatement:
     """A statement with named parameters.
 
     Attributes:

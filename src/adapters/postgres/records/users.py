@@ -12,9 +12,9 @@ from sqlalchemy import String, bindparam, delete, func, insert, select, update
 
 from adapters.postgres.audit import with_entry
 from adapters.postgres.errors import on_constraint
-from adapters.postgres.pool import Executor
+from adapters.postgres.pool import SqlExecutor
 from adapters.postgres.records.statements import (
-    Statement,
+    CompiledStatement,
     as_versions_allow,
     members_of,
     users,
@@ -25,11 +25,11 @@ from domain.records.users import User, UserChanges, UserDraft, UserId
 from ports.records import UserRepository
 
 _THIS = (users.c.id == bindparam("user_id"), *as_versions_allow(users))
-_INSERT = Statement(
+_INSERT = CompiledStatement(
     insert(users).values(name=bindparam("name"), email=bindparam("email")).returning(users)
 )
-_SELECT = Statement(select(users).where(users.c.id == bindparam("user_id")))
-_UPDATE = Statement(
+_SELECT = CompiledStatement(select(users).where(users.c.id == bindparam("user_id")))
+_UPDATE = CompiledStatement(
     update(users)
     .values(
         name=func.coalesce(bindparam("new_name", type_=String), users.c.name),
@@ -38,14 +38,14 @@ _UPDATE = Statement(
     .where(*_THIS)
     .returning(users)
 )
-_DELETE = Statement(delete(users).where(*_THIS).returning(users.c.id))
+_DELETE = CompiledStatement(delete(users).where(*_THIS).returning(users.c.id))
 _PATH: Final = "'/users/' || id"
 
 
 class PostgresUserRepository(UserRepository):
     """One statement a call."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: SqlExecutor) -> None:
         self._executor = executor
 
     async def add(self, draft: UserDraft) -> User:
@@ -123,7 +123,7 @@ class PostgresUserRepository(UserRepository):
 
 
 @cache
-def _page(before: bool, email: bool) -> Statement:
+def _page(before: bool, email: bool) -> CompiledStatement:
     query = select(users).order_by(users.c.id.desc()).limit(bindparam("limit"))
     if before:
         query = query.where(users.c.id < bindparam("before"))
@@ -131,7 +131,7 @@ def _page(before: bool, email: bool) -> Statement:
         query = query.where(
             func.mailbox(users.c.email) == func.mailbox(bindparam("email", type_=String))
         )
-    return Statement(query)
+    return CompiledStatement(query)
 
 
 def _user(row: asyncpg.Record) -> User:

@@ -20,7 +20,7 @@ from adapters.reports.comparison.charts import (
     against,
     cost_per_1000,
 )
-from domain.comparison.report import Case, ComparisonReport
+from domain.comparison.report import ComparedText, ComparisonReport
 from domain.extraction.model import ExtractionWarning
 from ports.comparison import ComparisonWriter
 from ports.reports import Chart, ChartRenderer
@@ -137,7 +137,7 @@ def _fields(report: ComparisonReport) -> list[str]:
     return [] if not report.cases else [cell.field for cell in report.cases[0].replies[0].cells]
 
 
-def _case(case: Case) -> dict[str, Any]:
+def _case(case: ComparedText) -> dict[str, Any]:
     return {
         "id": case.text_id,
         "text": case.text,
@@ -179,7 +179,7 @@ def _embedded(document: object) -> str:
     return text
 
 
-def _shortened(case: Case) -> dict[str, Any]:
+def _shortened(case: ComparedText) -> dict[str, Any]:
     cut = len(case.text) > _PLAIN_CHARACTERS
     return {"case": case, "text": case.text[:_PLAIN_CHARACTERS], "cut": cut}
 

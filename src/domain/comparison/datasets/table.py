@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain.comparison.datasets.labels import PLAIN, BadLine, check_names, checked
+from domain.comparison.datasets.labels import PLAIN, UnlabelledLine, check_names, checked
 from domain.comparison.datasets.values import value_of
 from domain.comparison.model import LabelledText
 from domain.extraction.schema import RecordSchema, Value
@@ -52,7 +52,7 @@ def cells_of(text: LabelledText, schema: RecordSchema) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heading:
+class TableHeader:
     """The columns that a table has.
 
     Attributes:
@@ -60,7 +60,7 @@ class Heading:
         names: of the columns, in order; others than `columns_of` are left alone.
 
     Raises:
-        BadLine: a column is missing, stands twice, looks misspelt or names no field.
+        UnlabelledLine: a column is missing, stands twice, looks misspelt or names no field.
     """
 
     schema: RecordSchema
@@ -70,15 +70,17 @@ class Heading:
         known = columns_of(self.schema)
         for name in self.names:
             if self.names.count(name) > 1:
-                raise BadLine(f"has the column {name!r} twice")
+                raise UnlabelledLine(f"has the column {name!r} twice")
             if name.partition(".")[0] in (_GOLD, _SPAN, _ATTACK) and name not in known:
-                raise BadLine(f"has the unknown column {name!r}; {suggestion(name, known, repr)}")
+                raise UnlabelledLine(
+                    f"has the unknown column {name!r}; {suggestion(name, known, repr)}"
+                )
         check_names(self.names, known)
         if "text" not in self.names:
-            raise BadLine(f"has no column 'text'; it has {', '.join(self.names) or 'none'}")
+            raise UnlabelledLine(f"has no column 'text'; it has {', '.join(self.names) or 'none'}")
         missing = [name for name in self._gold_names if name not in self.names]
         if 0 < len(missing) < len(self._gold_names):
-            raise BadLine(f"has gold of some fields only: it lacks {', '.join(missing)}")
+            raise UnlabelledLine(f"has gold of some fields only: it lacks {', '.join(missing)}")
 
     @property
     def _gold_names(self) -> list[str]:
@@ -92,7 +94,7 @@ class Heading:
             number: of the row's line, which names a text without an id.
 
         Raises:
-            BadLine: says what is wrong with it.
+            UnlabelledLine: says what is wrong with it.
         """
         row = dict(zip(self.names, map(plain_cell, cells), strict=True))
         given = {name: row[name] for name in ("id", "text", *PLAIN) if row.get(name)}
@@ -114,14 +116,14 @@ class Heading:
             try:
                 found[field.name] = value_of(field, row.get(f"{kind}.{field.name}", ""))
             except ValueError as error:
-                raise BadLine(f"has `{kind}.{field.name}` that {error}") from None
+                raise UnlabelledLine(f"has `{kind}.{field.name}` that {error}") from None
         return found
 
 
 def _span(name: str, cell: str) -> tuple[int, int]:
     match = _OFFSETS.fullmatch(cell.strip())
     if match is None:
-        raise BadLine(f"must have start and end, such as 12-25, as `{_SPAN}.{name}`")
+        raise UnlabelledLine(f"must have start and end, such as 12-25, as `{_SPAN}.{name}`")
     return int(match[1]), int(match[2])
 
 

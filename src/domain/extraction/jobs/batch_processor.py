@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 from domain.access.budgets import used_up
 from domain.extraction.calls import ExtractionFailure, FailureKind, ModelCallFailed
 from domain.extraction.jobs.item_processor import until_answered, without_result
-from domain.extraction.jobs.items import ClaimedItem, ItemState, JobInterruption, Settlement
-from domain.extraction.jobs.model import JobSpending, JobStatus, Reason, ReasonCode
+from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState, JobInterruption
+from domain.extraction.jobs.model import JobSpending, JobStatus, ReasonCode, StatusReason
 from domain.extraction.jobs.reader import DocumentExtractor, ExtractionPlan
 from domain.extraction.jobs.settlement import RetryPolicy, give_back, settle_unasked, spending_on
 from domain.extraction.service import ExtractionService
@@ -95,10 +95,10 @@ def name_of(item: ClaimedItem, place: int) -> str:
     return f"{item.position}-{place}"
 
 
-def alike(first: Settlement, item: ClaimedItem) -> Settlement:
+def alike(first: ItemSettlement, item: ClaimedItem) -> ItemSettlement:
     """What becomes of a document whose text is that of another, at no further cost."""
     answered = first.state in {ItemState.VALID, ItemState.PARTIAL}
-    return Settlement(
+    return ItemSettlement(
         item=item,
         state=first.state,
         cached=first.extraction.id if answered and first.extraction is not None else None,
@@ -357,7 +357,7 @@ class BatchProcessor:
         await self._settle(
             batch,
             [
-                Settlement(item=item, state=ItemState(answer.status.value), cached=answer.id)
+                ItemSettlement(item=item, state=ItemState(answer.status.value), cached=answer.id)
                 for item in items
                 if (answer := known.get(item.text)) is not None
             ],
@@ -381,7 +381,7 @@ class BatchProcessor:
         )
         await self._batches.close(batch.id)
 
-    async def _settle(self, batch: ClaimedBatch, settlements: Sequence[Settlement]) -> None:
+    async def _settle(self, batch: ClaimedBatch, settlements: Sequence[ItemSettlement]) -> None:
         if settlements:
             await until_answered(lambda: self._queue.settle(batch.id, settlements))
 
@@ -408,5 +408,5 @@ def _no_batches(provider: str) -> JobInterruption:
         " provider of the job, or make a job without batches."
     )
     return JobInterruption(
-        reason=Reason(code=ReasonCode.MISCONFIGURED, detail=detail), status=JobStatus.FAILED
+        reason=StatusReason(code=ReasonCode.MISCONFIGURED, detail=detail), status=JobStatus.FAILED
     )

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from domain.errors import StatementTimedOut, Unavailable
-from domain.extraction.jobs.items import ClaimedItem, ItemState, JobInterruption, Settlement
-from domain.extraction.jobs.model import JobId, JobStatus, Reason, WorkerId
+from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState, JobInterruption
+from domain.extraction.jobs.model import JobId, JobStatus, StatusReason, WorkerId
 from domain.extraction.jobs.reader import DocumentExtractor, ExtractionPlan
 from domain.extraction.jobs.settlement import give_back
 from ports.extraction_jobs import CachedExtraction, ExtractionCache, ExtractionQueue, LeaseLost
@@ -38,7 +38,7 @@ class ItemTask:
     asking: bool = False
     settling: bool = False
     returned: bool = False
-    finding: asyncio.Task[Settlement] | None = None
+    finding: asyncio.Task[ItemSettlement] | None = None
 
     def give_back(self) -> None:
         """Abandon it, unless it is done and only has to be stored."""
@@ -66,7 +66,7 @@ class ItemProcessor:
 
     reader: DocumentExtractor
     in_flight: SingleFlight
-    writer: SettlementWriter
+    writer: SettlementBatcher
     slots: asyncio.Semaphore
     stopped: Container[JobId]
 
@@ -88,7 +88,7 @@ class ItemProcessor:
         """Whether the reservation is this task's: asked, or reserved and not begun."""
         return task.asking or (task.returned and self.in_flight.prepared(key))
 
-    async def _found(self, task: ItemTask, key: bytes | None) -> Settlement:
+    async def _found(self, task: ItemTask, key: bytes | None) -> ItemSettlement:
         """What becomes of it, or that it goes back."""
         if isinstance(task.plan, JobInterruption):
             return give_back(task.item, interruption=task.plan)
@@ -103,14 +103,16 @@ class ItemProcessor:
         mine = key is not None and self._holds(task, key)
         return give_back(task.item, cache_key=key if mine else None)
 
-    async def _find(self, task: ItemTask, plan: ExtractionPlan, key: bytes | None) -> Settlement:
+    async def _find(
+        self, task: ItemTask, plan: ExtractionPlan, key: bytes | None
+    ) -> ItemSettlement:
         item = task.item
         if key is not None:
             known = await self.in_flight.acquire(item.text, plan, key)
             task.asking = True
             if known is not None:
                 state = ItemState(known.status.value)
-                return Settlement(item=item, state=state, cached=known.id, cache_key=key)
+                return ItemSettlement(item=item, state=state, cached=known.id, cache_key=key)
         await self.slots.acquire()
         task.slotted = True
         if item.job_id in self.stopped:
@@ -204,7 +206,9 @@ T = TypeVar("T")
 
 _TOGETHER: Final = 200
 _PAUSE_S: Final = 0.5
-_UNSTORABLE: Final = Reason(code="internal", detail="The result of this text cannot be stored.")
+_UNSTORABLE: Final = StatusReason(
+    code="internal", detail="The result of this text cannot be stored."
+)
 
 
 async def until_answered(operation: Callable[[], Awaitable[T]]) -> T:
@@ -220,7 +224,7 @@ async def until_answered(operation: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(_PAUSE_S)
 
 
-class SettlementWriter:
+class SettlementBatcher:
     """One statement at a time is under way; what comes meanwhile goes with the next.
 
     Args:
@@ -238,10 +242,10 @@ class SettlementWriter:
         self._queue = queue
         self._worker = worker
         self._heard = heard
-        self._waiting: list[tuple[Settlement, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[ItemSettlement, asyncio.Future[None]]] = []
         self._nudge = asyncio.Event()
 
-    async def settle(self, settlement: Settlement) -> None:
+    async def settle(self, settlement: ItemSettlement) -> None:
         """Returns when it is stored, however long the store is away."""
         stored = asyncio.get_running_loop().create_future()
         self._waiting.append((settlement, stored))
@@ -260,7 +264,7 @@ class SettlementWriter:
                     if not stored.done():
                         stored.set_result(None)
 
-    async def _store(self, settlements: Sequence[Settlement]) -> None:
+    async def _store(self, settlements: Sequence[ItemSettlement]) -> None:
         """One result that the store does not take must not take others along."""
         if await self._stored(settlements):
             return
@@ -268,9 +272,9 @@ class SettlementWriter:
             await asyncio.sleep(_PAUSE_S)  # a defect of the moment may be over by then
             if await self._stored([each]) or await self._stored([without_result(each)]):
                 continue
-            raise Unstorable(f"document {each.item.position} of job {each.item.job_id}")
+            raise ResultNotStorable(f"document {each.item.position} of job {each.item.job_id}")
 
-    async def _stored(self, settlements: Sequence[Settlement]) -> bool:
+    async def _stored(self, settlements: Sequence[ItemSettlement]) -> bool:
         """Whether the store took them.
 
         Raises:
@@ -287,11 +291,11 @@ class SettlementWriter:
         return True
 
 
-class Unstorable(RuntimeError):
+class ResultNotStorable(RuntimeError):
     """The store takes nothing at all about a document: a defect, and the end of the process."""
 
 
-def without_result(settlement: Settlement) -> Settlement:
+def without_result(settlement: ItemSettlement) -> ItemSettlement:
     """The same document as a failure: its result is one that the store does not take."""
     return replace(
         settlement,

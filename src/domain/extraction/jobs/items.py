@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from domain.access.model import ApiKeyId
-from domain.extraction.jobs.model import JobId, JobSpec, JobSpending, JobStatus, Reason
+from domain.extraction.jobs.model import JobId, JobSpec, JobSpending, JobStatus, StatusReason
 from domain.extraction.model import Extraction, ExtractionId
 
 MAX_DOCUMENT_ID: Final = 255
@@ -80,13 +80,13 @@ class JobInterruption:
         wait_s: for so long no document is taken.
     """
 
-    reason: Reason
+    reason: StatusReason
     status: JobStatus | None = None
     wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class ItemSettlement:
     """What becomes of a claimed document.
 
     Attributes:
@@ -108,7 +108,7 @@ class Settlement:
     cached: ExtractionId | None = None
     charged: bool = False
     delay_s: float = 0.0
-    reason: Reason | None = None
+    reason: StatusReason | None = None
     spending: JobSpending = field(default_factory=JobSpending)
     interruption: JobInterruption | None = None
     cache_key: bytes | None = None
@@ -134,6 +134,6 @@ class ItemResult:
     state: ItemState
     attempts: int
     reused: bool
-    reason: Reason | None
+    reason: StatusReason | None
     extraction: Extraction | None
     finished_at: datetime | None

@@ -71,7 +71,7 @@ class ReasonCode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class StatusReason:
     """Why something is as it is.
 
     Attributes:
@@ -83,13 +83,13 @@ class Reason:
     detail: str
 
 
-def reason_of(command: JobCommand) -> Reason | None:
+def reason_of(command: JobCommand) -> StatusReason | None:
     """Why a job does not run once it followed `command`."""
     match command:
         case JobCommand.PAUSE:
-            return Reason(code=ReasonCode.REQUESTED, detail="Somebody paused the job.")
+            return StatusReason(code=ReasonCode.REQUESTED, detail="Somebody paused the job.")
         case JobCommand.CANCEL:
-            return Reason(code=ReasonCode.REQUESTED, detail="Somebody cancelled the job.")
+            return StatusReason(code=ReasonCode.REQUESTED, detail="Somebody cancelled the job.")
         case _:
             return None
 
@@ -213,14 +213,14 @@ class JobSpending:
             usd=self.cost_usd, tokens=self.usage.total_tokens, unpriced_calls=self.unpriced_calls
         )
 
-    def reached(self, caps: JobCaps) -> Reason | None:
+    def reached(self, caps: JobCaps) -> StatusReason | None:
         """The cap that stops a job that used so much."""
         if caps.max_tokens is not None and self.usage.total_tokens >= caps.max_tokens:
             detail = (
                 f"{self.usage.total_tokens} of {caps.max_tokens} tokens are used."
                 " Resume with a higher max_tokens."
             )
-            return Reason(code=ReasonCode.TOKEN_CAP, detail=detail)
+            return StatusReason(code=ReasonCode.TOKEN_CAP, detail=detail)
         if caps.max_cost_usd is None:
             return None
         if self.unpriced_calls:
@@ -228,13 +228,13 @@ class JobSpending:
                 "The price of a model is not known, so max_cost_usd cannot be kept."
                 " Name the model in LLM_PRICES_FILE, or cap max_tokens in a new job."
             )
-            return Reason(code=ReasonCode.UNKNOWN_PRICE, detail=detail)
+            return StatusReason(code=ReasonCode.UNKNOWN_PRICE, detail=detail)
         if self.cost_usd >= caps.max_cost_usd:
             detail = (
                 f"{self.cost_usd:.6f} of {caps.max_cost_usd} US dollars are used."
                 " Resume with a higher max_cost_usd."
             )
-            return Reason(code=ReasonCode.COST_CAP, detail=detail)
+            return StatusReason(code=ReasonCode.COST_CAP, detail=detail)
         return None
 
 
@@ -279,7 +279,7 @@ class ExtractionJob:
 
     id: JobId
     status: JobStatus
-    reason: Reason | None
+    reason: StatusReason | None
     spec: JobSpec
     caps: JobCaps
     counts: ItemCounts

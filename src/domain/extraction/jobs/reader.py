@@ -10,15 +10,15 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.extraction.calls import ModelCallFailed
-from domain.extraction.jobs.items import ClaimedItem, JobInterruption, Settlement
-from domain.extraction.jobs.model import JobSpec, JobStatus, Reason, ReasonCode
+from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, JobInterruption
+from domain.extraction.jobs.model import JobSpec, JobStatus, ReasonCode, StatusReason
 from domain.extraction.jobs.settlement import RetryPolicy, settle, settle_broken
 from domain.extraction.model import Extraction, ExtractionId
 from domain.extraction.schema import RecordSchema
 from domain.extraction.service import ExtractionService
 from ports.clock import Clock
 from ports.extraction import ExtractionSchemaRepository
-from ports.extraction_jobs import CacheQuery
+from ports.extraction_jobs import CacheKey
 from ports.language_models import Answer
 
 _log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class ExtractionPlan:
 
     schema: RecordSchema
     chain: tuple[str, ...]
-    cache_query: CacheQuery | None
+    cache_query: CacheKey | None
 
     def key(self, text: str) -> bytes | None:
         """Identifies what is asked of `text`; None when it is asked anew each time."""
@@ -96,7 +96,7 @@ class DocumentExtractor:
             return _misconfigured(str(error))
         query = None
         if spec.reuse:
-            query = CacheQuery(
+            query = CacheKey(
                 schema=schema.name,
                 schema_version=schema.version,
                 prompts=tuple(
@@ -110,7 +110,7 @@ class DocumentExtractor:
         item: ClaimedItem,
         plan: ExtractionPlan,
         given: Mapping[str, Answer | ModelCallFailed] | None = None,
-    ) -> Settlement:
+    ) -> ItemSettlement:
         """Ask for one document, or read what the first provider said to its `first_prompts`."""
         try:
             result = await self._extraction.extract(
@@ -140,5 +140,5 @@ class DocumentExtractor:
 
 def _misconfigured(detail: str) -> JobInterruption:
     return JobInterruption(
-        reason=Reason(code=ReasonCode.MISCONFIGURED, detail=detail), status=JobStatus.FAILED
+        reason=StatusReason(code=ReasonCode.MISCONFIGURED, detail=detail), status=JobStatus.FAILED
     )

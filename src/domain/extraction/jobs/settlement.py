@@ -15,8 +15,8 @@ from domain.extraction.calls import (
     PriceTable,
     TokenUsage,
 )
-from domain.extraction.jobs.items import ClaimedItem, ItemState, JobInterruption, Settlement
-from domain.extraction.jobs.model import ExtractionJob, JobSpending, JobStatus, Reason
+from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState, JobInterruption
+from domain.extraction.jobs.model import ExtractionJob, JobSpending, JobStatus, StatusReason
 from domain.extraction.model import Extraction, ExtractionResult, ExtractionStatus
 
 _UNCHARGED: Final = frozenset({FailureKind.RATE_LIMITED, FailureKind.CIRCUIT_OPEN})
@@ -55,7 +55,7 @@ def settle(
     retry_policy: RetryPolicy,
     chance: Callable[[], float],
     cache_key: bytes | None = None,
-) -> Settlement:
+) -> ItemSettlement:
     """What a result means for its document and its job.
 
     A success or a failure of the text itself is its end. A provider's passing failure gives the
@@ -73,7 +73,7 @@ def settle(
     spending = spending_of(result)
     failure = result.failure
     if failure is None:
-        return Settlement(
+        return ItemSettlement(
             item=item,
             state=ItemState(result.status.value),
             extraction=extraction,
@@ -81,7 +81,7 @@ def settle(
             cache_key=cache_key,
         )
     return _failed(
-        Settlement(
+        ItemSettlement(
             item=item,
             state=ItemState.REFUSED
             if result.status is ExtractionStatus.REFUSED
@@ -102,20 +102,20 @@ def settle_unasked(
     *,
     retry_policy: RetryPolicy,
     chance: Callable[[], float],
-) -> Settlement:
+) -> ItemSettlement:
     """What it means for a document that nobody was asked about it, although that was the plan."""
-    ended = Settlement(item=item, state=ItemState.FAILED)
+    ended = ItemSettlement(item=item, state=ItemState.FAILED)
     return _failed(ended, failure, retry_policy, chance)
 
 
 def _failed(
-    ended: Settlement,
+    ended: ItemSettlement,
     failure: ExtractionFailure,
     retry_policy: RetryPolicy,
     chance: Callable[[], float],
-) -> Settlement:
+) -> ItemSettlement:
     """`ended` if the failure stands, else its document back in the queue."""
-    reason = Reason(code=failure.kind, detail=failure.detail)
+    reason = StatusReason(code=failure.kind, detail=failure.detail)
     effect = failure.policy.job
     charged = effect is JobEffect.RETRY_ITEM and failure.kind not in _UNCHARGED
     attempts = ended.item.attempts + charged
@@ -141,16 +141,18 @@ def _failed(
 
 def settle_broken(
     item: ClaimedItem, *, retry_policy: RetryPolicy, chance: Callable[[], float]
-) -> Settlement:
+) -> ItemSettlement:
     """The document made us fail, not the provider: tried again as often as any other."""
     attempts = item.attempts + 1
     ended = attempts >= retry_policy.attempts
-    return Settlement(
+    return ItemSettlement(
         item=item,
         state=ItemState.FAILED if ended else ItemState.PENDING,
         charged=True,
         delay_s=0.0 if ended else retry_policy.delay_s(attempts, chance),
-        reason=Reason(code="internal", detail="Reading this text failed in a way not foreseen."),
+        reason=StatusReason(
+            code="internal", detail="Reading this text failed in a way not foreseen."
+        ),
     )
 
 
@@ -159,9 +161,9 @@ def give_back(
     *,
     interruption: JobInterruption | None = None,
     cache_key: bytes | None = None,
-) -> Settlement:
+) -> ItemSettlement:
     """The document was not tried."""
-    return Settlement(
+    return ItemSettlement(
         item=item, state=ItemState.PENDING, interruption=interruption, cache_key=cache_key
     )
 
@@ -188,7 +190,7 @@ def _spending(attempts: Sequence[Attempt], cost_usd: Decimal | None) -> JobSpend
 
 def next_status(
     job: ExtractionJob, interruptions: Sequence[JobInterruption] = ()
-) -> tuple[JobStatus, Reason | None]:
+) -> tuple[JobStatus, StatusReason | None]:
     """How a job stands after documents of it were settled.
 
     A job whose documents are all done is completed, whatever stopped it meanwhile; one that does

@@ -17,7 +17,7 @@ None stands for all who have no key.
 NO_LEADS: Final[Leads] = {}
 
 
-class CallerTurns:
+class FairShares:
     """How far each caller has come, by the documents that one worker took.
 
     Start-time fair queueing: a document begins where its caller's last one ended, or now if that

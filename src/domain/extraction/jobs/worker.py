@@ -14,14 +14,14 @@ from domain.errors import StatementTimedOut, Unavailable
 from domain.extraction.jobs.item_processor import (
     ItemProcessor,
     ItemTask,
-    SettlementWriter,
+    SettlementBatcher,
     SingleFlight,
     until_answered,
 )
 from domain.extraction.jobs.items import ClaimedItem
 from domain.extraction.jobs.model import JobId, JobStatus, WorkerId
 from domain.extraction.jobs.reader import DocumentExtractor, ExtractionPlan
-from domain.extraction.jobs.turns import CallerTurns
+from domain.extraction.jobs.turns import FairShares
 from ports.extraction_jobs import ExtractionCache, ExtractionQueue, LeaseLost
 
 _log = logging.getLogger(__name__)
@@ -147,12 +147,12 @@ class WorkerLoop:
         self._reader = reader
         self._options = options
         self._woken = woken
-        self._writer = SettlementWriter(queue, worker, self._hear)
+        self._writer = SettlementBatcher(queue, worker, self._hear)
         self._in_flight = SingleFlight(cache, worker)
         # Jobs that do not run, with the time (a counter) at which that was heard.
         self._stopped: dict[JobId, int] = {}
         self._time = 0
-        self._turns = CallerTurns()
+        self._turns = FairShares()
         self._processor = ItemProcessor(
             reader=reader,
             in_flight=self._in_flight,

@@ -1,4 +1,4 @@
-"""What a route needs of its caller, and who that is; the door itself is `door`."""
+"""What a route needs of its caller, and who that is; `middleware` finds out."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from domain.access.limits import READ_COST, WRITE_COST, page_cost
 from entrypoints.http.protocol.answers import MAX_LIMIT
 from entrypoints.http.protocol.bodies import query_pairs
-from ports.access import Allowance
+from ports.access import LimitDecision
 
 COST: Final = "cost"
 """Where the `opt` of a handler holds what it costs, in units; nothing or None for the usual."""
@@ -43,7 +43,7 @@ def _rows(written: str) -> int:
     return MAX_LIMIT if len(digits) > len(str(MAX_LIMIT)) else min(MAX_LIMIT, int(digits or 0))
 
 
-def limit_headers(allowance: Allowance) -> list[tuple[bytes, bytes]]:
+def limit_headers(allowance: LimitDecision) -> list[tuple[bytes, bytes]]:
     """`RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-10.
 
     The quota is the burst, and the window the time in which all of it comes back.

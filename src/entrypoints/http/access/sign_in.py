@@ -23,7 +23,7 @@ from entrypoints.http.access.authentication import (
     form_token,
     session_of,
 )
-from entrypoints.http.access.door import cross_site, peer, refuse_forgery
+from entrypoints.http.access.middleware import cross_site, peer, refuse_forgery
 from entrypoints.http.dashboard.rendering import on_dashboard_error, page
 from entrypoints.http.protocol.bodies import check_media_type
 from entrypoints.http.protocol.problems import MalformedRequest

@@ -22,7 +22,7 @@ from entrypoints.http.dashboard import charts, exports
 from entrypoints.http.dashboard.charts import HALF, PHONE, WIDE
 from entrypoints.http.dashboard.exports import (
     DASHBOARD_EXAMPLE,
-    DashboardView,
+    DashboardExport,
     dashboard_view,
 )
 from entrypoints.http.dashboard.links import DashboardLinks
@@ -175,7 +175,7 @@ class DashboardController(Controller):
         scope=Scope.INSIGHTS_READ,
         cost=HEAVY_COST,
         tags=["insights"],
-        returns=DashboardView,
+        returns=DashboardExport,
         example=DASHBOARD_EXAMPLE,
         more_media={exports.CSV: exports.DAYS_EXAMPLE},
     )

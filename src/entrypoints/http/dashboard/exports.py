@@ -122,7 +122,7 @@ class FreshnessView(Struct):
     computed_at: datetime | None
 
 
-class DashboardView(Struct):
+class DashboardExport(Struct):
     """The whole page; `current` is what `/search-insights/live` answers to `compare=previous`."""
 
     current: PeriodInsightsView
@@ -130,9 +130,9 @@ class DashboardView(Struct):
     freshness: FreshnessView
 
 
-def dashboard_view(found: PeriodOverPeriod) -> DashboardView:
+def dashboard_view(found: PeriodOverPeriod) -> DashboardExport:
     """As JSON."""
-    return DashboardView(
+    return DashboardExport(
         current=period_over_period_view(found),
         previous=period_insights_view(found.previous),
         freshness=convert(asdict(found.freshness), FreshnessView),

@@ -30,7 +30,7 @@ _WEEKDAYS: Final = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delta:
+class FigureChange:
     """How a figure differs from the one of the period before.
 
     Attributes:
@@ -108,7 +108,7 @@ def spans(days: Sequence[date]) -> str:
     return ", ".join(span(Period(first=run[0], last=run[-1])) for run in runs)
 
 
-def points(now: float | None, before: float | None) -> Delta | None:
+def points(now: float | None, before: float | None) -> FigureChange | None:
     """How a rate differs, in percentage points; None where one of them is none. More is good."""
     if now is None or before is None:
         return None
@@ -116,7 +116,7 @@ def points(now: float | None, before: float | None) -> Delta | None:
     return _delta(difference, f"{abs(difference):.1f} points", more="good")
 
 
-def change(now: float, before: float, *, more: str) -> Delta | None:
+def change(now: float, before: float, *, more: str) -> FigureChange | None:
     """How a count differs, in percent; None where it was nothing before.
 
     Args:
@@ -128,10 +128,10 @@ def change(now: float, before: float, *, more: str) -> Delta | None:
     return _delta(difference, f"{abs(difference):,.1f}%", more=more)
 
 
-def _delta(difference: float, text: str, *, more: str) -> Delta:
+def _delta(difference: float, text: str, *, more: str) -> FigureChange:
     if difference == 0:
-        return Delta(text="no change", direction="level", judgement="neutral")
+        return FigureChange(text="no change", direction="level", judgement="neutral")
     less = {"good": "bad", "bad": "good", "neutral": "neutral"}[more]
     if difference > 0:
-        return Delta(text=f"+{text}", direction="up", judgement=more)
-    return Delta(text=f"{MINUS}{text}", direction="down", judgement=less)
+        return FigureChange(text=f"+{text}", direction="up", judgement=more)
+    return FigureChange(text=f"{MINUS}{text}", direction="down", judgement=less)

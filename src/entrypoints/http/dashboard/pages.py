@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from domain.insights.model import (
     RULE_BOUNDS,
-    Freshness,
+    InsightFreshness,
     Period,
     PeriodInsights,
     QueryHistory,
@@ -18,7 +18,7 @@ from domain.insights.model import (
 from domain.insights.period_over_period import PeriodOverPeriod, RankChange, RankMovement
 from domain.statistics import wilson_interval
 from entrypoints.http.dashboard.figures import (
-    Delta,
+    FigureChange,
     change,
     count,
     day,
@@ -41,7 +41,7 @@ _RULES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyFigure:
+class HeadlineFigure:
     """One key figure.
 
     Attributes:
@@ -53,12 +53,12 @@ class KeyFigure:
     label: str
     value: float | None
     rate: bool
-    delta: Delta | None
+    delta: FigureChange | None
     before: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QualityFigure:
+class DataQualityCount:
     """One number about the rows behind the figures.
 
     Attributes:
@@ -135,9 +135,9 @@ def _lead(current: PeriodInsights, previous: PeriodInsights) -> str:
     return f"{said} {queries} about {count(_lost(current))} clicks."
 
 
-def _kpis(current: PeriodInsights, previous: PeriodInsights) -> Sequence[KeyFigure]:
+def _kpis(current: PeriodInsights, previous: PeriodInsights) -> Sequence[HeadlineFigure]:
     rates = [
-        KeyFigure(
+        HeadlineFigure(
             label=label,
             value=now,
             rate=True,
@@ -150,7 +150,7 @@ def _kpis(current: PeriodInsights, previous: PeriodInsights) -> Sequence[KeyFigu
         )
     ]
     counts = [
-        KeyFigure(
+        HeadlineFigure(
             label=label,
             value=now,
             rate=False,
@@ -202,7 +202,7 @@ def _fields(rules: RankingRules) -> Sequence[Mapping[str, Any]]:
     return found
 
 
-def _freshness(found: Freshness) -> Mapping[str, str]:
+def _freshness(found: InsightFreshness) -> Mapping[str, str]:
     number = len(found.pending_days)
     days = "1 day waits" if number == 1 else f"{number} days wait"
     live = "What stands below comes from the rows themselves and is up to date."
@@ -224,35 +224,35 @@ def _freshness(found: Freshness) -> Mapping[str, str]:
     return {"state": state, "headline": headline, "detail": detail, "computed": computed}
 
 
-def _quality(found: PeriodInsights) -> Sequence[QualityFigure]:
+def _quality(found: PeriodInsights) -> Sequence[DataQualityCount]:
     impossible = sum(each.impossible_rows for each in found.days)
     contradicting = sum(each.contradicting_rows for each in found.days)
     return [
-        QualityFigure(
+        DataQualityCount(
             label="Rows counted",
             value=found.source_rows,
             meaning=f"rows of the search log, {span(found.period)}.",
             alert=False,
         ),
-        QualityFigure(
+        DataQualityCount(
             label="Blank queries",
             value=found.blank_rows,
             meaning="rows left out: nobody typed anything.",
             alert=False,
         ),
-        QualityFigure(
+        DataQualityCount(
             label="Impossible",
             value=impossible,
             meaning="rows left out: counts missing, negative, or more clicks than impressions.",
             alert=impossible > 0,
         ),
-        QualityFigure(
+        DataQualityCount(
             label="Contradicting",
             value=contradicting,
             meaning="rows counted by their counts, though their stored rate says otherwise.",
             alert=contradicting > 0,
         ),
-        QualityFigure(
+        DataQualityCount(
             label="Without a day",
             value=found.undated_rows,
             meaning="rows of the whole log that belong to no day, and so to no period.",

@@ -32,7 +32,7 @@ from domain.extraction.model import Extraction, ExtractionId, ExtractionStatus, 
 from domain.extraction.service import MAX_TEXT_CHARACTERS, SingleExtraction
 from entrypoints.http.access.authentication import caller_of
 from entrypoints.http.protocol.answers import JsonAnswer, json_response, shown
-from entrypoints.http.protocol.disconnection import ClientLeft, while_connected
+from entrypoints.http.protocol.disconnection import ClientDisconnected, while_connected
 from entrypoints.http.protocol.idempotency import answer_of, fingerprint, replayed
 from entrypoints.http.protocol.operations import get, post
 from entrypoints.http.protocol.parameters import Body, IdempotentWork, InPath
@@ -259,7 +259,7 @@ class ExtractionController(Controller):
                     extraction = await (
                         read() if has_budget(caller) else while_connected(request, read())
                     )
-                except ClientLeft:
+                except ClientDisconnected:
                     return Response(b"", status_code=_CLIENT_CLOSED)
                 await extractions.add(extraction)
             return _answer(extraction)

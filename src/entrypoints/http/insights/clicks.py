@@ -18,7 +18,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from domain.access.model import Scope
 from domain.errors import InvalidInput, Violation
 from domain.insights.click_rows import click_violations
-from domain.insights.model import SearchClick
+from domain.insights.model import SearchClickRow
 from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson, read_json_line
 from entrypoints.http.protocol.answers import JsonAnswer, json_response
@@ -104,7 +104,7 @@ class _RowsInBody(RequestPart):
         return DocumentedBody(kind=RowOrRows, texts={NDJSON: _LINES})
 
 
-ClicksToAppend: TypeAlias = Annotated[Sequence[SearchClick], _RowsInBody()]
+ClicksToAppend: TypeAlias = Annotated[Sequence[SearchClickRow], _RowsInBody()]
 Log = NamedDependency[SkipValidation[SearchClickWriter]]
 
 
@@ -128,7 +128,7 @@ class SearchClickController(Controller):
         )
 
 
-async def read_clicks(request: Request[Any, Any, Any]) -> list[SearchClick]:
+async def read_clicks(request: Request[Any, Any, Any]) -> list[SearchClickRow]:
     """The rows of a body, one at least, all of them right.
 
     Raises:
@@ -144,7 +144,7 @@ async def read_clicks(request: Request[Any, Any, Any]) -> list[SearchClick]:
     return await asyncio.to_thread(read, body)
 
 
-def _from_json(body: bytes) -> list[SearchClick]:
+def _from_json(body: bytes) -> list[SearchClickRow]:
     raw = parse_json(body)
     if not isinstance(raw, list):
         return [_row(read_object(raw, ClickBody, click_violations))]
@@ -169,7 +169,7 @@ def _from_json(body: bytes) -> list[SearchClick]:
     return [_row(each) for each in bodies]
 
 
-def _from_lines(body: bytes) -> list[SearchClick]:
+def _from_lines(body: bytes) -> list[SearchClickRow]:
     """Blank lines are no rows; a row's index counts the others, from 0, and its line is told."""
     rows = []
     found: list[Violation] = []
@@ -197,8 +197,8 @@ def _lines(body: bytes) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
-def _row(body: ClickBody) -> SearchClick:
-    return SearchClick(
+def _row(body: ClickBody) -> SearchClickRow:
+    return SearchClickRow(
         search_query=body.search_query,
         clicks=body.clicks,
         impressions=body.impressions,

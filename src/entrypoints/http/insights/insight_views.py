@@ -234,7 +234,7 @@ class RankChangeView(Struct):
     previous_rank: int | None
 
 
-class TrendView(Struct):
+class ChangesView(Struct):
     """What changed in the two lists since the period before, whose figures stand here too."""
 
     first: Day = field(name="from")
@@ -275,7 +275,7 @@ class PeriodInsightsView(Struct):
     days: list[DayView]
     top_queries: list[TopQueryView]
     low_performance_queries: list[LowPerformerView]
-    trend: TrendView | UnsetType = UNSET
+    trend: ChangesView | UnsetType = UNSET
 
 
 class QueryDayView(Struct):
@@ -330,7 +330,7 @@ def period_over_period_view(found: PeriodOverPeriod) -> PeriodInsightsView:
     """As JSON: the current period, with the trend."""
     before = found.previous
     view = period_insights_view(found.current)
-    view.trend = shown(TrendView, found.rank_changes, before, before.period)
+    view.trend = shown(ChangesView, found.rank_changes, before, before.period)
     return view
 
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from entrypoints.http.protocol.problems import REFUSAL, Refusal
+from entrypoints.http.protocol.problems import REFUSAL, HttpParseRefusal
 
 _MAX_HEAD_BYTES: Final = 65_535
 """Of the request line and all headers; also of what may stand between two parts of a body."""
@@ -33,10 +33,10 @@ class _Refused(Exception):
 
     def __init__(self, status: HTTPStatus, detail: str) -> None:
         super().__init__(detail)
-        self.refusal = Refusal(status=status, detail=detail)
+        self.refusal = HttpParseRefusal(status=status, detail=detail)
 
 
-_OTHER_HTTP: Final = Refusal(
+_OTHER_HTTP: Final = HttpParseRefusal(
     status=HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, detail="This server speaks HTTP/1.1 and HTTP/1.0."
 )
 
@@ -94,13 +94,13 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(refused.refusal)
         except httptools.HttpParserInvalidMethodError:
             unknown = "The request line does not begin with a method that this server knows."
-            self._refuse(Refusal(status=HTTPStatus.NOT_IMPLEMENTED, detail=unknown))
+            self._refuse(HttpParseRefusal(status=HTTPStatus.NOT_IMPLEMENTED, detail=unknown))
         except httptools.HttpParserError as error:
             if str(error) in _OTHER_VERSION:
                 self._refuse(_OTHER_HTTP)
             else:
                 detail = f"This is not HTTP/1.1: {error}."
-                self._refuse(Refusal(status=HTTPStatus.BAD_REQUEST, detail=detail))
+                self._refuse(HttpParseRefusal(status=HTTPStatus.BAD_REQUEST, detail=detail))
 
     def _parse(self, data: bytes) -> None:
         while True:
@@ -237,7 +237,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: HttpParseRefusal) -> None:
         """Answer what cannot be read, and close the connection then."""
         self._refused = True
         if self._in_body:

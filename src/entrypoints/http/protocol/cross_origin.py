@@ -25,7 +25,7 @@ _SENDABLE: Final = (
 _PREFLIGHT_S: Final = b"600"
 
 
-class CrossOrigin:
+class CrossOriginPolicy:
     """The named origins, and what is said to them.
 
     Credentials are never allowed: a cookie of this server serves its own pages alone, and a program

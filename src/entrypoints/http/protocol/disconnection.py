@@ -11,7 +11,7 @@ from litestar import Request
 T = TypeVar("T")
 
 
-class ClientLeft(Exception):
+class ClientDisconnected(Exception):
     """The client closed the connection before there was an answer."""
 
 
@@ -22,7 +22,7 @@ async def while_connected(request: Request[Any, Any, Any], work: Coroutine[Any, 
     is that of the disconnection.
 
     Raises:
-        ClientLeft: the client went; `work` has ended.
+        ClientDisconnected: the client went; `work` has ended.
     """
     working = asyncio.create_task(work)
     leaving = asyncio.create_task(_left(request))
@@ -30,7 +30,7 @@ async def while_connected(request: Request[Any, Any, Any], work: Coroutine[Any, 
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise ClientLeft
+        raise ClientDisconnected
     finally:
         for task in (working, leaving):
             task.cancel()

@@ -13,7 +13,7 @@ from litestar import Request, Response
 from domain.errors import InvalidInput, Violation, WriteConflict
 from entrypoints.http.access.authentication import caller_of
 from entrypoints.http.protocol.answers import JsonAnswer
-from ports.idempotency import KeptAnswer
+from ports.idempotency import StoredResponse
 from ports.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 A = TypeVar("A", bound=Response[bytes])
@@ -24,7 +24,7 @@ _KEPT_HEADERS: Final = ("location", "etag")
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class IdempotentExecution:
     """Work of a request that is done once, however often the request is sent with its key.
 
     Attributes:
@@ -113,7 +113,7 @@ async def _once(
     return response
 
 
-def answer_of(response: Response[bytes]) -> KeptAnswer:
+def answer_of(response: Response[bytes]) -> StoredResponse:
     """What is kept of a response."""
     headers = {
         name.lower(): value
@@ -121,10 +121,10 @@ def answer_of(response: Response[bytes]) -> KeptAnswer:
         if name.lower() in _KEPT_HEADERS
     }
     status = response.status_code or 200
-    return KeptAnswer(status=status, headers=headers, body=response.content)
+    return StoredResponse(status=status, headers=headers, body=response.content)
 
 
-def replayed(kept: KeptAnswer) -> JsonAnswer[Any]:
+def replayed(kept: StoredResponse) -> JsonAnswer[Any]:
     """The kept answer, marked as a replay."""
     return JsonAnswer(
         kept.body,

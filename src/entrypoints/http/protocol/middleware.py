@@ -12,7 +12,7 @@ from litestar.types import ASGIApp, Message, Receive, Send
 
 from entrypoints.http.access.authentication import whose
 from entrypoints.http.access.limits import LIMIT_HEADERS
-from entrypoints.http.protocol.cross_origin import METHODS, CrossOrigin, answer_preflight
+from entrypoints.http.protocol.cross_origin import METHODS, CrossOriginPolicy, answer_preflight
 from entrypoints.http.protocol.problems import ASK_ALLOWED, REFUSAL, fail, refuse
 from entrypoints.http.protocol.security_headers import completed
 from entrypoints.logs import request_id
@@ -33,7 +33,7 @@ class ExchangeMiddleware:
         cross_origin: who may call it from pages of other origins.
     """
 
-    def __init__(self, app: ASGIApp, cross_origin: CrossOrigin) -> None:
+    def __init__(self, app: ASGIApp, cross_origin: CrossOriginPolicy) -> None:
         self._app = app
         self._cross_origin = cross_origin
 

@@ -27,8 +27,8 @@ from entrypoints.http.protocol.problems import (
     MEDIA_TYPE,
     TOO_LARGE,
     InvalidMember,
-    Kind,
     Problem,
+    ProblemKind,
     kind_of,
 )
 
@@ -286,7 +286,9 @@ def refusals(errors: Sequence[type[AppError]], *, has_body: bool) -> dict[str, A
     return found
 
 
-def _problems(kinds: Sequence[tuple[str, Kind]], headers: Sequence[str] = ()) -> dict[str, Any]:
+def _problems(
+    kinds: Sequence[tuple[str, ProblemKind]], headers: Sequence[str] = ()
+) -> dict[str, Any]:
     """One status, with an example for each of its codes."""
     return {
         "description": ", or ".join(kind.title for _, kind in kinds),
@@ -300,7 +302,7 @@ def _problems(kinds: Sequence[tuple[str, Kind]], headers: Sequence[str] = ()) ->
     }
 
 
-def _problem(code: str, kind: Kind) -> Any:
+def _problem(code: str, kind: ProblemKind) -> Any:
     named = code == InvalidInput.code
     return msgspec.to_builtins(
         Problem(

@@ -33,7 +33,7 @@ from domain.errors import (
     RequestInProgress,
 )
 from entrypoints.http.protocol.bodies import JSON, MERGE_PATCH, read_body, read_query
-from entrypoints.http.protocol.idempotency import Once, idempotency_key
+from entrypoints.http.protocol.idempotency import IdempotentExecution, idempotency_key
 from entrypoints.http.protocol.pages import PageRequest, read_page
 from entrypoints.http.protocol.preconditions import (
     ExistenceConditions,
@@ -195,7 +195,7 @@ class ListQueryString(RequestPart):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeyHeader(RequestPart):
+class IdempotencyKeyHeader(RequestPart):
     """`Idempotency-Key`."""
 
     needs = ("open_unit",)
@@ -205,11 +205,11 @@ class KeyHeader(RequestPart):
 
     async def read(self, request: Asked, given: Mapping[str, Any]) -> Any:
         """See `RequestPart`."""
-        return Once(request, idempotency_key(request), given["open_unit"])
+        return IdempotentExecution(request, idempotency_key(request), given["open_unit"])
 
 
 @dataclass(frozen=True)
-class ConditionHeaders(RequestPart):
+class PreconditionHeaders(RequestPart):
     """`If-Match` and `If-None-Match`."""
 
     parse: Callable[[Asked], Any]
@@ -221,7 +221,7 @@ class ConditionHeaders(RequestPart):
         return self.parse(request)
 
 
-class _TagHeaders(ConditionHeaders):
+class _TagHeaders(PreconditionHeaders):
     response_headers = ("ETag",)
 
 
@@ -233,7 +233,7 @@ Body: TypeAlias = Annotated[T, JsonBody()]
 MergePatch: TypeAlias = Annotated[T, JsonBody(media_types=(MERGE_PATCH, JSON))]
 Query: TypeAlias = Annotated[T, QueryString()]
 PageOf: TypeAlias = Annotated[PageRequest[T], ListQueryString()]
-IdempotentWork: TypeAlias = Annotated[Once, KeyHeader()]
+IdempotentWork: TypeAlias = Annotated[IdempotentExecution, IdempotencyKeyHeader()]
 ReadsVersion: TypeAlias = Annotated[ReadConditions, _ReadHeaders(ReadConditions)]
 WritesVersion: TypeAlias = Annotated[VersionConditions, _TagHeaders(conditions)]
-WritesExistence: TypeAlias = Annotated[ExistenceConditions, ConditionHeaders(existence)]
+WritesExistence: TypeAlias = Annotated[ExistenceConditions, PreconditionHeaders(existence)]

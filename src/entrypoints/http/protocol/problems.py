@@ -73,7 +73,7 @@ _PAGE: Final = """<!doctype html>
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProblemKind:
     """What a class of errors looks like over HTTP."""
 
     status: HTTPStatus
@@ -92,40 +92,42 @@ class UnsupportedMediaType(AppError):
     code = "unsupported_media_type"
 
 
-KINDS: Final[Mapping[type[AppError], Kind]] = {
-    MalformedRequest: Kind(HTTPStatus.BAD_REQUEST, "The request cannot be parsed"),
-    UnsupportedMediaType: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
-    InvalidInput: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is invalid"),
-    UnknownUser: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The user does not exist"),
-    IdempotencyKeyReused: Kind(
+KINDS: Final[Mapping[type[AppError], ProblemKind]] = {
+    MalformedRequest: ProblemKind(HTTPStatus.BAD_REQUEST, "The request cannot be parsed"),
+    UnsupportedMediaType: ProblemKind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
+    InvalidInput: ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is invalid"),
+    UnknownUser: ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY, "The user does not exist"),
+    IdempotencyKeyReused: ProblemKind(
         HTTPStatus.UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request"
     ),
-    ModelRefusedText: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The provider refused the text"),
-    NotAuthenticated: Kind(HTTPStatus.UNAUTHORIZED, "No accepted key or token"),
-    ScopeMissing: Kind(HTTPStatus.FORBIDDEN, "A scope is missing"),
-    ModelBudgetUsedUp: Kind(HTTPStatus.TOO_MANY_REQUESTS, "The model budget is used up"),
-    LimitReached: Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
-    NotFound: Kind(HTTPStatus.NOT_FOUND, "Not found"),
-    Conflict: Kind(HTTPStatus.CONFLICT, "Against the stored state"),
-    EmailTaken: Kind(HTTPStatus.CONFLICT, "The e-mail address is taken"),
-    UserHasOrders: Kind(HTTPStatus.CONFLICT, "The user has orders"),
-    RequestInProgress: Kind(HTTPStatus.CONFLICT, "The same request is still running"),
-    PreconditionFailed: Kind(
+    ModelRefusedText: ProblemKind(HTTPStatus.UNPROCESSABLE_ENTITY, "The provider refused the text"),
+    NotAuthenticated: ProblemKind(HTTPStatus.UNAUTHORIZED, "No accepted key or token"),
+    ScopeMissing: ProblemKind(HTTPStatus.FORBIDDEN, "A scope is missing"),
+    ModelBudgetUsedUp: ProblemKind(HTTPStatus.TOO_MANY_REQUESTS, "The model budget is used up"),
+    LimitReached: ProblemKind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
+    NotFound: ProblemKind(HTTPStatus.NOT_FOUND, "Not found"),
+    Conflict: ProblemKind(HTTPStatus.CONFLICT, "Against the stored state"),
+    EmailTaken: ProblemKind(HTTPStatus.CONFLICT, "The e-mail address is taken"),
+    UserHasOrders: ProblemKind(HTTPStatus.CONFLICT, "The user has orders"),
+    RequestInProgress: ProblemKind(HTTPStatus.CONFLICT, "The same request is still running"),
+    PreconditionFailed: ProblemKind(
         HTTPStatus.PRECONDITION_FAILED, "A condition of the request does not hold"
     ),
-    Unavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Try again later"),
-    DatabaseUnfit: Kind(
+    Unavailable: ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, "Try again later"),
+    DatabaseUnfit: ProblemKind(
         HTTPStatus.SERVICE_UNAVAILABLE, "The database is not as this version needs it"
     ),
-    StatementTimedOut: Kind(HTTPStatus.GATEWAY_TIMEOUT, "The database did not finish in time"),
-    BadAnswer: Kind(HTTPStatus.BAD_GATEWAY, "The provider's answer is unusable"),
-    DependencyError: Kind(HTTPStatus.BAD_GATEWAY, "An outside system failed"),
+    StatementTimedOut: ProblemKind(
+        HTTPStatus.GATEWAY_TIMEOUT, "The database did not finish in time"
+    ),
+    BadAnswer: ProblemKind(HTTPStatus.BAD_GATEWAY, "The provider's answer is unusable"),
+    DependencyError: ProblemKind(HTTPStatus.BAD_GATEWAY, "An outside system failed"),
 }
 
-TOO_LARGE: Final = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
-DEFECT: Final = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
+TOO_LARGE: Final = ProblemKind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
+DEFECT: Final = ProblemKind(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
 
-REFUSED: Final[Mapping[int, tuple[str, Kind, str]]] = {
+REFUSED: Final[Mapping[int, tuple[str, ProblemKind, str]]] = {
     400: (
         MalformedRequest.code,
         KINDS[MalformedRequest],
@@ -134,7 +136,7 @@ REFUSED: Final[Mapping[int, tuple[str, Kind, str]]] = {
     404: (NotFound.code, KINDS[NotFound], "There is nothing at this path."),
     405: (
         "method_not_allowed",
-        Kind(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"),
+        ProblemKind(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"),
         "This path does not take this method; see the Allow header.",
     ),
     413: ("body_too_large", TOO_LARGE, "The body is larger than this server takes."),
@@ -145,33 +147,33 @@ REFUSED: Final[Mapping[int, tuple[str, Kind, str]]] = {
     ),
     414: (
         "target_too_long",
-        Kind(HTTPStatus.REQUEST_URI_TOO_LONG, "The address is too long"),
+        ProblemKind(HTTPStatus.REQUEST_URI_TOO_LONG, "The address is too long"),
         "The path and query are longer than this server reads.",
     ),
     431: (
         "headers_too_large",
-        Kind(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large"),
+        ProblemKind(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large"),
         "The headers are larger than this server reads.",
     ),
     501: (
         "not_implemented",
-        Kind(HTTPStatus.NOT_IMPLEMENTED, "Not implemented"),
+        ProblemKind(HTTPStatus.NOT_IMPLEMENTED, "Not implemented"),
         "This server does not know the method or the Transfer-Encoding.",
     ),
     505: (
         "http_version_not_supported",
-        Kind(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP version not supported"),
+        ProblemKind(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP version not supported"),
         "This server speaks HTTP/1.1 and HTTP/1.0.",
     ),
 }
 """What is refused before a handler has it, by status: code, kind, detail."""
 
 REFUSAL: Final = "refusal"
-"""Where the state of a scope holds the `Refusal` of what could not be read as a request."""
+"""Where the state of a scope holds the `HttpParseRefusal`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class HttpParseRefusal:
     """Why a connection's bytes are no request: one of `REFUSED`, and what is wrong this time."""
 
     status: HTTPStatus
@@ -185,7 +187,7 @@ class InvalidMember(msgspec.Struct, kw_only=True):
     detail: str
 
 
-class UnavailableProvider(msgspec.Struct, kw_only=True):
+class ProviderStateView(msgspec.Struct, kw_only=True):
     """The provider that could not be asked: the kind of its failure, and until when that holds.
 
     `until` is null where nobody can tell.
@@ -206,10 +208,10 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     detail: str
     instance: str
     errors: list[InvalidMember] = []
-    provider: UnavailableProvider | None = None
+    provider: ProviderStateView | None = None
 
 
-def kind_of(error: type[AppError]) -> Kind | None:
+def kind_of(error: type[AppError]) -> ProblemKind | None:
     """The kind of the nearest listed ancestor; None when none is listed."""
     return next((KINDS[each] for each in error.__mro__ if each in KINDS), None)
 
@@ -222,7 +224,7 @@ def problem_response(
     status: int,
     detail: str,
     errors: list[InvalidMember] | None = None,
-    provider: UnavailableProvider | None = None,
+    provider: ProviderStateView | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response[bytes]:
     """A problem document as a response."""
@@ -246,7 +248,7 @@ def problem_response(
 
 async def refuse(scope: Any, receive: Receive, send: Send) -> None:
     """The ASGI application that answers the scope's `REFUSAL`."""
-    refusal: Refusal = scope["state"][REFUSAL]
+    refusal: HttpParseRefusal = scope["state"][REFUSAL]
     code, kind, _ = REFUSED[refusal.status]
     request = Request[Any, Any, Any](scope)
     response = problem_response(
@@ -288,9 +290,7 @@ def on_app_error(request: Request[Any, Any, Any], error: AppError) -> Response[b
         detail=str(error),
         errors=[InvalidMember(pointer=each.pointer, detail=each.detail) for each in violations],
         provider=(
-            UnavailableProvider(name=down.name, state=down.state, until=down.until)
-            if down
-            else None
+            ProviderStateView(name=down.name, state=down.state, until=down.until) if down else None
         ),
         headers=headers,
     )
@@ -319,7 +319,7 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         headers = {"Allow": _allowed(headers.get("allow", ""))}
         if request.scope["method"] == ASK_ALLOWED:
             return Response(b"", status_code=HTTPStatus.NO_CONTENT, headers=headers)
-    other = ("refused", Kind(status, status.phrase), "The request was refused.")
+    other = ("refused", ProblemKind(status, status.phrase), "The request was refused.")
     code, kind, detail = REFUSED.get(status, other)
     return problem_response(
         request, code=code, title=kind.title, status=status, detail=detail, headers=headers
@@ -363,14 +363,14 @@ async def problem_page(code: FromPath[str]) -> Response[str]:
     raise NotFoundException
 
 
-def explained() -> Iterator[tuple[str, Kind, str]]:
+def explained() -> Iterator[tuple[str, ProblemKind, str]]:
     """Every code that an answer can have: code, kind, and what it means."""
     yield from REFUSED.values()
     yield "internal", DEFECT, "The server failed; its log holds the cause under the request's id."
     yield from _below(AppError)
 
 
-def _below(error: type[AppError]) -> Iterator[tuple[str, Kind, str]]:
+def _below(error: type[AppError]) -> Iterator[tuple[str, ProblemKind, str]]:
     for each in error.__subclasses__():
         kind = kind_of(each)
         if kind is not None:

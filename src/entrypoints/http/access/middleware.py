@@ -1,4 +1,4 @@
-"""The door: finds out who calls before a handler reads anything, and lets in who may come."""
+"""Finds out who calls before a handler reads anything, and lets in who may come."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _LOCAL: Final = Caller(
 )
 
 
-class Door:
+class AccessMiddleware:
     """Stands between Litestar's routing and the handler, as its middleware.
 
     Args:

@@ -6,7 +6,7 @@ import pytest
 
 from domain.errors import NotAuthenticated
 from entrypoints.addresses import in_either_form, is_this_machine, read_address
-from entrypoints.http.access.door import credential, cross_site, foreign, peer
+from entrypoints.http.access.middleware import credential, cross_site, foreign, peer
 
 
 def headers(*given: tuple[str, str]) -> list[tuple[bytes, bytes]]:
