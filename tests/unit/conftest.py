@@ -10,7 +10,7 @@ import pytest
 from domain.extraction.jobs import batch_worker, item_processor, worker
 
 # A tenth of the time would go into looking for garbage among what stays: modules and test items.
-gc.set_threshold(50_000, 20, 20)
+gc.set_threshold(200_000, 50, 50)
 
 
 def pytest_collection_finish() -> None:
