@@ -267,7 +267,7 @@ class TokenSettings(Environment):
         return self
 
 
-class ModelSettings(Environment):
+class ModelCommandSettings(Environment):
     """The settings of commands that ask language models and need no store."""
 
     llm_provider: Annotated[tuple[Provider, ...], NoDecode] = Field(
@@ -427,12 +427,17 @@ class LogSettings(Environment):
     log_format: Literal["text", "json"] = Field(default="text", description="Form of a log line")
 
 
-class SchemaCommandSettings(ModelSettings, DatabaseSettings):
+class SchemaCommandSettings(ModelCommandSettings, DatabaseSettings):
     """The settings of commands that hold a record's shape against the configured models."""
 
 
 class WorkerSettings(
-    LogSettings, AuditSettings, InsightSettings, JobSettings, ModelSettings, ConnectionSettings
+    LogSettings,
+    AuditSettings,
+    InsightSettings,
+    JobSettings,
+    ModelCommandSettings,
+    ConnectionSettings,
 ):
     """The settings of those who work on jobs: all but those of HTTPS."""
 

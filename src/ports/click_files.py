@@ -16,7 +16,7 @@ from domain.insights.click_rows import (
 )
 
 
-class ClickSource(Protocol):
+class ClickFileReader(Protocol):
     """Rows in a file of some format, read block by block."""
 
     @property

@@ -22,7 +22,7 @@ from domain.extraction.jobs.items import (
     Document,
     ItemSettlement,
     ItemState,
-    JobInterruption,
+    JobConsequence,
 )
 from domain.extraction.jobs.model import (
     ExtractionJob,
@@ -594,8 +594,8 @@ class ExtractionJobsContract(Contract):
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
         reason = StatusReason(code="auth", detail="The key is refused.")
-        interruption = JobInterruption(reason=reason, status=JobStatus.FAILED)
-        statuses = await store.queue.settle(worker, [given_back(item, interruption=interruption)])
+        consequence = JobConsequence(reason=reason, status=JobStatus.FAILED)
+        statuses = await store.queue.settle(worker, [given_back(item, consequence=consequence)])
         assert statuses == {job.id: JobStatus.FAILED}
         found = await store.jobs.get(job.id)
         assert (found.status, found.reason) == (JobStatus.FAILED, reason)
@@ -609,13 +609,13 @@ class ExtractionJobsContract(Contract):
         job = await store.job()
         worker = await store.worker()
         claimed = await store.queue.claim(worker, limit=2)
-        interruptions = [
-            JobInterruption(reason=StatusReason(code=status, detail="Why."), status=status)
+        consequences = [
+            JobConsequence(reason=StatusReason(code=status, detail="Why."), status=status)
             for status in (JobStatus.PAUSED, JobStatus.FAILED)
         ]
         settlements = [
-            given_back(item, interruption=interruption)
-            for item, interruption in zip(claimed, interruptions, strict=True)
+            given_back(item, consequence=consequence)
+            for item, consequence in zip(claimed, consequences, strict=True)
         ]
         assert await store.queue.settle(worker, settlements) == {job.id: JobStatus.FAILED}
 
@@ -625,10 +625,10 @@ class ExtractionJobsContract(Contract):
         job = await store.job()
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
-        interruption = JobInterruption(
+        consequence = JobConsequence(
             reason=StatusReason(code="rate_limited", detail="Wait."), wait_s=15.0
         )
-        assert await store.queue.settle(worker, [given_back(item, interruption=interruption)]) == {
+        assert await store.queue.settle(worker, [given_back(item, consequence=consequence)]) == {
             job.id: JobStatus.RUNNING
         }
         assert (await store.jobs.get(job.id)).waits_until is not None
@@ -640,10 +640,10 @@ class ExtractionJobsContract(Contract):
         job = await store.job()
         worker = await store.worker()
         [item] = await store.queue.claim(worker, limit=1)
-        interruption = JobInterruption(
+        consequence = JobConsequence(
             reason=StatusReason(code="rate_limited", detail="Wait."), wait_s=3600.0
         )
-        await store.queue.settle(worker, [given_back(item, interruption=interruption)])
+        await store.queue.settle(worker, [given_back(item, consequence=consequence)])
         assert await store.jobs.stop_waiting("gemini") == 0
         assert await store.queue.claim(worker, limit=5) == []
         assert await store.jobs.stop_waiting("openai") == 1

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from domain.access.model import ModelBudget
-from domain.extraction.jobs.items import ItemSettlement, ItemState, JobInterruption
+from domain.extraction.jobs.items import ItemSettlement, ItemState, JobConsequence
 from domain.extraction.jobs.model import (
     JobCaps,
     JobCommand,
@@ -268,11 +268,11 @@ class ProviderBatchesContract(Contract):
         await store.jobs.job(["one", "two"], spec=BATCHED)
         batch = await store.opened()
         first, second = await store.batches.items(batch.id)
-        busy = JobInterruption(reason=StatusReason(code="rate_limited", detail="Wait."), wait_s=60)
+        busy = JobConsequence(reason=StatusReason(code="rate_limited", detail="Wait."), wait_s=60)
         await store.jobs.queue.settle(
             batch.id,
             [
-                ItemSettlement(item=first, state=ItemState.PENDING, interruption=busy),
+                ItemSettlement(item=first, state=ItemState.PENDING, consequence=busy),
                 ItemSettlement(item=second, state=ItemState.PENDING, delay_s=120),
             ],
         )

@@ -250,16 +250,16 @@ class MemoryExtractionQueue(ExtractionQueue):
         statuses = {}
         for job_id in dict.fromkeys(each.item.job_id for each in settlements):
             job = job_in(self._tables, job_id)
-            interruptions = [
-                each.interruption
+            consequences = [
+                each.consequence
                 for each in settlements
-                if each.item.job_id == job_id and each.interruption is not None
+                if each.item.job_id == job_id and each.consequence is not None
             ]
-            wait_s = max((interruption.wait_s for interruption in interruptions), default=0.0)
+            wait_s = max((consequence.wait_s for consequence in consequences), default=0.0)
             if wait_s > 0:
                 until = now + timedelta(seconds=wait_s)
                 job.waits_until = max(job.waits_until or until, until)
-            status, reason = next_status(job.view(now), interruptions)
+            status, reason = next_status(job.view(now), consequences)
             if status is not job.status:
                 job.status, job.reason = status, reason
                 job.finished_at = now if status is JobStatus.COMPLETED else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from entrypoints.up.sample_data.filling import SampleSink, SampleWriter
+from entrypoints.up.sample_data.filling import SampleRowWriter, SampleSink
 from entrypoints.up.sample_data.rows import ClickRow, OrderRow, UserRow
 
 
@@ -22,12 +22,12 @@ class MemorySampleSink(SampleSink):
         kinds = {"users": self.users, "orders": self.orders, "search_clicks": self.clicks}
         return [name for name, rows in kinds.items() if rows]
 
-    def open(self) -> AbstractAsyncContextManager[SampleWriter]:
+    def open(self) -> AbstractAsyncContextManager[SampleRowWriter]:
         """A writer; see the port."""
         return self._open()
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[SampleWriter]:
+    async def _open(self) -> AsyncIterator[SampleRowWriter]:
         writer = _ListWriter(max((user.id for user in self.users), default=0) + 1)
         yield writer
         self.users += writer.users
@@ -35,7 +35,7 @@ class MemorySampleSink(SampleSink):
         self.clicks += writer.clicks
 
 
-class _ListWriter(SampleWriter):
+class _ListWriter(SampleRowWriter):
     def __init__(self, next_id: int) -> None:
         self._next_id = next_id
         self.users: list[UserRow] = []

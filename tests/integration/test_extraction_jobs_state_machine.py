@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 
 from adapters.postgres.pool import Database
 from domain.errors import AppError
-from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState, JobInterruption
+from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState, JobConsequence
 from domain.extraction.jobs.model import (
     ExtractionJob,
     JobCaps,
@@ -59,11 +59,11 @@ from tests.integration.extraction_jobs import jobs_database, jobs_in
 _TEXTS = ["a", "b", "c", "d", "e"]
 _HALTS = [
     *[None] * 6,
-    JobInterruption(reason=StatusReason(code="auth", detail="No."), status=JobStatus.FAILED),
-    JobInterruption(
+    JobConsequence(reason=StatusReason(code="auth", detail="No."), status=JobStatus.FAILED),
+    JobConsequence(
         reason=StatusReason(code="quota_exhausted", detail="No."), status=JobStatus.PAUSED
     ),
-    JobInterruption(reason=StatusReason(code="rate_limited", detail="No."), wait_s=30),
+    JobConsequence(reason=StatusReason(code="rate_limited", detail="No."), wait_s=30),
 ]
 _COMMANDS = [
     JobCommand.PAUSE,
@@ -77,8 +77,8 @@ outcomes: st.SearchStrategy[Outcome] = st.one_of(
     st.none(),
     st.sampled_from(ExtractionStatus).map(lambda status: partial(done, status=status)),
     st.builds(
-        lambda interruption, charged, delay_s: partial(
-            given_back, interruption=interruption, charged=charged, delay_s=delay_s
+        lambda consequence, charged, delay_s: partial(
+            given_back, consequence=consequence, charged=charged, delay_s=delay_s
         ),
         st.sampled_from(_HALTS),
         st.booleans(),

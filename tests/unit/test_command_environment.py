@@ -13,7 +13,7 @@ from entrypoints.cli.environment import _warn_of_misspelt_names, environment, re
 from entrypoints.settings import (
     DatabaseSettings,
     InsightSettings,
-    ModelSettings,
+    ModelCommandSettings,
     Settings,
     SettingsError,
 )
@@ -48,7 +48,7 @@ def test_with_nothing_running_the_remedy_comes_and_no_list_of_settings() -> None
     assert "DATABASE_URL" in first
     assert second.startswith("LOG_LEVEL: ")
     assert "LOG_LEVEL" not in refusal(InsightSettings)
-    assert read_settings(ModelSettings).llm_timeout_s == 60
+    assert read_settings(ModelCommandSettings).llm_timeout_s == 60
 
 
 def test_a_stack_that_has_stopped_is_said_to_have_stopped(tmp_path: Path) -> None:

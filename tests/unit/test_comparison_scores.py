@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.statistics.scipy_statistics import ScipyStatistics
-from domain.comparison.bootstrap import Estimator, clusters_of, columns_of
+from domain.comparison.bootstrap import BootstrapEstimator, clusters_of, columns_of
 from domain.comparison.figures import Rate, rate_of
 from domain.comparison.judgements import Observation
 from domain.comparison.model import LabelledText
@@ -37,9 +37,9 @@ def observations_of(
     return [observed(text(what.text_id, gold), what) for gold, what in rows]
 
 
-def estimator_of(observations: Sequence[Observation]) -> Estimator:
+def estimator_of(observations: Sequence[Observation]) -> BootstrapEstimator:
     clusters = [each.cluster for each in observations]
-    return Estimator(
+    return BootstrapEstimator(
         columns_of(SCHEMA, {"a": observations}), clusters, STATISTICS, draws=200, seed=7
     )
 

@@ -15,7 +15,7 @@ from domain.extraction.jobs.item_processor import (
     SettlementBatcher,
     SingleFlight,
 )
-from domain.extraction.jobs.items import JobInterruption
+from domain.extraction.jobs.items import JobConsequence
 from domain.extraction.jobs.model import JobId, JobStatus
 from domain.extraction.jobs.reader import DocumentExtractor, ExtractionPlan
 from domain.extraction.jobs.settlement import give_back
@@ -38,7 +38,7 @@ def heard(_: Mapping[JobId, JobStatus]) -> None:
 
 async def test_a_schema_that_is_gone_interrupts_the_job(bench: BatchBench) -> None:
     plan = await reader_of(bench).plan(replace(SPEC, schema_version=9))
-    assert isinstance(plan, JobInterruption)
+    assert isinstance(plan, JobConsequence)
     assert plan.status is JobStatus.FAILED
     assert "version 9" in plan.reason.detail
 

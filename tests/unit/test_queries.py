@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.postgres.queries import SqlQuery, load_queries
+from adapters.postgres.queries import NamedParameterQuery, load_queries
 
 
 def test_names_become_numbers_by_first_appearance_and_casts_and_comments_are_left() -> None:
-    query = SqlQuery("SELECT :b::int, :a::text -- not :this\nWHERE x = :b AND y::date = '12:30'")
+    query = NamedParameterQuery(
+        "SELECT :b::int, :a::text -- not :this\nWHERE x = :b AND y::date = '12:30'"
+    )
     assert query.sql == "SELECT $1::int, $2::text \nWHERE x = $1 AND y::date = '12:30'"
     assert query.args(a="x", b=1, more=2) == (1, "x")
     with pytest.raises(KeyError):

@@ -17,7 +17,7 @@ from domain.errors import InvalidInput, Unavailable
 from domain.extraction.prompting import TUNED_PROMPT, build_prompt, prompt_hash
 from domain.extraction.schema import ORDER_MESSAGE, Field, FieldType, RecordSchema
 from entrypoints.container.models import model_configs
-from entrypoints.settings import LocalModelAdapter, ModelSettings
+from entrypoints.settings import LocalModelAdapter, ModelCommandSettings
 from ports.language_models import ModelProfile, Prompt
 
 TUNED = profile_of("local", "smollm2-135m", TUNED_PROMPT)
@@ -109,8 +109,8 @@ def test_the_server_is_told_to_apply_the_adapter_to_tuned_prompts_alone() -> Non
 
 def test_the_settings_say_whether_the_server_holds_the_adapter() -> None:
     assert LocalModelAdapter.FIELDS.value == TUNED_PROMPT
-    (tuned,) = model_configs(ModelSettings(local_llm_adapter=LocalModelAdapter.FIELDS))
-    (plain,) = model_configs(ModelSettings())
+    (tuned,) = model_configs(ModelCommandSettings(local_llm_adapter=LocalModelAdapter.FIELDS))
+    (plain,) = model_configs(ModelCommandSettings())
     assert (tuned.provider, tuned.adapter) == ("local", TUNED_PROMPT)
     assert plain.adapter is None
 

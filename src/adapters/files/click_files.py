@@ -16,7 +16,7 @@ from adapters.files.click_formats import CsvClickReader, NdjsonClickReader, Parq
 from adapters.files.line_files import BLOCK_BYTES, BOM, open_text_file, unfit
 from domain.errors import InvalidInput, Violation
 from domain.insights.click_rows import ClickRowBlock, ReadPosition, RejectedRow
-from ports.click_files import ClickSource, RejectedRowWriter
+from ports.click_files import ClickFileReader, RejectedRowWriter
 
 
 class _Form(Protocol):
@@ -31,7 +31,7 @@ class _Form(Protocol):
     def blocks(self, path: Path, start: ReadPosition) -> Iterator[ClickRowBlock]: ...
 
 
-class ClickFile(ClickSource):
+class ClickFile(ClickFileReader):
     """A file in one of the formats.
 
     Args:

@@ -11,7 +11,7 @@ from typing import IO, Final
 
 from adapters.files.csv_rows import CsvTable
 from adapters.files.line_files import LineFile, MalformedRow, unpack_text_file
-from domain.comparison.datasets.labels import UnlabelledLine, faults_between
+from domain.comparison.datasets.labels import LabelledTextError, faults_between
 from domain.comparison.datasets.lines import line_of, text_of
 from domain.comparison.datasets.table import TableHeader, cells_of, columns_of
 from domain.comparison.model import LabelledText
@@ -99,7 +99,7 @@ def _lines(content: LineFile, schema: RecordSchema) -> Iterator[_Read]:
         elif line.strip():
             try:
                 yield number, text_of(read_json_line(line, number), schema, number=number)
-            except (UnlabelledLine, NotStrictJson) as error:
+            except (LabelledTextError, NotStrictJson) as error:
                 yield number, str(error)
 
 
@@ -107,7 +107,7 @@ def _rows(content: LineFile, schema: RecordSchema) -> Iterator[_Read]:
     try:
         table = CsvTable(content, ",")
         heading = TableHeader(schema=schema, names=table.heading)
-    except UnlabelledLine as error:
+    except LabelledTextError as error:
         yield 1, str(error)
         return
     except InvalidInput as error:
@@ -120,5 +120,5 @@ def _rows(content: LineFile, schema: RecordSchema) -> Iterator[_Read]:
 def _row(heading: TableHeader, cells: Sequence[str], number: int) -> LabelledText | str:
     try:
         return heading.text_of(cells, number=number)
-    except UnlabelledLine as error:
+    except LabelledTextError as error:
         return str(error)

@@ -19,7 +19,7 @@ _COMMENT = re.compile(r"--.*$", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):(?P<name>[a-z_]+)")
 
 
-class SqlQuery:
+class NamedParameterQuery:
     """A statement with parameters written `:name`.
 
     Attributes:
@@ -52,7 +52,7 @@ class SqlQuery:
 
 
 @cache
-def load_queries(area: str) -> Mapping[str, SqlQuery]:
+def load_queries(area: str) -> Mapping[str, NamedParameterQuery]:
     """The statements of `sql/queries/<area>.sql` by name.
 
     A line `@other` stands for the statement `other` of the same file, which comes before it, and
@@ -63,15 +63,15 @@ def load_queries(area: str) -> Mapping[str, SqlQuery]:
         KeyError: `@other` names no statement there, or none before it.
     """
     parts = _HEADER.split((SQL_DIR / "queries" / f"{area}.sql").read_text(encoding="utf-8"))
-    found: dict[str, SqlQuery] = {}
+    found: dict[str, NamedParameterQuery] = {}
     for name, body in zip(parts[1::2], parts[2::2], strict=True):
         if name in found:
             raise ValueError(f"{area}.sql names {name} twice")
         text = _COMMENT.sub("", body).strip().rstrip(";")
-        found[name] = SqlQuery(_QUOTED.sub(partial(_text, here=found), text))
+        found[name] = NamedParameterQuery(_QUOTED.sub(partial(_text, here=found), text))
     return found
 
 
-def _text(quoted: re.Match[str], here: Mapping[str, SqlQuery]) -> str:
+def _text(quoted: re.Match[str], here: Mapping[str, NamedParameterQuery]) -> str:
     queries = here if quoted["area"] is None else load_queries(quoted["area"])
     return queries[quoted["name"]].text

@@ -66,22 +66,22 @@ class _RowWriter:
         self._connection = connection
 
     async def reserve_user_ids(self, count: int) -> int:
-        """See `SampleWriter`."""
+        """See `SampleRowWriter`."""
         await self._connection.execute("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
         return int(await self._connection.fetchval(_RESERVE, count))
 
     async def write_users(self, rows: Iterable[tuple[int, str, str, datetime]]) -> None:
-        """See `SampleWriter`."""
+        """See `SampleRowWriter`."""
         plain = ((*row[:3], _naive(row[3])) for row in rows)
         await self._insert("users", _USER_COLUMNS, plain)
 
     async def write_orders(self, rows: Iterable[tuple[int, str, int, datetime]]) -> None:
-        """See `SampleWriter`."""
+        """See `SampleRowWriter`."""
         plain = ((*row[:3], _naive(row[3])) for row in rows)
         await self._insert("orders", _ORDER_COLUMNS, plain)
 
     async def write_clicks(self, rows: Iterable[tuple[str, int, int, float | None, date]]) -> None:
-        """See `SampleWriter`."""
+        """See `SampleRowWriter`."""
         await self._insert("search_clicks", _CLICK_COLUMNS, iter(rows))
 
     async def _insert(

@@ -17,7 +17,7 @@ FEWEST_CLUSTERS: Final = 10
 _GIVEN: Final = {ValueJudgement.CORRECT, ValueJudgement.WRONG, ValueJudgement.HALLUCINATED}
 
 
-class Estimator:
+class BootstrapEstimator:
     """Values of scores with the interval of the bootstrap over documents.
 
     Args:

@@ -8,7 +8,7 @@ from math import ceil, sqrt
 from statistics import NormalDist
 from typing import Final
 
-from domain.comparison.bootstrap import Estimator, accuracy, f1, perfection
+from domain.comparison.bootstrap import BootstrapEstimator, accuracy, f1, perfection
 from domain.comparison.figures import FieldDifference, PerfectDifference
 from domain.comparison.judgements import Observation
 from domain.extraction.schema import RecordSchema
@@ -22,7 +22,7 @@ Answers = Sequence[tuple[Observation, Observation]]
 
 
 def perfect_differences(
-    pairs: Sequence[Answers], estimator: Estimator, statistics: Statistics
+    pairs: Sequence[Answers], estimator: BootstrapEstimator, statistics: Statistics
 ) -> list[PerfectDifference]:
     """How perfect records differ, for every pair of contestants.
 
@@ -72,7 +72,7 @@ def _design_effect(answers: Answers) -> float:
 
 
 def field_differences(
-    schema: RecordSchema, answers: Answers, estimator: Estimator, statistics: Statistics
+    schema: RecordSchema, answers: Answers, estimator: BootstrapEstimator, statistics: Statistics
 ) -> tuple[FieldDifference, ...]:
     """How two contestants differ in each field of the texts with gold (at least one)."""
     ours, theirs = (observation.judged.contestant for observation in answers[0])

@@ -11,7 +11,7 @@ from itertools import combinations
 
 from domain.comparison import verdict as verdicts
 from domain.comparison.agreement import agreement, alpha_between, consistency
-from domain.comparison.bootstrap import DRAWS, Estimator, clusters_of, columns_of
+from domain.comparison.bootstrap import DRAWS, BootstrapEstimator, clusters_of, columns_of
 from domain.comparison.judgements import Observation, observation_of, same
 from domain.comparison.model import AnswerId, ComparisonSpec, Contestant, LabelledText
 from domain.comparison.pairs import field_differences, perfect_differences
@@ -87,7 +87,7 @@ def build_report(
     estimator = None
     if known:
         columns = columns_of(spec.schema, golden)
-        estimator = Estimator(columns, known, statistics, draws=draws, seed=spec.seed)
+        estimator = BootstrapEstimator(columns, known, statistics, draws=draws, seed=spec.seed)
     ids = {text.id for text in compared}
     kept = [each for each in results.answers.values() if each.text_id in ids]
     scores = tuple(
@@ -165,7 +165,7 @@ def _score(
     observations: Sequence[Observation],
     answers: Sequence[ContestantAnswer],
     clusters: Mapping[str, int],
-    estimator: Estimator | None,
+    estimator: BootstrapEstimator | None,
     statistics: Statistics,
 ) -> ContestantScore:
     name = contestant.name
@@ -188,7 +188,7 @@ def _pairs(
     observations: Mapping[str, Sequence[Observation]],
     golden: Mapping[str, Sequence[Observation]],
     clusters: Mapping[str, int],
-    estimator: Estimator | None,
+    estimator: BootstrapEstimator | None,
     statistics: Statistics,
     wordings: int,
 ) -> tuple[PairScore, ...]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from statistics import fmean
 from typing import Final
 
-from domain.comparison.bootstrap import Estimator, f1, is_wanted
+from domain.comparison.bootstrap import BootstrapEstimator, f1, is_wanted
 from domain.comparison.figures import (
     ErrorKind,
     Estimate,
@@ -83,7 +83,10 @@ def perfect_rate(observations: Iterable[Observation]) -> Rate | None:
 
 
 def field_scores(
-    name: str, schema: RecordSchema, observations: Sequence[Observation], estimator: Estimator
+    name: str,
+    schema: RecordSchema,
+    observations: Sequence[Observation],
+    estimator: BootstrapEstimator,
 ) -> tuple[FieldScore, ...]:
     """How the contestant `name` does on each field, over the texts with gold."""
     return tuple(
@@ -93,7 +96,11 @@ def field_scores(
 
 
 def _field_score(
-    name: str, field: Field, observations: Sequence[Observation], place: int, estimator: Estimator
+    name: str,
+    field: Field,
+    observations: Sequence[Observation],
+    place: int,
+    estimator: BootstrapEstimator,
 ) -> FieldScore:
     judged = [
         (each, each.judged.cells[place])
@@ -128,7 +135,7 @@ def _field_score(
     )
 
 
-def macro_f1(name: str, schema: RecordSchema, estimator: Estimator) -> Estimate:
+def macro_f1(name: str, schema: RecordSchema, estimator: BootstrapEstimator) -> Estimate:
     """Mean of the F1 of all fields that have one."""
     defined = [f for f in schema.fields if estimator.defined(f1(name, f.name))]
     if not defined:
@@ -136,7 +143,7 @@ def macro_f1(name: str, schema: RecordSchema, estimator: Estimator) -> Estimate:
     return estimator.estimate(*(f1(name, f.name, weight=1 / len(defined)) for f in defined))
 
 
-def micro_f1(name: str, estimator: Estimator) -> Estimate:
+def micro_f1(name: str, estimator: BootstrapEstimator) -> Estimate:
     """F1 over the values of all fields together."""
     return estimator.estimate(
         RatioOfSums(over=("correct", name), under=("present", name), weight=2.0)

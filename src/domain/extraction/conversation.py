@@ -24,7 +24,7 @@ _REASK_TOKENS: Final = 12_000
 
 
 @dataclass(slots=True, kw_only=True)
-class ConversationState:
+class ValidationLoopState:
     """What happened so far to one text.
 
     Attributes:
@@ -44,7 +44,7 @@ class ConversationState:
     given: dict[str, Answer | ModelCallFailed] = field(default_factory=dict)
 
 
-class Conversation:
+class ValidationLoop:
     """Asks, checks, and asks again with the last error.
 
     Args:
@@ -69,7 +69,7 @@ class Conversation:
         model: LanguageModel,
         schema: RecordSchema,
         text: str,
-        progress: ConversationState,
+        progress: ValidationLoopState,
         dictated: Sequence[Span],
     ) -> ValidatedAnswer:
         """Ask until every field holds or asking again is not worth it.
@@ -125,7 +125,7 @@ class Conversation:
             correction = (_shortened(answer), correction_of(reading.faults()))
 
     async def _answer(
-        self, model: LanguageModel, prompt: Prompt, text: str, progress: ConversationState
+        self, model: LanguageModel, prompt: Prompt, text: str, progress: ValidationLoopState
     ) -> Answer:
         """What was said already, or what is said now.
 
@@ -141,7 +141,7 @@ class Conversation:
             progress.attempts.extend(given.attempts)
         return await model.complete(prompt, self._budget(progress))
 
-    def _budget(self, progress: ConversationState) -> TimeBudget:
+    def _budget(self, progress: ValidationLoopState) -> TimeBudget:
         left = progress.deadline - self._monotonic()
         if left <= 0:
             raise ModelCallFailed(_LATE)

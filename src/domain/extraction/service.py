@@ -19,7 +19,7 @@ from domain.extraction.calls import (
     TokenUsage,
 )
 from domain.extraction.contradictions import contradictions
-from domain.extraction.conversation import Conversation, ConversationState
+from domain.extraction.conversation import ValidationLoop, ValidationLoopState
 from domain.extraction.matching import Span
 from domain.extraction.model import (
     Extraction,
@@ -71,7 +71,7 @@ class ExtractionService:
     ) -> None:
         self._models = models
         self._chain = tuple(chain)
-        self._conversation = Conversation(
+        self._conversation = ValidationLoop(
             validator=validator, monotonic=monotonic, new_mark=new_mark
         )
         self.prices = prices
@@ -179,7 +179,7 @@ class ExtractionService:
         """
         started = self._monotonic()
         ends = started + deadline_s
-        progress = ConversationState(
+        progress = ValidationLoopState(
             deadline=ends,
             wait_s=deadline_s if max_wait_s is None else max_wait_s / len(chain),
             probes=max_wait_s is None,
@@ -255,7 +255,7 @@ class ExtractionService:
         text: str,
         schema: RecordSchema,
         name: str,
-        progress: ConversationState,
+        progress: ValidationLoopState,
         dictated: Sequence[Span],
     ) -> tuple[ValidatedAnswer, list[ExtractionWarning]]:
         """Read the whole text, in windows when it is too long for the model.

@@ -18,7 +18,7 @@ from domain.insights.click_rows import (
     RejectedRow,
     check_rows,
 )
-from ports.click_files import ClickImportRepository, ClickSource, RejectedRowWriter
+from ports.click_files import ClickFileReader, ClickImportRepository, RejectedRowWriter
 
 CHUNK_ROWS: Final = 32_768
 """Rows of one transaction, about: its fixed costs vanish, and a kill costs part of a second."""
@@ -47,7 +47,7 @@ class ClickImportService:
     chunk_rows: int = CHUNK_ROWS
 
     async def start(
-        self, source: ClickSource, rejects: RejectedRowWriter, *, day: date | None, again: bool
+        self, source: ClickFileReader, rejects: RejectedRowWriter, *, day: date | None, again: bool
     ) -> ClickImportState:
         """The import of `source`: the one that was cut short, or a new one.
 
@@ -87,7 +87,7 @@ class ClickImportService:
         await asyncio.to_thread(source.check)
         return found
 
-    async def _check_name(self, source: ClickSource) -> None:
+    async def _check_name(self, source: ClickFileReader) -> None:
         """Refuse what may be the same rows once more: a file that was mended, or has grown."""
         part = await self.imports.last_named(source.name)
         if part is None or part.finished_at is not None or not part.accepted:
@@ -102,7 +102,7 @@ class ClickImportService:
     async def run(
         self,
         started: ClickImportState,
-        source: ClickSource,
+        source: ClickFileReader,
         rejects: RejectedRowWriter,
         *,
         day: date | None,
@@ -146,7 +146,7 @@ class ClickImportService:
         return await self.imports.finish(current)
 
     def _chunks(
-        self, source: ClickSource, start: ReadPosition, day: date | None
+        self, source: ClickFileReader, start: ReadPosition, day: date | None
     ) -> Iterator[_Chunk]:
         rows: list[AcceptedRow] = []
         rejects: list[RejectedRow] = []

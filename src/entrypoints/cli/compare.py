@@ -40,7 +40,7 @@ from entrypoints.container.comparison import (
     read_results,
 )
 from entrypoints.logs import configure_logging
-from entrypoints.settings import ModelSettings
+from entrypoints.settings import ModelCommandSettings
 
 _NOT_COMPLETED: Final = 3
 _ALL: Final = "all"
@@ -208,7 +208,7 @@ def _refuse_what_is_asked_already() -> None:
 async def _run(options: CompareOptions) -> int:
     """The exit code."""
     check_reports(options.files.reports)
-    settings = settings_or_exit(ModelSettings)
+    settings = settings_or_exit(ModelCommandSettings)
     schema = await find_schema(options.schema)
     texts = _texts_of(options.dataset, schema)
     split = None if options.split == _ALL else options.split

@@ -37,7 +37,7 @@ from domain.extraction.schema import RecordSchema
 from domain.extraction.service import ExtractionService
 from entrypoints.container.models import document_deadline_s, model_configs
 from entrypoints.prices import read_prices
-from entrypoints.settings import ModelSettings, Provider
+from entrypoints.settings import ModelCommandSettings, Provider
 from ports.comparison import ComparisonWriter
 from ports.language_models import LanguageModel
 from ports.reports import ChartRenderer
@@ -76,7 +76,10 @@ class ContestantConditions:
 
 @asynccontextmanager
 async def open_extractors(
-    settings: ModelSettings, providers: str, schema: RecordSchema, options: ContestantConditions
+    settings: ModelCommandSettings,
+    providers: str,
+    schema: RecordSchema,
+    options: ContestantConditions,
 ) -> AsyncIterator[Sequence[Extractor]]:
     """The contestants of a list at work, in its order, for as long as the block runs.
 

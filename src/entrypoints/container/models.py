@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from adapters.llm.clients import ModelConfig, load_sdk
 from adapters.llm.health import is_simulation
 from domain.extraction.prompting import TUNED_PROMPT
-from entrypoints.settings import LocalModelAdapter, ModelSettings, Provider
+from entrypoints.settings import LocalModelAdapter, ModelCommandSettings, Provider
 
 
 def document_deadline_s(llm_timeout_s: float) -> float:
@@ -17,7 +17,7 @@ def document_deadline_s(llm_timeout_s: float) -> float:
     return 5 * llm_timeout_s
 
 
-def stand_in_probe(settings: ModelSettings) -> Callable[[str], Awaitable[bool]]:
+def stand_in_probe(settings: ModelCommandSettings) -> Callable[[str], Awaitable[bool]]:
     """Tells whether the fake provider answers in place of a configured one."""
     places = {config.provider: config.base_url for config in model_configs(settings)}
 
@@ -27,13 +27,13 @@ def stand_in_probe(settings: ModelSettings) -> Callable[[str], Awaitable[bool]]:
     return probe
 
 
-async def warm_up(settings: ModelSettings) -> None:
+async def warm_up(settings: ModelCommandSettings) -> None:
     """Load what asking the chain takes: who asks first waits for the answer, not for that."""
     for provider in settings.llm_provider:
         await load_sdk(provider)
 
 
-def model_configs(settings: ModelSettings) -> list[ModelConfig]:
+def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
     """The providers that can be asked: those of the chain, and those whose key or URL is set."""
 
     def secret(value: SecretStr | None) -> str | None:

@@ -113,7 +113,7 @@ from entrypoints.prices import read_prices
 from entrypoints.settings import (
     ConnectionSettings,
     DatabaseSettings,
-    ModelSettings,
+    ModelCommandSettings,
     Settings,
     TokenSettings,
     WorkerSettings,
@@ -475,7 +475,7 @@ async def open_container(settings: DatabaseSettings) -> AsyncIterator[Container]
                 connections, job_serializer=encode_job, job_deserializer=decode_job
             )
             stack.push_async_callback(connections.disconnect)
-        if isinstance(settings, ModelSettings):
+        if isinstance(settings, ModelCommandSettings):
             opened["models"] = await stack.enter_async_context(
                 open_language_models(
                     model_configs(settings),

@@ -14,7 +14,7 @@ from adapters.postgres.model_spending import budget_used_up
 from adapters.postgres.pool import Connection, Database
 from adapters.postgres.queries import load_queries
 from domain.access.budgets import USED_UP
-from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, JobInterruption
+from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, JobConsequence
 from domain.extraction.jobs.model import ExtractionJob, JobId, JobStatus, WorkerId
 from domain.extraction.jobs.settlement import next_status
 from domain.extraction.jobs.turns import NO_LEADS, Leads
@@ -108,12 +108,12 @@ class PostgresExtractionQueue(ExtractionQueue):
             rb"\1\\ufffd", msgspec.json.encode([_row(each) for each in settlements])
         )
         arguments = query.args(worker_id=worker, job_id=job_id, settlements=document.decode())
-        interruptions = [each.interruption for each in settlements if each.interruption is not None]
+        consequences = [each.consequence for each in settlements if each.consequence is not None]
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(query.sql, *arguments)
             assert row is not None  # jobs are not deleted
             job = job_of(row)
-            status = await _stop(connection, job, interruptions)
+            status = await _stop(connection, job, consequences)
             if job.key_id is None:
                 return {job_id: status}
             if await budget_used_up(connection, job.key_id) is None:
@@ -151,14 +151,14 @@ async def _pause_used_up(connection: Connection) -> dict[JobId, JobStatus]:
 
 
 async def _stop(
-    connection: Connection, job: ExtractionJob, interruptions: Sequence[JobInterruption]
+    connection: Connection, job: ExtractionJob, consequences: Sequence[JobConsequence]
 ) -> JobStatus:
     """What the settlements mean for their job; its row is locked by now."""
-    wait_s = max((interruption.wait_s for interruption in interruptions), default=0.0)
+    wait_s = max((consequence.wait_s for consequence in consequences), default=0.0)
     if wait_s > 0:
         query = _QUERIES["wait"]
         await connection.execute(query.sql, *query.args(job_id=job.id, wait_s=wait_s))
-    status, reason = next_status(job, interruptions)
+    status, reason = next_status(job, consequences)
     if status is not job.status:
         query = _QUERIES["stop_job"]
         arguments = query.args(

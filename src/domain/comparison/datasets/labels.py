@@ -16,7 +16,7 @@ PLAIN: Final = ("language", "template", "split", "twin")
 _LIKENESS: Final = 0.75
 
 
-class UnlabelledLine(ValueError):
+class LabelledTextError(ValueError):
     """A line or row that is no labelled text; says why, as the end of a sentence."""
 
 
@@ -39,22 +39,22 @@ def checked(
         strata, gold, attack, spans: as the text has them.
 
     Raises:
-        UnlabelledLine: says what is wrong with it.
+        LabelledTextError: says what is wrong with it.
     """
     document = Document(text=given.get("text", ""), id=given.get("id", str(number)))
     for violation in check_document(document, ""):
-        raise UnlabelledLine(f"has {violation.pointer.strip('/')} that {violation.detail}")
+        raise LabelledTextError(f"has {violation.pointer.strip('/')} that {violation.detail}")
     if gold is not None:
         missing = [field.name for field in schema.fields if field.name not in gold]
         if missing:
             detail = f"has gold without {', '.join(missing)}; write null where the text is silent"
-            raise UnlabelledLine(detail)
+            raise LabelledTextError(detail)
     for name, (start, end) in spans.items():
         if not start < end <= len(document.text):
             detail = f"has the span {start}-{end} of {name}, in {len(document.text)} characters"
-            raise UnlabelledLine(detail)
+            raise LabelledTextError(detail)
         if gold is not None and gold[name] is None:
-            raise UnlabelledLine(f"has a span of {name}, whose gold is null")
+            raise LabelledTextError(f"has a span of {name}, whose gold is null")
     return LabelledText(
         id=document.id or str(number),
         text=document.text,
@@ -70,12 +70,12 @@ def check_names(given: Sequence[str], known: Sequence[str]) -> None:
     """Leave names alone that are not known, unless one looks like a known one misspelt.
 
     Raises:
-        UnlabelledLine: it does.
+        LabelledTextError: it does.
     """
     for name in given:
         close = closest(name, known, likeness=_LIKENESS)
         if name not in known and close is not None and close not in given:
-            raise UnlabelledLine(f"has {name!r}; did you mean {close!r}?")
+            raise LabelledTextError(f"has {name!r}; did you mean {close!r}?")
 
 
 def faults_between(texts: Sequence[tuple[int, LabelledText]]) -> Iterator[tuple[int, str]]:

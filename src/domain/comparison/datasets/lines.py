@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from domain.comparison.datasets.labels import PLAIN, UnlabelledLine, check_names, checked
+from domain.comparison.datasets.labels import PLAIN, LabelledTextError, check_names, checked
 from domain.comparison.datasets.values import fault_of
 from domain.comparison.model import LabelledText
 from domain.extraction.schema import RecordSchema, Value
@@ -46,20 +46,20 @@ def text_of(raw: Any, schema: RecordSchema, *, number: int) -> LabelledText:
         number: of the line, which names a text without an id.
 
     Raises:
-        UnlabelledLine: says what is wrong with it.
+        LabelledTextError: says what is wrong with it.
     """
     if not isinstance(raw, dict):
-        raise UnlabelledLine("must be an object with `text`")
+        raise LabelledTextError("must be an object with `text`")
     check_names(list(raw), _MEMBERS)
     given = {name: value for name, value in raw.items() if value is not None}
     if type(given.get("id")) is int:
         given["id"] = str(given["id"])
     for name in ("text", "id", *PLAIN):
         if not isinstance(given.get(name, ""), str):
-            raise UnlabelledLine(f"must have a string as `{name}`")
+            raise LabelledTextError(f"must have a string as `{name}`")
     strata = given.get("strata", [])
     if not isinstance(strata, list) or not all(isinstance(each, str) for each in strata):
-        raise UnlabelledLine("must have a list of strings as `strata`")
+        raise LabelledTextError("must have a list of strings as `strata`")
     return checked(
         given,
         schema,
@@ -78,7 +78,7 @@ def _record(given: Mapping[str, Any], member: str, schema: RecordSchema) -> dict
     for field in schema.fields:
         fault = fault_of(field, values.get(field.name))
         if fault is not None:
-            raise UnlabelledLine(f"has `{member}.{field.name}` that {fault}")
+            raise LabelledTextError(f"has `{member}.{field.name}` that {fault}")
     return values
 
 
@@ -86,11 +86,11 @@ def _labels(given: Mapping[str, Any], member: str, schema: RecordSchema) -> dict
     """The object `member`, whose names are fields; empty when it is not there."""
     labels = given.get(member, {})
     if not isinstance(labels, dict):
-        raise UnlabelledLine(f"must have an object as `{member}`")
+        raise LabelledTextError(f"must have an object as `{member}`")
     names = [field.name for field in schema.fields]
     for name in labels:
         if name not in names:
-            raise UnlabelledLine(
+            raise LabelledTextError(
                 f"has the unknown field {name!r} in `{member}`; {suggestion(name, names, repr)}"
             )
     return labels
@@ -102,7 +102,7 @@ def _span(name: str, given: Any) -> tuple[int, int]:
         or [type(each) for each in given] != [int, int]
         or min(given) < 0
     ):
-        raise UnlabelledLine(
+        raise LabelledTextError(
             f"must have two whole numbers as the span of {name}: its start and end"
         )
     return given[0], given[1]

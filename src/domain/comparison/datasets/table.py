@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain.comparison.datasets.labels import PLAIN, UnlabelledLine, check_names, checked
+from domain.comparison.datasets.labels import PLAIN, LabelledTextError, check_names, checked
 from domain.comparison.datasets.values import value_of
 from domain.comparison.model import LabelledText
 from domain.extraction.schema import RecordSchema, Value
@@ -60,7 +60,7 @@ class TableHeader:
         names: of the columns, in order; others than `columns_of` are left alone.
 
     Raises:
-        UnlabelledLine: a column is missing, stands twice, looks misspelt or names no field.
+        LabelledTextError: a column is missing, stands twice, looks misspelt or names no field.
     """
 
     schema: RecordSchema
@@ -70,17 +70,19 @@ class TableHeader:
         known = columns_of(self.schema)
         for name in self.names:
             if self.names.count(name) > 1:
-                raise UnlabelledLine(f"has the column {name!r} twice")
+                raise LabelledTextError(f"has the column {name!r} twice")
             if name.partition(".")[0] in (_GOLD, _SPAN, _ATTACK) and name not in known:
-                raise UnlabelledLine(
+                raise LabelledTextError(
                     f"has the unknown column {name!r}; {suggestion(name, known, repr)}"
                 )
         check_names(self.names, known)
         if "text" not in self.names:
-            raise UnlabelledLine(f"has no column 'text'; it has {', '.join(self.names) or 'none'}")
+            raise LabelledTextError(
+                f"has no column 'text'; it has {', '.join(self.names) or 'none'}"
+            )
         missing = [name for name in self._gold_names if name not in self.names]
         if 0 < len(missing) < len(self._gold_names):
-            raise UnlabelledLine(f"has gold of some fields only: it lacks {', '.join(missing)}")
+            raise LabelledTextError(f"has gold of some fields only: it lacks {', '.join(missing)}")
 
     @property
     def _gold_names(self) -> list[str]:
@@ -94,7 +96,7 @@ class TableHeader:
             number: of the row's line, which names a text without an id.
 
         Raises:
-            UnlabelledLine: says what is wrong with it.
+            LabelledTextError: says what is wrong with it.
         """
         row = dict(zip(self.names, map(plain_cell, cells), strict=True))
         given = {name: row[name] for name in ("id", "text", *PLAIN) if row.get(name)}
@@ -116,14 +118,14 @@ class TableHeader:
             try:
                 found[field.name] = value_of(field, row.get(f"{kind}.{field.name}", ""))
             except ValueError as error:
-                raise UnlabelledLine(f"has `{kind}.{field.name}` that {error}") from None
+                raise LabelledTextError(f"has `{kind}.{field.name}` that {error}") from None
         return found
 
 
 def _span(name: str, cell: str) -> tuple[int, int]:
     match = _OFFSETS.fullmatch(cell.strip())
     if match is None:
-        raise UnlabelledLine(f"must have start and end, such as 12-25, as `{_SPAN}.{name}`")
+        raise LabelledTextError(f"must have start and end, such as 12-25, as `{_SPAN}.{name}`")
     return int(match[1]), int(match[2])
 
 

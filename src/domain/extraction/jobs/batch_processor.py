@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from domain.access.budgets import used_up
 from domain.extraction.calls import ExtractionFailure, FailureKind, ModelCallFailed
 from domain.extraction.jobs.item_processor import until_answered, without_result
-from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState, JobInterruption
+from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState, JobConsequence
 from domain.extraction.jobs.model import JobSpending, JobStatus, ReasonCode, StatusReason
 from domain.extraction.jobs.reader import DocumentExtractor, ExtractionPlan
 from domain.extraction.jobs.settlement import RetryPolicy, give_back, settle_unasked, spending_on
@@ -203,7 +203,7 @@ class BatchProcessor:
         provider = batch.spec.providers[0]
         if isinstance(plan, ExtractionPlan) and provider not in self._models:
             plan = _no_batches(provider)
-        if isinstance(plan, JobInterruption):
+        if isinstance(plan, JobConsequence):
             return await self._stop(batch, plan)
         try:
             model = await self._models[provider]()
@@ -214,15 +214,15 @@ class BatchProcessor:
             _log.warning("batch %s: %s", batch.id, error)
             return error.failure.retry_after_s or self._options.retry_s
 
-    async def _stop(self, batch: ClaimedBatch, interruption: JobInterruption) -> float | None:
+    async def _stop(self, batch: ClaimedBatch, consequence: JobConsequence) -> float | None:
         """It cannot be looked after here; what is at the provider already waits for the repair."""
         if batch.job_status is not JobStatus.CANCELLED and (
             batch.provider_id is not None or batch.unsure_s is not None
         ):
-            _log.error("batch %s waits: %s", batch.id, interruption.reason.detail)
+            _log.error("batch %s waits: %s", batch.id, consequence.reason.detail)
             return self._options.retry_s
         items = await self._batches.items(batch.id)
-        await self._settle(batch, [give_back(item, interruption=interruption) for item in items])
+        await self._settle(batch, [give_back(item, consequence=consequence) for item in items])
         await self._batches.close(batch.id)
         return None
 
@@ -402,11 +402,11 @@ class BatchProcessor:
             raise LostBatch
 
 
-def _no_batches(provider: str) -> JobInterruption:
+def _no_batches(provider: str) -> JobConsequence:
     detail = (
         f"The worker has no batch API for {provider!r}. Configure openai or gemini as the first"
         " provider of the job, or make a job without batches."
     )
-    return JobInterruption(
+    return JobConsequence(
         reason=StatusReason(code=ReasonCode.MISCONFIGURED, detail=detail), status=JobStatus.FAILED
     )

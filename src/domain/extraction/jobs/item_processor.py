@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from domain.errors import StatementTimedOut, Unavailable
-from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState, JobInterruption
+from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState, JobConsequence
 from domain.extraction.jobs.model import JobId, JobStatus, StatusReason, WorkerId
 from domain.extraction.jobs.reader import DocumentExtractor, ExtractionPlan
 from domain.extraction.jobs.settlement import give_back
@@ -32,7 +32,7 @@ class ItemTask:
     """
 
     item: ClaimedItem
-    plan: ExtractionPlan | JobInterruption
+    plan: ExtractionPlan | JobConsequence
     reading: bool = False
     slotted: bool = False
     asking: bool = False
@@ -90,8 +90,8 @@ class ItemProcessor:
 
     async def _found(self, task: ItemTask, key: bytes | None) -> ItemSettlement:
         """What becomes of it, or that it goes back."""
-        if isinstance(task.plan, JobInterruption):
-            return give_back(task.item, interruption=task.plan)
+        if isinstance(task.plan, JobConsequence):
+            return give_back(task.item, consequence=task.plan)
         if not task.returned:
             task.finding = asyncio.ensure_future(self._find(task, task.plan, key))
             try:

@@ -71,7 +71,7 @@ class ClaimedItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobInterruption:
+class JobConsequence:
     """What one document's failure means for the whole job.
 
     Attributes:
@@ -98,7 +98,7 @@ class ItemSettlement:
         delay_s: how long nobody may claim it again.
         reason: why it failed, or failed last; None for a success.
         spending: what was used on it now.
-        interruption: what it means for the job.
+        consequence: what it means for the job.
         cache_key: the reservation to end with it.
     """
 
@@ -110,7 +110,7 @@ class ItemSettlement:
     delay_s: float = 0.0
     reason: StatusReason | None = None
     spending: JobSpending = field(default_factory=JobSpending)
-    interruption: JobInterruption | None = None
+    consequence: JobConsequence | None = None
     cache_key: bytes | None = None
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.extraction.calls import ModelCallFailed
-from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, JobInterruption
+from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, JobConsequence
 from domain.extraction.jobs.model import JobSpec, JobStatus, ReasonCode, StatusReason
 from domain.extraction.jobs.settlement import RetryPolicy, settle, settle_broken
 from domain.extraction.model import Extraction, ExtractionId
@@ -77,15 +77,15 @@ class DocumentExtractor:
         self._chance = chance
         self._retry_policy = retry_policy
         self._deadline_s = deadline_s
-        self._plans: dict[JobSpec, ExtractionPlan | JobInterruption] = {}
+        self._plans: dict[JobSpec, ExtractionPlan | JobConsequence] = {}
 
-    async def plan(self, spec: JobSpec) -> ExtractionPlan | JobInterruption:
+    async def plan(self, spec: JobSpec) -> ExtractionPlan | JobConsequence:
         """How to read by `spec`, or why that is not possible here."""
         if spec not in self._plans:
             self._plans[spec] = await self._plan(spec)
         return self._plans[spec]
 
-    async def _plan(self, spec: JobSpec) -> ExtractionPlan | JobInterruption:
+    async def _plan(self, spec: JobSpec) -> ExtractionPlan | JobConsequence:
         try:
             chain = self._extraction.chain_for(",".join(spec.providers))
             schema = await self._schemas.get(spec.schema, spec.schema_version)
@@ -138,7 +138,7 @@ class DocumentExtractor:
         )
 
 
-def _misconfigured(detail: str) -> JobInterruption:
-    return JobInterruption(
+def _misconfigured(detail: str) -> JobConsequence:
+    return JobConsequence(
         reason=StatusReason(code=ReasonCode.MISCONFIGURED, detail=detail), status=JobStatus.FAILED
     )

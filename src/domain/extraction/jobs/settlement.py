@@ -15,7 +15,7 @@ from domain.extraction.calls import (
     PriceTable,
     TokenUsage,
 )
-from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState, JobInterruption
+from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState, JobConsequence
 from domain.extraction.jobs.model import ExtractionJob, JobSpending, JobStatus, StatusReason
 from domain.extraction.model import Extraction, ExtractionResult, ExtractionStatus
 
@@ -121,13 +121,13 @@ def _failed(
     attempts = ended.item.attempts + charged
     if effect is JobEffect.FAIL_ITEM or (charged and attempts >= retry_policy.attempts):
         return replace(ended, charged=charged, reason=reason)
-    interruption = None
+    consequence = None
     if effect is JobEffect.STOP:
-        interruption = JobInterruption(reason=reason, status=JobStatus.FAILED)
+        consequence = JobConsequence(reason=reason, status=JobStatus.FAILED)
     elif effect is JobEffect.PAUSE:
-        interruption = JobInterruption(reason=reason, status=JobStatus.PAUSED)
+        consequence = JobConsequence(reason=reason, status=JobStatus.PAUSED)
     elif not charged:
-        interruption = JobInterruption(reason=reason, wait_s=failure.retry_after_s or _BLIND_WAIT_S)
+        consequence = JobConsequence(reason=reason, wait_s=failure.retry_after_s or _BLIND_WAIT_S)
     return replace(
         ended,
         state=ItemState.PENDING,
@@ -135,7 +135,7 @@ def _failed(
         charged=charged,
         delay_s=retry_policy.delay_s(attempts, chance) if charged else 0.0,
         reason=reason,
-        interruption=interruption,
+        consequence=consequence,
     )
 
 
@@ -159,12 +159,12 @@ def settle_broken(
 def give_back(
     item: ClaimedItem,
     *,
-    interruption: JobInterruption | None = None,
+    consequence: JobConsequence | None = None,
     cache_key: bytes | None = None,
 ) -> ItemSettlement:
     """The document was not tried."""
     return ItemSettlement(
-        item=item, state=ItemState.PENDING, interruption=interruption, cache_key=cache_key
+        item=item, state=ItemState.PENDING, consequence=consequence, cache_key=cache_key
     )
 
 
@@ -189,7 +189,7 @@ def _spending(attempts: Sequence[Attempt], cost_usd: Decimal | None) -> JobSpend
 
 
 def next_status(
-    job: ExtractionJob, interruptions: Sequence[JobInterruption] = ()
+    job: ExtractionJob, consequences: Sequence[JobConsequence] = ()
 ) -> tuple[JobStatus, StatusReason | None]:
     """How a job stands after documents of it were settled.
 
@@ -198,15 +198,15 @@ def next_status(
 
     Args:
         job: with the settled documents counted.
-        interruptions: what the settled documents mean for it.
+        consequences: what the settled documents mean for it.
     """
     if job.status is not JobStatus.CANCELLED and job.counts.done == job.counts.total:
         return JobStatus.COMPLETED, None
     if job.status is not JobStatus.RUNNING:
         return job.status, job.reason
     for status in (JobStatus.FAILED, JobStatus.PAUSED):
-        for interruption in interruptions:
-            if interruption.status is status:
-                return status, interruption.reason
+        for consequence in consequences:
+            if consequence.status is status:
+                return status, consequence.reason
     reached = job.spending.reached(job.caps)
     return (JobStatus.RUNNING, None) if reached is None else (JobStatus.PAUSED, reached)

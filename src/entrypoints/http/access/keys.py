@@ -33,7 +33,7 @@ from entrypoints.http.protocol.answers import Id, JsonAnswer, json_response, pat
 from entrypoints.http.protocol.bodies import Rules
 from entrypoints.http.protocol.operations import delete, get, patch, post
 from entrypoints.http.protocol.pages import ListQuery, Page
-from entrypoints.http.protocol.parameters import Body, InPath, MergePatch, PageOf, RequestPart
+from entrypoints.http.protocol.parameters import Body, InPath, MergePatch, PageOf, ParameterMetadata
 from ports.access import ApiKeyRepository, ModelSpendingReader
 
 
@@ -42,7 +42,7 @@ class KeyPage(Page[KeyView]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _NothingIsReplayed(RequestPart):
+class _NothingIsReplayed(ParameterMetadata):
     """An answer that holds a secret is not kept, so it cannot be given again."""
 
     errors = (InvalidInput,)

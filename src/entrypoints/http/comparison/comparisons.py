@@ -16,7 +16,7 @@ from domain.access.budgets import ModelBudgets
 from domain.access.limits import HEAVY_COST
 from domain.access.model import Scope
 from domain.comparison.contestants import BASELINE
-from domain.comparison.datasets.labels import UnlabelledLine, faults_between
+from domain.comparison.datasets.labels import LabelledTextError, faults_between
 from domain.comparison.datasets.lines import text_of
 from domain.comparison.model import ComparisonId, LabelledText
 from domain.comparison.stored_comparisons import StoredComparisonService
@@ -234,7 +234,7 @@ def _texts(raw: Sequence[Mapping[str, Any]], schema: RecordSchema) -> Sequence[L
     for number, each in enumerate(raw, start=1):
         try:
             found.append((number, text_of(each, schema, number=number)))
-        except UnlabelledLine as error:
+        except LabelledTextError as error:
             faults.append((number, str(error)))
     faults = faults or list(faults_between(found))
     if faults:

@@ -39,7 +39,7 @@ from entrypoints.http.protocol.bodies import (
     read_object,
     read_query,
 )
-from entrypoints.http.protocol.parameters import DocumentedBody, RequestPart
+from entrypoints.http.protocol.parameters import DocumentedBody, ParameterMetadata
 from entrypoints.http.protocol.problems import MalformedRequest, UnsupportedMediaType
 
 MAX_JSON_BYTES: Final = 16_777_216
@@ -178,7 +178,7 @@ async def read_job(request: Request[Any, Any, Any]) -> AsyncIterator[RequestedJo
 
 
 @dataclass(frozen=True, kw_only=True)
-class _JobInBody(RequestPart):
+class _JobInBody(ParameterMetadata):
     errors = (MalformedRequest, UnsupportedMediaType, InvalidInput)
 
     async def read(self, request: Request[Any, Any, Any], given: Mapping[str, Any]) -> Any:  # noqa: ARG002

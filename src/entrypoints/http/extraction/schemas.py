@@ -36,7 +36,7 @@ from entrypoints.http.protocol.operations import delete, get, put
 from entrypoints.http.protocol.parameters import (
     DocumentedBody,
     InPath,
-    RequestPart,
+    ParameterMetadata,
     WritesExistence,
 )
 from entrypoints.http.protocol.preconditions import refuse_if_known
@@ -142,7 +142,7 @@ class _NewName(InPath):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _DefinitionInBody(RequestPart):
+class _DefinitionInBody(ParameterMetadata):
     errors = (MalformedRequest, UnsupportedMediaType, InvalidInput)
 
     async def read(self, request: Request[Any, Any, Any], given: Mapping[str, Any]) -> Any:  # noqa: ARG002

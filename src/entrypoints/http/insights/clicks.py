@@ -31,7 +31,7 @@ from entrypoints.http.protocol.bodies import (
     read_object,
 )
 from entrypoints.http.protocol.operations import post
-from entrypoints.http.protocol.parameters import DocumentedBody, IdempotentWork, RequestPart
+from entrypoints.http.protocol.parameters import DocumentedBody, IdempotentWork, ParameterMetadata
 from entrypoints.http.protocol.problems import MalformedRequest, UnsupportedMediaType
 from ports.insights import SearchClickWriter
 
@@ -92,7 +92,7 @@ class AcceptedRows(Struct):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _RowsInBody(RequestPart):
+class _RowsInBody(ParameterMetadata):
     errors = (MalformedRequest, UnsupportedMediaType, InvalidInput)
 
     async def read(self, request: Request[Any, Any, Any], given: Mapping[str, Any]) -> Any:  # noqa: ARG002

@@ -158,7 +158,7 @@ class ProblemView(Struct):
     detail: str
 
 
-class InsightView(Struct):
+class DailyInsightView(Struct):
     """One day's insight as stored.
 
     A row that another program wrote has null for what it does not hold. A list that it stored in
@@ -193,7 +193,7 @@ class InsightView(Struct):
     problems: list[ProblemView]
 
 
-class InsightPage(Page[InsightView]):
+class InsightPage(Page[DailyInsightView]):
     """One page, newest day first."""
 
 
@@ -316,9 +316,9 @@ class QueryHistoryView(Struct):
     days: list[QueryDayView]
 
 
-def insight_view(insight: StoredInsight) -> InsightView:
+def insight_view(insight: StoredInsight) -> DailyInsightView:
     """As JSON."""
-    return shown(InsightView, insight)
+    return shown(DailyInsightView, insight)
 
 
 def period_insights_view(found: PeriodInsights) -> PeriodInsightsView:

@@ -17,11 +17,11 @@ from domain.insights.model import Period, normalised_query
 from domain.insights.service import InsightService
 from entrypoints.http.insights.insight_views import (
     ComparedQuery,
+    DailyInsightView,
     Day,
     HistoryQuery,
     InsightListQuery,
     InsightPage,
-    InsightView,
     PeriodInsightsView,
     QueryHistoryView,
     history_view,
@@ -103,7 +103,7 @@ class SearchInsightController(Controller):
     @get("/{insight_date:str}", scope=Scope.INSIGHTS_READ)
     async def get_search_insight(
         self, insight_date: DayInPath, search_insights: Store
-    ) -> JsonAnswer[InsightView]:
+    ) -> JsonAnswer[DailyInsightView]:
         """Fetch one day's stored insight."""
         return json_response(insight_view(await search_insights.get(insight_date)))
 
@@ -116,6 +116,6 @@ class SearchInsightController(Controller):
     )
     async def compute_search_insight(
         self, insight_date: DayInPath, insight_service: Service
-    ) -> JsonAnswer[InsightView]:
+    ) -> JsonAnswer[DailyInsightView]:
         """Compute and store one day's insight now; again is the same."""
         return json_response(insight_view(await insight_service.compute(insight_date)))

@@ -21,7 +21,7 @@ from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC, SESSION_C
 from entrypoints.http.protocol.bodies import JSON
 from entrypoints.http.protocol.operations import OPERATION, Operation
 from entrypoints.http.protocol.pages import Page
-from entrypoints.http.protocol.parameters import RequestPart
+from entrypoints.http.protocol.parameters import ParameterMetadata
 from entrypoints.http.protocol.problems import (
     DEFECT,
     MEDIA_TYPE,
@@ -204,7 +204,9 @@ def _access(stated: Operation, *, reads: bool) -> dict[str, Any]:
     }
 
 
-def _parameters(parts: Sequence[RequestPart], found: Mapping[int, Any]) -> Iterator[dict[str, Any]]:
+def _parameters(
+    parts: Sequence[ParameterMetadata], found: Mapping[int, Any]
+) -> Iterator[dict[str, Any]]:
     """Those in the path, in the query, in headers."""
     for part in parts:
         if (kind := part.path_schema()) is not None:

@@ -45,7 +45,7 @@ from entrypoints.http.access.authentication import PUBLIC, SCOPE, Needed
 from entrypoints.http.access.limits import COST
 from entrypoints.http.protocol.answers import JsonAnswer
 from entrypoints.http.protocol.bodies import JSON
-from entrypoints.http.protocol.parameters import RequestPart
+from entrypoints.http.protocol.parameters import ParameterMetadata
 
 _Given = NamedDependency[SkipValidation[Any]]
 
@@ -91,7 +91,7 @@ class Operation:
     summary: str
     scope: Needed
     cost: int | None = None
-    parts: Sequence[RequestPart] = ()
+    parts: Sequence[ParameterMetadata] = ()
     returns: Any = None
     errors: Sequence[type[AppError]] = ()
     headers: Sequence[str] = ()
@@ -169,10 +169,10 @@ patch = partial(operation, method="PATCH")
 delete = partial(operation, method="DELETE")
 
 
-def _parts(hints: Mapping[str, Any]) -> Iterator[RequestPart]:
+def _parts(hints: Mapping[str, Any]) -> Iterator[ParameterMetadata]:
     for name, hint in hints.items():
         for mark in getattr(hint, "__metadata__", ()):
-            if isinstance(mark, RequestPart):
+            if isinstance(mark, ParameterMetadata):
                 yield replace(mark, name=name, kind=hint.__origin__)
 
 
@@ -185,7 +185,9 @@ def _answer(returned: Any) -> Any:
     return None
 
 
-def _reading(function: Handler, parts: Sequence[RequestPart], hints: Mapping[str, Any]) -> Handler:
+def _reading(
+    function: Handler, parts: Sequence[ParameterMetadata], hints: Mapping[str, Any]
+) -> Handler:
     """`function` as Litestar calls it: its parts are read from the request.
 
     Not dependencies of Litestar's: it resolves those of a handler at once and in no order, so that

@@ -9,9 +9,9 @@
     ) -> JsonAnswer[UserView]:
 
 `protocol.operations` reads them, one after the other in the order of the signature, so that of two
-faults of a request always the same one is told; what is no `RequestPart` is a dependency, which
-Litestar gives. `protocol.openapi` writes the document from them. What reads a form of its own
-(lines, uploads) is a further subclass of `RequestPart`, beside its resource.
+faults of a request always the same one is told; what is no `ParameterMetadata` is a dependency,
+which Litestar gives. `protocol.openapi` writes the document from them. What reads a form of its own
+(lines, uploads) is a further subclass of `ParameterMetadata`, beside its resource.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class DocumentedBody:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestPart:
+class ParameterMetadata:
     """A part of the request that a parameter stands for, as the metadata of its `Annotated` type.
 
     Attributes:
@@ -109,7 +109,7 @@ class RequestPart:
 
 
 @dataclass(frozen=True)
-class InPath(RequestPart):
+class InPath(ParameterMetadata):
     """A part of the path that has the parameter's name.
 
     Attributes:
@@ -122,16 +122,16 @@ class InPath(RequestPart):
     errors: ClassVar[Sequence[type[AppError]]] = (NotFound,)
 
     async def read(self, request: Asked, given: Mapping[str, Any]) -> Any:  # noqa: ARG002
-        """See `RequestPart`."""
+        """See `ParameterMetadata`."""
         return self.parse(request.path_params[self.name])
 
     def path_schema(self) -> Any:
-        """See `RequestPart`."""
+        """See `ParameterMetadata`."""
         return self.schema
 
 
 @dataclass(frozen=True, kw_only=True)
-class JsonBody(RequestPart):
+class JsonBody(ParameterMetadata):
     """The body as the parameter's struct; with `X | None` a request without a body is None.
 
     What the dependency `rules` says of it is told together with what its fields say.
@@ -147,36 +147,36 @@ class JsonBody(RequestPart):
         return found
 
     async def read(self, request: Asked, given: Mapping[str, Any]) -> Any:
-        """See `RequestPart`."""
+        """See `ParameterMetadata`."""
         if self._struct is not self.kind and not await request.body():
             return None
         return await read_body(request, self._struct, given["rules"], self.media_types)
 
     def body(self) -> DocumentedBody:
-        """See `RequestPart`."""
+        """See `ParameterMetadata`."""
         return DocumentedBody(
             kind=self._struct, required=self._struct is self.kind, media_types=self.media_types
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueryString(RequestPart):
+class QueryString(ParameterMetadata):
     """The query as the parameter's struct."""
 
     errors = (InvalidInput,)
 
     async def read(self, request: Asked, given: Mapping[str, Any]) -> Any:  # noqa: ARG002
-        """See `RequestPart`."""
+        """See `ParameterMetadata`."""
         return read_query(request, self.kind)
 
     def query_struct(self) -> type[msgspec.Struct]:
-        """See `RequestPart`."""
+        """See `ParameterMetadata`."""
         found: type[msgspec.Struct] = self.kind
         return found
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListQueryString(RequestPart):
+class ListQueryString(ParameterMetadata):
     """The query of a list: which page of it, and by which filters."""
 
     needs = ("cursors",)
@@ -184,18 +184,18 @@ class ListQueryString(RequestPart):
     response_headers = ("Link",)
 
     async def read(self, request: Asked, given: Mapping[str, Any]) -> Any:
-        """See `RequestPart`."""
+        """See `ParameterMetadata`."""
         return read_page(request, self.query_struct(), given["cursors"])
 
     def query_struct(self) -> type[msgspec.Struct]:
-        """See `RequestPart`."""
+        """See `ParameterMetadata`."""
         (found,) = get_args(self.kind)
         struct: type[msgspec.Struct] = found
         return struct
 
 
 @dataclass(frozen=True, kw_only=True)
-class IdempotencyKeyHeader(RequestPart):
+class IdempotencyKeyHeader(ParameterMetadata):
     """`Idempotency-Key`."""
 
     needs = ("open_unit",)
@@ -204,12 +204,12 @@ class IdempotencyKeyHeader(RequestPart):
     response_headers = ("Idempotency-Replayed",)
 
     async def read(self, request: Asked, given: Mapping[str, Any]) -> Any:
-        """See `RequestPart`."""
+        """See `ParameterMetadata`."""
         return IdempotentExecution(request, idempotency_key(request), given["open_unit"])
 
 
 @dataclass(frozen=True)
-class PreconditionHeaders(RequestPart):
+class PreconditionHeaders(ParameterMetadata):
     """`If-Match` and `If-None-Match`."""
 
     parse: Callable[[Asked], Any]
@@ -217,7 +217,7 @@ class PreconditionHeaders(RequestPart):
     request_headers = ("If-Match", "If-None-Match")
 
     async def read(self, request: Asked, given: Mapping[str, Any]) -> Any:  # noqa: ARG002
-        """See `RequestPart`."""
+        """See `ParameterMetadata`."""
         return self.parse(request)
 
 

@@ -29,7 +29,7 @@ _USERS, _ORDERS, _CLICKS = "users.csv", "orders.csv", "search_clicks.csv"
 _NAMES: Final = (_USERS, _ORDERS, _CLICKS)
 
 
-class SampleWriter(Protocol):
+class SampleRowWriter(Protocol):
     """Takes rows as they are made, a table at a time; none is kept in memory.
 
     Raises (each method):
@@ -67,7 +67,7 @@ class SampleSink(Protocol):
         ...
 
     @abstractmethod
-    def open(self) -> AbstractAsyncContextManager[SampleWriter]:
+    def open(self) -> AbstractAsyncContextManager[SampleRowWriter]:
         """A writer; what it wrote is there when the block ends, and is not when it raises."""
         ...
 
@@ -88,7 +88,7 @@ class SampleFiller:
         Raises:
             Conflict: rows are there already, and `append` is not set.
             DatabaseUnavailable, DatabaseBusy, DatabaseReadOnly, StatementTimedOut, OSError: see
-                `SampleWriter`.
+                `SampleRowWriter`.
         """
         if not append:
             occupied = await self.sink.occupied()
@@ -127,12 +127,12 @@ class FileSampleSink(SampleSink):
         """Files that exist; see `SampleSink`."""
         return [name for name in _NAMES if (self._folder / name).exists()]
 
-    def open(self) -> AbstractAsyncContextManager[SampleWriter]:
+    def open(self) -> AbstractAsyncContextManager[SampleRowWriter]:
         """A writer; see `SampleSink`."""
         return self._open()
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[SampleWriter]:
+    async def _open(self) -> AsyncIterator[SampleRowWriter]:
         self._folder.mkdir(parents=True, exist_ok=True)
         writer = _FileWriter(self._folder)
         try:
@@ -142,24 +142,24 @@ class FileSampleSink(SampleSink):
             writer.discard()
 
 
-class _FileWriter(SampleWriter):
+class _FileWriter(SampleRowWriter):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     async def reserve_user_ids(self, count: int) -> int:  # noqa: ARG002 (ids are free here)
-        """See `SampleWriter`."""
+        """See `SampleRowWriter`."""
         return 1
 
     async def write_users(self, rows: Iterable[UserRow]) -> None:
-        """See `SampleWriter`."""
+        """See `SampleRowWriter`."""
         self._csv(_USERS, UserRow._fields, ((*row[:3], _utc(row.created_at)) for row in rows))
 
     async def write_orders(self, rows: Iterable[OrderRow]) -> None:
-        """See `SampleWriter`."""
+        """See `SampleRowWriter`."""
         self._csv(_ORDERS, OrderRow._fields, ((*row[:3], _utc(row.order_date)) for row in rows))
 
     async def write_clicks(self, rows: Iterable[ClickRow]) -> None:
-        """See `SampleWriter`."""
+        """See `SampleRowWriter`."""
         self._csv(_CLICKS, ClickRow._fields, rows)
 
     def finish(self) -> None:
