@@ -79,7 +79,7 @@ def _allowance(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitLease:
+class GrantedUnits:
     """What Valkey gave.
 
     Attributes:
@@ -118,7 +118,7 @@ class ValkeyRequestLimiter(RequestLimiter):
 
     async def lease(
         self, bucket: str, limits: Sequence[RateLimit], cost: int, *, wanted: int
-    ) -> LimitLease:
+    ) -> GrantedUnits:
         """Take `cost`, or up to `wanted` units of a bucket that is well filled.
 
         Raises:
@@ -133,7 +133,7 @@ class ValkeyRequestLimiter(RequestLimiter):
             Bucket(arrival_us=0, left=left, full_us=full_us)
             for left, full_us in zip(stand[::2], stand[1::2], strict=True)
         ]
-        return LimitLease(
+        return GrantedUnits(
             units=0 if refused else granted, allowance=_allowance(limits, buckets, wait_us)
         )
 
