@@ -165,7 +165,7 @@ class ExtractionSchemaController(Controller):
     """The named record shapes."""
 
     path = "/extraction-schemas"
-    tags = ("extraction",)
+    tags = ("schemas",)
 
     @get(scope=Scope.EXTRACT)
     async def list_extraction_schemas(self, extraction_schemas: Schemas) -> JsonAnswer[SchemaList]:
