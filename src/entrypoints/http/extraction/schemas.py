@@ -64,7 +64,7 @@ Scalars = list[str | int | float | bool]
 
 
 class FieldDefinitionBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """One member of the record."""
+    """One field of the record."""
 
     name: Name
     type: FieldType

@@ -327,7 +327,7 @@ def _problem(code: str, kind: ProblemKind) -> Any:
             code=code,
             title=kind.title,
             status=kind.status,
-            detail="1 member is invalid." if named else f"{kind.title}.",
+            detail="1 field is invalid." if named else f"{kind.title}.",
             instance="3f2a8c1e5b7d4a60",
             errors=[InvalidMember(pointer="/name", detail="must not be blank")] if named else [],
         )
