@@ -1,4 +1,4 @@
-"""Rows for the dashboard: two fortnights with gaps, what sells, what fails, and what is hostile."""
+"""Rows for the dashboard: two fortnights with gaps, what is clicked or not, what is hostile."""
 
 from __future__ import annotations
 

@@ -59,16 +59,24 @@ def allowed(field: FieldInfo) -> str:
     return ", ".join([secret, *bounds])
 
 
-def settings_table() -> str:
-    """Name, default and meaning of every setting."""
+FIRST_SETTINGS: Final = (
+    *("database_url", "redis_url", "secret_key", "host", "tls_cert_file", "tls_key_file"),
+    *("llm_provider", "openai_api_key", "gemini_api_key", "vllm_base_url"),
+)
+"""Those that somebody sets first, to run on their own servers."""
+
+
+def first_settings_table() -> str:
+    """Name, default and meaning of the settings that the README shows."""
     rows = ["| setting | default | meaning |", "| --- | --- | --- |"]
-    for name, field in Settings.model_fields.items():
+    for name in FIRST_SETTINGS:
+        field = Settings.model_fields[name]
         rows.append(f"| `{name.upper()}` | {default_of(field)} | {field.description} |")
     return "\n".join(rows)
 
 
 def full_settings_table() -> str:
-    """The same with the values that are taken."""
+    """Every setting, with the values that it takes too."""
     rows = ["| setting | default | takes | meaning |", "| --- | --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         cells = [f"`{name.upper()}`", default_of(field), allowed(field), field.description]
@@ -104,7 +112,7 @@ def command_help() -> str:
 
 
 PARTS: Final[Mapping[tuple[str, str], Callable[[], str]]] = {
-    ("README.md", "settings"): settings_table,
+    ("README.md", "settings"): first_settings_table,
     ("docs/reference/settings.md", "settings"): full_settings_table,
     ("docs/reference/cli.md", "commands"): command_help,
 }

@@ -91,7 +91,7 @@ class InvalidInput(AppError):
     def of(cls, violations: Sequence[Violation]) -> InvalidInput:
         """One error for all `violations` (at least one)."""
         count = len(violations)
-        noun = "1 member is invalid" if count == 1 else f"{count} members are invalid"
+        noun = "1 field is invalid" if count == 1 else f"{count} fields are invalid"
         return cls(f"{noun}.", violations=violations)
 
 

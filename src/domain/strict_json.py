@@ -30,7 +30,7 @@ class NotStrictJson(ValueError):
     """A text that is not JSON, or holds what this reader refuses.
 
     The message says what is wrong, as the end of a sentence: "is not JSON: ... (line 1, column 5)",
-    "has the member 'a' twice".
+    "has the field 'a' twice".
 
     Attributes:
         position: of the character that is not JSON; None for what is JSON and refused.
@@ -156,7 +156,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         counts = Counter(name for name, _ in pairs)
         twice = next(name for name, count in counts.items() if count > 1)
-        raise NotStrictJson(f"has the member {printable(twice)!r} twice")
+        raise NotStrictJson(f"has the field {printable(twice)!r} twice")
     return members
 
 

@@ -91,7 +91,7 @@ def _shaped(raw: Any, *, others: bool) -> Document:
         raise _Misshapen("must be a string, or an object with `text`")
     unknown = [name for name in raw if name not in _MEMBERS]
     if unknown and not others:
-        raise _Misshapen(f"has the unknown member {printable(unknown[0])!r}; known are id and text")
+        raise _Misshapen(f"has the unknown field {printable(unknown[0])!r}; known are id and text")
     text, name = raw.get("text"), raw.get("id")
     if not isinstance(text, str):
         raise _Misshapen("must have a `text` that is a string")

@@ -116,7 +116,7 @@ class ServerSettings(ConnectionSettings):
     tls_key_file: Path | None = Field(default=None, description="Private key, PEM")
     plain_http: bool = Field(
         default=False,
-        description="Serve without TLS: only behind a proxy that ends TLS",
+        description="Serve without TLS: only behind a proxy that serves HTTPS",
     )
     shutdown_grace_s: int = Field(
         default=3,

@@ -72,7 +72,7 @@ class _Builder:
         if event.tag is not None:
             raise _refused(line, f"has the tag {printable(event.tag)}; leave it out")
         if self._names and isinstance(self._open[-1], dict) and self._names[-1] is None:
-            raise _refused(line, "has a member whose name is no text")
+            raise _refused(line, "has a field whose name is no text")
         if len(self._open) == DEEPEST:
             raise _refused(line, f"is nested more than {DEEPEST} deep")
         self._add(value, line)
@@ -106,7 +106,7 @@ class _Builder:
             within.append(value)
         elif name is None:
             if value in within:
-                raise _refused(line, f"has the member {printable(value)!r} twice")
+                raise _refused(line, f"has the field {printable(value)!r} twice")
             self._names[-1] = value
         else:
             within[name] = value

@@ -121,7 +121,7 @@ async def test_a_period_is_picked_by_days_by_dates_and_kept_through_rules(
         await expect(page).to_have_title(re.compile("1 Nov \u2013 14 Nov 2026"))
         await expect(page.locator("section[aria-labelledby=top] tbody tr")).to_have_count(3)
 
-        await page.get_by_role("link", name="by sure CTR").click()
+        await page.get_by_role("link", name="by lower bound").click()
         for asked in ("rank_by=ctr_low", "top=3", "from=2026-11-01"):
             await expect(page).to_have_url(re.compile(rf"[?&]{asked}([&#]|$)"))
         await page.get_by_role("link", name="Back to the standard rules").click()

@@ -117,7 +117,7 @@ async def test_a_comparison_is_carried_out_by_workers_and_reported_in_every_form
     assert [each["simulated"] for each in comparison["contestants"]] == [True, True, False]
     early = await api.get(f"{path}/report")
     assert early.status_code == 409
-    assert early.json()["detail"] == "There is no text that every contestant has answered."
+    assert early.json()["detail"] == "There is no text that every provider has answered."
 
     async with working(settings):
         done = await completed(api, path)

@@ -226,6 +226,18 @@ async def test_the_document_names_every_path_and_method(api: httpx2.AsyncClient)
     assert {"/health/live", "/health/ready", "/search-clicks", "/search-insights"} <= paths.keys()
 
 
+async def test_the_document_groups_operations_in_the_order_in_which_one_needs_them(
+    api: httpx2.AsyncClient,
+) -> None:
+    found = await document(api)
+    stated = [each["name"] for each in found["tags"]]
+    assert stated[:3] == ["users", "orders", "extractions"]
+    assert stated[-1] == "health"
+    operations = [each for path in found["paths"].values() for each in path.values()]
+    assert {tag for each in operations for tag in each["tags"]} == set(stated)
+    assert all(len(each["tags"]) == 1 for each in operations)
+
+
 async def test_the_document_explains_states_by_their_values(api: httpx2.AsyncClient) -> None:
     schemas = (await document(api))["components"]["schemas"]
     said = schemas["JobStatus"]["description"]

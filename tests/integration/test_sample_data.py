@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -118,6 +118,18 @@ async def test_a_made_up_shop_is_loaded_computed_and_shown(
     assert "gift card" in out
 
 
+async def test_no_row_of_today_is_later_than_now(
+    database: Database, module_database_url: str
+) -> None:
+    today = ("--users", "40", "--orders", "400", "--clicks", "200")
+    assert (await command(module_database_url, "sample-data", *today))[0] == 0
+    for last in (
+        await database.fetchval("SELECT max(order_date) FROM orders"),
+        await database.fetchval("SELECT max(created_at) FROM users"),
+    ):
+        assert last.replace(tzinfo=UTC) <= datetime.now(UTC)
+
+
 async def test_a_filled_database_is_refused_and_appended_to_when_asked(
     database: Database, module_database_url: str
 ) -> None:
@@ -148,6 +160,7 @@ async def test_files_need_no_database(tmp_path: Path) -> None:
     [
         (("sample-data", "--append", "--out", "x"), 2, "--append is for a database"),
         (("sample-data", "--users", "0", "--out", "{folder}"), 1, "users must be at least 1"),
+        (("sample-data", "--until", "2999-01-01"), 1, "until must not be after today, "),
         (("insights", "run", "--date", "tomorrow"), 2, "does not match"),
         (("insights", "show", "--date", "2026-01-01"), 1, "No insight is stored for 2026-01-01"),
         (("insights", "analyse", "--from", "2020-01-01"), 1, "at most 366"),

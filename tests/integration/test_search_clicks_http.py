@@ -262,7 +262,7 @@ async def test_bad_lines_are_named_by_index_and_line_and_nothing_is_written(
     assert details[2].endswith("(column 2)")
     assert details[3] == "line 5 is not UTF-8 (byte 18)"
     assert details[4] == "line 6: must be an object, is an array"
-    assert details[5] == "line 7 has the member 'clicks' twice"
+    assert details[5] == "line 7 has the field 'clicks' twice"
     assert details[6:] == [
         "line 8 is nested more than 100 deep",
         "line 9 has a number of 5000 digits; 40 are read at most",

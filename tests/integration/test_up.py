@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import secrets
 import signal
 import socket
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,11 +58,41 @@ def test_it_answers_over_tls_that_its_own_authority_vouches_for(stack: RunningSt
 
 def test_the_banner_names_what_is_needed(stack: RunningStack) -> None:
     for words in (
-        f"https://localhost:{stack.port}",
+        f"1. Open the start page   https://localhost:{stack.port}/\n",
+        f"2. See the dashboard     https://localhost:{stack.port}/dashboard\n",
+        f"https://localhost:{stack.port}/docs",
         f"curl --cacert '{stack.state}/tls/ca.pem' https://localhost:{stack.port}/health/ready",
         f"{stack.state}/log/",
     ):
         assert words in stack.said
+    assert "\x1b" not in stack.said  # a pipe is no terminal
+
+
+@pytest.mark.parametrize(
+    ("told", "coloured"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "xterm", "NO_COLOR": ""}, True),  # no-color.org: empty is not set
+        ({"TERM": "dumb"}, False),
+        ({}, False),
+    ],
+)
+def test_the_banner_has_colours_where_a_terminal_has_them(
+    told: dict[str, str], coloured: bool
+) -> None:
+    code = "from entrypoints.up.stack import styled; print(styled('ready', bold=True))"
+    others = {name: v for name, v in os.environ.items() if name not in {"TERM", "NO_COLOR"}}
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run(
+            [sys.executable, "-c", code], stdout=theirs, env={**others, **told}, check=True
+        )
+        said = os.read(ours, 100)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert said == (b"\x1b[1mready\x1b[0m\r\n" if coloured else b"ready\r\n")
 
 
 def test_secrets_are_readable_by_their_owner_alone(stack: RunningStack) -> None:

@@ -112,7 +112,7 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     ],
 )
 def test_a_member_that_stands_twice_in_an_object_is_refused_at_any_depth(body: bytes) -> None:
-    assert refused(body) == "The body has the member 'a' twice."
+    assert refused(body) == "The body has the field 'a' twice."
 
 
 def test_a_lone_surrogate_that_stands_twice_is_refused_in_words_that_can_be_sent() -> None:

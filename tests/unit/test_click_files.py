@@ -571,11 +571,11 @@ def test_each_line_of_json_is_read_by_itself(path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ('"clicks": 1', "has the member 'clicks' twice"),
-        ('"note": 1, "note": 1', "has the member 'note' twice"),
-        ('"n\\u006fte": 1, "note": 1', "has the member 'note' twice"),
-        ('"note" :1, "note": 1', "has the member 'note' twice"),
-        ('"note": {"a": 1, "a": 1}', "has the member 'a' twice"),
+        ('"clicks": 1', "has the field 'clicks' twice"),
+        ('"note": 1, "note": 1', "has the field 'note' twice"),
+        ('"n\\u006fte": 1, "note": 1', "has the field 'note' twice"),
+        ('"note" :1, "note": 1', "has the field 'note' twice"),
+        ('"note": {"a": 1, "a": 1}', "has the field 'a' twice"),
         ('"note": NaN', "has NaN, which JSON does not know"),
         ('"note": -Infinity', "which JSON does not know"),
         ('"note": ' + "1" * 5_000, "has a number of 5000 digits; 40 are read at most"),

@@ -33,7 +33,7 @@ _ENVIRONMENT = {"STATE_DIR": "none", "LLM_PROVIDER": "local", "REDIS_URL": "", "
         (
             ("--providers=regex", "--dataset=orders.ndjson", "--simulated=openai"),
             1,
-            "simulated names 'openai'; the contestants are regex",
+            "simulated names 'openai'; the providers are regex",
         ),
         (
             ("--providers=regex", "--dataset=orders.ndjson", "--schema=bad.yaml"),

@@ -61,8 +61,8 @@ def test_a_variant_changes_the_usual_way_of_asking_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "must name 1..8 contestants, names 0"),
-        (",".join(f"n{n}=local" for n in range(9)), "must name 1..8 contestants, names 9"),
+        ("", "must name 1..8 providers, names 0"),
+        (",".join(f"n{n}=local" for n in range(9)), "must name 1..8 providers, names 9"),
         ("gemini", "'gemini': 'gemini' is not configured; there are openai, local, regex"),
         ("regex?shots=1", "regex takes no overrides"),
         ("local?speed=9", "'speed' cannot be overridden; these can: model, style, shots"),

@@ -94,7 +94,7 @@ def test_a_line_that_is_not_of_such_a_file_is_named(results: Path, line: str, sa
 def test_a_schema_that_is_none_is_named(results: Path) -> None:
     head = json.loads(results.read_bytes().splitlines()[0])
     head["run"]["schema"] = {"name": "x"}
-    assert damage(results, json.dumps(head)).startswith("line 5: 1 member is invalid")
+    assert damage(results, json.dumps(head)).startswith("line 5: 1 field is invalid")
 
 
 def test_a_file_without_a_spec_is_refused(tmp_path: Path) -> None:

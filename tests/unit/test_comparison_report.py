@@ -235,7 +235,7 @@ def texts_without_template(count: int) -> list[LabelledText]:
             ["1", "2"],
             "ab",
             [("a", "1"), ("b", "2")],
-            "There is no text that every contestant has answered.",
+            "There is no text that every provider has answered.",
         ),
     ],
 )

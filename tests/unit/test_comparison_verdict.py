@@ -165,7 +165,7 @@ def test_one_contestant_is_told_of_alone() -> None:
     assert (found.kind, found.winner) == (VerdictKind.ALONE, None)
     assert found.sentence == ("a is right on 63.0 % of 300 texts (95 % interval 57.4 to 68.3).")
     assert alone(A, None, 1, wordings=3).sentence == (
-        "a read 1 text; without gold and without a second contestant nothing says how well."
+        "a read 1 text; without gold and without a second provider nothing says how well."
     )
 
 

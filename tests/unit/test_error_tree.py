@@ -43,7 +43,7 @@ def test_every_error_has_a_code_of_its_own_and_a_docstring() -> None:
     assert all(inspect.getdoc(error) for error in tree(AppError))
 
 
-@pytest.mark.parametrize(("count", "message"), [(1, "1 member is"), (3, "3 members are")])
+@pytest.mark.parametrize(("count", "message"), [(1, "1 field is"), (3, "3 fields are")])
 def test_one_error_stands_for_all_violations(count: int, message: str) -> None:
     violations = [Violation(pointer=f"/{n}", detail="is missing") for n in range(count)]
     error = InvalidInput.of(violations)

@@ -128,7 +128,7 @@ def test_of_records_that_lack_members_the_last_is_read() -> None:
         (f'{DRAFT} No, wait: {{"a": 1, "b', "is not JSON: Unterminated string"),
         (f"{DRAFT} No, wait: {{", "is not JSON"),
         (f"[{DRAFT}, {{", "is not JSON"),
-        ('{"a": 1, "a": 2}', "has the member 'a' twice"),
+        ('{"a": 1, "a": 2}', "has the field 'a' twice"),
         ('{"a": NaN}', "has NaN"),
         ('{"a": Infinity}', "has Infinity"),
         (f'{{"a": {"7" * 6000}}}', "has a number of 6000 digits"),

@@ -78,7 +78,7 @@ def test_a_batch_without_a_price_of_its_own_is_of_unknown_cost(tmp_path: Path) -
     [
         ("- a", "prices"),
         ("a: [", "read"),
-        ("prices: {}\nprices: {}", "line 2 has the member 'prices' twice"),
+        ("prices: {}\nprices: {}", "line 2 has the field 'prices' twice"),
         ("prices: {openai: 5}", "/prices/openai must be a mapping"),
         ("prices: {openai: {m: {input: 1e300, cached: 0, output: 0}}}", "/prices/openai/m/input"),
         ("prices: {openai: {m: {input: true, cached: 0, output: 0}}}", "/prices/openai/m/input"),

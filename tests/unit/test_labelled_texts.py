@@ -179,7 +179,7 @@ GOLD = '"gold": {"customer": null, "product": "mugs", "quantity": 2}'
         ),
         ('{"text": "a", "x": NaN}', "has NaN, which JSON does not know"),
         ('{"text": ' + "[" * 101, "is nested more than 100 deep"),
-        ('{"text": "a", "text": "b"}', "has the member 'text' twice"),
+        ('{"text": "a", "text": "b"}', "has the field 'text' twice"),
         ("{}", "has text that must not be blank"),
         ('{"text": " "}', "has text that must not be blank"),
         ('{"text": 5}', "must have a string as `text`"),

@@ -45,7 +45,7 @@ async def test_a_placed_order_is_stored(service: OrderService, ann: UserId) -> N
 
 async def test_every_bad_member_of_a_new_order_is_named(service: OrderService) -> None:
     draft = OrderDraft(user_id=UserId(0), product_name=" ", quantity=MAX_INT + 1)
-    with pytest.raises(InvalidInput, match="3 members are invalid") as refusal:
+    with pytest.raises(InvalidInput, match="3 fields are invalid") as refusal:
         await service.place(draft)
     assert {each.pointer for each in refusal.value.violations} == {
         "/user_id",

@@ -9,13 +9,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from domain.access.model import Scope
-from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC, SCOPE
+from entrypoints.http.access.authentication import ANY_CALLER, OPTIONAL, PUBLIC, SCOPE
 from entrypoints.http.app import routed_app
 from entrypoints.http.protocol.operations import OPERATION, Operation
 from entrypoints.settings import load_settings
 
 _PUBLIC = {
-    ("GET", "/"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
     ("GET", "/problems/{code}"),
@@ -46,7 +45,7 @@ def app() -> Litestar:
 def test_every_route_states_what_its_caller_needs(app: Litestar) -> None:
     for method, path, handler in _routes(app):
         stated = handler.opt.get(SCOPE)
-        assert stated in {*Scope, PUBLIC, ANY_CALLER}, f"{method} {path} states no scope"
+        assert stated in {*Scope, PUBLIC, OPTIONAL, ANY_CALLER}, f"{method} {path} states no scope"
 
 
 def test_what_is_open_to_everybody_is_stated_here_too(app: Litestar) -> None:
@@ -54,10 +53,12 @@ def test_what_is_open_to_everybody_is_stated_here_too(app: Litestar) -> None:
         (method, path) for method, path, handler in _routes(app) if handler.opt[SCOPE] == PUBLIC
     }
     assert found == _PUBLIC
+    known = [path for _, path, handler in _routes(app) if handler.opt[SCOPE] == OPTIONAL]
+    assert known == ["/"], "a page that shows figures to those who may see them, and no others"
 
 
 def test_no_route_that_writes_is_opened_by_a_scope_to_read(app: Litestar) -> None:
-    readers = {Scope.RECORDS_READ, Scope.INSIGHTS_READ, PUBLIC, ANY_CALLER}
+    readers = {Scope.RECORDS_READ, Scope.INSIGHTS_READ, PUBLIC, OPTIONAL, ANY_CALLER}
     for method, path, handler in _routes(app):
         if method != "GET" and path not in {"/sign-in", "/sign-out"}:
             assert handler.opt[SCOPE] not in readers, f"{method} {path}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -66,6 +67,31 @@ def test_there_are_as_many_users_and_orders_as_asked_for_and_none_orders_before_
     assert all(order.order_date.date() <= UNTIL and order.quantity >= 1 for order in made)
     assert list(signed_up.values()) == sorted(signed_up.values())
     assert [order.order_date for order in made] == sorted(order.order_date for order in made)
+
+
+@given(second=st.integers(0, 86_399), people=st.integers(1, 9), bought=st.integers(0, 40))
+@settings(max_examples=40, deadline=None)
+def test_no_row_of_a_day_that_is_not_over_is_later_than_now(
+    second: int, people: int, bought: int
+) -> None:
+    now = datetime(2026, 11, 20, tzinfo=UTC) + timedelta(seconds=second, microseconds=5)
+    wanted = SampleSpec(users=people, orders=bought, clicks=9, seed=1, until=UNTIL, now=now)
+    signed_up = {user.id: user.created_at for user in users(wanted, first_id=1)}
+    made = list(orders(wanted, first_user_id=1))
+    assert (len(signed_up), len(made)) == (people, bought)
+    assert max([*signed_up.values(), *(each.order_date for each in made)]) <= now
+    assert all(signed_up[each.user_id] <= each.order_date for each in made)
+    assert all(row.search_date <= now.date() for row in search_clicks(wanted))
+    over = replace(wanted, now=now + timedelta(days=1))
+    assert list(users(over, first_id=1)) == list(users(replace(wanted, now=None), first_id=1))
+
+
+def test_data_of_days_to_come_is_refused() -> None:
+    now = datetime(2026, 11, 19, 23, 59, tzinfo=UTC)
+    with pytest.raises(InvalidInput) as refused:
+        SampleSpec(users=1, orders=1, clicks=1, seed=1, until=UNTIL, now=now)
+    assert [each.pointer for each in refused.value.violations] == ["until"]
+    assert "must not be after today, 2026-11-19 (UTC)" in refused.value.violations[0].detail
 
 
 def test_addresses_are_unique_and_names_come_from_many_scripts() -> None:
@@ -153,7 +179,7 @@ def test_moments_of_a_day_keep_their_order_and_their_day(fractions: list[float])
 def test_a_size_that_cannot_be_made_is_refused(members: dict[str, int], named: list[str]) -> None:
     wanted = {"users": 1, "orders": 0, "clicks": 0} | members
     with pytest.raises(InvalidInput) as refusal:
-        SampleSpec(**wanted, seed=1, until=UNTIL)
+        SampleSpec(**wanted, seed=1, until=UNTIL, now=None)
     assert [each.pointer for each in refusal.value.violations] == named
 
 

@@ -151,7 +151,7 @@ def test_the_token_of_a_form_belongs_to_one_session_and_does_not_tell_it() -> No
     ],
 )
 def test_a_target_elsewhere_leads_to_the_dashboard(target: str) -> None:
-    assert own_path(target) == "/dashboard"
+    assert own_path(target) == "/"
 
 
 @pytest.mark.parametrize(

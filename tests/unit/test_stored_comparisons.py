@@ -151,7 +151,7 @@ async def test_each_model_gets_a_job_for_each_round_and_the_baseline_none(
 
 async def test_the_report_is_on_what_is_answered_so_far(bench: ComparisonBench) -> None:
     comparison = await bench.made("scripted", "regex")
-    with pytest.raises(Conflict, match="no text that every contestant has answered"):
+    with pytest.raises(Conflict, match="no text that every provider has answered"):
         await bench.service.report(comparison.id)
     bench.settle(comparison, 1)
     report = await bench.service.report(comparison.id)

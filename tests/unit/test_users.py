@@ -62,7 +62,7 @@ async def test_a_registered_user_is_stored_as_typed(service: UserService) -> Non
 
 
 async def test_every_bad_member_of_a_new_user_is_named(service: UserService) -> None:
-    with pytest.raises(InvalidInput, match="2 members are invalid") as refusal:
+    with pytest.raises(InvalidInput, match="2 fields are invalid") as refusal:
         await service.register(UserDraft(name="\t", email="nobody"))
     assert pointers(refusal) == ["/name", "/email"]
     assert await service.users.page(limit=1) == []
@@ -73,7 +73,7 @@ async def test_a_change_is_held_to_the_same_rules(service: UserService) -> None:
     with pytest.raises(InvalidInput) as refusal:
         await service.change(user.id, UserChanges(name="", email="@"))
     assert pointers(refusal) == ["/name", "/email"]
-    with pytest.raises(InvalidInput, match="1 member is invalid") as refusal:
+    with pytest.raises(InvalidInput, match="1 field is invalid") as refusal:
         await service.change(user.id, UserChanges(email="a@b@c"))
     assert pointers(refusal) == ["/email"]
     assert await service.users.get(user.id) == user

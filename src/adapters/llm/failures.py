@@ -27,7 +27,7 @@ DETAILS: Final[Mapping[FailureKind, str]] = {
     FailureKind.SERVER_ERROR: "{0} failed.",
     FailureKind.TIMEOUT: "{0} did not answer in time.",
     FailureKind.CONNECTION: "The connection to {0} failed.",
-    FailureKind.CIRCUIT_OPEN: "{0} failed repeatedly and is given a pause.",
+    FailureKind.CIRCUIT_OPEN: "{0} failed repeatedly and is not asked for a while.",
     FailureKind.BAD_RESPONSE: "{0} sent something that is not its protocol.",
     FailureKind.TOO_LONG: "The text is too long for the model at {0}.",
     FailureKind.REFUSED: "{0} declines to read this text.",

@@ -122,7 +122,7 @@ def read_contestants(
         detail = f"names {name!r} twice: give one of them another name, such as other={name}"
         violations.append(Violation(pointer=pointer, detail=detail))
     if not 1 <= len(specs) <= MOST_CONTESTANTS:
-        detail = f"must name 1..{MOST_CONTESTANTS} contestants, names {len(specs)}"
+        detail = f"must name 1..{MOST_CONTESTANTS} providers, names {len(specs)}"
         violations.append(Violation(pointer=pointer, detail=detail))
     if violations:
         raise InvalidInput.of(violations)

@@ -37,7 +37,7 @@ class ReportHeader:
         schema: name of the schema.
         schema_version: its version.
         schema_hash: SHA-256 over its definition.
-        texts: texts that were compared: those that every contestant has answered.
+        texts: texts that were compared: those that every provider has answered.
         left_out: texts that somebody has not answered yet.
         with_gold: those of them whose right answer is known.
         templates: wordings that they were made from; 0 when they were not.

@@ -45,7 +45,7 @@ def build_report(
 ) -> ComparisonReport:
     """Judge all answers; the same input gives the same report.
 
-    Compared are the texts that every contestant has answered, by the answer of repeat 0.
+    Compared are the texts that every provider has answered, by the answer of repeat 0.
 
     Args:
         results: of at least one contestant; texts with or without gold.
@@ -54,7 +54,7 @@ def build_report(
 
     Raises:
         InvalidInput: an id or name stands twice, an answer belongs to none of them, or there is
-            no text that every contestant has answered.
+            no text that every provider has answered.
     """
     spec = results.spec
     _check(results)
@@ -65,7 +65,7 @@ def build_report(
         if all(AnswerId(name, text.id, 0) in results.answers for name in names)
     ]
     if not compared:
-        raise InvalidInput("There is no text that every contestant has answered.")
+        raise InvalidInput("There is no text that every provider has answered.")
     clusters, clustered = clusters_of(compared)
     observations = {
         name: [

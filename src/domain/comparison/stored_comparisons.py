@@ -201,7 +201,7 @@ class StoredComparisonService:
 
         Raises:
             NotFound: no such comparison.
-            Conflict: there is no text yet that every contestant has answered.
+            Conflict: there is no text yet that every provider has answered.
         """
         comparison = await self._comparisons.get(comparison_id)
         texts = await self._comparisons.texts(comparison_id)

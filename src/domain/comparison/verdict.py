@@ -27,7 +27,7 @@ def alone(
     """
     if perfect is None:
         sentence = (
-            f"{contestant.name} read {_texts(texts)}; without gold and without a second contestant"
+            f"{contestant.name} read {_texts(texts)}; without gold and without a second provider"
             " nothing says how well."
         )
     else:

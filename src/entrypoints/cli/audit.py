@@ -67,7 +67,7 @@ def command(
 ) -> None:
     """See who did what, newest first.
 
-    Each write over HTTP and by a command is there: who, when, what, and the names of the members
+    Each write over HTTP and by a command is there: who, when, what, and the names of the fields
     that were set; never their values.
     """
     filtered = AuditFilter(

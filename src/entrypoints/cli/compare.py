@@ -113,7 +113,7 @@ class CompareOptions:
     "--simulated",
     multiple=True,
     metavar="NAME",
-    help="This contestant's provider is a stand-in. The fake provider is recognised by itself.",
+    help="This provider is a stand-in. The fake provider is recognised by itself.",
 )
 @click.option(
     "--out",

@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from entrypoints.cli.running import or_exit, over_container
-from entrypoints.container.commands import sample_files, today
+from entrypoints.container.commands import now, sample_files, today
 from entrypoints.container.services import Container
 from entrypoints.up.sample_data.filling import SampleFiller
 from entrypoints.up.sample_data.rows import DAYS, SampleSpec
@@ -30,7 +30,7 @@ from entrypoints.up.sample_data.rows import DAYS, SampleSpec
 @click.option(
     "--until",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="Last day of the data (UTC). [default: today]",
+    help="Last day of the data (UTC), at most today, which has rows up to now. [default: today]",
 )
 @click.option("--append", is_flag=True, help="Add to a database that holds rows already.")
 @click.option(
@@ -57,12 +57,14 @@ def command(
         raise click.UsageError("--append is for a database; --out makes new files")
 
     def size() -> SampleSpec:
+        at = now()
         return SampleSpec(
             users=users,
             orders=orders,
             clicks=clicks,
             seed=seed,
-            until=until.date() if until else today(),
+            until=until.date() if until else at.date(),
+            now=at,
         )
 
     if out is not None:

@@ -40,7 +40,7 @@ _PROXY_HERE: Final = ("127.0.0.1", "::1")
 def command(*, host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the API over HTTPS with TLS_CERT_FILE and TLS_KEY_FILE.
 
-    PLAIN_HTTP=true serves without TLS, behind a proxy that ends TLS. DATABASE_URL and REDIS_URL
+    PLAIN_HTTP=true serves without TLS, behind a proxy that serves HTTPS. DATABASE_URL and REDIS_URL
     name the servers; `storekeeper db migrate` brings the database to this version first.
     SIGHUP reads the certificate anew.
 
@@ -51,7 +51,7 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
     if settings.tls_cert_file is None and not settings.plain_http:
         click.echo(
             "The settings cannot be used:\nTLS_CERT_FILE and TLS_KEY_FILE are missing: name a "
-            "certificate and its key, or say PLAIN_HTTP=true behind a proxy that ends TLS.",
+            "certificate and its key, or say PLAIN_HTTP=true behind a proxy that serves HTTPS.",
             err=True,
         )
         sys.exit(2)

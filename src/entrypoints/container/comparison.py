@@ -184,7 +184,7 @@ def _check_declared(specs: Sequence[ContestantSpec], simulated: Collection[str])
     names = [spec.name for spec in specs]
     unknown = [name for name in simulated if name not in names]
     if unknown:
-        detail = f"names {unknown[0]!r}; the contestants are {', '.join(names)}"
+        detail = f"names {unknown[0]!r}; the providers are {', '.join(names)}"
         raise InvalidInput.of([Violation(pointer="simulated", detail=detail)])
 
 

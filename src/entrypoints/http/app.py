@@ -15,7 +15,6 @@ from litestar import Litestar, Request, Response, Router, get
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
-from litestar.response import Redirect
 from litestar.types import ASGIApp
 
 from domain.access.authentication import Authenticator
@@ -27,7 +26,7 @@ from entrypoints.addresses import opens_locally
 from entrypoints.container.models import warm_up
 from entrypoints.container.services import Container, open_container
 from entrypoints.http.access.audit_log import list_audit_log
-from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
+from entrypoints.http.access.authentication import ANY_CALLER
 from entrypoints.http.access.keys import KeyController
 from entrypoints.http.access.middleware import AccessMiddleware
 from entrypoints.http.access.sign_in import sign_in, sign_in_page, sign_out, sign_out_page
@@ -54,6 +53,7 @@ from entrypoints.http.protocol.problems import (
 )
 from entrypoints.http.records.orders import OrderController
 from entrypoints.http.records.users import UserController
+from entrypoints.http.start_page import start_page
 from entrypoints.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ def routed_app(
             docs_page,
             docs_asset,
             problem_page,
-            index,
+            start_page,
         ],
         dependencies={
             **{name: provided(part) for name, part in _PROVIDED.items()},
@@ -216,12 +216,6 @@ async def _write_uses(uses: KeyUsage) -> None:
 @cache
 def _document(app: Litestar) -> bytes:
     return msgspec.json.encode(document(app, version=version("storekeeper")))
-
-
-@get("/", scope=PUBLIC)
-async def index() -> Redirect:
-    """A person who opens the bare address sees the API's page."""
-    return Redirect("/docs")
 
 
 @get("/schema/openapi.json", scope=ANY_CALLER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final, Literal
 
 from litestar.di import NamedDependency
@@ -97,17 +98,24 @@ async def ready(
 
     Asks every part at once; 503 when one is not ready.
     """
+    found = await readiness(checks, insight_refresher)
+    well = found.status == "ok"
+    return json_response(
+        found, status=200 if well else 503, headers={} if well else {"Retry-After": "5"}
+    )
+
+
+async def readiness(
+    checks: Mapping[str, ReadinessProbe], refresher: InsightRefresher
+) -> ReadinessView:
+    """What each part says, all asked at once; takes about 2 s at most, and never raises."""
     insights, problems = await asyncio.gather(
-        _insights(insight_refresher),
+        _insights(refresher),
         asyncio.gather(*(check.problem() for check in checks.values())),
     )
     said = {name: problem or "ok" for name, problem in zip(checks, problems, strict=True)}
-    well = not any(problems)
-    return json_response(
-        ReadinessView(status="ok" if well else "unavailable", checks=said, insights=insights),
-        status=200 if well else 503,
-        headers={} if well else {"Retry-After": "5"},
-    )
+    status: Literal["ok", "unavailable"] = "unavailable" if any(problems) else "ok"
+    return ReadinessView(status=status, checks=said, insights=insights)
 
 
 async def _insights(refresher: InsightRefresher) -> InsightsStatus | None:

@@ -7,10 +7,12 @@ import ipaddress
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import click
 from pydantic import SecretStr
 
 from domain.errors import Unavailable
@@ -268,18 +270,34 @@ class Stack:
         trust = f"--cacert '{ca_file}' " if local else ""
         lines = [
             "",
-            f"Storekeeper is ready: {url}",
-            f"  dashboard  {url}/dashboard",
+            styled(f"Storekeeper is ready: {url}", bold=True, fg="green"),
+            "",
+            f"  1. Open the start page   {_link(f'{url}/')}",
+            f"  2. See the dashboard     {_link(f'{url}/dashboard')}",
+            f"  3. Ask from a terminal   curl {trust}{url}/health/ready",
+            "",
+            *([f"  CA file    {ca_file} (a browser warns until you import it)"] if local else []),
+            f"  access     {_OPEN if nobody else f'with a key; in a browser at {url}/sign-in'}",
             f"  API docs   {url}/docs",
-            *([f"  CA file    {ca_file}"] if local else []),
-            f"  try        curl {trust}{url}/health/ready",
-            *([f"  access     {_OPEN}"] if nobody else []),
             f"  settings   {self._state.env_file} (for psql and the storekeeper command)",
             f"  logs       {self._state.log('web').parent}/*.log",
             "Ctrl-C stops everything; the data stays.",
             "",
         ]
         return "\n".join(lines)
+
+
+def _link(address: str) -> str:
+    return styled(address, fg="cyan", underline=True)
+
+
+def styled(text: str, **how: Any) -> str:
+    """The text as a terminal shows it so; unchanged where nobody looks at one, or wants no colours.
+
+    See https://no-color.org.
+    """
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+    return text if plain or not sys.stdout.isatty() else click.style(text, **how)
 
 
 def _needed(env: Mapping[str, str], kind: type[Environment]) -> dict[str, str]:

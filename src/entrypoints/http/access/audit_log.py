@@ -47,7 +47,7 @@ class AuditQuery(ListQuery, forbid_unknown_fields=True):
     ) = None
 
 
-@get("/audit-log", scope=Scope.ADMIN, tags=["access"])
+@get("/audit-log", scope=Scope.ADMIN, tags=["audit"])
 async def list_audit_log(page: PageOf[AuditQuery], audit_log: Log) -> JsonAnswer[AuditPage]:
     """See who did what, newest first."""
     query = page.query

@@ -19,7 +19,10 @@ PUBLIC: Final = "public"
 ANY_CALLER: Final = "any"
 """Stated by a route that every key and token opens, whatever its scopes."""
 
-Needed: TypeAlias = Scope | Literal["public", "any"]
+OPTIONAL: Final = "optional"
+"""Stated by a route that needs no key either, and shows more to a caller that is known."""
+
+Needed: TypeAlias = Scope | Literal["public", "any", "optional"]
 """What a route states as its `scope`, where it is declared."""
 
 SCOPE: Final = "scope"
@@ -44,8 +47,14 @@ FORM_TOKEN_HEADER: Final = b"x-csrf-token"
 
 
 def caller_of(request: Request[Any, Any, Any]) -> Caller:
-    """Who makes a request; of a route that is not public."""
+    """Who makes a request; of a route that needs a caller."""
     caller: Caller = request.scope["state"][CALLER]
+    return caller
+
+
+def known_caller(request: Request[Any, Any, Any]) -> Caller | None:
+    """Who makes a request; of a route that states `OPTIONAL`. None for a stranger."""
+    caller: Caller | None = request.scope["state"].get(CALLER)
     return caller
 
 
@@ -93,13 +102,18 @@ def is_form_token(given: str, secret: str) -> bool:
     return compare_digest(given.encode("utf-8", "replace"), form_token(secret).encode())
 
 
+def takes_page(request: Request[Any, Any, Any]) -> bool:
+    """Whether who asks can show a page, as browsers say; programs get what is made for them."""
+    return "text/html" in request.headers.get("accept", "")
+
+
 def sign_in_instead(
     request: Request[Any, Any, Any], error: NotAuthenticated
 ) -> Response[bytes] | None:
     """Where a browser that opens a page is sent to; None for what is no such request."""
     if error.reason not in {NO_CREDENTIALS, ENDED_SESSION} or request.scope["method"] != "GET":
         return None
-    if "text/html" not in request.headers.get("accept", ""):
+    if not takes_page(request):
         return None
     target = request.scope["path"]
     if request.scope["query_string"]:

@@ -137,7 +137,7 @@ class BudgetPatch(Struct, forbid_unknown_fields=True):
 
 
 class KeyPatch(Struct, forbid_unknown_fields=True):
-    """The members to change."""
+    """The fields to change."""
 
     EXAMPLE: ClassVar = {"budget": {"usd": 5.0}}
 
@@ -210,7 +210,7 @@ class AuditEntryView(Struct):
     action: str
     resource: str
     outcome: AuditOutcome
-    changed: Annotated[list[str], Meta(description="Names of members, never their values")]
+    changed: Annotated[list[str], Meta(description="Names of fields, never their values")]
     request_id: str | None
     address: str | None
 

@@ -87,7 +87,7 @@ class KeyController(Controller):
     """Who may come in, and with which rights."""
 
     path = "/keys"
-    tags = ("access",)
+    tags = ("keys",)
     dependencies = {"rules": Provide(_rules, sync_to_thread=False)}  # noqa: RUF012
 
     @post(scope=Scope.ADMIN, headers=["Location"])

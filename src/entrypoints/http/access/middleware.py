@@ -15,14 +15,14 @@ from domain.access.caller_limits import CallerLimits, refusal
 from domain.access.keys import KEY_START
 from domain.access.model import Caller, CallerKind, Scope
 from domain.access.sessions import SessionService
-from domain.errors import NotAuthenticated, ScopeMissing
+from domain.errors import DependencyError, NotAuthenticated, ScopeMissing
 from entrypoints.addresses import is_this_machine, read_address
 from entrypoints.http.access.authentication import (
-    ANY_CALLER,
     CALLER,
     FORM_TOKEN_HEADER,
     NO_CREDENTIALS,
     NOT_LOCAL,
+    OPTIONAL,
     PUBLIC,
     SCOPE,
     UNAUTHENTICATED,
@@ -87,29 +87,55 @@ class AccessMiddleware:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Find the caller, hold it against what the route states, and go on."""
         needed: Needed = scope["route_handler"].opt[SCOPE]
-        if needed != PUBLIC:
-            try:
-                caller = await self._caller(scope)
-            except NotAuthenticated as error:
-                scope["state"][UNAUTHENTICATED] = error.reason
-                raise
-            scope["state"][CALLER] = caller
-            if needed != ANY_CALLER and not caller.may(needed):
+        if needed == PUBLIC or (needed == OPTIONAL and await self._is_stranger(scope)):
+            await self._app(scope, receive, send)
+            return
+        caller = scope["state"].get(CALLER) or await self._known(scope)
+        if isinstance(needed, Scope):
+            if not caller.may(needed):
                 raise ScopeMissing(
                     f"This needs the scope {needed}, which the caller has not.", scope=needed
                 )
-            if needed != ANY_CALLER:
-                await self._count(scope, caller, needed)
-            address = peer(scope)
-            actor = Actor.of(
-                caller,
-                request_id=scope["state"].get("request_id"),
-                address=None if address is None else str(address),
-            )
-            with acting_as(actor):
-                await self._app(scope, receive, send)
-        else:
+            await self._count(scope, caller, needed)
+        address = peer(scope)
+        actor = Actor.of(
+            caller,
+            request_id=scope["state"].get("request_id"),
+            address=None if address is None else str(address),
+        )
+        with acting_as(actor):
             await self._app(scope, receive, send)
+
+    async def _known(self, scope: Any) -> Caller:
+        """The caller, which the state of the scope holds from then on.
+
+        Raises:
+            NotAuthenticated: nobody, or nobody who may come in.
+        """
+        try:
+            caller = await self._caller(scope)
+        except NotAuthenticated as error:
+            scope["state"][UNAUTHENTICATED] = error.reason
+            raise
+        scope["state"][CALLER] = caller
+        return caller
+
+    async def _is_stranger(self, scope: Any) -> bool:
+        """Whether a caller sends no key or token and has no session, or nobody can tell now.
+
+        Raises:
+            NotAuthenticated: it sends a key or token that is not accepted.
+        """
+        try:
+            await self._known(scope)
+        except NotAuthenticated:
+            if any(name == b"authorization" for name, _ in scope["headers"]):
+                raise
+            return True
+        except DependencyError as error:  # the page itself says which part does not answer
+            scope["state"][UNAUTHENTICATED] = error.code
+            return True
+        return False
 
     async def _count(self, scope: Any, caller: Caller, needed: Scope) -> None:
         """Take what the request costs out of what its caller has left.

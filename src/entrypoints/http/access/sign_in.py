@@ -33,7 +33,7 @@ Sessions = NamedDependency[SkipValidation[SessionService]]
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_BYTES: Final = 16_384
-_HOME: Final = "/dashboard"
+_HOME: Final = "/"
 _ERRORS: Final[ExceptionHandlersMap] = dict.fromkeys(
     (AppError, HTTPException, Exception), on_dashboard_error
 )
@@ -111,7 +111,7 @@ async def _fields(request: Asked) -> dict[str, str]:
 
 
 def own_path(target: str) -> str:
-    """`target` where it is a path of this server, fit for a `Location`; else the dashboard."""
+    """`target` where it is a path of this server, fit for a `Location`; else the start page."""
     is_path = target.startswith("/") and not target.startswith(("//", "/\\", "/sign-"))
     if not is_path or len(target) > 2048 or any(not each.isprintable() for each in target):
         return _HOME

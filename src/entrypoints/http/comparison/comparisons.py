@@ -78,7 +78,7 @@ class ComparisonController(Controller):
     """The same texts for several providers, read by workers and judged."""
 
     path = "/comparisons"
-    tags = ("comparison",)
+    tags = ("comparisons",)
 
     @post(
         scope=Scope.EXTRACT,

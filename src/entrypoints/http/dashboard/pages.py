@@ -100,7 +100,7 @@ def overview_page(
         "days": current.days,
         "rankings": [
             {"label": label, "href": links.ranked_by(by), "current": rules.rank_by is by}
-            for by, label in ((RankBy.CTR, "by CTR"), (RankBy.CTR_LOW, "by sure CTR"))
+            for by, label in ((RankBy.CTR, "by CTR"), (RankBy.CTR_LOW, "by lower bound"))
         ],
         "top": _paired(current.top_queries, found.rank_changes.top_queries),
         "top_left": _left(found.rank_changes.top_queries),

@@ -17,6 +17,7 @@ from litestar.exceptions import HTTPException
 from markupsafe import Markup
 
 from domain.errors import AppError, ChartFailed, Unavailable
+from entrypoints.http.access.authentication import takes_page
 from entrypoints.http.dashboard import figures
 from entrypoints.http.dashboard.charts import ChartSlot
 from entrypoints.http.protocol.problems import Problem, on_app_error, on_http_error, on_unexpected
@@ -110,14 +111,13 @@ def on_dashboard_error(request: Request[Any, Any, Any], error: Exception) -> Res
         answer = on_http_error(request, error)
     else:
         answer = on_unexpected(request, error)
-    if answer.status_code == HTTPStatus.SEE_OTHER or "text/html" not in request.headers.get(
-        "accept", ""
-    ):
+    if answer.status_code == HTTPStatus.SEE_OTHER or not takes_page(request):
         return answer
     problem = msgspec.json.decode(answer.content, type=Problem)
     retry_after_s = answer.headers.get("Retry-After")
     names = {"problem": problem, "retry_after_s": retry_after_s}
     shown = page("problem.html", names, status=problem.status)
-    if retry_after_s is not None:
-        shown.headers["Retry-After"] = retry_after_s
+    for name in ("Retry-After", "WWW-Authenticate"):
+        if name in answer.headers:
+            shown.headers[name] = answer.headers[name]
     return shown

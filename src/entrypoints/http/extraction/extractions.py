@@ -225,7 +225,7 @@ class ExtractionController(Controller):
     """Texts that became records."""
 
     path = "/extractions"
-    tags = ("extraction",)
+    tags = ("extractions",)
 
     @post(scope=Scope.EXTRACT, cost=HEAVY_COST, status=200, errors=_PROVIDER_ERRORS)
     async def extract(

@@ -63,7 +63,7 @@ class ExtractionJobController(Controller):
     """Many texts, read by workers."""
 
     path = "/extraction-jobs"
-    tags = ("extraction",)
+    tags = ("jobs",)
 
     @post(
         scope=Scope.EXTRACT,

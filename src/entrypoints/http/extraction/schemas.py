@@ -64,7 +64,7 @@ Scalars = list[str | int | float | bool]
 
 
 class FieldDefinitionBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """One member of the record."""
+    """One field of the record."""
 
     name: Name
     type: FieldType
@@ -165,7 +165,7 @@ class ExtractionSchemaController(Controller):
     """The named record shapes."""
 
     path = "/extraction-schemas"
-    tags = ("extraction",)
+    tags = ("schemas",)
 
     @get(scope=Scope.EXTRACT)
     async def list_extraction_schemas(self, extraction_schemas: Schemas) -> JsonAnswer[SchemaList]:

@@ -112,7 +112,7 @@ class SearchClickController(Controller):
     """The log of searches and clicks."""
 
     path = "/search-clicks"
-    tags = ("insights",)
+    tags = ("clicks",)
 
     @post(scope=Scope.INSIGHTS_WRITE, body_example=[_ROW])
     async def append_search_clicks(

@@ -16,8 +16,9 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
+from domain.access.model import Scope
 from domain.errors import AppError, InvalidInput
-from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC, SESSION_COOKIE
+from entrypoints.http.access.authentication import PUBLIC, SESSION_COOKIE
 from entrypoints.http.protocol.bodies import JSON
 from entrypoints.http.protocol.operations import OPERATION, Operation
 from entrypoints.http.protocol.pages import Page
@@ -33,6 +34,21 @@ from entrypoints.http.protocol.problems import (
 )
 
 SCHEMA_REF: Final = "#/components/schemas/{name}"
+
+GROUPS: Final[Mapping[str, str]] = {
+    "users": "Customers of the shop",
+    "orders": "What they bought",
+    "extractions": "One text becomes a record, now",
+    "jobs": "Many texts, read by workers",
+    "schemas": "The shapes of records",
+    "comparisons": "Providers on the same texts",
+    "clicks": "What was searched, shown and clicked",
+    "insights": "What becomes of the clicks, by day and over any period",
+    "keys": "Who may call",
+    "audit": "Who did what",
+    "health": "Whether the service can do its work",
+}
+"""The groups (`tags`) of operations in the order in which one comes to need them."""
 
 REQUEST_HEADERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "If-Match": (
@@ -110,6 +126,7 @@ def document(app: Litestar, *, version: str) -> dict[str, Any]:
             "version": version,
             "description": "The back office of an online shop over its own PostgreSQL.",
         },
+        "tags": [{"name": name, "description": text} for name, text in GROUPS.items()],
         "paths": paths,
         "components": {
             "schemas": {n: _as_values(each) for n, each in components.items()},
@@ -195,7 +212,7 @@ def _access(stated: Operation, *, reads: bool) -> dict[str, Any]:
     """What a caller needs, for programs and in words: one of the ways to prove who it is."""
     if stated.scope == PUBLIC:
         return {"security": []}
-    scopes = [] if stated.scope == ANY_CALLER else [stated.scope.value]
+    scopes = [stated.scope.value] if isinstance(stated.scope, Scope) else []
     words = "".join(f" with the scope `{scope}`" for scope in scopes)
     session = {SESSION: scopes} if reads else {SESSION: scopes, FORM_TOKEN: []}
     return {
@@ -312,7 +329,7 @@ def _problem(code: str, kind: ProblemKind) -> Any:
             code=code,
             title=kind.title,
             status=kind.status,
-            detail="1 member is invalid." if named else f"{kind.title}.",
+            detail="1 field is invalid." if named else f"{kind.title}.",
             instance="3f2a8c1e5b7d4a60",
             errors=[InvalidMember(pointer="/name", detail="must not be blank")] if named else [],
         )

@@ -81,7 +81,7 @@ class OrderReplacement(Struct, forbid_unknown_fields=True):
 
 
 class OrderPatch(Struct, forbid_unknown_fields=True):
-    """The members to change."""
+    """The fields to change."""
 
     EXAMPLE: ClassVar = {"quantity": 3}
 
@@ -213,7 +213,7 @@ class OrderController(Controller):
         versions: WritesVersion,
         order_service: Service,
     ) -> JsonAnswer[OrderView]:
-        """Change some members of an order (JSON merge patch)."""
+        """Change some fields of an order (JSON merge patch)."""
         changes = OrderChanges(
             user_id=None if body.user_id is UNSET else UserId(body.user_id),
             product_name=None if body.product_name is UNSET else body.product_name,

@@ -77,7 +77,7 @@ class UserReplacement(Struct, forbid_unknown_fields=True):
 
 
 class UserPatch(Struct, forbid_unknown_fields=True):
-    """The members to change."""
+    """The fields to change."""
 
     EXAMPLE: ClassVar = {"name": "Ann Lee-Wong"}
 
@@ -184,7 +184,7 @@ class UserController(Controller):
         versions: WritesVersion,
         user_service: Service,
     ) -> JsonAnswer[UserView]:
-        """Change some members of a user (JSON merge patch)."""
+        """Change some fields of a user (JSON merge patch)."""
         changes = UserChanges(
             name=None if body.name is UNSET else body.name,
             email=None if body.email is UNSET else body.email,

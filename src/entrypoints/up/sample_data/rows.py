@@ -93,8 +93,10 @@ class SampleSpec:
 
     Attributes:
         users, orders, clicks: rows, 0 and up; orders need at least one user.
-        seed: the same seed and `until` give the same rows.
+        seed: the same seed and `until` give the same rows, as soon as that day is over.
         until: the last day of the data; a UTC day.
+        now: aware UTC; no row is later. A day that is not over has its rows by then, which are as
+            many. None where `until` is over.
     """
 
     users: int
@@ -102,6 +104,7 @@ class SampleSpec:
     clicks: int
     seed: int
     until: date
+    now: datetime | None = None
 
     def __post_init__(self) -> None:
         found = [
@@ -111,8 +114,20 @@ class SampleSpec:
         ]
         if self.orders and not self.users:
             found.append(Violation(pointer="users", detail="must be at least 1 for orders"))
+        if self.now is not None and self.until > self.now.date():
+            detail = f"must not be after today, {self.now.date()} (UTC)"
+            found.append(Violation(pointer="until", detail=detail))
         if found:
             raise InvalidInput.of(found)
+
+    def moment(self, day: date, fraction: float) -> datetime:
+        """As `moment`; of a day that is not over, of the part of it that is."""
+        at = moment(day, fraction)
+        if self.now is None or day != self.now.date():
+            return at
+        midnight = at.replace(hour=0, minute=0, second=0)
+        elapsed = (self.now - midnight) / timedelta(days=1)
+        return (midnight + (at - midnight) * elapsed).replace(microsecond=0)
 
 
 _OPEN_DAYS: Final = 730
@@ -131,7 +146,7 @@ def users(size: SampleSpec, *, first_id: int) -> Iterator[UserRow]:
         for nth in range(count):
             someone = person_name(rng)
             email = f"{someone.latin}.{user_id}@{rng.choice(_MAIL_HOSTS)}"
-            created_at = moment(day, (nth + rng.random()) / count)
+            created_at = size.moment(day, (nth + rng.random()) / count)
             yield UserRow(user_id, someone.name, email, created_at)
             user_id += 1
 
@@ -162,7 +177,7 @@ def orders(size: SampleSpec, *, first_user_id: int) -> Iterator[OrderRow]:
                 first_user_id + int(buyers * rng.random() ** 1.6),
                 rng.choices(PRODUCTS, cum_weights=_PRODUCT_WEIGHTS)[0].name,
                 rng.choices(_QUANTITIES, cum_weights=_QUANTITY_WEIGHTS)[0],
-                moment(day, (nth + rng.random()) / due if known else 1.0),
+                size.moment(day, (nth + rng.random()) / due if known else 1.0),
             )
         known += new_users
 
