@@ -19,11 +19,3 @@ async def test_the_type_of_every_problem_leads_to_a_page_that_explains_it(tmp_pa
         unknown = await client.get("/problems/nothing")
         assert unknown.status_code == 404
         assert unknown.json()["type"] == "/problems/not_found"
-
-
-async def test_the_bare_address_leads_to_the_docs(tmp_path: Path) -> None:
-    settings = settings_for("postgresql://nobody@127.0.0.1:9/none", "redis://127.0.0.1:9/0")
-    async with serving(settings, tmp_path) as client:
-        answer = await client.get("/")
-    assert answer.is_redirect
-    assert answer.headers["location"] == "/docs"

@@ -53,7 +53,7 @@ _HEADERS: Final = {
     "Vary": "Accept",
 }
 _FIRST: Final = (
-    ("/users", '{"name": "Maria Lopez", "email": "maria@example.com"}'),
+    ("/users", '{"name": "Ines Moreau", "email": "ines@example.com"}'),
     (
         "/extractions",
         '{"schema": "order_message", "text": "Maria Lopez here: 24 oat milk cartons, please."}',
