@@ -16,7 +16,20 @@ import yaml
 from tests.reference_pages import ROOT, commands
 
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
-PAGES = ("CONTRIBUTING.md", "SECURITY.md", ".github/pull_request_template.md")
+PAGES = (
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    ".github/pull_request_template.md",
+    "docs/how-to/change-the-service.md",
+)
+
+MADE = {
+    "tests/contracts/stock.py",
+    "tests/fakes/stock.py",
+    "src/adapters/files/stock.py",
+    "tests/unit/test_stock.py",
+}
+"""Files that a recipe has its reader make."""
 
 
 def read(name: str) -> str:
@@ -96,7 +109,7 @@ def test_every_target_that_a_page_names_is_there(page: str) -> None:
     for snippet in code(page):
         if not re.match(r"make [a-z]", snippet):
             continue
-        named = [word for word in shlex.split(snippet)[1:] if "=" not in word]
+        named = [word for word in shlex.split(snippet, comments=True)[1:] if "=" not in word]
         assert named, snippet
         assert set(named) <= targets().keys(), snippet
 
@@ -109,7 +122,7 @@ def test_every_file_that_a_page_names_is_there(page: str) -> None:
         for word in re.split(r"[\s\"=]+", snippet)
         if re.match(r"\.?(src|sql|tests|tools|scripts|docs|infra|ci|devcontainer)/", word)
     ]
-    missing = [name for name in named if not (ROOT / name).exists()]
+    missing = [name for name in named if not (ROOT / name).exists() and name not in MADE]
     assert missing == []
     if page == "CONTRIBUTING.md":
         assert len(named) > 15
