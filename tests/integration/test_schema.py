@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from sqlalchemy import Table
 
+from adapters.postgres import inspection
 from adapters.postgres.migrations import (
     Migration,
     MigrationError,
@@ -78,12 +79,33 @@ async def test_what_is_read_of_schema_sql_is_what_the_database_has(database_url:
 def test_the_tables_that_core_builds_statements_of_are_those(table: Table) -> None:
     spelt = {
         "INTEGER": "integer",
-        "VARCHAR(255)": "character varying(255)",
+        "VARCHAR": "character varying",
         "DATETIME": "timestamp without time zone",
     }
-    assert {each.name: spelt[str(each.type)] for each in table.columns} == {
+
+    def spelt_by_postgres(type_: str) -> str:
+        word, bracket, length = type_.partition("(")
+        return spelt[word] + bracket + length
+
+    assert {each.name: spelt_by_postgres(str(each.type)) for each in table.columns} == {
         each.name: each.type for each in tables()[table.name].columns.values()
     }
+
+
+@pytest.mark.parametrize(
+    ("found", "does"),
+    [
+        ("character varying(32)", True),
+        ("character varying(255)", True),
+        ("character varying", True),
+        ("text", True),
+        ("character varying(31)", False),
+        ("character varying(32)[]", False),
+        ("integer", False),
+    ],
+)
+def test_a_column_does_for_another_if_it_holds_as_many_characters(found: str, does: bool) -> None:
+    assert inspection._holds("character varying(32)", found) is does
 
 
 async def test_tables_of_the_owner_are_taken_over_with_their_rows(

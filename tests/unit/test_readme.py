@@ -21,7 +21,7 @@ from tests.reference_pages import (
     part,
 )
 
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 REMEDY = "run `python -m tests.reference_pages`"
 
 

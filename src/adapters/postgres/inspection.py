@@ -144,12 +144,18 @@ def _definition(column: Column) -> str:
 
 def _holds(wanted: str, is_: str) -> bool:
     """Whether a column of type `is_` does for one of type `wanted`."""
-    if wanted.startswith("character varying("):
-        length = is_.removeprefix("character varying(").rstrip(")")
-        return is_ in {"text", "character varying"} or (length.isdecimal() and int(length) >= 255)
+    limit, length = _length_of(wanted), _length_of(is_)
+    if limit is not None:
+        return is_ in {"text", "character varying"} or (length is not None and length >= limit)
     if wanted.startswith("timestamp"):  # whatever the precision
         return is_.startswith("timestamp") and is_.endswith(wanted.removeprefix("timestamp"))
     return wanted == is_
+
+
+def _length_of(type_: str) -> int | None:
+    """The most characters of a `character varying(n)`; None of any other type."""
+    length = type_.removeprefix("character varying(").removesuffix(")")
+    return int(length) if length.isdecimal() else None
 
 
 async def _missing_keys(connection: asyncpg.Connection, table: Table) -> Sequence[str]:
