@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "serve": ("entrypoints.cli.serve", "Serve the API over HTTPS."),
     "worker": ("entrypoints.cli.worker", "Run the jobs of the queue."),
     "extract": ("entrypoints.cli.extract", "Turn texts into records."),
+    "jobs": ("entrypoints.cli.jobs", "See extraction jobs; pause, resume or cancel them."),
     "compare": ("entrypoints.cli.compare", "Compare providers on the same texts."),
     "providers": (
         "entrypoints.cli.providers",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -37,6 +38,21 @@ def span_of(value: str) -> timedelta | None:
     """What `30m`, `12h` or `90d` means; None for another text."""
     found = _SPAN.fullmatch(value)
     return None if found is None else timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def dollars_of(text: str | None) -> Decimal | None:
+    """What `--max-cost` says; None where it is not given.
+
+    Raises:
+        click.UsageError: it is no number of US dollars.
+    """
+    if text is None:
+        return None
+    number = text.removeprefix("$")
+    with suppress(NotStrictJson, InvalidOperation):  # the latter of one too long to be rounded
+        read_number(number)
+        return round(Decimal(number), 9)
+    raise click.UsageError("--max-cost is a number of US dollars, such as 2.50")
 
 
 def pipe_name(name: str) -> str | None:
