@@ -20,6 +20,13 @@ _PIECE_BYTES: Final = 1_048_576
 _SPAN: Final = re.compile(r"([0-9]{1,6})([mhd])", re.ASCII)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
+state_dir_option: Final = click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    help="Folder of the `storekeeper up`. [default: that of this account, or STATE_DIR]",
+)
+"""Which stack of this machine a command is about."""
+
 
 class FiniteRange(click.FloatRange):
     """A finite number as JSON writes it: `nan`, which no bound stops, and `inf` are none."""
