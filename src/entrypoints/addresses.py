@@ -57,6 +57,14 @@ def opens_locally(settings: ServerSettings) -> bool:
     return is_this_machine(settings.host) and not behind_proxy
 
 
+def reachable(host: str) -> str:
+    """Where a server that listens on `host` is met on its own machine."""
+    address = read_address(host)
+    if address is None or not address.is_unspecified:
+        return host
+    return "127.0.0.1" if address.version == 4 else "::1"
+
+
 NOBODY: Final = (
     "nobody could come in: no key was made yet, and without one only a server on a loopback address"
     " answers, and no proxy. Make the first with\n"

@@ -22,7 +22,8 @@ _OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
 
 
 # What ends a line, moves the cursor of a terminal, or cannot be encoded.
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Those that turn the direction of writing make a line look other than it is.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class _Format(logging.Formatter):
@@ -65,8 +66,13 @@ class TextLogFormatter(_Format):
         error = members.pop("error", None)
         head = " ".join(str(members.pop(key)) for key in ("time", "level", "logger", "message"))
         rest = "".join(f" {key}={value}" for key, value in members.items())
-        line = _CONTROL.sub(_escaped, head + rest)
+        line = harmless(head + rest)
         return "\n  ".join([line, *(error or "").splitlines()])
+
+
+def harmless(text: str) -> str:
+    """`text` with its control characters escaped: it forges no line, and drives no terminal."""
+    return _CONTROL.sub(_escaped, text)
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -11,8 +11,9 @@ import asyncpg
 import pytest
 
 from adapters.embedded.postgres import EmbeddedPostgres, client_programs
+from adapters.postgres.client_programs import ProgramDirectories
 from adapters.postgres.contents import read_contents
-from adapters.postgres.dumps import DumpError, ProgramDirectories, dump, restore
+from adapters.postgres.dumps import DumpError, dump, restore
 from adapters.postgres.grants import GrantError, address_for, grant
 from adapters.postgres.health import PostgresDiagnosticCheck
 from adapters.postgres.migrations import MigrationError, faults, migrate, migration_files, status

@@ -13,8 +13,9 @@ import asyncpg
 import pytest
 
 from adapters.embedded.postgres import client_programs
+from adapters.postgres.client_programs import ProgramDirectories
 from adapters.postgres.contents import read_contents
-from adapters.postgres.dumps import DumpError, ProgramDirectories, dump, restore
+from adapters.postgres.dumps import DumpError, dump, restore
 from adapters.postgres.migrations import migration_files
 from tests.integration.owners_database import execute
 from tests.integration.stack import COMMAND, environment, run_command

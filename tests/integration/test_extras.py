@@ -113,7 +113,7 @@ def test_server_worker_and_every_command_start_without_any_extra(tmp_path: Path)
         "import importlib\n"
         "from entrypoints.cli.main import _COMMANDS\n"
         "for module in ('entrypoints.http.app', 'entrypoints.worker.jobs',"
-        " *(module for module, _ in _COMMANDS.values())):\n"
+        " *(place.partition(':')[0] for place, _ in _COMMANDS.values())):\n"
         "    importlib.import_module(module)\n"
     )
     told = run_without(_EXTRAS, code, cwd=tmp_path)

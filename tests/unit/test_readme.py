@@ -71,7 +71,8 @@ def test_the_reference_names_every_command_and_its_options() -> None:
     assert sections.keys() == registered.keys(), REMEDY
     for path, command in registered.items():
         shown = set(re.findall(r"--[a-z][a-z-]*", sections[path]))
-        options = {name for each in command.params for name in each.opts if name.startswith("--")}
+        public = [each for each in command.params if not getattr(each, "hidden", False)]
+        options = {name for each in public for name in each.opts if name.startswith("--")}
         assert options <= shown, f"{path}: {REMEDY}"
 
 

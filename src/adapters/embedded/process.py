@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from adapters.embedded import launcher
 from adapters.embedded.installation import ServerAccount
@@ -93,10 +94,7 @@ class ChildProcess:
         """Start the process, after ending one that an earlier supervisor left behind."""
         command = self._command
         await self._end_stale()
-        command.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if command.log.exists() and command.log.stat().st_size > _LOG_LIMIT_BYTES:
-            command.log.replace(command.log.with_suffix(".log.1"))
-        with os.fdopen(_private(command.log, os.O_APPEND), "ab") as log:
+        with open_log(command.log) as log:
             self._log_start = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *launched(
@@ -111,7 +109,7 @@ class ChildProcess:
                 cwd=command.cwd,
                 start_new_session=True,
             )
-        identity = await _identity(self._process.pid)
+        identity = process_identity(self._process.pid)
         with os.fdopen(_private(self._pid_file, os.O_TRUNC), "w") as file:
             file.write(f"{self._process.pid} {identity}\n")
 
@@ -184,14 +182,13 @@ class ChildProcess:
 
         On Linux the kernel has told it to end, and it may need a moment; elsewhere it runs on.
         """
-        try:
-            number, identity = self._pid_file.read_text().strip().split(" ", 1)
-        except (FileNotFoundError, ValueError):
+        pid = remembered_process(self._pid_file)
+        if pid is None:
             return
-        pid = int(number)
+        identity = process_identity(pid)
         for signum, polls in ((self._command.death_signal, 50), (signal.SIGKILL, 50)):
             for poll in range(polls):
-                if await _identity(pid) != identity:
+                if process_identity(pid) != identity:
                     return
                 if poll == 0:
                     with contextlib.suppress(ProcessLookupError):
@@ -204,15 +201,31 @@ def _private(path: Path, how: int) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
 
 
-async def _identity(pid: int) -> str:
+def open_log(path: Path) -> BinaryIO:
+    """A log file to append to, for its owner alone; one that is large is moved aside first."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > _LOG_LIMIT_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    return os.fdopen(_private(path, os.O_APPEND), "ab")
+
+
+def remembered_process(pid_file: Path) -> int | None:
+    """The process that a `.pid` file tells of; None where it has ended, whoever has its id now."""
+    try:
+        number, identity = pid_file.read_text().strip().split(" ", 1)
+    except (FileNotFoundError, ValueError):
+        return None
+    pid = int(number)
+    return pid if process_identity(pid) == identity else None
+
+
+def process_identity(pid: int) -> str:
     """When a process was started, which tells it from a later one of the same id; "" when gone."""
     if sys.platform == "linux":
         return _start_ticks(pid)
-    ps = await asyncio.create_subprocess_exec(
-        *("/bin/ps", "-o", "lstart=", "-p", str(pid)), stdout=asyncio.subprocess.PIPE
-    )
-    output, _ = await ps.communicate()
-    return output.decode(errors="replace").strip()
+    words = ("/bin/ps", "-o", "lstart=", "-p", str(pid))
+    ps = subprocess.run(words, check=False, stdout=subprocess.PIPE)  # noqa: S603 (a number)
+    return ps.stdout.decode(errors="replace").strip()
 
 
 def _start_ticks(pid: int) -> str:

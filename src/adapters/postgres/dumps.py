@@ -13,17 +13,21 @@ import tempfile
 from asyncio.subprocess import DEVNULL as _NOTHING
 from asyncio.subprocess import PIPE as _PIPE
 from asyncio.subprocess import Process
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from adapters.postgres.client_programs import (
+    ProgramDirectories,
+    is_local,
+    plain_environment,
+    program_access,
+)
 from adapters.postgres.contents import DatabaseSnapshot
 from adapters.postgres.migrations import MigrationError, migrate, migration_files
 from adapters.postgres.objects import our_names
 from adapters.postgres.schema import HISTORY
-from adapters.postgres.urls import read_database_url
 
 _PIECE_BYTES: Final = 1_048_576
 # A policy names roles, as a grant does, and the other server may have none of that name.
@@ -31,8 +35,6 @@ _NOT_RESTORED: Final = (
     *("SCHEMA", "EXTENSION", "ACL", "DEFAULT ACL", "POLICY", "PUBLICATION TABLE"),
     "COMMENT - SCHEMA",
 )
-_TOLD: Final = {"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH"}
-_TOLD_FAMILIES: Final = ("PG", "LC_", "KRB5", "SSL_")
 # Notices would stand before the error, and hide it.
 _QUIETLY: Final = "SET LOCAL client_min_messages = 'warning';"
 # pg_restore 17 and newer says it to every server, and those before 17 refuse it.
@@ -41,19 +43,6 @@ _REFUSED_BEFORE_17: Final = b"SET transaction_timeout = 0;\n"
 
 class DumpError(Exception):
     """It was not done; the message names the cause and the remedy."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramDirectories:
-    """Where PostgreSQL's client programs may be.
-
-    Attributes:
-        folders: looked into in this order.
-        without_tls: those of them whose programs speak no TLS: for servers of this machine.
-    """
-
-    folders: Sequence[Path]
-    without_tls: Collection[Path] = ()
 
 
 async def dump(place: DatabaseSnapshot, file: Path, programs: ProgramDirectories) -> int:
@@ -75,7 +64,7 @@ async def dump(place: DatabaseSnapshot, file: Path, programs: ProgramDirectories
         )
     _refuse_others(place)
     folder = await _folder_for(place, programs)
-    with _new_file(file) as part, _access(place.url) as access:
+    with _new_file(file) as part, program_access(place.url) as access:
         await _run(
             (
                 *(str(folder / "pg_dump"), "--format=custom", f"--file={part}", "--no-password"),
@@ -119,7 +108,10 @@ async def restore(
             " Give the address of an empty database in DATABASE_URL; or, to delete what this one"
             " holds and put the dump in its place, say --replace."
         )
-    with _access(place.url) as access, tempfile.NamedTemporaryFile("w", suffix=".list") as chosen:
+    with (
+        program_access(place.url) as access,
+        tempfile.NamedTemporaryFile("w", suffix=".list") as chosen,
+    ):
         chosen.write("\n".join(wanted) + "\n")
         chosen.flush()
         reading = (
@@ -208,7 +200,7 @@ async def _folder_for(place: DatabaseSnapshot, programs: ProgramDirectories) -> 
     Raises:
         DumpError: there is none; tells what was found.
     """
-    local = _is_local(place.url)
+    local = is_local(place.url)
     found = []
     for folder in programs.folders:
         if not all(os.access(folder / name, os.X_OK) for name in ("pg_dump", "pg_restore", "psql")):
@@ -227,16 +219,6 @@ async def _folder_for(place: DatabaseSnapshot, programs: ProgramDirectories) -> 
         f" {'; '.join(found) or 'none were found'}. Install them (Debian: postgresql-client-"
         f"{place.major}; macOS: brew install libpq) and put their folder into PATH."
     )
-
-
-def _is_local(url: str) -> bool:
-    """Whether nothing of what is said to the server leaves this machine, or TLS is declined."""
-    said = read_database_url(url).parameters
-    local = all(
-        host in {"", "localhost", "::1"} or host.startswith(("127.", "/"))
-        for host in said.get("host", "").split(",")
-    )
-    return said.get("sslmode") == "disable" or ("sslmode" not in said and local)
 
 
 @contextmanager
@@ -268,41 +250,6 @@ def _new_file(file: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-@contextmanager
-def _access(url: str) -> Iterator[Mapping[str, str]]:
-    """An environment in which PostgreSQL's programs reach the database of `url`.
-
-    The address and the password are in files that we alone can read: a command line, and on some
-    systems an environment, can be read by everyone.
-    """
-    known = dict(read_database_url(url).parameters)
-    secret = known.pop("password", "")
-    env = _plain_environment()
-    with tempfile.TemporaryDirectory(prefix="storekeeper-") as folder:
-        service, passwords = Path(folder, "service"), Path(folder, "passwords")
-        if secret:
-            passwords.touch(mode=0o600)
-            escaped = secret.replace("\\", "\\\\").replace(":", "\\:")
-            passwords.write_text(f"*:*:*:*:{escaped}\n")
-            known["passfile"] = str(passwords)
-            env.pop("PGPASSWORD", None)
-        known["application_name"] = "storekeeper"
-        service.touch(mode=0o600)
-        lines = [f"{name}={value}" for name, value in known.items() if value]
-        service.write_text("\n".join(["[storekeeper]", *lines, ""]))
-        yield {**env, "PGSERVICEFILE": str(service), "PGSERVICE": "storekeeper"}
-
-
-def _plain_environment() -> dict[str, str]:
-    """What these programs may know of our environment, which holds the keys of other services."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name in _TOLD or name.startswith(_TOLD_FAMILIES)
-        if name != "PGOPTIONS"
-    }
-
-
 async def _run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
     """Run a program to its end; returns what it printed.
 
@@ -311,7 +258,7 @@ async def _run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str
     """
     process = await asyncio.create_subprocess_exec(
         *argv,
-        env=_plain_environment() if env is None else env,
+        env=plain_environment() if env is None else env,
         stdin=_NOTHING,
         stdout=_PIPE,
         stderr=_PIPE,
@@ -339,7 +286,7 @@ async def _pour(
         DumpError: nothing was changed; quotes what the programs said.
     """
     source = await asyncio.create_subprocess_exec(
-        *reading, env=_plain_environment(), stdin=_NOTHING, stdout=_PIPE, stderr=_PIPE
+        *reading, env=plain_environment(), stdin=_NOTHING, stdout=_PIPE, stderr=_PIPE
     )
     try:
         target = await asyncio.create_subprocess_exec(

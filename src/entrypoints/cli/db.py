@@ -1,4 +1,4 @@
-"""`storekeeper db`: the schema of the database, and what is in it as a file."""
+"""`storekeeper db`: the schema of the database, and what is in it as a file; `storekeeper psql`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import click
 
 from domain.errors import AppError
 from entrypoints.cli.environment import database_url_or_exit, settings_or_exit
+from entrypoints.cli.options import state_dir_option
 from entrypoints.cli.running import or_exit
 from entrypoints.container.commands import (
     DumpError,
     GrantError,
     MigrationError,
+    ProgramMissing,
     SnapshotError,
     address_for,
     dump,
@@ -24,6 +26,7 @@ from entrypoints.container.commands import (
     migrate,
     migration_status,
     restore,
+    run_psql,
     table_faults,
 )
 from entrypoints.container.services import open_container
@@ -35,6 +38,26 @@ T = TypeVar("T")
 @click.group("db")
 def command() -> None:
     """Bring the database to this version, see how it stands, let the service in, back it up."""
+
+
+@click.command(
+    "psql", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]}
+)
+@click.argument("arguments", metavar="[ARGUMENT]...", nargs=-1, type=click.UNPROCESSED)
+@state_dir_option
+def psql_command(*, arguments: tuple[str, ...], state_dir: Path | None) -> None:
+    """Open psql at the database of DATABASE_URL, or of the stack that `storekeeper up` runs here.
+
+    Each ARGUMENT goes to psql, as in `storekeeper psql -c 'SELECT count(*) FROM orders'`. The
+    password stands on no command line. The exit code is that of psql.
+    """
+    settings = settings_or_exit(DatabaseSettings, state_dir=state_dir)
+    try:
+        status = run_psql(settings.database_url.get_secret_value(), arguments)
+    except ProgramMissing as error:
+        click.echo(f"storekeeper psql: {error}", err=True)
+        sys.exit(1)
+    sys.exit(status if status >= 0 else 128 - status)
 
 
 @command.command("migrate")

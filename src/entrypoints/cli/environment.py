@@ -121,7 +121,7 @@ def _why_not(stack: StateDirectory) -> str | None:
         "or name servers of your own: DATABASE_URL, and for `serve` and `worker` REDIS_URL, in the"
         " environment or in .env."
     )
-    option = "" if path == default_state_directory({}).absolute() else f" --state-dir {path}"
+    start = f"`storekeeper up{stack.option}`"
     if stack.is_held():
         if os.access(stack.env_file, os.R_OK):
             return None
@@ -129,10 +129,8 @@ def _why_not(stack: StateDirectory) -> str | None:
             return f"The stack of {path} is another account's: run this as that account, {own}"
         return f"The stack of {path} is not ready: wait until `storekeeper up` says so."
     if stack.was_used():
-        return (
-            f"The stack of {path} has stopped: start it again with `storekeeper up{option}`, {own}"
-        )
-    return f"Nothing runs here: start `storekeeper up{option}`, {own}"
+        return f"The stack of {path} has stopped: start it again with {start}, {own}"
+    return f"Nothing runs here: start {start}, {own}"
 
 
 def _env_file() -> Mapping[str, str | None]:

@@ -6,9 +6,8 @@ import asyncio
 import shlex
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
 
@@ -28,8 +27,8 @@ from domain.extraction.jobs.model import (
     ProviderMode,
 )
 from domain.records.orders import MAX_INT
-from domain.strict_json import NotStrictJson, read_number
 from entrypoints.cli.extract_input import FORMS, ID_COLUMN, DocumentSource, open_sources
+from entrypoints.cli.options import dollars_of
 from entrypoints.cli.process import StopSignal, interrupted_status
 from entrypoints.cli.progress import JobProgress, figures
 from entrypoints.cli.running import over_container
@@ -146,7 +145,7 @@ def command(
         reuse=not no_reuse,
         mode=ProviderMode.BATCH if batch else ProviderMode.DIRECT,
         priority=JobPriority(priority or JobPriority.NORMAL),
-        caps=JobCaps(max_cost_usd=_dollars(max_cost), max_tokens=max_tokens),
+        caps=JobCaps(max_cost_usd=dollars_of(max_cost), max_tokens=max_tokens),
         resume=None if resume is None else JobId(resume),
         here=here,
         detach=detach,
@@ -324,13 +323,3 @@ async def _write(
         async for piece in pieces:
             file.write(piece)
     part.replace(out)
-
-
-def _dollars(text: str | None) -> Decimal | None:
-    if text is None:
-        return None
-    number = text.removeprefix("$")
-    with suppress(NotStrictJson, InvalidOperation):  # the latter of one too long to be rounded
-        read_number(number)
-        return round(Decimal(number), 9)
-    raise click.UsageError("--max-cost is a number of US dollars, such as 2.50")

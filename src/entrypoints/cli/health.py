@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.client
 import ssl
 import sys
-from ipaddress import ip_address
 from typing import Final
 
 import click
 
+from entrypoints.addresses import reachable
 from entrypoints.cli.environment import settings_or_exit
 from entrypoints.settings import ServerSettings
 
@@ -25,7 +25,7 @@ def command(*, ready: bool) -> None:
     looked at: it is for another name than this machine's own.
     """
     settings = settings_or_exit(ServerSettings)
-    host = _here(settings.host)
+    host = reachable(settings.host)
     path = "/health/ready" if ready else "/health/live"
     connection = (
         http.client.HTTPConnection(host, settings.port, timeout=_TIMEOUT_S)
@@ -49,17 +49,6 @@ def command(*, ready: bool) -> None:
         connection.close()
     click.echo(said)
     sys.exit(0 if answer.status == http.HTTPStatus.OK else 1)
-
-
-def _here(host: str) -> str:
-    """Where a server that listens on `host` is met on its own machine."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if not address.is_unspecified:
-        return host
-    return "127.0.0.1" if address.version == 4 else "::1"
 
 
 def _unverified() -> ssl.SSLContext:

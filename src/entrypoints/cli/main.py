@@ -11,9 +11,17 @@ from entrypoints.cli.process import end_interrupted, flush_output, guard_output,
 
 _COMMANDS: Final = {
     "up": ("entrypoints.cli.up", "Start everything on this machine."),
+    "status": (
+        "entrypoints.cli.stack:status_command",
+        "See what `up` runs here, and whether it is ready.",
+    ),
+    "stop": ("entrypoints.cli.stack:stop_command", "Stop what `up` runs here."),
+    "logs": ("entrypoints.cli.logs", "Read the logs of what `up` runs here."),
+    "reset": ("entrypoints.cli.stack:reset_command", "Delete the data of what `up` ran here."),
     "serve": ("entrypoints.cli.serve", "Serve the API over HTTPS."),
     "worker": ("entrypoints.cli.worker", "Run the jobs of the queue."),
     "extract": ("entrypoints.cli.extract", "Turn texts into records."),
+    "jobs": ("entrypoints.cli.jobs", "See extraction jobs; pause, resume or cancel them."),
     "compare": ("entrypoints.cli.compare", "Compare providers on the same texts."),
     "providers": (
         "entrypoints.cli.providers",
@@ -30,12 +38,13 @@ _COMMANDS: Final = {
         "entrypoints.cli.db",
         "Migrate the database, see how it stands, back it up, restore it.",
     ),
+    "psql": ("entrypoints.cli.db:psql_command", "Look into the database with SQL."),
     "keys": ("entrypoints.cli.keys", "Say who may come in: make keys, list and revoke them."),
     "audit": ("entrypoints.cli.audit", "See who did what."),
     "health": ("entrypoints.cli.health", "Ask the server of this machine how it is."),
     "doctor": ("entrypoints.cli.doctor", "Check everything, and say what to do."),
 }
-"""Name to module and summary; the module holds the command as `command`."""
+"""Name to module and summary; the module holds the command as `command`, unless `:` names it."""
 
 
 class LazyGroup(click.Group):
@@ -56,8 +65,8 @@ class LazyGroup(click.Group):
         """Load one command; None for an unknown name."""
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(_COMMANDS[cmd_name][0])
-        command: click.Command = module.command
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name or "command")
         return command
 
     def invoke(self, ctx: click.Context) -> object:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -18,6 +19,13 @@ STDIN: Final = "-"
 _PIECE_BYTES: Final = 1_048_576
 _SPAN: Final = re.compile(r"([0-9]{1,6})([mhd])", re.ASCII)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+
+state_dir_option: Final = click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    help="Folder of the `storekeeper up`. [default: that of this account, or STATE_DIR]",
+)
+"""Which stack of this machine a command is about."""
 
 
 class FiniteRange(click.FloatRange):
@@ -37,6 +45,21 @@ def span_of(value: str) -> timedelta | None:
     """What `30m`, `12h` or `90d` means; None for another text."""
     found = _SPAN.fullmatch(value)
     return None if found is None else timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def dollars_of(text: str | None) -> Decimal | None:
+    """What `--max-cost` says; None where it is not given.
+
+    Raises:
+        click.UsageError: it is no number of US dollars.
+    """
+    if text is None:
+        return None
+    number = text.removeprefix("$")
+    with suppress(NotStrictJson, InvalidOperation):  # the latter of one too long to be rounded
+        read_number(number)
+        return round(Decimal(number), 9)
+    raise click.UsageError("--max-cost is a number of US dollars, such as 2.50")
 
 
 def pipe_name(name: str) -> str | None:

@@ -14,8 +14,10 @@ from adapters.files.click_files import ClickFile, RejectedRowFile, form_of
 from adapters.files.csv_rows import CsvTable
 from adapters.files.labelled_texts import dataset_format_of, read_labelled_texts
 from adapters.files.line_files import LineFile, MalformedRow, open_text_file, unpack_text_file
+from adapters.postgres.client_programs import ProgramDirectories, ProgramMissing
+from adapters.postgres.client_programs import run_psql as run_psql_of
 from adapters.postgres.contents import DatabaseSnapshot, SnapshotError, read_contents
-from adapters.postgres.dumps import DumpError, ProgramDirectories
+from adapters.postgres.dumps import DumpError
 from adapters.postgres.dumps import dump as write_dump
 from adapters.postgres.dumps import restore as restore_dump
 from adapters.postgres.grants import GrantError, address_for, grant
@@ -37,6 +39,7 @@ __all__ = [
     "LineFile",
     "MalformedRow",
     "MigrationError",
+    "ProgramMissing",
     "RejectedRowFile",
     "SnapshotError",
     "address_for",
@@ -52,6 +55,7 @@ __all__ = [
     "open_text_file",
     "read_labelled_texts",
     "restore",
+    "run_psql",
     "sample_files",
     "table_faults",
     "today",
@@ -87,6 +91,11 @@ async def dump(place: DatabaseSnapshot, file: Path) -> int:
 async def restore(place: DatabaseSnapshot, file: Path, *, replace: bool) -> Sequence[str]:
     """See `dumps.restore`."""
     return await restore_dump(place, file, _client_programs(), replace=replace)
+
+
+def run_psql(url: str, arguments: Sequence[str]) -> int:
+    """See `client_programs.run_psql`."""
+    return run_psql_of(url, _client_programs(), arguments)
 
 
 def _client_programs() -> ProgramDirectories:

@@ -15,18 +15,34 @@ from adapters.embedded.certificates import LocalCertificateAuthority
 from adapters.embedded.installation import free_port
 from adapters.embedded.model_server import check_model_server
 from adapters.embedded.postgres import EmbeddedPostgres
-from adapters.embedded.process import plain_environment
+from adapters.embedded.process import (
+    open_log,
+    plain_environment,
+    process_identity,
+    remembered_process,
+)
 from adapters.embedded.program import RunningProgram, answers_http
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.system.clock import SystemClock
 from entrypoints.up.state import Secrets, StateDirectory
 
-__all__ = ["EmbeddedContainer", "EmbeddedStore", "MigrationError", "migrate"]
+__all__ = [
+    "COMMAND",
+    "EmbeddedContainer",
+    "EmbeddedStore",
+    "MigrationError",
+    "answers_http",
+    "migrate",
+    "open_log",
+    "process_identity",
+    "remembered_process",
+]
 
 EmbeddedStore: TypeAlias = EmbeddedPostgres | EmbeddedValkey
 
-_COMMAND: Final = (sys.executable, "-m", "entrypoints.cli.main")
+COMMAND: Final = (sys.executable, "-m", "entrypoints.cli.main")
+"""What starts the `storekeeper` command, as this process was."""
 
 
 class EmbeddedContainer:
@@ -104,7 +120,7 @@ class EmbeddedContainer:
         """
         return RunningProgram(
             name="web",
-            argv=(*_COMMAND, "serve"),
+            argv=(*COMMAND, "serve"),
             log=self._state.log("web"),
             env=env,
             is_ready=answers_http(host, port, "/health/live", trusted=trusted),
@@ -113,11 +129,11 @@ class EmbeddedContainer:
     def worker(self, env: Mapping[str, str]) -> RunningProgram:
         """The worker of the job queue."""
         return RunningProgram(
-            name="worker", argv=(*_COMMAND, "worker"), log=self._state.log("worker"), env=env
+            name="worker", argv=(*COMMAND, "worker"), log=self._state.log("worker"), env=env
         )
 
     def task(self, name: str, arguments: Sequence[str], env: Mapping[str, str]) -> RunningProgram:
         """A `storekeeper` command that ends by itself."""
         return RunningProgram(
-            name=name, argv=(*_COMMAND, *arguments), log=self._state.log(name), env=env
+            name=name, argv=(*COMMAND, *arguments), log=self._state.log(name), env=env
         )

@@ -9,16 +9,22 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import click
 from pydantic import SecretStr
 
 from domain.errors import Unavailable
-from entrypoints.addresses import NOBODY, opens_locally, refuse_busy_port
+from entrypoints.addresses import NOBODY, opens_locally, reachable, refuse_busy_port
 from entrypoints.container.access import knows_nobody
-from entrypoints.container.embedded import EmbeddedContainer, EmbeddedStore, migrate
+from entrypoints.container.embedded import (
+    EmbeddedContainer,
+    EmbeddedStore,
+    migrate,
+    process_identity,
+)
 from entrypoints.private_files import exposure
 from entrypoints.settings import (
     DatabaseSettings,
@@ -29,7 +35,12 @@ from entrypoints.settings import (
     WorkerSettings,
     load_settings,
 )
-from entrypoints.up.state import StateDirectory, write_private
+from entrypoints.up.state import (
+    ProcessRecord,
+    StackRecord,
+    StateDirectory,
+    write_private,
+)
 from entrypoints.up.supervisor import Supervisor
 from ports.server_process import ServerProcess
 
@@ -52,6 +63,7 @@ class StackOptions:
         port: TCP port to listen on; None takes the setting.
         workers: processes that serve HTTP; None takes the setting.
         sample_data: fill an embedded database at its first start.
+        detached: nobody looks at what it says, and Ctrl-C does not reach it.
     """
 
     environment: Mapping[str, str]
@@ -59,6 +71,7 @@ class StackOptions:
     port: int | None = None
     workers: int | None = None
     sample_data: bool = True
+    detached: bool = False
 
 
 class Stack:
@@ -79,13 +92,22 @@ class Stack:
     ) -> None:
         self._state = state
         self._say = say
-        self._supervisor = Supervisor(say)
+        self._supervisor = Supervisor(say, note=self._note)
         self._secrets = state.load_secrets()
         self._container = EmbeddedContainer(state, self._secrets)
         self._given = options.environment
         self._sample_data = options.sample_data
+        self._detached = options.detached
         self._settings = self._read_settings(options)
         self._stores: dict[str, EmbeddedStore] = {}
+        self._record = StackRecord(
+            pid=os.getpid(),
+            identity=process_identity(os.getpid()),
+            since=self._container.now(),
+            url=self._url,
+            banner=None,
+            processes=(),
+        )
 
     def _read_settings(self, options: StackOptions) -> Settings:
         """The settings as the services will see them; what is embedded has its address later."""
@@ -109,6 +131,7 @@ class Stack:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(signum, stopping.set)
+        self._tell()
         waiting = asyncio.create_task(stopping.wait())
         working = asyncio.create_task(self._start_and_renew())
         try:
@@ -117,6 +140,7 @@ class Stack:
                 await working  # it never returns: this raises why it could not start
         finally:
             self._say("Stopping ...")
+            self._tell(banner=None)
             waiting.cancel()
             working.cancel()
             await asyncio.gather(waiting, working, return_exceptions=True)
@@ -141,16 +165,42 @@ class Stack:
             )
         web = self._container.web(
             env,
-            host=_reachable(self._settings.host),
+            host=reachable(self._settings.host),
             port=self._settings.port,
             trusted=env.get("TLS_CERT_FILE"),
         )
         await asyncio.gather(self._supervisor.start(web), self._load_sample_data(env))
         self._supervisor.start_later(self._container.worker(_needed(env, WorkerSettings)))
-        self._say(self._banner(env, nobody=nobody))
+        banner = self._banner(env, nobody=nobody)
+        self._say(f"Ready: {self._url}" if self._detached else banner)
+        self._tell(banner=banner)
         if self._uses_local_model:
             self._start_model()
         await self._renew_certificate(web)
+
+    def _tell(self, **changes: Any) -> None:
+        """Let other commands know what is otherwise now."""
+        self._record = replace(self._record, **changes)
+        try:
+            self._state.record(self._record)
+        except OSError as error:  # a full disk; the servers go on
+            self._say(f"`storekeeper status` does not learn how it stands: {error}")
+
+    def _note(self, server: ServerProcess, ready: bool) -> None:
+        now = ProcessRecord(
+            name=server.name,
+            pid=server.pid if ready else None,
+            ready=ready,
+            since=self._container.now(),
+            address=self._address(server) if ready else None,
+        )
+        known = {each.name: each for each in self._record.processes}
+        self._tell(processes=tuple({**known, server.name: now}.values()))
+
+    def _address(self, server: ServerProcess) -> str | None:
+        if (store := self._stores.get(server.name)) is not None:
+            return urlsplit(store.url).netloc.rpartition("@")[2]
+        return {"web": self._url, "model": self._container.model_url}.get(server.name)
 
     def _start_model(self) -> None:
         """Start the embedded model, later than the rest; the rest runs without it too."""
@@ -261,13 +311,18 @@ class Stack:
         lines = [f"{name}='{env[name]}'" for name in (*names, *more, *model) if name in env]
         write_private(self._state.env_file, "\n".join(lines) + "\n")
 
+    @property
+    def _url(self) -> str:
+        """Where a person on this machine finds the API."""
+        scheme = "http" if self._settings.plain_http else "https"
+        return f"{scheme}://{_public(self._settings.host)}:{self._settings.port}"
+
     def _banner(self, env: Mapping[str, str], *, nobody: bool) -> str:
-        settings = self._settings
-        secure = "TLS_CERT_FILE" in env
-        url = f"{'https' if secure else 'http'}://{_public(settings.host)}:{settings.port}"
-        local = secure and not settings.tls_cert_file
+        settings, url = self._settings, self._url
+        local = "TLS_CERT_FILE" in env and not settings.tls_cert_file
         ca_file = self._container.certificates.ca_file
         trust = f"--cacert '{ca_file}' " if local else ""
+        end = f"storekeeper stop{self._state.option}" if self._detached else "Ctrl-C"
         lines = [
             "",
             styled(f"Storekeeper is ready: {url}", bold=True, fg="green"),
@@ -281,7 +336,7 @@ class Stack:
             f"  API docs   {url}/docs",
             f"  settings   {self._state.env_file} (for psql and the storekeeper command)",
             f"  logs       {self._state.log('web').parent}/*.log",
-            "Ctrl-C stops everything; the data stays.",
+            f"{end} stops everything; the data stays.",
             "",
         ]
         return "\n".join(lines)
@@ -314,13 +369,6 @@ def certified_names(host: str) -> tuple[str, ...]:
 
 def _is_wildcard(host: str) -> bool:
     return host in {"0.0.0.0", "::"}  # noqa: S104 (compared with, not bound to)
-
-
-def _reachable(host: str) -> str:
-    """An address of this machine at which a server on `host` is reached."""
-    if not _is_wildcard(host):
-        return host
-    return "::1" if ":" in host else "127.0.0.1"
 
 
 def _public(host: str) -> str:

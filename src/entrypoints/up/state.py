@@ -6,12 +6,16 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
 import stat
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
+
+import msgspec
 
 from entrypoints.private_files import exposure
 
@@ -50,12 +54,53 @@ def default_state_directory(environment: Mapping[str, str]) -> Path:
     return Path(base) / "storekeeper"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessRecord:
+    """One server of a stack.
+
+    Attributes:
+        name: such as `postgres`; its log has the same name.
+        pid: its process id; None while it does not run, or is being started.
+        ready: whether it answered that it is ready, and has not ended since.
+        since: since when it is so, aware UTC.
+        address: host and port, or a URL; None of one that does not listen.
+    """
+
+    name: str
+    pid: int | None
+    ready: bool
+    since: datetime
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackRecord:
+    """What a running stack tells of itself.
+
+    Attributes:
+        pid: of its supervisor.
+        identity: tells that process from a later one with the same id.
+        since: when it began to start, aware UTC.
+        url: where its API is.
+        banner: what it says when it is ready; None until then.
+        processes: its servers, in the order in which they were started.
+    """
+
+    pid: int
+    identity: str
+    since: datetime
+    url: str
+    banner: str | None
+    processes: tuple[ProcessRecord, ...]
+
+
 class StateDirectory:
     """The folder, made if missing and held by one process at a time.
 
     | path | holds |
     | --- | --- |
     | `env` | the settings of the running stack, in a form that a shell and `.env` readers take |
+    | `processes.json` | see `StackRecord`, of the running stack |
     | `secrets.json` | see `Secrets` |
     | `tls/` | the local authority (`ca.pem`) and the server's certificate |
     | `postgres/`, `valkey/` | data |
@@ -65,6 +110,13 @@ class StateDirectory:
     def __init__(self, path: Path) -> None:
         self.path: Final = path.expanduser().absolute()
         self._lock: IO[str] | None = None
+
+    @property
+    def option(self) -> str:
+        """What names the folder in a command that somebody is told to type; "" where no need is."""
+        if self.path == default_state_directory({}).absolute():
+            return ""
+        return f" --state-dir {shlex.quote(str(self.path))}"
 
     @property
     def env_file(self) -> Path:
@@ -110,6 +162,7 @@ class StateDirectory:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         self._lock = lock
+        self._record_file.unlink(missing_ok=True)  # of a stack that was killed
 
     def _refuse_if_open(self) -> None:
         """See that nobody else can put files of theirs in the place of ours.
@@ -124,6 +177,30 @@ class StateDirectory:
                 f" in it: `chown {os.geteuid()} {self.path}` and `chmod go-w {self.path}`, or"
                 " choose another with --state-dir or STATE_DIR."
             )
+
+    @property
+    def _record_file(self) -> Path:
+        return self.path / "processes.json"
+
+    def record(self, record: StackRecord) -> None:
+        """Let other commands know how the stack that holds the folder stands."""
+        write_private(self._record_file, msgspec.json.encode(record).decode())
+
+    def recorded(self) -> StackRecord | None:
+        """What the stack that holds the folder tells; None where it has only begun to start.
+
+        Raises:
+            StateDirectoryError: it cannot be read.
+        """
+        try:
+            return msgspec.json.decode(self._record_file.read_bytes(), type=StackRecord)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError) as error:
+            raise StateDirectoryError(
+                f"{self._record_file} cannot be read ({error}): run this as the account, and with"
+                " the version, of the `storekeeper up` that runs there."
+            ) from error
 
     def is_held(self) -> bool:
         """Whether a `storekeeper up` has the folder now."""
@@ -143,6 +220,7 @@ class StateDirectory:
     def release(self) -> None:
         """Let others have the folder."""
         if self._lock is not None:
+            self._record_file.unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
 

@@ -26,15 +26,18 @@ class Supervisor:
     Args:
         say: told in a line what happens.
         sleep: waits for a number of seconds.
+        note: told of a server whether it is ready, each time that this changes.
     """
 
     def __init__(
         self,
         say: Callable[[str], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        note: Callable[[ServerProcess, bool], None] = lambda _, __: None,
     ) -> None:
         self._say = say
         self._sleep = sleep
+        self._note = note
         self._watches: list[asyncio.Task[None]] = []
         self._started: list[ServerProcess] = []
         self._told: dict[str, str] = {}
@@ -46,7 +49,9 @@ class Supervisor:
             Unavailable: its first start failed; `stop` still ends what is left of it.
         """
         self._started.append(server)
+        self._note(server, False)
         await server.start()
+        self._note(server, True)
         self._watches.append(asyncio.create_task(self._keep(server)))
 
     def start_later(self, server: ServerProcess) -> None:
@@ -70,12 +75,14 @@ class Supervisor:
                 self._say(f"Stopping failed: {error}")
 
     async def _start_and_keep(self, server: ServerProcess) -> None:
+        self._note(server, False)
         try:
             await server.start()
         except Unavailable as error:
             self._tell(server, str(error), failures=1)
             await self._restart(server, failures=1)
         else:
+            self._note(server, True)
             self._say(f"{server.name} is ready")
         await self._keep(server)
 
@@ -85,6 +92,7 @@ class Supervisor:
         while True:
             began = loop.time()
             how = await server.wait()
+            self._note(server, False)
             failures = 1 if loop.time() - began > _STABLE_AFTER_S else failures + 1
             often = f", {failures} times in a row" if failures > 1 else ""
             self._say(f"{server.name} ended ({how}){often}; its log: {server.log}")
@@ -111,5 +119,6 @@ class Supervisor:
                 failures += 1
                 self._tell(server, str(error), failures)
             else:
+                self._note(server, True)
                 self._say(f"{server.name} is running again (process {server.pid})")
                 return failures
