@@ -234,7 +234,7 @@ def cross_site(headers: Headers, host: str, scheme: str) -> str | None:
     Args:
         headers: of the request.
         host: its `Host`.
-        scheme: by which this server was asked; a proxy that serves HTTPS may have been asked by https.
+        scheme: by which this server was asked; a proxy before it may have been asked by https.
     """
     found = dict(headers)
     site = found.get(b"sec-fetch-site")
