@@ -21,6 +21,7 @@ PAGES = (
     "SECURITY.md",
     ".github/pull_request_template.md",
     "docs/how-to/change-the-service.md",
+    "docs/how-to/operate.md",
 )
 
 MADE = {
