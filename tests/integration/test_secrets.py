@@ -47,6 +47,7 @@ ARGUMENTS = {
         "a",
     ],
     "storekeeper clicks import": ["clicks.csv"],
+    "storekeeper psql": ["-c", "SELECT current_user"],
     "storekeeper db dump": ["a.dump"],
     "storekeeper db restore": ["a.dump"],
 }
@@ -184,6 +185,7 @@ def test_no_command_shows_a_secret_whatever_fails(
     module_database_url: str,
     redis_url: str,
     provider: tuple[EchoingProvider, str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     words = path.split()[1:]
     _, address = provider
@@ -218,6 +220,7 @@ def test_no_command_shows_a_secret_whatever_fails(
                 plants.adopt({name: _password(url) for name, url in stores.items()})
             for more in (ARGUMENTS.get(path, []), ["--nonsense"], ["nothing"], ["--help"]):
                 said = run_here([*words, *more], env)
+                said += "".join(capfd.readouterr())  # of programs that it started, such as psql
                 assert said.strip()
                 shown += plants.found(said, where=f"{path} {more}, {plan}")
         shown += plants.found_below(tmp_path)
