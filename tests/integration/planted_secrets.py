@@ -88,7 +88,11 @@ class Plants:
         """The same of every file of a folder."""
         for file in folder.rglob("*"):
             if file.is_file() and not file.is_symlink():
-                yield from self.found(file.read_bytes(), where=str(file.relative_to(folder)))
+                try:
+                    content = file.read_bytes()
+                except FileNotFoundError:  # a server that is at work there has replaced it
+                    continue
+                yield from self.found(content, where=str(file.relative_to(folder)))
 
     def adopt(self, secrets_by_name: Mapping[str, str]) -> None:
         """Take secrets that something else has drawn, such as a server's real password."""
