@@ -13,11 +13,6 @@ from domain.extraction.jobs import batch_worker, item_processor, worker
 gc.set_threshold(200_000, 50, 50)
 
 
-def pytest_collection_finish() -> None:
-    """All that was made so far stays to the end."""
-    gc.freeze()
-
-
 @pytest.fixture(autouse=True, scope="module")
 def short_pauses() -> Iterator[None]:
     """What follows on a pause is tested, not how long it is."""
