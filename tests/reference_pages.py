@@ -99,7 +99,13 @@ def _below(
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
-        inner = click.Context(command, info_name=name, parent=context, terminal_width=_HELP_COLUMNS)
+        inner = click.Context(
+            command,
+            info_name=name,
+            parent=context,
+            terminal_width=_HELP_COLUMNS,
+            help_option_names=[],  # every command has the same; the page says so once
+        )
         yield from _below(command, inner)
 
 

@@ -74,6 +74,7 @@ def test_the_reference_names_every_command_and_its_options() -> None:
         public = [each for each in command.params if not getattr(each, "hidden", False)]
         options = {name for each in public for name in each.opts if name.startswith("--")}
         assert options <= shown, f"{path}: {REMEDY}"
+        assert "\\b" not in sections[path], f"{path} shows a mark of click's in its help"
 
 
 COMMANDS = next(key for key in PARTS if key[1] == "commands")

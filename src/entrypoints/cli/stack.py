@@ -81,11 +81,10 @@ def refuse_closed(name: str, folder: Path) -> None:
 @state_dir_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def status_command(*, state_dir: Path | None, as_json: bool) -> None:
-    r"""See what `storekeeper up` runs here: each server, and whether it is ready.
+    """See what `storekeeper up` runs here: each server, and whether it is ready.
 
     The web server is asked; the others are as the supervisor saw them last.
 
-    \b
     Exit code: 0 all is ready, 1 something is not (yet), 2 bad usage or settings,
     3 nothing runs.
     """
