@@ -204,6 +204,8 @@ async def api(
     secret = await make_key(settings.database_url.get_secret_value(), Scope.ADMIN)
     async with serving(settings, Path(tmp_path_factory.mktemp("tls"))) as client:
         client.headers["Authorization"] = f"Bearer {secret}"
+        first = await client.post("/users", json={"name": "Zoe", "email": "zoe@example.com"})
+        assert first.json()["id"] == 1, "whose orders are made below"
         yield client
 
 

@@ -97,7 +97,11 @@ class Command:
 
 @pytest.fixture
 def extract(
-    tmp_path: Path, module_database_url: str, redis_url: str, fake: FakeInThread
+    tmp_path: Path,
+    module_database_url: str,
+    redis_url: str,
+    fake: FakeInThread,
+    database: Database,  # without the jobs that another test left: `--here` would do them too
 ) -> Command:
     return Command(
         tmp_path,
