@@ -8,7 +8,7 @@ export PYTHON
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help install dev up demo compare-sample test test-vllm test-infra check supabase architecture fmt lock bench clean
+.PHONY: help install dev up demo compare-sample test test-vllm test-infra check supabase architecture fmt lock bench release clean
 
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,10 @@ lock: dev ## compile requirements/ anew: make lock ARGS="--upgrade"
 
 bench: dev ## run the benchmarks: make bench ARGS="--only a,b --quick"
 	@./scripts/bench.sh $(ARGS)
+
+release: dev ## make a release in dist/ and try it: make release VERSION=1.2.3
+	@./scripts/install-infra.sh
+	@exec $(BIN)/python scripts/release.py $(VERSION)
 
 clean: ## remove .venv, caches and outputs (the state folder of `up` stays)
 	rm -rf .venv .venv-bench .venv-infra .venv-vllm .cache build dist out .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \

@@ -1,7 +1,7 @@
 """How Hypothesis searches, and in which order files are tested.
 
-It tries the same examples in every run, however busy the machine is; `pytest
---hypothesis-profile=explore` looks for new ones.
+It tries the same examples in every run, however busy the machine is, and few of them, since they
+never change; `pytest --hypothesis-profile=explore` looks for new ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-settings.register_profile("steady", _PATIENT, derandomize=True, database=None)
+settings.register_profile("steady", _PATIENT, derandomize=True, database=None, max_examples=60)
 settings.register_profile("explore", _PATIENT, max_examples=2000)
 settings.load_profile("steady")
 

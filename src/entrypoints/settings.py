@@ -83,6 +83,11 @@ class DatabaseSettings(Environment):
         description="`transaction` behind PgBouncer or Supabase in transaction mode"
         " (or ?pooler=transaction in DATABASE_URL)",
     )
+    database_size_limit_mb: int | None = Field(
+        default=None,
+        ge=10,
+        description="What the database may grow to, for `doctor`; on Supabase 500, its free plan",
+    )
 
     @field_validator("database_url")
     @classmethod

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from adapters.arq.queue import HEALTH_KEY, QueueDiagnosticCheck
 from adapters.embedded.installation import free_port
-from adapters.postgres.health import PostgresDiagnosticCheck
+from adapters.postgres.health import PostgresDiagnosticCheck, size_limit
 from adapters.postgres.pool import PoolOptions
 from ports.health import CheckResult
 from tests.integration.stack import run_command
@@ -52,6 +52,70 @@ async def test_a_read_only_database_is_noticed(fresh_database_url: str) -> None:
     await connection.close()
     results = await PostgresDiagnosticCheck(fresh_database_url, PoolOptions()).results()
     assert list(bad(results)) == ["database writes"]
+
+
+async def test_a_database_that_is_nearly_full_or_full_is_told_with_what_fills_it(
+    fresh_database_url: str,
+) -> None:
+    connection = await asyncpg.connect(fresh_database_url)
+    await connection.execute(
+        """
+        INSERT INTO search_clicks (search_query, clicks, impressions, search_date)
+        SELECT 'lamp ' || n, 1, 2, date '2026-11-01' FROM generate_series(1, 20000) n;
+        ANALYZE search_clicks
+        """
+    )
+    size = await connection.fetchval("SELECT pg_database_size(current_database())") / 1024**2
+    await connection.close()
+
+    async def space(limit: int | None) -> CheckResult:
+        check = PostgresDiagnosticCheck(fresh_database_url, PoolOptions(), size_limit_mb=limit)
+        return next(each for each in await check.results() if each.subject == "database space")
+
+    for limit, good, warns in (
+        (None, True, False),
+        (int(size * 2), True, False),
+        (int(size * 1.1), True, True),
+        (int(size * 0.9), False, False),
+    ):
+        found = await space(limit)
+        assert (found.good, found.warns) == (good, warns), found
+        assert "search_clicks" in found.detail
+        assert "in about 20,000 rows" in found.detail
+        assert ("storekeeper clicks prune" in found.detail) is (warns or not good)
+        assert (limit is None) is ("DATABASE_SIZE_LIMIT_MB" not in found.detail)
+
+
+@pytest.mark.parametrize(
+    ("url", "setting", "limit"),
+    [
+        ("postgresql://db.abc.supabase.co:5432/postgres", None, 500),
+        ("postgresql://aws-0-eu-west-1.pooler.supabase.com:6543/postgres", None, 500),
+        ("postgresql://db.abc.supabase.co:5432/postgres", 8000, 8000),
+        ("postgresql://shop.example/postgres", None, None),
+        ("postgresql://supabase.co.shop.example/postgres", None, None),
+        ("postgresql://shop.example/postgres", 20, 20),
+    ],
+)
+def test_the_size_limit_is_that_of_the_setting_or_of_supabase_s_free_plan(
+    url: str, setting: int | None, limit: int | None
+) -> None:
+    found = size_limit(url, setting)
+    assert (found and found.mb) == limit
+
+
+async def test_more_connections_than_the_server_grants_are_noticed(database_url: str) -> None:
+    results = await PostgresDiagnosticCheck(
+        database_url, PoolOptions(size=200), processes=65
+    ).results()
+    found = bad(results)["database connections"]
+    assert found.startswith("13000 wanted (DATABASE_POOL_SIZE 200 in 65 processes), ")
+    assert "lower DATABASE_POOL_SIZE or WORKERS" in found
+
+
+async def test_what_a_pooler_grants_is_not_known(database_url: str) -> None:
+    check = PostgresDiagnosticCheck(database_url, PoolOptions(size=200, transaction_pooler=True))
+    assert "database connections" not in {each.subject for each in await check.results()}
 
 
 async def test_a_database_that_is_not_there_is_one_finding_without_the_password() -> None:

@@ -660,9 +660,7 @@ def test_the_same_content_is_known_again(path: Path, tmp_path: Path) -> None:
     size=st.integers(1, 300),
     data=st.data(),
 )
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_reading_goes_on_from_any_place_where_a_block_ends(
     path: Path, rows: list[AcceptedRow], wrong: list[str], size: int, data: st.DataObject
 ) -> None:

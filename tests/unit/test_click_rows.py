@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.insights.click_rows import (
@@ -155,7 +155,6 @@ VALUES = {
     good=st.integers(0, 3),
     day=st.sampled_from([None, DAY]),
 )
-@settings(max_examples=400, deadline=None)
 def test_a_block_gives_what_its_rows_give_one_by_one(
     rows: list[dict[str, Any]], good: int, day: date | None
 ) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 
@@ -25,6 +25,28 @@ _WORDS: Final = {
     "database_unfit": "is not as this version needs it",
 }
 _OLDEST: Final = 150_000
+_MB: Final = 1024 * 1024  # as PostgreSQL, and those who rent it out, count it
+_SUPABASE: Final = (".supabase.co", ".supabase.com")
+_SUPABASE_FREE_MB: Final = 500
+_NEARLY_FULL: Final = 0.8
+
+
+class SizeLimit(NamedTuple):
+    """What a database may grow to, in MB, and who says so."""
+
+    mb: int
+    whose: str
+
+
+def size_limit(url: str, setting: int | None) -> SizeLimit | None:
+    """What the database of `url` may grow to: as the setting says, or by where it is."""
+    if setting is not None:
+        return SizeLimit(setting, "DATABASE_SIZE_LIMIT_MB")
+    hosts = read_database_url(url).parameters.get("host", "").split(",")
+    if any(host.endswith(_SUPABASE) for host in hosts):
+        whose = "Supabase's free plan; DATABASE_SIZE_LIMIT_MB says that of another"
+        return SizeLimit(_SUPABASE_FREE_MB, whose)
+    return None
 
 
 class PostgresReadiness(ReadinessProbe):
@@ -52,16 +74,27 @@ class PostgresReadiness(ReadinessProbe):
 
 
 class PostgresDiagnosticCheck(DiagnosticCheck):
-    """Reached, of a supported version, in UTC, writable, migrated, its tables as they must be.
+    """Reached, of a supported version, in UTC, writable, with room, its tables as they must be.
 
     Args:
         url: of the database.
         options: how connections are made.
+        processes: how many will hold a pool each.
+        size_limit_mb: what the database may grow to; None where nothing says.
     """
 
-    def __init__(self, url: str, options: PoolOptions) -> None:
+    def __init__(
+        self,
+        url: str,
+        options: PoolOptions,
+        *,
+        processes: int = 1,
+        size_limit_mb: int | None = None,
+    ) -> None:
         self._url = url
         self._options = options
+        self._processes = processes
+        self._size_limit_mb = size_limit_mb
 
     async def results(self) -> Sequence[CheckResult]:
         """See the port."""
@@ -75,6 +108,8 @@ class PostgresDiagnosticCheck(DiagnosticCheck):
         try:
             return [
                 *await self._server(connection),
+                await self._space(connection),
+                *await self._connections(connection),
                 *await self._tables(),
                 *await role_checks(connection),
             ]
@@ -111,6 +146,74 @@ class PostgresDiagnosticCheck(DiagnosticCheck):
                 "accepted",
                 bad=row["read_only"] and "refused: DATABASE_URL names a read-only server",
             ),
+        ]
+
+    async def _space(self, connection: asyncpg.Connection) -> CheckResult:
+        """How much is taken of what the database may grow to, and by what."""
+        taken = await connection.fetchval("SELECT pg_database_size(current_database())") / _MB
+        largest = await connection.fetch(
+            """
+            SELECT coalesce(pg_partition_root(oid), oid)::regclass::text AS name,
+                   sum(pg_total_relation_size(oid)) / $1 AS mb,
+                   sum(greatest(reltuples, 0))::bigint AS rows
+            FROM pg_class
+            WHERE relkind = 'r' AND pg_table_is_visible(oid)
+              AND relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema')
+            GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 3
+            """,
+            _MB,
+        )
+        most = ", ".join(
+            f"{each['name']} {each['mb']:,.0f} MB in about {each['rows']:,} rows"
+            for each in largest
+            if each["mb"] >= 1
+        )
+        limit = size_limit(self._url, self._size_limit_mb)
+        if limit is None:
+            said = f"{taken:,.0f} MB"
+        else:
+            said = f"{taken:,.0f} of {limit.mb:,} MB ({limit.whose})"
+        said += f"; most of it: {most}" if most else ""
+        full = limit is not None and taken >= limit.mb
+        nearly = limit is not None and taken >= _NEARLY_FULL * limit.mb
+        less = "prune with `storekeeper clicks prune`, or take a larger plan"
+        return CheckResult(
+            subject="database space",
+            good=not full,
+            detail=f"{said}: {less}" if nearly else said,
+            warns=nearly and not full,
+        )
+
+    async def _connections(self, connection: asyncpg.Connection) -> Sequence[CheckResult]:
+        """Whether the server grants what all processes may hold; a pooler hides what it grants."""
+        if self._options.transaction_pooler or read_database_url(self._url).pooled:
+            return []
+        granted, opened = await connection.fetchrow(
+            """
+            SELECT least(
+                       current_setting('max_connections')::int
+                       - current_setting('superuser_reserved_connections')::int
+                       - coalesce(current_setting('reserved_connections', true)::int, 0),
+                       nullif(datconnlimit, -1),
+                       nullif(rolconnlimit, -1)
+                   ),
+                   (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
+            FROM pg_database, pg_roles
+            WHERE datname = current_database() AND rolname = current_user
+            """
+        )
+        wanted = self._options.size * self._processes
+        said = (
+            f"{wanted} wanted (DATABASE_POOL_SIZE {self._options.size} in {self._processes} "
+            f"processes), {granted} granted, {opened} open now"
+        )
+        return [
+            _result(
+                "database connections",
+                said,
+                bad=wanted > granted
+                and f"{said}: lower DATABASE_POOL_SIZE or WORKERS, or stand a pooler before it",
+            )
         ]
 
     async def _tables(self) -> Sequence[CheckResult]:

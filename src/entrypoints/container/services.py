@@ -416,7 +416,12 @@ def diagnostic_checks(settings: Settings, container: Container) -> Sequence[Time
     found = [
         TimedDiagnosticCheck(
             subject="database",
-            check=PostgresDiagnosticCheck(url, pool_options(settings)),
+            check=PostgresDiagnosticCheck(
+                url,
+                pool_options(settings),
+                processes=settings.workers + 1,  # and one worker of jobs
+                size_limit_mb=settings.database_size_limit_mb,
+            ),
         ),
         TimedDiagnosticCheck(subject="queue", check=QueueDiagnosticCheck(container.redis())),
         TimedDiagnosticCheck(
