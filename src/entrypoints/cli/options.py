@@ -22,7 +22,7 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 state_dir_option: Final = click.option(
     "--state-dir",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="Folder of the `storekeeper up`. [default: that of this account, or STATE_DIR]",
 )
 """Which stack of this machine a command is about."""
