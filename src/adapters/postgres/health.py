@@ -188,7 +188,7 @@ class PostgresDiagnosticCheck(DiagnosticCheck):
         """Whether the server grants what all processes may hold; a pooler hides what it grants."""
         if self._options.transaction_pooler or read_database_url(self._url).pooled:
             return []
-        granted, opened = await connection.fetchrow(
+        row = await connection.fetchrow(
             """
             SELECT least(
                        current_setting('max_connections')::int
@@ -202,6 +202,8 @@ class PostgresDiagnosticCheck(DiagnosticCheck):
             WHERE datname = current_database() AND rolname = current_user
             """
         )
+        assert row is not None
+        granted, opened = row
         wanted = self._options.size * self._processes
         said = (
             f"{wanted} wanted (DATABASE_POOL_SIZE {self._options.size} in {self._processes} "
