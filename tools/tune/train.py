@@ -31,8 +31,9 @@ def main() -> None:
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = AutoTokenizer.from_pretrained(options.weights)
+    precision = getattr(torch, options.precision)
     model = get_peft_model(
-        AutoModelForCausalLM.from_pretrained(options.weights, dtype=torch.float32),
+        AutoModelForCausalLM.from_pretrained(options.weights, dtype=precision),
         LoraConfig(
             r=options.rank,
             lora_alpha=2 * options.rank,
@@ -41,6 +42,8 @@ def main() -> None:
         ),
     ).to(device)
     trained = [each for each in model.parameters() if each.requires_grad]
+    if any(each.dtype != torch.float32 for each in trained):
+        raise SystemExit("peft no longer keeps what is trained in float32")
     optimizer = torch.optim.AdamW(trained, lr=options.rate, weight_decay=0.0)
     state = {"step": 0, "seen": 0, "tokens": 0, "seconds": 0.0}
     checkpoint = options.out / "checkpoint.pt"
@@ -74,7 +77,8 @@ def main() -> None:
         done = max(state["step"] / len(batches), state["seconds"] / options.seconds)
         for group in optimizer.param_groups:
             group["lr"] = options.rate * min(1.0, (state["step"] + 1) / 20) * (1 - 0.95 * done)
-        loss = _loss(model.base_model.model, batch, device)
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=precision is torch.bfloat16):
+            loss = _loss(model.base_model.model, batch, device)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
@@ -102,6 +106,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--seconds", type=float, default=9_000, help="longest time")
     parser.add_argument("--rank", type=int, default=16)
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of the weights and of what is computed; what is trained stays in float32",
+    )
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
