@@ -295,7 +295,7 @@ MODELS = [
     ("openai", "gpt-5.4-mini"),
     ("openai", "gpt-4.1-mini"),
     ("gemini", "gemini-3-flash"),
-    ("vllm", "meta-llama/Llama-3.1-8B-Instruct"),
+    ("openai_compatible", "meta-llama/Llama-3.1-8B-Instruct"),
     ("local", "smollm2-135m"),
 ]
 
@@ -323,7 +323,7 @@ def test_a_schema_is_refused_for_the_model_whose_answer_would_not_fit() -> None:
 def test_models_that_take_no_temperature_are_sent_none() -> None:
     assert profile_of("openai", "gpt-5.4-mini").parameters == {}
     assert profile_of("gemini", "gemini-3-flash").parameters == {}
-    assert profile_of("vllm", "any").parameters["temperature"] == 0
+    assert profile_of("openai_compatible", "any").parameters["temperature"] == 0
 
 
 def test_the_prompt_hash_changes_with_what_is_asked_and_not_with_the_text() -> None:

@@ -64,12 +64,12 @@ def test_settings_come_from_the_environment_in_any_letter_case(
 ) -> None:
     environment.update({name.upper(): value for name, value in RIGHT.items()})
     environment["port"] = "9443"
-    environment["LLM_PROVIDER"] = "vllm, local"
+    environment["LLM_PROVIDER"] = "openai_compatible, local"
     environment["LOG_LEVEL"] = ""  # empty is as good as absent
     environment["UNRELATED"] = "ignored"
     loaded = load_settings()
     assert loaded.port == 9443
-    assert loaded.llm_provider == (Provider.VLLM, Provider.LOCAL)
+    assert loaded.llm_provider == (Provider.OPENAI_COMPATIBLE, Provider.LOCAL)
     assert loaded.log_level == "info"
 
 

@@ -19,6 +19,18 @@ from domain.errors import (
     ProviderUnavailable,
 )
 
+_FORMER_NAMES: Final[Mapping[str, str]] = {"vllm": "openai_compatible"}
+
+
+def current_name(provider: str) -> str:
+    """The name by which a provider goes now: requests, files and stored rows may hold a former."""
+    return _FORMER_NAMES.get(provider, provider)
+
+
+def names_of(provider: str) -> tuple[str, ...]:
+    """The name of a provider, then those by which stored rows may know it."""
+    return provider, *(former for former, now in _FORMER_NAMES.items() if now == provider)
+
 
 class FailureKind(StrEnum):
     """Why no usable answer came."""
