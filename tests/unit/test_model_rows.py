@@ -12,7 +12,7 @@ from adapters.llm.capabilities import ModelCapabilities, profile_of
 from domain.errors import InvalidInput
 from entrypoints.container.model_rows import read_model_rows
 from entrypoints.container.models import model_configs
-from entrypoints.settings import ModelCommandSettings
+from entrypoints.settings import ModelCommandSettings, Provider
 from entrypoints.strict_yaml import read_yaml
 from ports.language_models import AnswerShape, ResponseFormat
 from tests.reference_pages import ROOT
@@ -65,7 +65,9 @@ def test_a_provider_may_be_named_by_its_former_name(file: Path) -> None:
     file.write_text("models: {vllm: {m: {context_tokens: 4096}}}")
     configs = model_configs(
         ModelCommandSettings(
-            llm_provider="openai_compatible", openai_compatible_model="m", llm_models_file=file
+            llm_provider=(Provider.OPENAI_COMPATIBLE,),
+            openai_compatible_model="m",
+            llm_models_file=file,
         )
     )
     assert [each.profile.context_tokens for each in configs if each.profile] == [4_096]

@@ -154,8 +154,8 @@ _NO_SYSTEM_ROLE_WORDS: Final = ("system role", "roles must alternate", "roles ar
 _FORMAT_WORDS: Final = ("response_format", "json_schema", "structured output")
 
 _NO_ROUTE: Final = (
-    "Nothing at {0} takes chat completions. Set {1}_BASE_URL to the address of its API, which ends"
-    " in /v1 at most servers."
+    "No chat completions are served at the address of {0}. Set {1}_BASE_URL to that of its API,"
+    " which ends in /v1 at most servers."
 )
 _LOADING: Final = "{0} is still loading the model."
 _NO_SYSTEM_ROLE: Final = (

@@ -1,4 +1,4 @@
-"""Rows of the table of models as a YAML file of the user's own."""
+"""The tables of the user's own: rows of the table of models, as a YAML file, and the prices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from adapters.llm.capabilities import ModelCapabilities, OwnRows
 from domain.errors import InvalidInput, Violation
 from domain.extraction.calls import current_name
 from domain.text import suggestion
-from entrypoints.settings import Provider
+from entrypoints.prices import read_prices
+from entrypoints.settings import ModelCommandSettings, Provider, SettingsError
 from entrypoints.strict_yaml import read_yaml
 
 _TYPES: Final[Mapping[str, Any]] = get_type_hints(ModelCapabilities)
@@ -67,6 +68,24 @@ def read_model_rows(path: Path | None) -> OwnRows:
         places = "; ".join(f"{each.pointer} {each.detail}" for each in found)
         raise InvalidInput(f"The table of models {path} is wrong: {places}.", violations=found)
     return rows
+
+
+def check_tables(settings: ModelCommandSettings) -> None:
+    """See that the tables that `settings` name can be read.
+
+    Raises:
+        SettingsError: names the settings, the files and each place.
+    """
+    faults = []
+    for name, read in (("llm_prices_file", read_prices), ("llm_models_file", read_model_rows)):
+        file = getattr(settings, name)
+        try:
+            if file is not None:
+                read(file)
+        except InvalidInput as error:
+            faults.append(f"{name.upper()}: {error}")
+    if faults:
+        raise SettingsError("\n".join(faults))
 
 
 def _members(row: Any, pointer: str, found: list[Violation]) -> Mapping[str, Any]:
