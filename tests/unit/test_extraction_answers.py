@@ -39,7 +39,7 @@ from domain.extraction.schema import (
     RecordSchema,
 )
 from ports.extraction import MISSING
-from ports.language_models import AnswerShape, ModelProfile
+from ports.language_models import AnswerShape, ModelProfile, ResponseFormat
 
 JSON = st.recursive(
     st.none()
@@ -333,8 +333,11 @@ def test_the_prompt_hash_changes_with_what_is_asked_and_not_with_the_text() -> N
         prompt_hash(BUILT_IN[0], profile),
         prompt_hash(ORDER_MESSAGE, profile_of("openai", "gpt-5.4")),
         prompt_hash(ORDER_MESSAGE, profile_of("local", "smollm2-135m")),
+        prompt_hash(ORDER_MESSAGE, replace(profile, system_role=False)),
+        prompt_hash(ORDER_MESSAGE, replace(profile, response_format=ResponseFormat.TEXT)),
+        prompt_hash(ORDER_MESSAGE, replace(profile, response_format=ResponseFormat.JSON_OBJECT)),
     }
-    assert len(hashes) == 4
+    assert len(hashes) == 7
     assert prompt_hash(ORDER_MESSAGE, profile) in hashes
 
 
