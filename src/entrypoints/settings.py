@@ -371,6 +371,8 @@ class ModelCommandSettings(Environment):
         url = _split(value)
         if url.scheme not in {"http", "https"} or not url.netloc:
             raise ValueError("must be an http:// or https:// URL")
+        if url.path.rstrip("/").endswith("/completions"):
+            raise ValueError("must be the address before /chat/completions")
         return value.rstrip("/")
 
     @field_validator("llm_prices_file", "llm_models_file")

@@ -150,6 +150,14 @@ async def test_a_server_that_answers_by_any_name_is_warned_of(listed: str) -> No
     assert "lists gemma.gguf, and not qwen3:8b" in warned.detail
 
 
+async def test_a_model_that_thinks_without_room_for_it_is_told_as_such() -> None:
+    with running_fake(Scenario(models={"qwen3:8b": Model()})) as fake:
+        fake.script("truncated")
+        result, *_ = await seen(config(fake.vllm_base_url))
+    assert not result.good
+    assert result.detail.endswith("`reasoning_tokens`")
+
+
 async def test_a_server_that_reports_no_usage_is_warned_of() -> None:
     message = '{"choices": [{"message": {"content": "{\\"ready\\": true}"}}]}'
     with running_fake(Scenario(models={"qwen3:8b": Model()})) as fake:

@@ -318,6 +318,18 @@ REFUSALS: Mapping[str, tuple[int, Any, FailureKind, str]] = {
         FailureKind.BAD_REQUEST,
         "ends in /v1",
     ),
+    "llama.cpp, grammar": (
+        400,
+        {
+            "error": {
+                "code": 400,
+                "message": "Failed to initialize samplers: failed to parse grammar",
+                "type": "invalid_request_error",
+            }
+        },
+        FailureKind.BAD_REQUEST,
+        "`bounded: false`",
+    ),
     "llama.cpp, template": (
         500,
         {

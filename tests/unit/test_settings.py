@@ -207,6 +207,8 @@ def test_every_bad_value_is_named_at_once_with_what_is_allowed() -> None:
         ("openai_base_url", "ftp://api.openai.com"),
         ("gemini_base_url", "https://"),
         ("vllm_base_url", "http://[::1"),
+        ("openai_compatible_base_url", "http://gpu.lan:1234/v1/chat/completions/"),
+        ("openai_base_url", "https://gateway.example/v1/completions"),
         ("local_llm_base_url", "http://host:port/"),
         ("openai_base_url", "http://host:65536/"),
         ("gemini_base_url", "https://one,two/"),

@@ -6,6 +6,7 @@ import asyncio
 import errno
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
@@ -61,14 +62,22 @@ class LanguageModelDiagnosticCheck(DiagnosticCheck):
             profile = model.profile
             name = profile.model
             try:
+                # A model that thinks has to come to its answer.
+                longest = PROBE.max_output_tokens + profile.reasoning_tokens
                 answer = await model.complete(
-                    PROBE, TimeBudget(timeout_s=_TIMEOUT_S, wait_s=_TIMEOUT_S)
+                    replace(PROBE, max_output_tokens=longest),
+                    TimeBudget(timeout_s=_TIMEOUT_S, wait_s=_TIMEOUT_S),
                 )
             except ModelCallFailed as error:
                 more = "" if self._served is None else await self._remedy(error.failure.kind)
                 return [self._result(good=False, detail=f"{name}: {error.failure.detail}{more}")]
         good = answer.finish is FinishReason.COMPLETE
         detail = f"{name} answered" if good else f"{name} answered, but {answer.finish}"
+        if self._served is not None and answer.finish is FinishReason.TRUNCATED:
+            detail += (
+                ": a model that thinks needs room for it. Give it a row in LLM_MODELS_FILE with"
+                " `reasoning_tokens`"
+            )
         found = [self._result(good=good, detail=detail)]
         if self._served is not None:
             found += [

@@ -166,6 +166,10 @@ _FORMAT_REFUSED: Final = (
     "{0} refuses the JSON schema, or to be asked by one. Give the model a row in LLM_MODELS_FILE"
     " with `response_format: json_object`, or `text`."
 )
+_NO_GRAMMAR: Final = (
+    "{0} can make no grammar of the JSON schema. Give the model a row in LLM_MODELS_FILE with"
+    " `bounded: false`, or the schema's fields a smaller `max_length`."
+)
 _PARAMETER_REFUSED: Final = (
     "{{0}} does not take `{name}` as it is sent. Give the model a row in LLM_MODELS_FILE with"
     " `{name}: null`."
@@ -312,6 +316,8 @@ def _refusal(status: int, error: Any, words: str) -> Refusal:
         return Refusal(kind=kind, detail=_LOADING)
     if kind is FailureKind.BAD_REQUEST:
         told = _told(error).lower()
+        if "grammar" in told:
+            return Refusal(kind=kind, detail=_NO_GRAMMAR)
         if any(each in told for each in _FORMAT_WORDS):
             return Refusal(kind=kind, detail=_FORMAT_REFUSED)
         for name in ("temperature", "seed"):
