@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from domain.extraction.calls import row_for
 from ports.language_models import AnswerShape, ModelProfile, ResponseFormat
 
 
@@ -31,8 +32,7 @@ class ModelCapabilities:
 
 
 OwnRows: TypeAlias = Mapping[tuple[str, str], Mapping[str, Any]]
-"""By provider and model: members of `ModelCapabilities` that are other than the table has them. A
-model that ends in `*` stands for all names that begin so; the longest that fits counts."""
+"""By provider and model, for `row_for`: the members of `ModelCapabilities` that differ."""
 
 _TABLE: Final[tuple[tuple[str, str, ModelCapabilities], ...]] = (
     # Reasoning models of OpenAI take no temperature but 1, and no seed. Hidden reasoning counts as
@@ -114,7 +114,7 @@ def profile_of(
         for owner, pattern, row in _TABLE
         if fnmatchcase(provider, owner) and fnmatchcase(model, pattern)
     )
-    row = replace(row, **_own_row(provider, model, own))
+    row = replace(row, **(row_for(own, provider, model) or {}))
     parameters: Mapping[str, float | int | None] = {
         "temperature": row.temperature,
         "seed": row.seed,
@@ -136,14 +136,3 @@ def profile_of(
         system_role=row.system_role,
         parameters={name: value for name, value in parameters.items() if value is not None},
     )
-
-
-def _own_row(provider: str, model: str, own: OwnRows) -> Mapping[str, Any]:
-    if (provider, model) in own:
-        return own[provider, model]
-    fitting = [
-        name
-        for owner, name in own
-        if owner == provider and name.endswith("*") and model.startswith(name[:-1])
-    ]
-    return own[provider, max(fitting, key=len)] if fitting else {}
