@@ -69,7 +69,7 @@ class LanguageModelDiagnosticCheck(DiagnosticCheck):
                     TimeBudget(timeout_s=_TIMEOUT_S, wait_s=_TIMEOUT_S),
                 )
             except ModelCallFailed as error:
-                more = "" if self._served is None else await self._remedy(error.failure.kind)
+                more = await self._remedy(self._served, error.failure.kind)
                 return [self._result(good=False, detail=f"{name}: {error.failure.detail}{more}")]
         good = answer.finish is FinishReason.COMPLETE
         detail = f"{name} answered" if good else f"{name} answered, but {answer.finish}"
@@ -86,16 +86,17 @@ class LanguageModelDiagnosticCheck(DiagnosticCheck):
             ]
         return found
 
-    async def _remedy(self, kind: FailureKind) -> str:
+    async def _remedy(self, served: ServedModels | None, kind: FailureKind) -> str:
         """What the list of models adds to a failure; empty where it adds nothing."""
-        assert self._served is not None
+        if served is None:
+            return ""
         prefix = setting_prefix(self._provider)
         if kind is FailureKind.UNKNOWN_MODEL:
-            names = list(await self._served.all())
+            names = list(await served.all())
             shown = ", ".join(names[:_MOST_SHOWN])
             more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
             return f" It lists {shown}{more}." if names else " It lists none."
-        if kind in _WRONG_PLACE and (place := await self._served.elsewhere()) is not None:
+        if kind in _WRONG_PLACE and (place := await served.elsewhere()) is not None:
             return f" Its API stands at {place}: set {prefix}_BASE_URL to that."
         return ""
 

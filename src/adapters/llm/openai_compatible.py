@@ -109,8 +109,8 @@ class OpenAICompatibleLanguageModel(LanguageModel):
             ModelCallFailed: it cut the prompt to its context and said nothing, as Ollama does. In
                 smaller pieces the text can still be read.
         """
-        read, least = usage.input_tokens, least_tokens(prompt)
-        if _FEWEST_IF_CUT <= read < least:
+        read = usage.input_tokens
+        if read >= _FEWEST_IF_CUT and read < (least := least_tokens(prompt)):
             _log.warning(
                 "%s read %s tokens of a prompt of at least %s: its context is shorter than the %s"
                 " tokens of the table of models",

@@ -119,7 +119,8 @@ def _status_of(error: Any) -> int:
 def _refusal(status: int, error: Any, words: str) -> Refusal:
     kind = kind_of(status, error, words)
     lower = words.lower()
-    if any(each in lower for each in _NO_SYSTEM_ROLE_WORDS):
+    by_template = kind in {FailureKind.BAD_REQUEST, FailureKind.SERVER_ERROR}
+    if by_template and any(each in lower for each in _NO_SYSTEM_ROLE_WORDS):
         return Refusal(kind=FailureKind.BAD_REQUEST, detail=_NO_SYSTEM_ROLE)
     # Who knows the route and not the model speaks of models, or of who serves one.
     missing = status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}

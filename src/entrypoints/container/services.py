@@ -450,7 +450,7 @@ def diagnostic_checks(settings: Settings, container: Container) -> Sequence[Time
                         if config.provider == Provider.OPENAI_COMPATIBLE
                         else None,
                     ),
-                    longest_s=_ASKED_FOR_S + 15,
+                    longest_s=_ASKED_FOR_S + 30,
                 )
             )
     if settings.tls_cert_file and settings.tls_key_file:
