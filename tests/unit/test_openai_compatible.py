@@ -370,6 +370,41 @@ REFUSALS: Mapping[str, tuple[int, Any, FailureKind, str]] = {
         FailureKind.SERVER_ERROR,
         "failed",
     ),
+    "llama-cpp-python, format": (
+        500,
+        {
+            "error": {
+                "message": "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type'),"
+                " 'msg': \"Input should be 'text' or 'json_object'\", 'input': 'json_schema'}]",
+                "type": "internal_server_error",
+                "param": None,
+                "code": None,
+            }
+        },
+        FailureKind.BAD_REQUEST,
+        "`response_format: json_object`",
+    ),
+    "a server on FastAPI, format": (
+        422,
+        {
+            "detail": [
+                {
+                    "type": "literal_error",
+                    "loc": ["body", "response_format", "type"],
+                    "msg": "Input should be 'text' or 'json_object'",
+                    "input": "json_schema",
+                }
+            ]
+        },
+        FailureKind.BAD_REQUEST,
+        "`response_format: json_object`",
+    ),
+    "a server on FastAPI, another member": (
+        422,
+        {"detail": [{"loc": ["body", "n"], "msg": "Field required", "input": {"seed": 7}}, 5]},
+        FailureKind.BAD_REQUEST,
+        "refuses the shape of the request",
+    ),
     "litellm, model": (
         400,
         {

@@ -130,8 +130,10 @@ def _refusal(status: int, error: Any, words: str) -> Refusal:
         return Refusal(kind=FailureKind.BAD_REQUEST, detail=_NO_ROUTE)
     if kind is FailureKind.OVERLOADED and "loading model" in lower:
         return Refusal(kind=kind, detail=_LOADING)
+    told = _told(error).lower()
+    if kind is FailureKind.SERVER_ERROR and "response_format" in told:
+        kind = FailureKind.BAD_REQUEST  # llama-cpp-python, of a body that it cannot take
     if kind is FailureKind.BAD_REQUEST:
-        told = _told(error).lower()
         if "grammar" in told:
             return Refusal(kind=kind, detail=_NO_GRAMMAR)
         if any(each in told for each in _FORMAT_WORDS):
@@ -143,11 +145,12 @@ def _refusal(status: int, error: Any, words: str) -> Refusal:
 
 
 def _told(error: Any) -> str:
-    """What an error says, whether it is an object or the words themselves."""
+    """What an error says: an object, the words themselves, or FastAPI's list of bad members."""
     described = members(error)
-    return word(error) or " ".join(
-        word(described.get(name)) for name in ("message", "param", "detail")
-    )
+    said = [word(error), *(word(described.get(name)) for name in ("message", "param", "detail"))]
+    for each in map(members, elements(described.get("detail"))):
+        said += [word(each.get("msg")), *map(word, elements(each.get("loc")))]
+    return " ".join(said)
 
 
 def names_in(document: Any) -> str:
