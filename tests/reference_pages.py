@@ -61,7 +61,7 @@ def allowed(field: FieldInfo) -> str:
 
 FIRST_SETTINGS: Final = (
     *("database_url", "redis_url", "secret_key", "host", "tls_cert_file", "tls_key_file"),
-    *("llm_provider", "openai_api_key", "gemini_api_key", "vllm_base_url"),
+    *("llm_provider", "openai_api_key", "gemini_api_key", "openai_compatible_base_url"),
 )
 """Those that somebody sets first, to run on their own servers."""
 

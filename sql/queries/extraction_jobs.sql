@@ -62,7 +62,7 @@ RETURNING id;
 
 -- name: stop_waiting
 UPDATE extraction_jobs SET waits_until = NULL
-WHERE status = 'running' AND waits_until > now() AND :provider = ANY (providers)
+WHERE status = 'running' AND waits_until > now() AND providers && :providers
 RETURNING id;
 
 -- What waits in a cancelled job counts as cancelled: no row has to be touched for that.

@@ -47,6 +47,22 @@ def is_this_machine(host: str) -> bool:
     return host.lower() == "localhost" if address is None else address.is_loopback
 
 
+_INSIDE: Final = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".svc")
+
+
+def is_inside(host: str) -> bool:
+    """Whether a name or address, without port and brackets, can only mean a network of one's own.
+
+    That is an address that the internet does not route, a name without dots, and a name below a
+    domain that is kept for such networks.
+    """
+    address = read_address(host)
+    if address is not None:
+        return not address.is_global
+    name = host.lower().removesuffix(".").removesuffix(".cluster.local")
+    return "." not in name or name.endswith(_INSIDE)
+
+
 def opens_locally(settings: ServerSettings) -> bool:
     """Whether this machine may come in without a key while nobody has one.
 

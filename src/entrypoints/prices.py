@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from domain.errors import InvalidInput, Violation
-from domain.extraction.calls import PriceTable, TokenPrice
+from domain.extraction.calls import PriceTable, TokenPrice, current_name
 from entrypoints.strict_yaml import read_yaml
 
 SHIPPED: Final = Path(__file__).with_name("prices.yaml")
@@ -21,8 +21,8 @@ def read_prices(path: Path | None = None) -> PriceTable:
     """The table in `path`; the shipped one when it is None.
 
     Raises:
-        InvalidInput: not YAML (see `read_yaml`), or a price that is no number 0..1,000,000; names
-            each place.
+        InvalidInput: not YAML (see `read_yaml`), a price that is no number 0..1,000,000, or a model
+            under two names of its provider; names each place.
     """
     file = path or SHIPPED
     try:
@@ -38,10 +38,15 @@ def read_prices(path: Path | None = None) -> PriceTable:
         if not isinstance(models, dict):
             found.append(Violation(pointer=f"/prices/{provider}", detail="must be a mapping"))
             continue
+        name = current_name(provider)
         for model, row in models.items():
-            price = _price(row, f"/prices/{provider}/{model}", found)
+            pointer = f"/prices/{provider}/{model}"
+            if (name, model) in prices:
+                detail = f"is there twice: {name} and its former name are one provider"
+                found.append(Violation(pointer=pointer, detail=detail))
+            price = _price(row, pointer, found)
             if price is not None:
-                prices[provider, model] = price
+                prices[name, model] = price
     parts = document.get("batch", {})
     if not isinstance(parts, dict):
         found.append(Violation(pointer="/batch", detail="must be a mapping"))

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from adapters.postgres.urls import read_database_url
 from domain.access.caller_limits import DEFAULT_LIMITS, stated_limits
 from domain.access.tokens import read_meanings
+from domain.extraction.calls import current_name
 from entrypoints.addresses import is_this_machine
 
 
@@ -25,7 +26,7 @@ class Provider(StrEnum):
     LOCAL = "local"
     OPENAI = "openai"
     GEMINI = "gemini"
-    VLLM = "vllm"
+    OPENAI_COMPATIBLE = "openai_compatible"
 
 
 class LocalModelAdapter(StrEnum):
@@ -277,7 +278,8 @@ class ModelCommandSettings(Environment):
 
     llm_provider: Annotated[tuple[Provider, ...], NoDecode] = Field(
         default=(Provider.LOCAL,),
-        description="local, openai, gemini or vllm; a list falls back in order: openai,local",
+        description="local, openai, gemini or openai_compatible; a list falls back in order:"
+        " openai,local",
     )
     llm_timeout_s: float = Field(
         default=60.0, gt=0, le=600, description="Longest wait for one answer of a provider, in s"
@@ -298,6 +300,11 @@ class ModelCommandSettings(Environment):
     llm_prices_file: Path | None = Field(
         default=None, description="Your own price table (YAML) in place of the shipped one"
     )
+    llm_models_file: Path | None = Field(
+        default=None,
+        description="Rows of your own (YAML) for the table of what each model can do and how it is"
+        " asked",
+    )
     openai_api_key: SecretStr | None = Field(default=None, description="Key of OpenAI")
     openai_base_url: str = Field(default="https://api.openai.com/v1", description="OpenAI's API")
     openai_model: str = Field(default="gpt-5.4-mini", description="Model of OpenAI")
@@ -306,12 +313,25 @@ class ModelCommandSettings(Environment):
         default="https://generativelanguage.googleapis.com", description="Gemini's API"
     )
     gemini_model: str = Field(default="gemini-3-flash", description="Model of Gemini")
-    vllm_base_url: str = Field(
-        default="http://127.0.0.1:8000/v1", description="A vLLM server's OpenAI-compatible API"
+    openai_compatible_base_url: str = Field(
+        default="http://127.0.0.1:8000/v1",
+        description="API of a server that speaks OpenAI's chat completions, such as vLLM, Ollama,"
+        " LM Studio or llama.cpp; ends in /v1 at most of them",
     )
-    vllm_api_key: SecretStr | None = Field(default=None, description="Key of the vLLM server")
-    vllm_model: str = Field(
-        default="meta-llama/Llama-3.1-8B-Instruct", description="Model that the vLLM server serves"
+    openai_compatible_api_key: SecretStr | None = Field(
+        default=None, description="Key of that server, if it asks for one"
+    )
+    openai_compatible_model: str = Field(
+        default="meta-llama/Llama-3.1-8B-Instruct", description="Model that it serves"
+    )
+    vllm_base_url: str | None = Field(
+        default=None, description="Former name of OPENAI_COMPATIBLE_BASE_URL"
+    )
+    vllm_api_key: SecretStr | None = Field(
+        default=None, description="Former name of OPENAI_COMPATIBLE_API_KEY"
+    )
+    vllm_model: str | None = Field(
+        default=None, description="Former name of OPENAI_COMPATIBLE_MODEL"
     )
     local_llm_base_url: str = Field(
         default="http://127.0.0.1:8081/v1",
@@ -330,7 +350,8 @@ class ModelCommandSettings(Environment):
     @field_validator("llm_provider", mode="before")
     @classmethod
     def _split_chain(cls, value: object) -> object:
-        return _listed(value)
+        listed = _listed(value)
+        return tuple(map(current_name, listed)) if isinstance(listed, tuple) else listed
 
     @field_validator("llm_provider")
     @classmethod
@@ -341,18 +362,40 @@ class ModelCommandSettings(Environment):
             raise ValueError("names a provider twice")
         return value
 
-    @field_validator("openai_base_url", "gemini_base_url", "vllm_base_url", "local_llm_base_url")
+    @field_validator(
+        "openai_base_url",
+        "gemini_base_url",
+        "openai_compatible_base_url",
+        "vllm_base_url",
+        "local_llm_base_url",
+    )
     @classmethod
-    def _http_url(cls, value: str) -> str:
+    def _http_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         url = _split(value)
         if url.scheme not in {"http", "https"} or not url.netloc:
             raise ValueError("must be an http:// or https:// URL")
+        if url.path.rstrip("/").endswith("/completions"):
+            raise ValueError("must be the address before /chat/completions")
         return value.rstrip("/")
 
-    @field_validator("llm_prices_file")
+    @field_validator("llm_prices_file", "llm_models_file")
     @classmethod
-    def _price_table(cls, value: Path | None) -> Path | None:
+    def _table(cls, value: Path | None) -> Path | None:
         return _existing(value)
+
+    @model_validator(mode="after")
+    def _former_names(self) -> Self:
+        for part in ("base_url", "api_key", "model"):
+            now, former = f"openai_compatible_{part}", f"vllm_{part}"
+            both = {now, former} <= self.model_fields_set
+            if both and getattr(self, now) != getattr(self, former):
+                raise ValueError(
+                    f"{now.upper()} and {former.upper()}, its former name, differ: remove"
+                    f" {former.upper()}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _keys(self) -> Self:

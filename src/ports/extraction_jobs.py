@@ -203,7 +203,8 @@ class CacheKey:
     Attributes:
         schema: name of the schema.
         schema_version: its version.
-        prompts: (provider, prompt hash) of each provider that may answer, the preferred first;
+        prompts: (provider, prompt hash) of each provider that may answer, by each of its names, the
+            preferred first;
             the hash stands for prompt, model and parameters.
     """
 

@@ -92,6 +92,18 @@ class AnswerShape(StrEnum):
     VALUES = "values"
 
 
+class ResponseFormat(StrEnum):
+    """How a server of OpenAI's protocol is asked for JSON.
+
+    JSON_SCHEMA: by the schema, which most servers turn into a grammar. JSON_OBJECT: for an object,
+        with the schema beside it, which some obey. TEXT: by the prompt alone.
+    """
+
+    JSON_SCHEMA = "json_schema"
+    JSON_OBJECT = "json_object"
+    TEXT = "text"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelProfile:
     """What a model can do, and how it is best asked.
@@ -113,6 +125,9 @@ class ModelProfile:
             copy badly; its server has to enforce choices.
         tuned_to: the prompt that its adapter was tuned to (`prompting.TUNED_PROMPT`); None for
             weights as they come. What that prompt cannot ask for is asked without the adapter.
+        response_format: how its server is asked for JSON, where that speaks OpenAI's protocol.
+        system_role: its chat template knows system messages; False puts them before the first
+            message of the user.
     """
 
     provider: str
@@ -128,6 +143,8 @@ class ModelProfile:
     reasoning_tokens: int = 0
     numbers_from_text: bool = False
     tuned_to: str | None = None
+    response_format: ResponseFormat = ResponseFormat.JSON_SCHEMA
+    system_role: bool = True
 
 
 class LanguageModel(Protocol):

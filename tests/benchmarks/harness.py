@@ -71,7 +71,7 @@ def order_task(
     task = Task(
         contestant=contestant,
         provider=dialect,
-        base_url=fake.vllm_base_url if dialect == "vllm" else fake.openai_base_url,
+        base_url=fake.vllm_base_url if dialect == "openai_compatible" else fake.openai_base_url,
         model=MODEL,
         system=prompt.messages[0].content,
         schema=dict(prompt.json_schema),

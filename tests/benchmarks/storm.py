@@ -26,8 +26,8 @@ _LIMITED: Final = 429
 _CASES: Final[dict[str, tuple[str, str, str]]] = {
     # name: contestant, dialect, how the wait is told
     "ours": ("ours", "openai", "seconds"),
-    "ours, limits not stated": ("ours", "vllm", "seconds"),
-    "ours, neither limits nor waits": ("ours", "vllm", "none"),
+    "ours, limits not stated": ("ours", "openai_compatible", "seconds"),
+    "ours, neither limits nor waits": ("ours", "openai_compatible", "none"),
     "raw": ("raw", "openai", "seconds"),
 }
 _PROMISED: Final = ("ours", "ours, limits not stated")

@@ -636,6 +636,19 @@ class ExtractionJobsContract(Contract):
         await store.let_pass(timedelta(seconds=16))
         assert len(await store.queue.claim(worker, limit=5)) == 3
 
+    async def test_a_job_under_a_former_name_of_a_provider_goes_on_with_it(
+        self, store: JobStore
+    ) -> None:
+        job = await store.job(spec=replace(ASSIGNMENT, providers=("vllm",)))
+        worker = await store.worker()
+        [item] = await store.queue.claim(worker, limit=1)
+        consequence = JobConsequence(
+            reason=StatusReason(code="rate_limited", detail="Wait."), wait_s=3600.0
+        )
+        await store.queue.settle(worker, [given_back(item, consequence=consequence)])
+        assert (await store.jobs.get(job.id)).spec.providers == ("vllm",), "it reads as it was"
+        assert await store.jobs.stop_waiting("openai_compatible") == 1
+
     async def test_a_wait_ends_when_its_provider_is_opened_by_hand(self, store: JobStore) -> None:
         job = await store.job()
         worker = await store.worker()

@@ -10,6 +10,7 @@ from itertools import islice
 from domain.access.budgets import USED_UP
 from domain.access.model import ApiKeyId
 from domain.errors import NotFound
+from domain.extraction.calls import names_of
 from domain.extraction.jobs.items import (
     ClaimedItem,
     Document,
@@ -129,7 +130,7 @@ class MemoryExtractionJobRepository(ExtractionJobRepository):
             job
             for job in self._tables.jobs.values()
             if job.status is JobStatus.RUNNING
-            and provider in job.spec.providers
+            and set(names_of(provider)) & set(job.spec.providers)
             and job.waits_until is not None
             and job.waits_until > now
         ]

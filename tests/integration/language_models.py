@@ -14,8 +14,8 @@ from fake_provider.testing import FakeInThread
 from ports.language_models import Answer, LanguageModel, Prompt, TimeBudget
 
 TEXT = "Hi, this is Maria Lopez. Could we get 24 oat milk cartons by friday?"
-PROVIDERS = ("openai", "gemini", "vllm")
-MODELS = {"openai": "gpt-5.4-mini", "gemini": "gemini-3-flash", "vllm": "served-model"}
+PROVIDERS = ("openai", "gemini", "openai_compatible")
+MODELS = {"openai": "gpt-5.4-mini", "gemini": "gemini-3-flash", "openai_compatible": "served-model"}
 BUDGET = TimeBudget(timeout_s=20, wait_s=0)
 
 
@@ -32,7 +32,7 @@ async def opened(
     urls = {
         "openai": fake.openai_base_url,
         "gemini": fake.gemini_base_url,
-        "vllm": fake.vllm_base_url,
+        "openai_compatible": fake.vllm_base_url,
     }
     config = ModelConfig(
         provider=provider, model=model or MODELS[provider], base_url=urls[provider], api_key=key

@@ -47,7 +47,7 @@ def settings(module_database_url: str, redis_url: str, fake: FakeInThread) -> Se
         openai_base_url=fake.openai_base_url,
         gemini_api_key="a-key",
         gemini_base_url=fake.gemini_base_url,
-        vllm_base_url=fake.vllm_base_url,
+        openai_compatible_base_url=fake.vllm_base_url,
         llm_timeout_s=20,
         llm_batch_poll_s=0.1,
         llm_batch_size=20,
@@ -193,7 +193,7 @@ async def test_a_cancelled_job_cancels_what_is_at_the_provider(
 async def test_a_provider_without_batches_is_refused_before_anything_is_stored(
     api: httpx2.AsyncClient,
 ) -> None:
-    body = {"texts": ["Hello"], "mode": "batch", "provider": "vllm,openai"}
+    body = {"texts": ["Hello"], "mode": "batch", "provider": "openai_compatible,openai"}
     refused = await api.post("/extraction-jobs", json=body)
     assert refused.status_code == 422
     [error] = refused.json()["errors"]

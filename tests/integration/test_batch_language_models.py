@@ -102,7 +102,7 @@ class TestBatchApis(BatchLanguageModelContract):
 async def test_the_openers_give_the_same_model_each_time_and_none_without_batches() -> None:
     configs = [
         ModelConfig(provider=name, model="m", base_url="http://127.0.0.1:9/v1")
-        for name in ("openai", "vllm", "local")
+        for name in ("openai", "openai_compatible", "local")
     ]
     async with open_batch_models(configs, call_timeout_s=1) as models:
         assert set(models) == {"openai"}

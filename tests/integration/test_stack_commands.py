@@ -25,7 +25,7 @@ from tests.integration.stack import (
     wait_for,
 )
 
-WITHOUT_MODEL = {"LLM_PROVIDER": "vllm"}
+WITHOUT_MODEL = {"LLM_PROVIDER": "openai_compatible"}
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from tests.integration.stack import (
 )
 
 # Without the local model, which takes memory and seconds; one test runs it.
-WITHOUT_MODEL = {"LLM_PROVIDER": "vllm"}
+WITHOUT_MODEL = {"LLM_PROVIDER": "openai_compatible"}
 
 on_linux = pytest.mark.skipif(
     sys.platform != "linux", reason="the kernel ends children with their parent on Linux alone"

@@ -51,6 +51,27 @@ def test_with_nothing_running_the_remedy_comes_and_no_list_of_settings() -> None
     assert read_settings(ModelCommandSettings).llm_timeout_s == 60
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("LLM_PRICES_FILE", "has no mapping `prices`"),
+        ("LLM_MODELS_FILE", "/models/local/m/shots must be an integer"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_a_fault_of_its_setting(
+    place: Path, name: str, says: str
+) -> None:
+    file = place / "table.yaml"
+    file.write_text("models: {local: {m: {shots: many}}}")
+    os.environ[name] = str(file)
+    with pytest.raises(SettingsError) as refused:
+        read_settings(ModelCommandSettings)
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(f"{name}: ")
+    assert str(file) in line
+    assert says in line
+
+
 def test_a_stack_that_has_stopped_is_said_to_have_stopped(tmp_path: Path) -> None:
     state = StateDirectory(tmp_path / "state")
     state.acquire()

@@ -19,7 +19,11 @@ _ENVIRONMENT = {"STATE_DIR": "none", "LLM_PROVIDER": "local", "REDIS_URL": "", "
     [
         (("--dataset=orders.ndjson",), 2, "give --providers and --dataset, or --replay"),
         (("--providers=local", "--dataset=no.ndjson"), 2, "'no.ndjson' does not exist"),
-        (("--providers=vllm", "--dataset=orders.ndjson"), 1, "'vllm' is not configured"),
+        (
+            ("--providers=openai_compatible", "--dataset=orders.ndjson"),
+            1,
+            "'openai_compatible' is not configured",
+        ),
         (
             ("--providers=regex", "--dataset=orders.ndjson", "--split=dev"),
             1,

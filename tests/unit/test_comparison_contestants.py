@@ -31,6 +31,11 @@ def test_a_plain_list_names_providers_and_the_baseline() -> None:
     )
 
 
+def test_a_former_name_of_a_provider_means_it_and_stays_the_contestants() -> None:
+    (entry,) = read_contestants("vllm?shots=1", ("openai_compatible",), "providers")
+    assert (entry.name, entry.provider) == ("vllm shots 1", "openai_compatible")
+
+
 def test_a_variant_has_overrides_and_a_name_of_its_own() -> None:
     (entry,) = read("no examples=local?shots=0&reasks=2&style=quoted&bounded=false")
     assert entry.name == "no examples"

@@ -39,7 +39,7 @@ from domain.extraction.schema import (
     RecordSchema,
 )
 from ports.extraction import MISSING
-from ports.language_models import AnswerShape, ModelProfile
+from ports.language_models import AnswerShape, ModelProfile, ResponseFormat
 
 JSON = st.recursive(
     st.none()
@@ -295,7 +295,7 @@ MODELS = [
     ("openai", "gpt-5.4-mini"),
     ("openai", "gpt-4.1-mini"),
     ("gemini", "gemini-3-flash"),
-    ("vllm", "meta-llama/Llama-3.1-8B-Instruct"),
+    ("openai_compatible", "meta-llama/Llama-3.1-8B-Instruct"),
     ("local", "smollm2-135m"),
 ]
 
@@ -323,7 +323,7 @@ def test_a_schema_is_refused_for_the_model_whose_answer_would_not_fit() -> None:
 def test_models_that_take_no_temperature_are_sent_none() -> None:
     assert profile_of("openai", "gpt-5.4-mini").parameters == {}
     assert profile_of("gemini", "gemini-3-flash").parameters == {}
-    assert profile_of("vllm", "any").parameters["temperature"] == 0
+    assert profile_of("openai_compatible", "any").parameters["temperature"] == 0
 
 
 def test_the_prompt_hash_changes_with_what_is_asked_and_not_with_the_text() -> None:
@@ -333,8 +333,11 @@ def test_the_prompt_hash_changes_with_what_is_asked_and_not_with_the_text() -> N
         prompt_hash(BUILT_IN[0], profile),
         prompt_hash(ORDER_MESSAGE, profile_of("openai", "gpt-5.4")),
         prompt_hash(ORDER_MESSAGE, profile_of("local", "smollm2-135m")),
+        prompt_hash(ORDER_MESSAGE, replace(profile, system_role=False)),
+        prompt_hash(ORDER_MESSAGE, replace(profile, response_format=ResponseFormat.TEXT)),
+        prompt_hash(ORDER_MESSAGE, replace(profile, response_format=ResponseFormat.JSON_OBJECT)),
     }
-    assert len(hashes) == 4
+    assert len(hashes) == 7
     assert prompt_hash(ORDER_MESSAGE, profile) in hashes
 
 

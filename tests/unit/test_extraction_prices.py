@@ -52,6 +52,20 @@ def test_a_users_own_table_replaces_the_shipped_one(tmp_path: Path) -> None:
     assert read_prices(file).cost([spent("openai", "gpt-9", input_tokens=10**6)]) == 1
 
 
+def test_a_table_from_before_names_a_provider_by_its_former_name(tmp_path: Path) -> None:
+    file = tmp_path / "prices.yaml"
+    file.write_text("prices: {vllm: {m: {input: 1, cached: 0.5, output: 2}}}")
+    assert read_prices(file).cost([spent("openai_compatible", "m", output_tokens=10**6)]) == 2
+
+
+def test_a_model_under_two_names_of_its_provider_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "prices.yaml"
+    row = "{m: {input: 1, cached: 1, output: 1}}"
+    file.write_text(f"prices: {{vllm: {row}, openai_compatible: {row}}}")
+    with pytest.raises(InvalidInput, match="/prices/openai_compatible/m is there twice"):
+        read_prices(file)
+
+
 @pytest.mark.parametrize(
     ("provider", "model"), [("openai", "gpt-5.4-mini"), ("gemini", "gemini-3-flash")]
 )

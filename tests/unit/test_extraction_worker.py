@@ -10,8 +10,10 @@ from uuid import uuid4
 
 import pytest
 
+from adapters.llm.record_validator import PydanticRecordValidator
+from adapters.system.clock import SystemClock
 from domain.errors import DatabaseUnavailable
-from domain.extraction.calls import FailureKind
+from domain.extraction.calls import FailureKind, PriceTable
 from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, ItemState
 from domain.extraction.jobs.model import (
     JobCaps,
@@ -20,9 +22,12 @@ from domain.extraction.jobs.model import (
     JobStatus,
     WorkerId,
 )
+from domain.extraction.jobs.reader import DocumentExtractor, ExtractionPlan
 from domain.extraction.jobs.turns import NO_LEADS, Leads
+from domain.extraction.service import ExtractionService
 from ports.extraction_jobs import ExtractionQueue
 from ports.language_models import Answer, Prompt, TimeBudget
+from tests.fakes.extraction import MemoryExtractionSchemaRepository
 from tests.fakes.extraction_jobs import (
     MemoryExtractionQueue,
 )
@@ -50,6 +55,31 @@ async def test_every_document_is_read_once_and_the_job_completes(bench: WorkerBe
     assert [each.extraction.result.fields["quantity"] for each in results if each.extraction] == [
         number + 2 for number in range(60)
     ]
+
+
+async def test_answers_from_before_a_provider_had_its_name_are_known(bench: WorkerBench) -> None:
+    reader = DocumentExtractor(
+        extraction=ExtractionService(
+            models={"openai_compatible": bench.model},
+            chain=("openai_compatible",),
+            validator=PydanticRecordValidator(),
+            prices=PriceTable(prices={}),
+            monotonic=lambda: 0.0,
+            new_mark=lambda: "feedc0de",
+        ),
+        schemas=MemoryExtractionSchemaRepository(bench.tables.extraction),
+        clock=SystemClock(),
+        new_id=uuid4,
+        chance=lambda: 0.5,
+        retry_policy=bench.retry_policy,
+        deadline_s=60,
+    )
+    plan = await reader.plan(replace(SPEC, providers=("vllm",), reuse=True))
+    assert isinstance(plan, ExtractionPlan)
+    assert plan.chain == ("openai_compatible",)
+    assert plan.cache_query is not None
+    assert [name for name, _ in plan.cache_query.prompts] == ["openai_compatible", "vllm"]
+    assert len({asked for _, asked in plan.cache_query.prompts}) == 1
 
 
 async def test_no_more_is_read_at_once_than_allowed_and_never_much_less(bench: WorkerBench) -> None:

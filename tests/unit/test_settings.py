@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from domain.extraction.calls import Attempt, TokenUsage
+from entrypoints.container.models import model_configs, price_table
 from entrypoints.settings import Provider, Settings, SettingsError, load_settings
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
@@ -64,12 +66,12 @@ def test_settings_come_from_the_environment_in_any_letter_case(
 ) -> None:
     environment.update({name.upper(): value for name, value in RIGHT.items()})
     environment["port"] = "9443"
-    environment["LLM_PROVIDER"] = "vllm, local"
+    environment["LLM_PROVIDER"] = "openai_compatible, local"
     environment["LOG_LEVEL"] = ""  # empty is as good as absent
     environment["UNRELATED"] = "ignored"
     loaded = load_settings()
     assert loaded.port == 9443
-    assert loaded.llm_provider == (Provider.VLLM, Provider.LOCAL)
+    assert loaded.llm_provider == (Provider.OPENAI_COMPATIBLE, Provider.LOCAL)
     assert loaded.log_level == "info"
 
 
@@ -82,6 +84,66 @@ def test_the_environment_wins_over_the_file_and_arguments_over_both(
     environment["HOST"] = "0.0.0.0"  # noqa: S104
     loaded = load_settings(host="127.0.0.2")
     assert (loaded.workers, loaded.port, loaded.host) == (3, 2222, "127.0.0.2")
+
+
+@pytest.mark.parametrize("part", ["base_url", "api_key", "model"])
+def test_settings_of_vllm_are_former_names_of_those_of_any_server(part: str) -> None:
+    value = "http://gpu:8000/v1" if part == "base_url" else "one"
+    now, former = f"openai_compatible_{part}", f"vllm_{part}"
+    (by_former,) = model_configs(settings(llm_provider="vllm", **{former: value}))
+    (by_name,) = model_configs(settings(llm_provider="openai_compatible", **{now: value}))
+    assert by_former == by_name
+    assert getattr(by_name, part) == value
+    alike = settings(llm_provider="openai_compatible", **{now: value, former: value})
+    assert model_configs(alike) == [by_name]
+    (line,) = refusal(**{now: value, former: f"{value}2"})
+    assert line == (
+        f"{now.upper()} and {former.upper()}, its former name, differ: remove {former.upper()}"
+    )
+
+
+def test_a_provider_under_both_its_names_is_there_twice() -> None:
+    (line,) = refusal(llm_provider="vllm,openai_compatible")
+    assert line.startswith("LLM_PROVIDER: names a provider twice")
+
+
+def test_either_url_makes_the_server_one_that_can_be_asked() -> None:
+    for name in ("vllm_base_url", "openai_compatible_base_url"):
+        asked = model_configs(settings(**{name: "http://gpu:8000/v1"}))
+        assert [each.provider for each in asked] == ["openai_compatible", "local"]
+
+
+@pytest.mark.parametrize(
+    ("url", "free"),
+    [
+        ("http://127.0.0.1:8000/v1", True),
+        ("http://10.1.2.3:8000/v1", True),
+        ("http://100.64.0.7/v1", True),
+        ("http://[fd00::1]:8000/v1", True),
+        ("http://gpu-host:8000/v1", True),
+        ("http://vllm.models.svc.cluster.local:8000/v1", True),
+        ("http://box.LAN:8000/v1", True),
+        ("https://openrouter.ai/api/v1", False),
+        ("http://203.0.114.7:8000/v1", False),
+        ("https://gpu.shop.example/v1", False),
+    ],
+)
+def test_tokens_of_a_server_on_the_internet_are_not_free(
+    url: str, free: bool, tmp_path: Path
+) -> None:
+    call = Attempt(
+        provider="openai_compatible",
+        model="m",
+        outcome=None,
+        usage=TokenUsage(input_tokens=1_000_000),
+    )
+    assert price_table(settings(openai_compatible_base_url=url)).cost([call]) == (
+        0 if free else None
+    )
+    own = tmp_path / "prices.yaml"
+    own.write_text("prices: {openai_compatible: {m: {input: 2, cached: 1, output: 4}}}")
+    priced = settings(vllm_base_url=url, llm_prices_file=own)
+    assert price_table(priced).cost([call]) == 2
 
 
 def test_settings_are_frozen() -> None:
@@ -145,12 +207,15 @@ def test_every_bad_value_is_named_at_once_with_what_is_allowed() -> None:
         ("openai_base_url", "ftp://api.openai.com"),
         ("gemini_base_url", "https://"),
         ("vllm_base_url", "http://[::1"),
+        ("openai_compatible_base_url", "http://gpu.lan:1234/v1/chat/completions/"),
+        ("openai_base_url", "https://gateway.example/v1/completions"),
         ("local_llm_base_url", "http://host:port/"),
         ("openai_base_url", "http://host:65536/"),
         ("gemini_base_url", "https://one,two/"),
         ("tls_cert_file", "/no/such/file.pem"),
         ("tls_key_file", "/"),
         ("llm_prices_file", "/no/such/file.yaml"),
+        ("llm_models_file", "/no/such/file.yaml"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused_with_its_name_and_itself(name: str, value: Any) -> None:

@@ -181,6 +181,17 @@ async def test_a_provider_that_left_the_settings_is_still_reported(bench: Compar
     assert report.contestants[0].contestant.name == "scripted"
 
 
+async def test_a_provider_may_be_compared_by_its_former_name(bench: ComparisonBench) -> None:
+    bench.models["openai_compatible"] = ScriptedLanguageModel(
+        profile=replace(QUOTING, provider="openai_compatible")
+    )
+    comparison = await bench.made("vllm")
+    (contestant,) = comparison.contestants
+    assert (contestant.name, contestant.provider) == ("openai_compatible", "openai_compatible")
+    (job,) = comparison.jobs
+    assert (await bench.jobs.get(job.job_id)).spec.providers == ("openai_compatible",)
+
+
 async def test_removing_cancels_what_still_runs(bench: ComparisonBench) -> None:
     comparison = await bench.made("scripted", repeats=2)
     first, second = (job.job_id for job in comparison.jobs)

@@ -40,7 +40,9 @@ class VllmServer:
 
     def config(self, *, model: str = MODEL, key: str = KEY) -> ModelConfig:
         """As the settings would name it."""
-        return ModelConfig(provider="vllm", model=model, base_url=self.base_url, api_key=key)
+        return ModelConfig(
+            provider="openai_compatible", model=model, base_url=self.base_url, api_key=key
+        )
 
     def client(self) -> httpx2.AsyncClient:
         """A client that knows the key."""

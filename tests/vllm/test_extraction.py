@@ -1,4 +1,4 @@
-"""Extraction through the configured provider `vllm`, answered by a real server."""
+"""Extraction through the configured provider, answered by a real server."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def settings(vllm: VllmServer, module_database_url: str, redis_url: str) -> Sett
     return settings_for(
         module_database_url,
         redis_url,
-        llm_provider="vllm",
-        vllm_base_url=vllm.base_url,
-        vllm_api_key=KEY,
-        vllm_model=MODEL,
+        llm_provider="openai_compatible",
+        openai_compatible_base_url=vllm.base_url,
+        openai_compatible_api_key=KEY,
+        openai_compatible_model=MODEL,
         llm_timeout_s=ANSWER_TIMEOUT_S,
         interactive_deadline_s=ANSWER_TIMEOUT_S,
         llm_concurrency=32,
@@ -70,7 +70,7 @@ def assert_explicit(result: ExtractionResult, schema: RecordSchema, text: str) -
         ExtractionStatus.FAILED,
     }
     assert (result.failure is not None) is (result.status is ExtractionStatus.FAILED)
-    assert (result.provider, result.model) == ("vllm", MODEL)
+    assert (result.provider, result.model) == ("openai_compatible", MODEL)
     assert list(result.fields) == [field.name for field in schema.fields]
     for field in schema.fields:
         value = result.fields[field.name]
@@ -163,7 +163,7 @@ async def test_a_request_to_the_api_is_answered_from_it(settings: Settings, tmp_
         assert body["code"] == "bad_answer"
     else:
         assert body["status"] in {"valid", "partial"}
-        assert (body["provider"], body["model"]) == ("vllm", MODEL)
+        assert (body["provider"], body["model"]) == ("openai_compatible", MODEL)
         assert body["usage"]["output_tokens"] > 0
 
 

@@ -75,7 +75,7 @@ async def opened(
 @asynccontextmanager
 async def opened_with(vllm: VllmServer, **parameters: Any) -> AsyncIterator[LanguageModel]:
     """The adapter with sampling parameters of the test's own."""
-    profile = replace(profile_of("vllm", MODEL), parameters=parameters)
+    profile = replace(profile_of("openai_compatible", MODEL), parameters=parameters)
     async with openai.AsyncOpenAI(base_url=vllm.base_url, api_key=KEY, max_retries=0) as client:
         yield OpenAICompatibleLanguageModel(
             client, profile=profile, call_timeout_s=ANSWER_TIMEOUT_S, stated=ReportedRateLimits()
@@ -126,6 +126,7 @@ async def line_feeds(vllm: VllmServer) -> dict[str, int]:
 async def test_a_white_space_loop_is_stopped_long_before_the_token_limit(vllm: VllmServer) -> None:
     bias = await line_feeds(vllm)
     async with opened_with(vllm, temperature=0, logit_bias=bias) as language_model:
+        await language_model.complete(prompt(tokens=1), BUDGET)  # it tells that it is vLLM
         answer = await language_model.complete(prompt(tokens=2000), BUDGET)
     assert answer.finish is FinishReason.TRUNCATED
     assert not answer.text.strip("{\n")

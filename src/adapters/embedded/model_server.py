@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _WEIGHTS: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 ADAPTER: Final = Path(__file__).with_name("smollm2-135m-fields-1.gguf")
 ADAPTER_SHA256: Final = "c77d1e20b3a39d3c39bdf522f80d1f0673d4192be74ccd680eff332569f9f74c"
-_INSTEAD: Final = "set LLM_PROVIDER to openai, gemini or vllm"
+_INSTEAD: Final = "set LLM_PROVIDER to openai, gemini or openai_compatible"
 _SLOTS: Final = 4
 _CONTEXT_TOKENS_PER_SLOT: Final = 4096
 _LONGEST_ANSWER_TOKENS: Final = 512

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
-from ports.language_models import AnswerShape, ModelProfile
+from domain.extraction.calls import row_for
+from ports.language_models import AnswerShape, ModelProfile, ResponseFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,12 @@ class ModelCapabilities:
     temperature: float | None = None
     seed: int | None = None
     numbers_from_text: bool = False
+    response_format: ResponseFormat = ResponseFormat.JSON_SCHEMA
+    system_role: bool = True
 
+
+OwnRows: TypeAlias = Mapping[tuple[str, str], Mapping[str, Any]]
+"""By provider and model, for `row_for`: the members of `ModelCapabilities` that differ."""
 
 _TABLE: Final[tuple[tuple[str, str, ModelCapabilities], ...]] = (
     # Reasoning models of OpenAI take no temperature but 1, and no seed. Hidden reasoning counts as
@@ -75,7 +82,12 @@ _TABLE: Final[tuple[tuple[str, str, ModelCapabilities], ...]] = (
             numbers_from_text=True,
         ),
     ),
-    ("vllm", "*", ModelCapabilities(bounded=True, context_tokens=8_192, temperature=0.0, seed=7)),
+    # Of a server of one's own nothing is known: what it serves may be small.
+    (
+        "openai_compatible",
+        "*",
+        ModelCapabilities(bounded=True, context_tokens=8_192, temperature=0.0, seed=7),
+    ),
     (
         "local",
         "*",
@@ -86,19 +98,23 @@ _TABLE: Final[tuple[tuple[str, str, ModelCapabilities], ...]] = (
 )
 
 
-def profile_of(provider: str, model: str, adapter: str | None = None) -> ModelProfile:
-    """The first row of the table that fits.
+def profile_of(
+    provider: str, model: str, adapter: str | None = None, own: OwnRows = MappingProxyType({})
+) -> ModelProfile:
+    """The first row of the table that fits, with what a row of the user's own changes in it.
 
     Args:
         provider: who serves the model.
         model: its name there.
         adapter: the prompt to which the adapter was tuned that its server holds; None for none.
+        own: rows of the user's own.
     """
     row = next(
         row
         for owner, pattern, row in _TABLE
         if fnmatchcase(provider, owner) and fnmatchcase(model, pattern)
     )
+    row = replace(row, **(row_for(own, provider, model) or {}))
     parameters: Mapping[str, float | int | None] = {
         "temperature": row.temperature,
         "seed": row.seed,
@@ -116,5 +132,7 @@ def profile_of(provider: str, model: str, adapter: str | None = None) -> ModelPr
         reasks=row.reasks,
         numbers_from_text=row.numbers_from_text,
         tuned_to=adapter,
+        response_format=row.response_format,
+        system_role=row.system_role,
         parameters={name: value for name, value in parameters.items() if value is not None},
     )

@@ -23,7 +23,7 @@ class ModelConfig:
     """Where one provider is and what it is asked with.
 
     Attributes:
-        provider: `openai`, `gemini`, `vllm` or `local`.
+        provider: `openai`, `gemini`, `openai_compatible` or `local`.
         model: the model's name there.
         base_url: of its API.
         api_key: None for a server that asks for none.

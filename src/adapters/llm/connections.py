@@ -172,7 +172,7 @@ async def _open_openai_batches(
 
         yield OpenAIBatchLanguageModel(
             client,
-            profile=profile_of(config.provider, config.model),
+            profile=_profile(config),
             call_timeout_s=call_timeout_s,
         )
 
@@ -186,7 +186,7 @@ async def _open_gemini_batches(
 
         yield GeminiBatchLanguageModel(
             client,
-            profile=profile_of(config.provider, config.model),
+            profile=_profile(config),
             call_timeout_s=call_timeout_s,
         )
 

@@ -35,15 +35,30 @@ DETAILS: Final[Mapping[FailureKind, str]] = {
 
 
 def failure(
-    provider: str, kind: FailureKind, *, retry_after_s: float | None = None
+    provider: str,
+    kind: FailureKind,
+    *,
+    retry_after_s: float | None = None,
+    detail: str | None = None,
 ) -> ExtractionFailure:
-    """A failure of `provider` in words for its user; the wait that it names is bounded here."""
-    names = {"local": "LOCAL_LLM"}
-    detail = DETAILS[kind].format(provider, names.get(provider, provider.upper()))
+    """A failure of `provider` in words for its user; the wait that it names is bounded here.
+
+    Args:
+        provider: its name.
+        kind: the class of the failure.
+        retry_after_s: the wait that the provider names, in seconds; None for none.
+        detail: a template as in `DETAILS` that says more than that of the kind; None for none.
+    """
+    said = (detail or DETAILS[kind]).format(provider, setting_prefix(provider))
     quota = kind is FailureKind.QUOTA_EXHAUSTED
     most_s = LONGEST_QUOTA_HINT_S if quota else LONGEST_HINT_S
     wait_s = bounded_hint_s(retry_after_s, most_s=most_s)
-    return ExtractionFailure(kind=kind, detail=detail, retry_after_s=wait_s)
+    return ExtractionFailure(kind=kind, detail=said, retry_after_s=wait_s)
+
+
+def setting_prefix(provider: str) -> str:
+    """What the names of a provider's settings begin with."""
+    return "LOCAL_LLM" if provider == "local" else provider.upper()
 
 
 def unforeseen(provider: str, problem: Exception | None) -> ExtractionFailure:

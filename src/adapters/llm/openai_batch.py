@@ -14,7 +14,8 @@ import openai
 
 from adapters.llm.batch_files import BatchApi, fitting, outcomes_of, written
 from adapters.llm.failures import failure, retry_after_s
-from adapters.llm.openai_compatible import kind_of, kind_of_reply, read_completion, request_body
+from adapters.llm.openai_compatible import read_completion, request_body
+from adapters.llm.openai_refusals import kind_of, kind_of_reply
 from adapters.llm.replies import ModelCall, elements, members, word
 from domain.extraction.calls import ExtractionFailure, FailureKind
 from ports.language_models import (

@@ -1,21 +1,25 @@
-"""Any server that speaks OpenAI's chat completions: OpenAI itself, vLLM, llama.cpp."""
+"""Any server that speaks OpenAI's chat completions: OpenAI itself, llama.cpp, vLLM, Ollama, others.
+
+What differs between them, and where that was read, stands in
+`docs/how-to/openai-compatible-servers.md`.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
 import openai
 
 from adapters.llm.admission import ReportedRateLimits, limits_from_headers
 from adapters.llm.failures import retry_after_s
+from adapters.llm.openai_refusals import names_in, refusal_in
 from adapters.llm.replies import (
     ModelCall,
     ParsedResponse,
-    RawResponse,
     elements,
     encodable,
     members,
@@ -30,6 +34,7 @@ from ports.language_models import (
     LanguageModel,
     ModelProfile,
     Prompt,
+    ResponseFormat,
     TimeBudget,
 )
 
@@ -60,6 +65,7 @@ class OpenAICompatibleLanguageModel(LanguageModel):
         self._profile = profile
         self._call_timeout_s = call_timeout_s
         self._stated = stated
+        self._stops_loops = False
 
     @property
     def profile(self) -> ModelProfile:
@@ -72,73 +78,87 @@ class OpenAICompatibleLanguageModel(LanguageModel):
         call = ModelCall(self._profile)
         reply = await call.reply(
             self._client.chat.completions.with_raw_response.create(
-                timeout=timeout_s, **request_body(prompt, self._profile)
+                timeout=timeout_s,
+                **request_body(prompt, self._profile, stops_loops=self._stops_loops),
             ),
             timeout_s=timeout_s,
         )
         self._stated.note(limits_from_headers(reply.headers))
-        if not reply.good:
-            kind = kind_of_reply(reply)
-            _log.info("%s answered %s (%s)", self._profile.provider, reply.status, kind)
-            raise call.failed(kind, hint_s=retry_after_s(reply.headers, now_s=time.time()))
-        return call.answer(read_completion(reply.document()))
+        document = reply.document()
+        refused = refusal_in(reply.status, document, reply.words())
+        if refused is not None:
+            _log.info(
+                "%s answered %s (%s)%s",
+                self._profile.provider,
+                reply.status,
+                refused.kind,
+                names_in(document),
+            )
+            hint_s = retry_after_s(reply.headers, now_s=time.time())
+            usage = read_completion(document).usage
+            raise call.failed(refused.kind, usage, hint_s=hint_s, detail=refused.detail)
+        completion = read_completion(document)
+        self._stops_loops = self._stops_loops or _is_vllm(document)
+        self._check_whole(call, prompt, completion.usage)
+        return call.answer(completion)
+
+    def _check_whole(self, call: ModelCall, prompt: Prompt, usage: TokenUsage) -> None:
+        """See that the server read all that was sent.
+
+        Raises:
+            ModelCallFailed: it cut the prompt to its context and said nothing, as Ollama does. In
+                smaller pieces the text can still be read.
+        """
+        read = usage.input_tokens
+        if read >= _FEWEST_IF_CUT and read < (least := least_tokens(prompt)):
+            _log.warning(
+                "%s read %s tokens of a prompt of at least %s: its context is shorter than the %s"
+                " tokens of the table of models",
+                self._profile.provider,
+                read,
+                least,
+                self._profile.context_tokens,
+            )
+            raise call.failed(FailureKind.TOO_LONG, usage, detail=_CUT_OFF)
 
 
-_QUOTA_CODES: Final = frozenset(
-    {
-        "insufficient_quota",
-        "credit_balance_exhausted",
-        "organization_spend_limit_exceeded",
-        "project_spend_limit_exceeded",
-        "organization_usage_limit_exceeded",
-        "billing_hard_limit_reached",
-    }
+_CUT_OFF: Final = (
+    "{0} read a part of the prompt alone: it cuts what is longer than its context. Raise that (in"
+    " Ollama by OLLAMA_CONTEXT_LENGTH), or give the model a row in LLM_MODELS_FILE with its"
+    " `context_tokens`."
 )
-_TOO_LONG_WORDS: Final = (
-    "context_length_exceeded",
-    "exceed_context_size",
-    "maximum context length",
-    "maximum number of tokens",
-    "string_above_max_length",
-)
+_FEWEST_IF_CUT: Final = 1_000
+"""Fewer tokens than these may be what a server had to read anew: some do not count what they had
+cached. A context of 2,048 tokens, the shortest that is in use, is cut to 1,027."""
+_WORD: Final = re.compile(r"[^\W\d_]+|\d+")
 
 # Up to 4 tokens, 32 times: no record repeats itself like that, and a loop ends after 128 tokens.
 _LOOP: Final = {"max_pattern_size": 4, "min_count": 32}
-_CUT: Final = frozenset({"length", "repetition"})
-_REFUSED_CODES: Final = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
-_BY_STATUS: Final[Mapping[int, FailureKind]] = {
-    401: FailureKind.AUTH,
-    402: FailureKind.QUOTA_EXHAUSTED,
-    403: FailureKind.AUTH,
-    404: FailureKind.UNKNOWN_MODEL,
-    408: FailureKind.TIMEOUT,
-    409: FailureKind.SERVER_ERROR,
-    413: FailureKind.TOO_LONG,
-    503: FailureKind.OVERLOADED,
-    504: FailureKind.TIMEOUT,
-    529: FailureKind.OVERLOADED,
-}
+_CUT: Final = frozenset({"length", "repetition", "max_tokens", "model_length"})
+_REFUSED: Final = frozenset({"content_filter", "refusal", "safety"})
 
 
-def request_body(prompt: Prompt, profile: ModelProfile) -> dict[str, Any]:
-    """What is sent to the chat completions route."""
-    schema = dict(prompt.json_schema)
+def request_body(
+    prompt: Prompt, profile: ModelProfile, *, stops_loops: bool = False
+) -> dict[str, Any]:
+    """What is sent to the chat completions route.
+
+    Args:
+        prompt: what is asked.
+        profile: who is asked, and how.
+        stops_loops: the server is known to be vLLM. Others may refuse members of its own.
+    """
     request: dict[str, Any] = {
         "model": profile.model,
-        "messages": [
-            {"role": message.role, "content": message.content} for message in prompt.messages
-        ],
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": prompt.schema_name, "strict": True, "schema": schema},
-        },
+        "messages": _messages(prompt, profile),
+        **_format(prompt, profile),
         **profile.parameters,
     }
     if profile.provider == "openai":
         request["max_completion_tokens"] = prompt.max_output_tokens
     else:
         request["max_tokens"] = prompt.max_output_tokens
-    if profile.provider == "vllm":
+    if stops_loops:
         # Grammar-bound models can spend all their tokens on blanks between members. vLLM forbids
         # them by a setting of the server alone: it takes a request's `disable_any_whitespace` and
         # ignores it. So it is told to stop at a loop, of white space or of anything else.
@@ -149,29 +169,30 @@ def request_body(prompt: Prompt, profile: ModelProfile) -> dict[str, Any]:
     return request
 
 
-def kind_of_reply(reply: RawResponse) -> FailureKind:
-    """The class of a refusal."""
-    document = members(reply.document())
-    return kind_of(reply.status, document.get("error", document), reply.words())
+def _messages(prompt: Prompt, profile: ModelProfile) -> list[dict[str, str]]:
+    messages = [{"role": each.role, "content": each.content} for each in prompt.messages]
+    if not profile.system_role:
+        system, first, *others = messages
+        both = f"{system['content']}\n\n{first['content']}"
+        return [{"role": first["role"], "content": both}, *others]
+    return messages
 
 
-def kind_of(status: int, error: Any, words: str) -> FailureKind:
-    """The class of a refusal by its status, its `error` and whatever words come with it."""
-    described = members(error)
-    code, type_ = word(described.get("code")), word(described.get("type"))
-    if status < HTTPStatus.BAD_REQUEST:
-        return FailureKind.BAD_RESPONSE  # a redirect, say: nobody refused anything
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        quota = bool({code, type_} & _QUOTA_CODES)
-        return FailureKind.QUOTA_EXHAUSTED if quota else FailureKind.RATE_LIMITED
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    words = words.lower()
-    if described.get("param") == "input_tokens" or any(each in words for each in _TOO_LONG_WORDS):
-        return FailureKind.TOO_LONG  # llama.cpp says so with 400 or 500, depending on its age
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return FailureKind.SERVER_ERROR
-    return FailureKind.REFUSED if code in _REFUSED_CODES else FailureKind.BAD_REQUEST
+def _format(prompt: Prompt, profile: ModelProfile) -> dict[str, Any]:
+    schema = dict(prompt.json_schema)
+    match profile.response_format:
+        case ResponseFormat.JSON_SCHEMA:
+            named = {"name": prompt.schema_name, "strict": True, "schema": schema}
+            return {"response_format": {"type": "json_schema", "json_schema": named}}
+        case ResponseFormat.JSON_OBJECT:
+            return {"response_format": {"type": "json_object", "schema": schema}}
+        case ResponseFormat.TEXT:
+            return {}
+
+
+def least_tokens(prompt: Prompt) -> int:
+    """Tokens that `prompt` has at least, whoever counts: tokenizers join no two words."""
+    return sum(1 for each in prompt.messages for _ in _WORD.finditer(each.content))
 
 
 def read_completion(document: Any) -> ParsedResponse:
@@ -182,13 +203,22 @@ def read_completion(document: Any) -> ParsedResponse:
     if not isinstance(message, Mapping):
         return ParsedResponse(usage=usage)
     text, refused = _said(message.get("content"))
-    finish_reason = word(choice.get("finish_reason"))
-    if refused or word(message.get("refusal")) or finish_reason == "content_filter":
+    finish_reason = word(choice.get("finish_reason")).lower()
+    if refused or word(message.get("refusal")) or finish_reason in _REFUSED:
         return ParsedResponse(usage=usage, text="", finish=FinishReason.REFUSED)
     if text is None:
         return ParsedResponse(usage=usage)
     finish = FinishReason.TRUNCATED if finish_reason in _CUT else FinishReason.COMPLETE
+    if finish is FinishReason.COMPLETE and not text.strip():
+        # Grammar and thinking at once: some servers take the whole answer for the thinking.
+        text = word(message.get("reasoning_content")) or word(message.get("reasoning")) or text
     return ParsedResponse(usage=usage, text=encodable(text), finish=finish)
+
+
+def _is_vllm(document: Any) -> bool:
+    """Whether an answer has marks of vLLM."""
+    said = members(document)
+    return "kv_transfer_params" in said or word(said.get("system_fingerprint")).startswith("vllm-")
 
 
 def _said(content: Any) -> tuple[str | None, bool]:

@@ -198,10 +198,15 @@ class ModelCall:
         return Answer(text=completion.text, finish=completion.finish, attempts=(attempt,))
 
     def failed(
-        self, kind: FailureKind, usage: TokenUsage | None = None, *, hint_s: float | None = None
+        self,
+        kind: FailureKind,
+        usage: TokenUsage | None = None,
+        *,
+        hint_s: float | None = None,
+        detail: str | None = None,
     ) -> ModelCallFailed:
-        """This call as a failure of `kind`; `hint_s` is the wait that the provider names."""
-        failed = failure(self._profile.provider, kind, retry_after_s=hint_s)
+        """This call as a failure of `kind`; `hint_s` and `detail` are as of `failure`."""
+        failed = failure(self._profile.provider, kind, retry_after_s=hint_s, detail=detail)
         return ModelCallFailed(failed, (self._attempt(kind, usage or TokenUsage()),))
 
     def broken(self, error: Exception) -> ModelCallFailed:

@@ -13,13 +13,14 @@ from typing import Any, Final, TypeAlias
 
 from domain.comparison.model import Contestant
 from domain.errors import InvalidInput, Violation
+from domain.extraction.calls import current_name
 from domain.extraction.prompting import prompt_hash
 from domain.extraction.schema import RecordSchema
 from ports.language_models import AnswerShape, ModelProfile
 
 BASELINE: Final = "regex"
 """The contestant that asks no model."""
-OWN_MACHINES: Final = frozenset({"local", "vllm"})
+OWN_MACHINES: Final = frozenset({"local", "openai_compatible"})
 """Providers whose bill is that of the machine they run on."""
 MOST_CONTESTANTS: Final = 8
 """More than these cannot be told apart on one page."""
@@ -177,7 +178,7 @@ def _contestant_spec(
     head, _, query = part.partition("?")
     own, equals, provider = head.rpartition("=")
     name = own.strip() if equals else _plain_name(part)
-    provider = provider.strip()
+    provider = current_name(provider.strip())
 
     def complain(detail: str) -> None:
         violations.append(Violation(pointer=pointer, detail=f"{part!r}: {detail}"))

@@ -36,7 +36,7 @@ from domain.comparison.results import (
     compare_command,
 )
 from domain.errors import Conflict, InvalidInput, Violation
-from domain.extraction.calls import FailureKind
+from domain.extraction.calls import FailureKind, current_name
 from domain.extraction.jobs.items import ENDED, Document, ItemResult
 from domain.extraction.jobs.model import ExtractionJob, JobCommand, JobSpec, NewJob
 from domain.extraction.jobs.service import ExtractionJobService
@@ -125,6 +125,7 @@ class StoredComparisonService:
         Raises:
             InvalidInput: names each provider that cannot be compared, or the size.
         """
+        providers = [current_name(name) for name in providers]
         violations = list(self._violations(providers, schema))
         asked = [name for name in providers if name in self._models]
         violations += [

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from domain.errors import (
     AppError,
@@ -18,6 +18,36 @@ from domain.errors import (
     ProviderRateLimited,
     ProviderUnavailable,
 )
+
+T = TypeVar("T")
+
+_FORMER_NAMES: Final[Mapping[str, str]] = {"vllm": "openai_compatible"}
+
+
+def current_name(provider: str) -> str:
+    """The name by which a provider goes now: requests, files and stored rows may hold a former."""
+    return _FORMER_NAMES.get(provider, provider)
+
+
+def names_of(provider: str) -> tuple[str, ...]:
+    """The name of a provider, then those by which stored rows may know it."""
+    return provider, *(former for former, now in _FORMER_NAMES.items() if now == provider)
+
+
+def row_for(rows: Mapping[tuple[str, str], T], provider: str, model: str) -> T | None:
+    """The row of a model in a table by provider and model; None when none fits.
+
+    A model of the table that ends in `*` stands for all names that begin so. A whole name counts
+    before those, and of those the longest.
+    """
+    if (provider, model) in rows:
+        return rows[provider, model]
+    fitting = [
+        name
+        for owner, name in rows
+        if owner == provider and name.endswith("*") and model.startswith(name[:-1])
+    ]
+    return rows[provider, max(fitting, key=len)] if fitting else None
 
 
 class FailureKind(StrEnum):
@@ -243,8 +273,7 @@ class PriceTable:
     """List prices by provider and model.
 
     Attributes:
-        prices: `(provider, model)` to price. A model that ends in `*` stands for all names that
-            begin so; the longest that fits counts.
+        prices: `(provider, model)` to price, for `row_for`.
         batch: by provider, what part of the price counts in a batch.
     """
 
@@ -253,15 +282,7 @@ class PriceTable:
 
     def price(self, provider: str, model: str) -> TokenPrice | None:
         """The price of a model; None when the table does not name it."""
-        exact = self.prices.get((provider, model))
-        if exact is not None:
-            return exact
-        fitting = [
-            name
-            for owner, name in self.prices
-            if owner == provider and name.endswith("*") and model.startswith(name[:-1])
-        ]
-        return self.prices[provider, max(fitting, key=len)] if fitting else None
+        return row_for(self.prices, provider, model)
 
     def cost(self, attempts: Iterable[Attempt]) -> Decimal | None:
         """The price of all `attempts`, in US dollars; None when one has no known price."""

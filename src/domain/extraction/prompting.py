@@ -18,7 +18,7 @@ from domain.extraction.schema import (
     Value,
 )
 from domain.extraction.windows import estimate_tokens
-from ports.language_models import AnswerShape, Message, ModelProfile, Prompt
+from ports.language_models import AnswerShape, Message, ModelProfile, Prompt, ResponseFormat
 
 
 def wire_schema(
@@ -167,6 +167,12 @@ def prompt_hash(schema: RecordSchema, profile: ModelProfile) -> str:
         f"{profile.shots} {profile.model} {json.dumps(dict(profile.parameters), sort_keys=True)}",
         *(["numbers_from_text"] if profile.numbers_from_text else []),
         *([TUNED_PROMPT] if asks_tuned(schema, profile) else []),
+        *(
+            [profile.response_format]
+            if profile.response_format is not ResponseFormat.JSON_SCHEMA
+            else []
+        ),
+        *([] if profile.system_role else ["no system role"]),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 

@@ -17,6 +17,7 @@ from domain.extraction.calls import (
     ModelCallFailed,
     PriceTable,
     TokenUsage,
+    current_name,
 )
 from domain.extraction.contradictions import contradictions
 from domain.extraction.conversation import ValidationLoop, ValidationLoopState
@@ -89,7 +90,7 @@ class ExtractionService:
         """
         if provider is None:
             return self._chain
-        names = tuple(name.strip() for name in provider.split(","))
+        names = tuple(current_name(name.strip()) for name in provider.split(","))
         unknown = [name for name in names if name not in self._models]
         if unknown or len(set(names)) != len(names):
             detail = (

@@ -107,7 +107,7 @@ class CompareOptions:
 @click.option(
     "--machine-usd-per-hour",
     type=FiniteRange(0, 1e6),
-    help="Price of the machine that local and vLLM models run on.",
+    help="Price of the machine of the models of local and openai_compatible.",
 )
 @click.option(
     "--simulated",

@@ -22,6 +22,7 @@ from entrypoints.private_files import exposure
 from entrypoints.settings import (
     DatabaseSettings,
     Environment,
+    ModelCommandSettings,
     Settings,
     SettingsError,
     is_secret,
@@ -65,8 +66,19 @@ def read_settings(kind: type[S], state_dir: Path | None = None, **overrides: Any
         overrides: values that come before all else, unless they are None.
 
     Raises:
-        SettingsError: a value is missing or bad, or nothing runs here.
+        SettingsError: a value is missing or bad, a table that is named cannot be read, or nothing
+            runs here.
     """
+    settings = _read_settings(kind, state_dir, overrides)
+    if isinstance(settings, ModelCommandSettings):
+        # Commands that ask no model start without what reads the tables.
+        from entrypoints.container.model_rows import check_tables  # noqa: PLC0415
+
+        check_tables(settings)
+    return settings
+
+
+def _read_settings(kind: type[S], state_dir: Path | None, overrides: Mapping[str, Any]) -> S:
     chosen = {name: value for name, value in overrides.items() if value is not None}
     given = environment()
     _warn_of_misspelt_names()

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from domain.errors import InvalidInput, Violation
+from domain.extraction.calls import current_name
 from entrypoints.cli.running import over_container
 from entrypoints.container.services import Container
 from entrypoints.settings import WorkerSettings
@@ -52,10 +53,11 @@ def reopen_command(*, name: str | None) -> None:
     async def work(container: Container) -> None:
         gates = container.provider_gates()
         names = list(dict.fromkeys(gate.name for gate in await gates.all()))
-        if name is not None and name not in names:
+        named = None if name is None else current_name(name)
+        if named is not None and named not in names:
             detail = f"is no provider that is used here; used are {', '.join(names)}"
-            raise InvalidInput.of([Violation(pointer=name, detail=detail)])
-        for each in names if name is None else [name]:
+            raise InvalidInput.of([Violation(pointer=named, detail=detail)])
+        for each in names if named is None else [named]:
             await gates.reopen(each)
             freed = await container.extraction_jobs().stop_waiting(each)
             click.echo(f"{each} is open. Jobs that waited for it and go on: {freed}.")

@@ -13,7 +13,7 @@ from typing import Final
 
 from adapters.charts.vega import VegaChartRenderer, open_chart_renderer
 from adapters.files.comparison_log import FileComparisonResultLog, read_results
-from adapters.llm.capabilities import profile_of
+from adapters.llm.capabilities import OwnRows, profile_of
 from adapters.llm.clients import ModelConfig, load_sdk
 from adapters.llm.connections import open_language_models
 from adapters.llm.health import is_simulation
@@ -35,8 +35,8 @@ from domain.errors import InvalidInput, Violation
 from domain.extraction.prompting import unservable
 from domain.extraction.schema import RecordSchema
 from domain.extraction.service import ExtractionService
-from entrypoints.container.models import document_deadline_s, model_configs
-from entrypoints.prices import read_prices
+from entrypoints.container.model_rows import read_model_rows
+from entrypoints.container.models import document_deadline_s, model_configs, price_table
 from entrypoints.settings import ModelCommandSettings, Provider
 from ports.comparison import ComparisonWriter
 from ports.language_models import LanguageModel
@@ -65,7 +65,8 @@ class ContestantConditions:
     Attributes:
         concurrency: texts of one contestant at once; None for LLM_CONCURRENCY (and 4 at most for
             the embedded model).
-        machine_usd_per_hour: of the machine that local and vLLM models run on; None if unknown.
+        machine_usd_per_hour: of the machine that runs the models of `local` and
+            `openai_compatible`; None if unknown.
         simulated: contestants that are declared to be simulations.
     """
 
@@ -90,8 +91,11 @@ async def open_extractors(
     specs = read_contestants(providers, configured, "providers")
     _check_declared(specs, options.simulated)
     PydanticRecordValidator().check(schema)
+    own = read_model_rows(settings.llm_models_file)
     configs = [
-        _variant(configured[spec.provider], spec) for spec in specs if spec.provider != BASELINE
+        _variant(configured[spec.provider], spec, own)
+        for spec in specs
+        if spec.provider != BASELINE
     ]
     async with AsyncExitStack() as stack:
         models = await stack.enter_async_context(
@@ -106,7 +110,7 @@ async def open_extractors(
             models=models,
             chain=tuple(models),
             validator=PydanticRecordValidator(),
-            prices=read_prices(settings.llm_prices_file),
+            prices=price_table(settings),
             monotonic=time.monotonic,
             new_mark=partial(secrets.token_hex, 4),
         )
@@ -172,11 +176,11 @@ def now() -> datetime:
     return SystemClock().now()
 
 
-def _variant(config: ModelConfig, spec: ContestantSpec) -> ModelConfig:
+def _variant(config: ModelConfig, spec: ContestantSpec, own: OwnRows) -> ModelConfig:
     """The configuration of a provider, as `spec` asks it."""
     model = spec.model or config.model
     adapter = config.adapter if model == config.model else None
-    profile = spec.profile(profile_of(config.provider, model, adapter))
+    profile = spec.profile(profile_of(config.provider, model, adapter, own))
     return replace(config, name=spec.name, model=model, profile=profile)
 
 

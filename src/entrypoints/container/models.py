@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from adapters.llm.capabilities import profile_of
 from adapters.llm.clients import ModelConfig, load_sdk
 from adapters.llm.health import is_simulation
+from domain.extraction.calls import PriceTable
 from domain.extraction.prompting import TUNED_PROMPT
+from entrypoints.addresses import is_inside
+from entrypoints.container.model_rows import read_model_rows
+from entrypoints.prices import read_prices
 from entrypoints.settings import LocalModelAdapter, ModelCommandSettings, Provider
 
 
@@ -27,6 +34,25 @@ def stand_in_probe(settings: ModelCommandSettings) -> Callable[[str], Awaitable[
     return probe
 
 
+def price_table(settings: ModelCommandSettings) -> PriceTable:
+    """What calls cost: the table of LLM_PRICES_FILE, else the shipped one.
+
+    By that, a server of OpenAI's protocol is free on a machine of one's own. What another's sends a
+    bill for is not known.
+
+    Raises:
+        InvalidInput: as `read_prices`.
+    """
+    table = read_prices(settings.llm_prices_file)
+    host = urlsplit(settings.vllm_base_url or settings.openai_compatible_base_url).hostname
+    if settings.llm_prices_file is not None or is_inside(host or ""):
+        return table
+    known = {
+        key: price for key, price in table.prices.items() if key[0] != Provider.OPENAI_COMPATIBLE
+    }
+    return replace(table, prices=known)
+
+
 async def warm_up(settings: ModelCommandSettings) -> None:
     """Load what asking the chain takes: who asks first waits for the answer, not for that."""
     for provider in settings.llm_provider:
@@ -34,7 +60,11 @@ async def warm_up(settings: ModelCommandSettings) -> None:
 
 
 def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
-    """The providers that can be asked: those of the chain, and those whose key or URL is set."""
+    """The providers that can be asked: those of the chain, and those whose key or URL is set.
+
+    Raises:
+        InvalidInput: LLM_MODELS_FILE cannot be read; names each place.
+    """
 
     def secret(value: SecretStr | None) -> str | None:
         return None if value is None else value.get_secret_value()
@@ -59,12 +89,13 @@ def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
             ),
         ),
         (
-            "vllm_base_url" in settings.model_fields_set,
+            bool({"openai_compatible_base_url", "vllm_base_url"} & settings.model_fields_set),
+            # By its former names too; where both are set, the settings see that they agree.
             ModelConfig(
-                provider=Provider.VLLM.value,
-                model=settings.vllm_model,
-                base_url=settings.vllm_base_url,
-                api_key=secret(settings.vllm_api_key),
+                provider=Provider.OPENAI_COMPATIBLE.value,
+                model=settings.vllm_model or settings.openai_compatible_model,
+                base_url=settings.vllm_base_url or settings.openai_compatible_base_url,
+                api_key=secret(settings.vllm_api_key or settings.openai_compatible_api_key),
             ),
         ),
         (
@@ -80,4 +111,9 @@ def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
             ),
         ),
     )
-    return [config for given, config in known if given or config.provider in settings.llm_provider]
+    own = read_model_rows(settings.llm_models_file)
+    return [
+        replace(config, profile=profile_of(config.provider, config.model, config.adapter, own))
+        for given, config in known
+        if given or config.provider in settings.llm_provider
+    ]

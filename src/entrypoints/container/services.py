@@ -39,7 +39,7 @@ from adapters.llm.connections import (
     open_batch_models,
     open_language_models,
 )
-from adapters.llm.health import LanguageModelDiagnosticCheck
+from adapters.llm.health import LanguageModelDiagnosticCheck, ServedModels
 from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.llm.valkey_admission import ValkeyProviderGates
 from adapters.postgres.access import PostgresApiKeyRepository
@@ -108,12 +108,17 @@ from domain.insights.run_history import DailySchedule
 from domain.insights.service import InsightService
 from domain.records.service import OrderService, UserService
 from entrypoints.container.comparison import comparison_writers
-from entrypoints.container.models import document_deadline_s, model_configs, stand_in_probe
-from entrypoints.prices import read_prices
+from entrypoints.container.models import (
+    document_deadline_s,
+    model_configs,
+    price_table,
+    stand_in_probe,
+)
 from entrypoints.settings import (
     ConnectionSettings,
     DatabaseSettings,
     ModelCommandSettings,
+    Provider,
     Settings,
     TokenSettings,
     WorkerSettings,
@@ -277,7 +282,7 @@ class Container(containers.DeclarativeContainer):
         models=models,
         chain=settings.provided.llm_provider,
         validator=record_validator,
-        prices=providers.Singleton(read_prices, settings.provided.llm_prices_file),
+        prices=providers.Singleton(price_table, settings),
         monotonic=providers.Object(time.monotonic),
         new_mark=providers.Object(partial(secrets.token_hex, 4)),
     )
@@ -443,9 +448,14 @@ def diagnostic_checks(settings: Settings, container: Container) -> Sequence[Time
                 TimedDiagnosticCheck(
                     subject=f"provider {config.provider}",
                     check=LanguageModelDiagnosticCheck(
-                        config.provider, opened, base_url=config.base_url
+                        config.provider,
+                        opened,
+                        base_url=config.base_url,
+                        served=ServedModels(config.base_url, config.api_key)
+                        if config.provider == Provider.OPENAI_COMPATIBLE
+                        else None,
                     ),
-                    longest_s=_ASKED_FOR_S + 15,
+                    longest_s=_ASKED_FOR_S + 30,
                 )
             )
     if settings.tls_cert_file and settings.tls_key_file:

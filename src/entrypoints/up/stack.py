@@ -25,6 +25,7 @@ from entrypoints.container.embedded import (
     migrate,
     process_identity,
 )
+from entrypoints.container.model_rows import check_tables
 from entrypoints.private_files import exposure
 from entrypoints.settings import (
     DatabaseSettings,
@@ -119,7 +120,9 @@ class Stack:
             overrides["redis_url"] = "redis://embedded"
         if "SECRET_KEY" not in self._given:
             overrides["secret_key"] = self._secrets.secret_key
-        return load_settings(**overrides)
+        settings = load_settings(**overrides)
+        check_tables(settings)
+        return settings
 
     async def run(self) -> None:
         """Start, say where everything is, and keep it running until SIGTERM or SIGINT.

@@ -161,6 +161,17 @@ async def test_what_the_server_does_not_know_is_told_in_its_own_bodies(
     assert caught.value.status_code == 404
 
 
+async def test_the_models_are_listed_with_their_context(fake: FakeInThread) -> None:
+    fake.provider.apply(
+        Scenario(models={"smol": Model(context_tokens=4096)}, bad_keys=frozenset({"bad"}))
+    )
+    async with httpx2.AsyncClient(base_url=fake.vllm_base_url) as http:
+        (card,) = (await http.get("/models")).json()["data"]
+        refused = await http.get("/models", headers={"authorization": "Bearer bad"})
+    assert (card["id"], card["owned_by"], card["max_model_len"]) == ("smol", "vllm", 4096)
+    assert refused.status_code == 401
+
+
 @pytest.mark.parametrize(
     ("body", "type_", "param"),
     [

@@ -18,7 +18,7 @@ from adapters.postgres.pool import Connection, SqlExecutor
 from adapters.postgres.queries import load_queries
 from domain.access.model import ApiKeyId
 from domain.errors import NotFound
-from domain.extraction.calls import TokenUsage
+from domain.extraction.calls import TokenUsage, names_of
 from domain.extraction.jobs.items import Document, ItemResult, ItemState
 from domain.extraction.jobs.model import (
     PRIORITY_COSTS,
@@ -162,7 +162,10 @@ class PostgresExtractionJobRepository(ExtractionJobRepository):
         """See the port."""
         query = _QUERIES["stop_waiting"]
         sql, args = with_entry(
-            query.sql, query.args(provider=provider), "extraction_job.stop_waiting", _PATH
+            query.sql,
+            query.args(providers=list(names_of(provider))),
+            "extraction_job.stop_waiting",
+            _PATH,
         )
         return len(await self._executor.fetch(sql, *args))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
-from domain.extraction.calls import ModelCallFailed
+from domain.extraction.calls import ModelCallFailed, names_of
 from domain.extraction.jobs.items import ClaimedItem, ItemSettlement, JobConsequence
 from domain.extraction.jobs.model import JobSpec, JobStatus, ReasonCode, StatusReason
 from domain.extraction.jobs.settlement import RetryPolicy, settle, settle_broken
@@ -100,7 +100,9 @@ class DocumentExtractor:
                 schema=schema.name,
                 schema_version=schema.version,
                 prompts=tuple(
-                    (provider, self._extraction.prompt_hash(schema, provider)) for provider in chain
+                    (name, self._extraction.prompt_hash(schema, provider))
+                    for provider in chain
+                    for name in names_of(provider)
                 ),
             )
         return ExtractionPlan(schema=schema, chain=chain, cache_query=query)

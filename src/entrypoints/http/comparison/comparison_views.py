@@ -87,7 +87,12 @@ class ComparisonBody(Struct, forbid_unknown_fields=True):
     ] = "texts"
     machine_usd_per_hour: (
         Annotated[
-            float, Meta(ge=0, le=1e6, description="Price of the machine of local and vLLM models")
+            float,
+            Meta(
+                ge=0,
+                le=1e6,
+                description="Price of the machine of the models of local and openai_compatible",
+            ),
         ]
         | UnsetType
     ) = UNSET

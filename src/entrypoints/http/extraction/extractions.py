@@ -59,7 +59,8 @@ ProviderChain = Annotated[
     Meta(
         min_length=1,
         max_length=100,
-        description="openai, gemini, vllm or local; a list falls back in order: `openai,local`."
+        description="openai, gemini, openai_compatible or local; a list falls back in order:"
+        " `openai,local`."
         " Must be configured",
     ),
 ]

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from fake_provider import ollama, vllm
 from fake_provider.calls import Dialect
 from fake_provider.gemini import Gemini
 from fake_provider.gemini_batches import GeminiBatches
@@ -25,11 +26,12 @@ from fake_provider.http import (
     send_reply,
 )
 from fake_provider.ledger import calls_per_text, early_calls
+from fake_provider.ollama import OllamaChat
 from fake_provider.openai import OpenAIChat, unknown_url
 from fake_provider.openai_batches import OpenAIBatches
 from fake_provider.provider import Provider
 from fake_provider.scenario import Fault, ScenarioRefused, parse_scenario
-from fake_provider.vllm import VllmChat, other_path
+from fake_provider.vllm import VllmChat
 
 _GENERATE = re.compile(r"/v1(?:beta|alpha)?/models/(.+):generateContent$")
 
@@ -38,7 +40,7 @@ class FakeProviderApp:
     """Serves one `Provider` in all dialects.
 
     `/v1` is OpenAI, `/v1beta` Gemini (`/v1` too, with Gemini's key header), `/vllm` a vLLM server,
-    `/_control` the control API.
+    `/ollama` Ollama, `/_control` the control API.
     """
 
     def __init__(self, provider: Provider) -> None:
@@ -50,6 +52,7 @@ class FakeProviderApp:
         self._chat_dialects: dict[str, Dialect] = {
             "/v1/chat/completions": OpenAIChat(),
             "/vllm/v1/chat/completions": VllmChat(),
+            "/ollama/v1/chat/completions": OllamaChat(),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,7 +86,9 @@ class FakeProviderApp:
         if _is_gemini(request):
             return self._gemini.handle(request)
         if request.path.startswith("/vllm/"):
-            return other_path(request, self.provider.scenario.bad_keys)
+            return vllm.other_path(request, self.provider.scenario)
+        if request.path.startswith("/ollama/"):
+            return ollama.other_path(request, self.provider.scenario)
         if request.path.startswith("/v1/"):
             return self._openai.handle(request)
         return unknown_url(request)

@@ -109,6 +109,13 @@ class Dialect(Protocol):
             Refused: the body is not a request of this dialect.
         """
 
+    def cut(self, call: Call, context_tokens: int) -> bool:  # noqa: ARG002 - most cut nothing
+        """Shorten the prompt of `call` to the context, where this provider does that unasked.
+
+        Returns: whether it does.
+        """
+        return False
+
     @abstractmethod
     def schema_fault(self, call: Call) -> str | None:
         """What this provider would refuse in the requested schema; None when it serves it."""

@@ -1,4 +1,4 @@
-"""`fake-llm-provider`: a stand-in for OpenAI, Gemini and vLLM on this machine."""
+"""`fake-llm-provider`: a stand-in for OpenAI, Gemini, vLLM and Ollama on this machine."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def command(
     ledger_file: Path | None,
     ledger_capacity: int,
 ) -> None:
-    """Answer as OpenAI, Gemini and vLLM do, faults included; keep a ledger of every call.
+    """Answer as OpenAI, Gemini, vLLM and Ollama do, faults included; keep a ledger of every call.
 
     Prints the base URLs to use. Stop it with Ctrl-C.
     """
@@ -127,7 +127,7 @@ def _serve(provider: Provider, host: str, port: int) -> None:
     shown = f"[{host}]" if family == socket.AF_INET6 else host
     url = f"http://{shown}:{listener.getsockname()[1]}"
     click.echo(f"OPENAI_BASE_URL={url}/v1")
-    click.echo(f"VLLM_BASE_URL={url}/vllm/v1")
+    click.echo(f"OPENAI_COMPATIBLE_BASE_URL={url}/vllm/v1")
     click.echo(f"GEMINI_BASE_URL={url}")
     click.echo(f"# control: {url}/_control/summary")
     uvicorn.Server(server_config(FakeProviderApp(provider))).run(sockets=[listener])

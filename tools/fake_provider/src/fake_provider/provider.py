@@ -42,7 +42,11 @@ def objection(scenario: Scenario, dialect: Dialect, call: Call) -> Problem | Non
         if model not in scenario.models:
             return Problem(kind="unknown_model", model=model, models=tuple(scenario.models))
         card = scenario.models[model]
-    if card.context_tokens is not None and call.prompt_tokens > card.context_tokens:
+    if (
+        card.context_tokens is not None
+        and call.prompt_tokens > card.context_tokens
+        and not dialect.cut(call, card.context_tokens)
+    ):
         return Problem(
             kind="context_too_long",
             model=model,

@@ -176,7 +176,7 @@ def hint_headers(dialect: DialectName, problem: Problem) -> tuple[Headers, float
         return [(b"retry-after", formatdate(at, usegmt=True).encode())], at - now
     if style == "milliseconds":
         return [milliseconds], exact_s
-    if style == "auto" and dialect != "vllm":
+    if style == "auto" and dialect not in {"vllm", "ollama"}:
         return [seconds, milliseconds], exact_s
     return [seconds], float(math.ceil(wait_s))
 

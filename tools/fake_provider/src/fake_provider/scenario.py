@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 
-DialectName: TypeAlias = Literal["openai", "gemini", "vllm"]
+DialectName: TypeAlias = Literal["openai", "gemini", "vllm", "ollama"]
 HintStyle: TypeAlias = Literal["auto", "seconds", "milliseconds", "date", "body", "none"]
 
 ErrorKind: TypeAlias = Literal[
@@ -166,7 +166,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What a model can do.
 
     Attributes:
-        context_tokens: prompt tokens beyond this are answered `context_too_long`; null for any.
+        context_tokens: prompt tokens beyond this are answered `context_too_long`, or cut where the
+            dialect does so; null for any.
         fixed_temperature: whether any temperature but 1 is answered `bad_parameter`.
     """
 

@@ -44,6 +44,7 @@ class FakeAddresses:
         self.openai_base_url = f"{url}/v1"
         self.gemini_base_url = url
         self.vllm_base_url = f"{url}/vllm/v1"
+        self.ollama_base_url = f"{url}/ollama/v1"
 
 
 class FakeInThread(FakeAddresses):

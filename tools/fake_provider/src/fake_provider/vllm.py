@@ -11,10 +11,11 @@ import msgspec
 from fake_provider.calls import Call, Completion, Dialect, Problem, Refused
 from fake_provider.http import Reply, Request, json_reply
 from fake_provider.openai import turns_of
-from fake_provider.scenario import DialectName, ErrorKind
+from fake_provider.scenario import DialectName, ErrorKind, Model, Scenario
 from fake_provider.schemas import find_keyword
 
 DEFAULT_MODEL = "fake-model"
+DEFAULT_CONTEXT_TOKENS = 131_072
 _NO_CONSTRAINT = (
     "You must use one kind of structured outputs constraint but none are specified: {'json': None, "
     "'regex': None, 'choice': None, 'grammar': None, 'json_object': None, "
@@ -246,12 +247,30 @@ class VllmChat(Dialect):
         return vllm_error(message.format_map(members), type_, status, param)
 
 
-def other_path(request: Request, bad_keys: frozenset[str]) -> Reply:
-    """The answer to a request that is no completion: no other path is played."""
+def other_path(request: Request, scenario: Scenario) -> Reply:
+    """The answer to a request that is no completion: which models there are, and nothing else."""
     path = request.path.removeprefix("/vllm")
     # Behind a key stands what is below /v1, known paths or not, and nothing else.
-    if path.startswith("/v1/") and request.key in bad_keys:
+    if path.startswith("/v1/") and request.key in scenario.bad_keys:
         return json_reply(*VllmChat().error(Problem(kind="bad_key")))
+    if (request.method, path) == ("GET", "/v1/models"):
+        models = scenario.models or {DEFAULT_MODEL: scenario.default_model}
+        return json_reply(
+            200, {"object": "list", "data": [_card(*each) for each in models.items()]}
+        )
     if path == "/v1/chat/completions":
         return json_reply(405, {"detail": "Method Not Allowed"}, [(b"allow", b"POST")])
     return json_reply(404, {"detail": "Not Found"})
+
+
+def _card(name: str, model: Model) -> dict[str, Any]:
+    """A model as the list has it; its `permission` is left out."""
+    return {
+        "id": name,
+        "object": "model",
+        "created": int(time.time()),
+        "owned_by": "vllm",
+        "root": name,
+        "parent": None,
+        "max_model_len": model.context_tokens or DEFAULT_CONTEXT_TOKENS,
+    }
