@@ -122,6 +122,13 @@ PLAIN = st.characters(exclude_categories=["M", "Cf", "Cs"]).filter(
 )
 
 
+@pytest.mark.parametrize("words", ["x", "\u0928"])
+def test_a_letter_with_a_mark_on_it_is_another_letter(words: str) -> None:
+    marked = f"{words}\u0301"
+    assert list(locate_all(f"{marked} {words}", words)) == [Span(start=3, end=4)]
+    assert list(locate_all(marked, words)) == []
+
+
 @given(st.text(PLAIN, max_size=80), st.text(PLAIN, min_size=1, max_size=20), st.text(max_size=80))
 @example("", "İ", "")
 @example("ﬁ", "fi", "")
