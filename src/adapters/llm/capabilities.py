@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -117,4 +117,29 @@ def profile_of(provider: str, model: str, adapter: str | None = None) -> ModelPr
         numbers_from_text=row.numbers_from_text,
         tuned_to=adapter,
         parameters={name: value for name, value in parameters.items() if value is not None},
+    )
+
+
+_QUOTING_PARAMETERS: Final = 900_000_000
+"""From about so many on, a model copies a passage before it gives the value."""
+
+
+def profile_of_file(
+    model: str, *, parameters: int, context_tokens: int, adapter: str | None = None
+) -> ModelProfile:
+    """How a model is asked of which no more is known than its file says.
+
+    Args:
+        model: its name.
+        parameters: how many numbers it consists of.
+        context_tokens: prompt and answer of one request together, at its server.
+        adapter: as of `profile_of`.
+    """
+    alike = "smollm2-135m" if parameters < _QUOTING_PARAMETERS else "larger"
+    profile = profile_of("local", alike, adapter)
+    return replace(
+        profile,
+        model=model,
+        context_tokens=context_tokens,
+        max_output_tokens=min(profile.max_output_tokens, context_tokens // 2),
     )

@@ -8,8 +8,8 @@ from pydantic import SecretStr
 
 from adapters.llm.clients import ModelConfig, load_sdk
 from adapters.llm.health import is_simulation
-from domain.extraction.prompting import TUNED_PROMPT
-from entrypoints.settings import LocalModelAdapter, ModelCommandSettings, Provider
+from entrypoints.container.model_files import local_model, profile_here
+from entrypoints.settings import ModelCommandSettings, Provider
 
 
 def document_deadline_s(llm_timeout_s: float) -> float:
@@ -34,7 +34,11 @@ async def warm_up(settings: ModelCommandSettings) -> None:
 
 
 def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
-    """The providers that can be asked: those of the chain, and those whose key or URL is set."""
+    """The providers that can be asked: those of the chain, and those whose key or URL is set.
+
+    Raises:
+        Unavailable: the file of the local model, or of its adapter, cannot be used.
+    """
 
     def secret(value: SecretStr | None) -> str | None:
         return None if value is None else value.get_secret_value()
@@ -67,17 +71,18 @@ def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
                 api_key=secret(settings.vllm_api_key),
             ),
         ),
-        (
-            "local_llm_base_url" in settings.model_fields_set,
+    )
+    found = [config for given, config in known if given or config.provider in settings.llm_provider]
+    if "local_llm_base_url" in settings.model_fields_set or Provider.LOCAL in settings.llm_provider:
+        local = local_model(settings)
+        found.append(
             ModelConfig(
                 provider=Provider.LOCAL.value,
-                model=settings.local_llm_model,
+                model=local.name,
                 base_url=settings.local_llm_base_url,
                 api_key=secret(settings.local_llm_api_key),
-                adapter=TUNED_PROMPT
-                if settings.local_llm_adapter is LocalModelAdapter.FIELDS
-                else None,
-            ),
-        ),
-    )
-    return [config for given, config in known if given or config.provider in settings.llm_provider]
+                adapter=local.tuned_to,
+                profile=profile_here(local, settings),
+            )
+        )
+    return found
