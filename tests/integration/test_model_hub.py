@@ -82,8 +82,11 @@ def test_a_file_is_pulled_held_to_its_hash_checked_and_found_again(
     assert left(tmp_path) == ["tiny-q4.gguf"]
     assert f"storekeeper up --model {placed(tmp_path)}" in done.stdout
     assert "(100 %)" in done.stderr
-    asked = [(method, path) for method, path, _, _ in hub.seen if method == "GET"]
-    assert asked[0] == ("GET", f"/{REPOSITORY}/resolve/{COMMIT}/tiny-q4.gguf")
+    assert [(method, path) for method, path, _, _ in hub.seen] == [
+        ("HEAD", f"/{REPOSITORY}/resolve/main/tiny-q4.gguf"),
+        ("GET", f"/{REPOSITORY}/resolve/{COMMIT}/tiny-q4.gguf"),
+        ("GET", f"/cdn/{FILE}"),
+    ]
     before = len(hub.seen)
     again = models(hub, tmp_path, "pull", f"{hub.url}/{REPOSITORY}/blob/main/tiny-q4.gguf")
     assert again.returncode == 0, again.stderr

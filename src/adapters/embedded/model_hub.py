@@ -26,7 +26,6 @@ _SOURCE: Final = re.compile(rf"(?P<repository>{_WORD}/{_WORD})/(?P<file>({_WORD}
 _PART: Final = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
 _MOST_PARTS: Final = 100
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_PIECE_BYTES: Final = 1_048_576
 _TRIES: Final = 5
 _PAUSE_S: Final = 1.0
 _TO_SPARE_BYTES: Final = 200_000_000
@@ -247,6 +246,8 @@ def pull(
     for name in ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE"):
         if name in environment:
             os.environ.setdefault(name, environment[name])
+    # Its client would also fetch a list of programs that may have called it, and tell which did.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     files = _all_parts(source)
     for each in files:
         _pull_one(each, each.inside(folder), note, pause_s)
@@ -377,7 +378,7 @@ def _pieces(download: _Download, done: int) -> Iterator[bytes]:
         hf_raise_for_status(answer)
         if done and answer.headers.get("Content-Range", "").partition("-")[0] != f"bytes {done}":
             _begin_anew(download.file)  # it sends all of it again
-        yield from answer.iter_raw(_PIECE_BYTES)
+        yield from answer.iter_raw()  # as it comes: of a piece that breaks off nothing is lost
 
 
 @contextmanager
