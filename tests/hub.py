@@ -28,6 +28,7 @@ class FakeHub:
         files: content by `owner/name/file`.
         gated: repositories that want the token.
         digests: by file, where another hash than the true one is stated.
+        sizes: by file, where another size than the true one is stated.
         etag: the hash is stated.
         ranges: parts of a file can be had.
         cuts: after how many bytes the next answers break off.
@@ -38,6 +39,7 @@ class FakeHub:
     files: dict[str, bytes] = field(default_factory=dict)
     gated: set[str] = field(default_factory=set)
     digests: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
     etag: bool = True
     ranges: bool = True
     cuts: list[int] = field(default_factory=list)
@@ -107,7 +109,8 @@ def _answer(request: BaseHTTPRequestHandler, hub: FakeHub) -> None:
     else:
         content = hub.files[name]
         digest = hub.digests.get(name) or hashlib.sha256(content).hexdigest()
-        stated = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(content))}
+        size = hub.sizes.get(name, len(content))
+        stated = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(size)}
         # localhost is another host than 127.0.0.1, as the hub's storage is than the hub.
         place = f"http://localhost:{hub.port}/cdn/{name}"
         more = stated if hub.etag else {"ETag": '"5f2a"'}

@@ -242,44 +242,14 @@ def test_a_pulled_file_that_cannot_be_served_is_told_after_the_pull(
 
 
 def test_a_full_disk_is_seen_before_anything_is_fetched(hub: FakeHub, tmp_path: Path) -> None:
-    """The hub states more bytes than any disk has."""
-    code = (
-        "import huggingface_hub as hub, runpy, sys\n"
-        "real = hub.get_hf_file_metadata\n"
-        "from dataclasses import replace\n"
-        "hub.get_hf_file_metadata = lambda url: replace(real(url), size=10**17)\n"
-        "sys.argv = ['storekeeper', 'models', 'pull', sys.argv[1]]\n"
-        "runpy.run_module('entrypoints.cli.main', run_name='__main__')\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, FILE],
-        env={**os.environ, "STATE_DIR": str(tmp_path), "HF_ENDPOINT": hub.url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert "100000000.0 GB are still to come" in refusal(done)
-    assert not [path for method, path, *_ in hub.seen if method == "GET"]
+    hub.sizes[FILE] = 10**17
+    line = refusal(models(hub, tmp_path, "pull", FILE))
+    assert "100000000.0 GB are still to come" in line
+    assert [method for method, *_ in hub.seen] == ["HEAD"]
 
 
-def test_without_the_extra_the_refusal_names_it(hub: FakeHub, tmp_path: Path) -> None:
-    code = (
-        "import importlib.util, runpy, sys\n"
-        "real = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda name, *rest: None if name == 'huggingface_hub'"
-        " else real(name, *rest)\n"
-        "sys.argv = ['storekeeper', 'models', 'pull', sys.argv[1]]\n"
-        "runpy.run_module('entrypoints.cli.main', run_name='__main__')\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, FILE],
-        env={**os.environ, "STATE_DIR": str(tmp_path), "HF_ENDPOINT": hub.url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    line = refusal(done)
-    assert "huggingface-hub is not installed" in line
-    assert "LOCAL_LLM_FILE" in line
+def test_more_or_less_than_the_stated_size_is_refused(hub: FakeHub, tmp_path: Path) -> None:
+    hub.sizes[FILE] = len(CONTENT) - 1
+    assert "more came than the hub stated" in refusal(models(hub, tmp_path, "pull", FILE))
+    hub.sizes[FILE] = len(CONTENT) + 1
+    assert "sent less than it stated" in refusal(models(hub, tmp_path, "pull", FILE))

@@ -47,7 +47,7 @@ TEXT: Final = "Hello,\n\nplease send us 35 stackable trays.\n\nBest regards\nMon
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    return shutil.copy(weights_file(), tmp_path / "My own model.gguf")
+    return Path(shutil.copy(weights_file(), tmp_path / "My own model.gguf"))
 
 
 def always_applied(folder: Path) -> Path:

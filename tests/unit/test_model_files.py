@@ -243,6 +243,17 @@ def test_a_model_that_lacks_what_it_needs_is_refused(tmp_path: Path, name: str, 
         read_model(path)
 
 
+def test_what_a_file_says_drives_no_terminal(tmp_path: Path) -> None:
+    evil = "\x1b[2J\nroot:\u202e" + "x" * 900
+    made = GgufBytes(values={**MODEL, "general.name": evil, "general.license": evil})
+    model = read_model(made.write(tmp_path / "m.gguf"))
+    for text_ in (model.title, model.licence or ""):
+        assert text_.isprintable()
+        assert len(text_) == 200
+    made = GgufBytes(tensors={evil: (64, 64), f"{evil}2": (0, 0)})
+    assert refusal(made.write(tmp_path / "m.gguf")).isprintable()
+
+
 def test_a_vocabulary_alone_is_no_model(tmp_path: Path) -> None:
     assert "no weights" in refusal(GgufBytes(tensors={}).write(tmp_path / "m.gguf"))
 
@@ -382,9 +393,13 @@ def test_a_graphics_processor_is_asked_for_memory_where_the_other_is_too_little(
     model = replace(read_model(file), weights_bytes=10 * GB)
     plan = plan_server(model, cores=4, free_bytes=4 * GB, gpu_bytes=lambda: 20 * GB)
     assert plan.free_bytes == 24 * GB
-    asked: list[int] = []
-    plan_server(model, cores=4, free_bytes=20 * GB, gpu_bytes=lambda: asked.append(1) or 0)
-    assert not asked
+
+
+def test_no_graphics_processor_is_asked_for_where_memory_is_enough(file: Path) -> None:
+    def asked() -> int:
+        raise AssertionError
+
+    assert plan_server(read_model(file), cores=4, free_bytes=20 * GB, gpu_bytes=asked).slots == 4
 
 
 def test_no_context_is_longer_than_the_one_of_training(file: Path) -> None:
@@ -417,7 +432,9 @@ V1: Final = {**MEMINFO, "proc/self/cgroup": "5:memory:/app\n4:cpu,cpuacct:/app\n
                 **V2,
                 "sys/fs/cgroup/pod/memory.max": "3000000000\n",
                 "sys/fs/cgroup/pod/memory.current": "1000000000\n",
-                "sys/fs/cgroup/pod/memory.stat": "anon 5\ninactive_file 400000000\n",
+                "sys/fs/cgroup/pod/memory.stat": (
+                    "anon 5\ninactive_file 300000000\nactive_file 100000000\n"
+                ),
             },
             2_400_000_000,
         ),

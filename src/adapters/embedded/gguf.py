@@ -25,6 +25,7 @@ _MAGIC: Final = b"GGUF"
 _VERSIONS: Final = (2, 3)  # llama.cpp reads no other
 _LEAST_BYTES: Final = 24
 _LONGEST_NAME: Final = 65_535
+_LONGEST_SHOWN: Final = 200
 _MOST_DIMENSIONS: Final = 4
 _DEFAULT_ALIGNMENT: Final = 32
 _KEPT_NUMBERS: Final = 4_096  # more is a vocabulary's, not a layer's
@@ -149,9 +150,13 @@ class GgufHeader:
     size: int
 
     def text(self, key: str) -> str | None:
-        """The text of a key that holds one, without blanks around; None for none."""
+        """The text of a key that holds one, as it may be shown; None for none.
+
+        Without blanks around, control characters replaced, and cut after 200 characters: whoever
+        made the file chose it.
+        """
         value = self.values.get(key)
-        return value.strip() or None if isinstance(value, str) else None
+        return _shown(value.strip()) or None if isinstance(value, str) else None
 
     def integer(self, key: str) -> int | None:
         """The whole number of a key that holds one."""
@@ -184,6 +189,10 @@ def read_header(path: Path) -> GgufHeader:
         raise Unavailable(f"{path} cannot be read ({reason}).") from error
 
 
+def _shown(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text[:_LONGEST_SHOWN])
+
+
 class _Reader:
     """Goes through the bytes from the first on; whatever they hold, it stays within them."""
 
@@ -207,7 +216,7 @@ class _Reader:
         numbers: dict[str, tuple[Value, ...]] = {}
         lengths: dict[str, int] = {}
         for _ in range(self._bounded(key_count, 12)):
-            key = self._string(_LONGEST_NAME)
+            key = self._name()
             if key in values or key in lengths:
                 raise self._broken(f"names {key} twice")
             kind = self._number("I")
@@ -272,7 +281,7 @@ class _Reader:
             expected = -(-(offset + size) // alignment) * alignment
 
     def _tensor(self) -> tuple[str, tuple[int, ...], int, int]:
-        name = self._string(_LONGEST_NAME)
+        name = self._name()
         dimensions = self._number("I")
         if not 1 <= dimensions <= _MOST_DIMENSIONS:
             raise self._broken(f"has {dimensions} dimensions in {name}")
@@ -323,6 +332,10 @@ class _Reader:
         found = self._content[self._at : self._at + length]
         self._at += length
         return found.decode("utf-8", errors="replace")
+
+    def _name(self) -> str:
+        """A text that errors may quote."""
+        return _shown(self._string(_LONGEST_NAME))
 
     def _number(self, code: str) -> int:
         return int(self._unpack(f"<{code}")[0])

@@ -153,16 +153,16 @@ def free_memory(root: Path = Path("/")) -> int:
     if not found:
         raise Unavailable("How much memory is free cannot be read from /proc/meminfo.")
     for folder in _control_groups(root, "memory"):
-        for limit, used, cache in (
-            ("memory.max", "memory.current", "inactive_file"),
-            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        for limit, used, prefix in (
+            ("memory.max", "memory.current", ""),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
         ):
             most, taken = _word(folder / limit), _word(folder / used)
             if most.isdigit() and taken.isdigit():
                 kept = [
                     int(line.split()[1])
                     for line in _lines(folder / "memory.stat")
-                    if line.startswith(f"{cache} ")
+                    if line.startswith((f"{prefix}inactive_file ", f"{prefix}active_file "))
                 ]
                 found.append(max(0, int(most) - int(taken) + sum(kept)))
     return min(found)

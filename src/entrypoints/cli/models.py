@@ -38,7 +38,7 @@ from entrypoints.container.model_files import (
 from entrypoints.settings import LocalModelAdapter, ModelCommandSettings
 from ports.language_models import AnswerShape
 
-_HEADING: Final = ("NAME", "FILE", "MEMORY", "LICENCE", "HERE", "WHAT TO EXPECT")
+_HEADING: Final = ("NAME", "SIZE", "MEMORY", "LICENCE", "HERE", "WHAT TO EXPECT", "FILE OF THE HUB")
 _STYLES: Final = {
     AnswerShape.QUOTED: "for the passage before each value (quotes)",
     AnswerShape.VALUES: "for bare values, after the nearest examples",
@@ -75,7 +75,8 @@ def list_command(*, state_dir: Path | None, as_json: bool) -> None:
             gigabytes(each.memory_bytes),
             each.licence,
             "yes" if _is_here(each, folder) else "-",
-            each.expect if each.measured else f"by report: {each.expect}",
+            f"{'measured' if each.measured else 'by report'}: {each.expect}",
+            "-" if each.source is None else str(each.source),
         )
         for each in KNOWN_MODELS
     ]
