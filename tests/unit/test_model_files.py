@@ -15,7 +15,13 @@ import pytest
 from adapters.embedded import model_server
 from adapters.embedded.gguf import read_header
 from adapters.embedded.model_file import check_fit, read_adapter, read_model
-from adapters.embedded.model_plan import free_memory, plan_server, usable_cores
+from adapters.embedded.model_plan import (
+    free_memory,
+    free_pages,
+    gpu_devices,
+    plan_server,
+    usable_cores,
+)
 from adapters.embedded.model_server import ServedModel, weights_file
 from adapters.llm.capabilities import profile_of_file
 from domain.comparison.contestants import read_contestants
@@ -468,6 +474,22 @@ def test_a_system_that_does_not_say_its_memory_is_told(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="meminfo"):
         free_memory(tmp_path)
     assert free_memory() > 0
+
+
+def test_free_pages_of_macos_are_counted() -> None:
+    assert free_pages("16384\n100\n20\n3\n") == 16384 * 123
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [("/bin/false", "does not start here"), ("/bin/echo", "does not say"), ("/none", "does not")],
+)
+def test_a_llama_cpp_that_does_not_answer_is_told(
+    monkeypatch: pytest.MonkeyPatch, program: str, why: str
+) -> None:
+    monkeypatch.setattr("sys.executable", program)
+    with pytest.raises(Unavailable, match=why):
+        gpu_devices()
 
 
 def test_cores_are_those_of_the_quota(tmp_path: Path) -> None:

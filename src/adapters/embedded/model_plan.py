@@ -192,9 +192,18 @@ def _free_memory_of_macos() -> int:
     words = ("/usr/sbin/sysctl", "-n", "hw.pagesize", *names)
     try:
         said = subprocess.run(words, check=True, capture_output=True, text=True)  # noqa: S603
-        page, *counts = map(int, said.stdout.split())
+        return free_pages(said.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise Unavailable(f"How much memory is free cannot be read ({error}).") from error
+
+
+def free_pages(said: str) -> int:
+    """Bytes in the pages that macOS counts, behind the size of one: a number a line.
+
+    Raises:
+        ValueError: these are no numbers.
+    """
+    page, *counts = map(int, said.split())
     return page * sum(counts)
 
 
