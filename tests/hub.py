@@ -33,6 +33,7 @@ class FakeHub:
         ranges: parts of a file can be had.
         cuts: after how many bytes the next answers break off.
         status: what every request is answered; None for what it should be.
+        storage_status: what the storage behind it answers; None for the content.
         seen: method, path, range and token of each request.
     """
 
@@ -44,6 +45,7 @@ class FakeHub:
     ranges: bool = True
     cuts: list[int] = field(default_factory=list)
     status: int | None = None
+    storage_status: int | None = None
     seen: list[tuple[str, str, str | None, str | None]] = field(default_factory=list)
     port: int = 0
 
@@ -89,6 +91,9 @@ def _answer(request: BaseHTTPRequestHandler, hub: FakeHub) -> None:
         _say(request, hub.status, {})
         return
     if request.path.startswith("/cdn/"):
+        if hub.storage_status is not None:
+            _say(request, hub.storage_status, {})
+            return
         _content(request, hub, hub.files[request.path.removeprefix("/cdn/")])
         return
     found = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", request.path)
