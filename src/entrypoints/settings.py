@@ -346,7 +346,13 @@ class ModelCommandSettings(Environment):
     @field_validator("local_llm_adapter", "local_llm_file")
     @classmethod
     def _model_file(cls, value: LocalModelAdapter | Path | None) -> LocalModelAdapter | Path | None:
-        return _existing(value.expanduser().absolute()) if isinstance(value, Path) else value
+        if not isinstance(value, Path):
+            return value
+        path = value.expanduser().absolute()
+        # It is written into a file that a shell and readers of .env take.
+        if "'" in str(path) or not str(path).isprintable():
+            raise ValueError("must have a path without quotes and unprintable characters")
+        return _existing(path)
 
     @field_validator("llm_provider", mode="before")
     @classmethod

@@ -170,8 +170,10 @@ def test_settings_of_the_hub_may_stand_in_env_files(
 ) -> None:
     hub.gated.add(REPOSITORY)
     monkeypatch.chdir(tmp_path)
-    Path(".env").write_text(f"HF_TOKEN={TOKEN}\n")
-    assert models(hub, tmp_path / "state", "pull", FILE).returncode == 0
+    to_come = placed(tmp_path / "state")
+    Path(".env").write_text(f"HF_TOKEN={TOKEN}\nLOCAL_LLM_FILE={to_come}\n")
+    done = models(hub, tmp_path / "state", "pull", FILE)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

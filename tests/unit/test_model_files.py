@@ -560,6 +560,7 @@ def test_a_comparison_asks_a_file_as_the_service_does(file: Path) -> None:
 def test_the_settings_refuse_what_contradicts(file: Path, tmp_path: Path) -> None:
     for chosen, why in (
         ({"local_llm_file": tmp_path / "none.gguf"}, "LOCAL_LLM_FILE: is not a file"),
+        ({"local_llm_file": tmp_path / "it's.gguf"}, "LOCAL_LLM_FILE: must have a path without"),
         ({"local_llm_adapter": "fields-2"}, "LOCAL_LLM_ADAPTER: is not a file"),
         ({"local_llm_file": file, "local_llm_model": "m"}, "set one of them"),
         ({"local_llm_context_tokens": 4096}, "LOCAL_LLM_FILE is missing"),

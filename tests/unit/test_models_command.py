@@ -94,6 +94,21 @@ def test_what_names_no_file_is_refused(words: str) -> None:
         find_source(words)
 
 
+def test_a_file_can_be_checked_whatever_the_settings_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may name a file that is still to come, or a provider without its key."""
+    monkeypatch.setenv("LOCAL_LLM_FILE", str(tmp_path / "to-come.gguf"))
+    monkeypatch.setenv("LLM_PROVIDER", "openai")
+    (tmp_path / "bad.gguf").write_text("<html>")
+    done = CliRunner().invoke(storekeeper, ["models", "check", str(tmp_path / "bad.gguf")])
+    assert done.exit_code == 1
+    assert "a web page" in done.output
+    done = CliRunner().invoke(storekeeper, ["models", "check"])
+    assert done.exit_code == 2
+    assert "LOCAL_LLM_FILE: is not a file" in done.output
+
+
 def test_progress_is_a_line_now_and_then_where_nobody_looks_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -58,10 +58,10 @@ def command() -> None:
 @state_dir_option
 @click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
 def list_command(*, state_dir: Path | None, as_json: bool) -> None:
-    """List models that are known to work, and those that were pulled.
+    """List models that are known to work, by report, and those that were pulled.
 
-    The first one was measured here. Of the others nothing was tried here: they are listed by
-    report, and their memory (two requests of 4,096 tokens at once) is reckoned.
+    The first one was measured here. Of the others none was tried here, and their memory (two
+    requests of 4,096 tokens at once) is reckoned.
     """
     folder = state_directory_or_exit("models", state_dir).models
     if as_json:
@@ -81,8 +81,8 @@ def list_command(*, state_dir: Path | None, as_json: bool) -> None:
         for each in KNOWN_MODELS
     ]
     echo_columns([_HEADING, *rows])
-    for other in _others(folder):
-        click.echo(other)
+    if others := _others(folder):
+        echo_columns([(other,) for other in others])
     click.echo(
         f"As of {KNOWN_AS_OF}. `storekeeper models pull NAME` brings one here; others by"
         " OWNER/REPOSITORY/FILE.gguf."
@@ -103,9 +103,7 @@ def pull_command(*, model: str, state_dir: Path | None) -> None:
     try:
         source = find_source(model)
         path = pull(source, state.models_folder(), note=_Progress(), environment=environment())
-        settings = settings_or_exit(ModelCommandSettings).model_copy(
-            update={"local_llm_file": path, "local_llm_context_tokens": None}
-        )
+        settings = _alone(path, LocalModelAdapter.NONE)
         local = local_model(settings)
     except Unavailable as error:
         _fail(str(error))
@@ -124,16 +122,13 @@ def pull_command(*, model: str, state_dir: Path | None) -> None:
 def check_command(*, file: Path | None, adapter: Path | None) -> None:
     """Say what a model file holds, whether it fits here, and how it would be served.
 
-    Without FILE, the one of LOCAL_LLM_FILE, else the embedded model. Exit code 1 if it cannot be
-    served here.
+    Without FILE, what the settings name: LOCAL_LLM_FILE, else the embedded model. Exit code 1 if it
+    cannot be served here.
     """
-    settings = settings_or_exit(ModelCommandSettings)
-    chosen: dict[str, object] = {}
     if file is not None:
-        chosen = {"local_llm_file": file, "local_llm_adapter": LocalModelAdapter.NONE}
-    if adapter is not None:
-        chosen["local_llm_adapter"] = adapter
-    settings = settings.model_copy(update=chosen)
+        settings = _alone(file, adapter or LocalModelAdapter.NONE)
+    else:
+        settings = settings_or_exit(ModelCommandSettings, local_llm_adapter=adapter)
     try:
         if settings.local_llm_file is None:
             _check_embedded(settings)
@@ -142,6 +137,11 @@ def check_command(*, file: Path | None, adapter: Path | None) -> None:
     except Unavailable as error:
         _fail(str(error))
     _check(local, settings)
+
+
+def _alone(file: Path, adapter: LocalModelAdapter | Path) -> ModelCommandSettings:
+    """A file as if nothing else were set: what is set may be what is to be mended by it."""
+    return ModelCommandSettings.model_construct(local_llm_file=file, local_llm_adapter=adapter)
 
 
 def _check_embedded(settings: ModelCommandSettings) -> None:
