@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import httpx2
 import pytest
 from click.testing import CliRunner
 from pydantic import SecretStr
@@ -98,6 +99,16 @@ async def service(settings: ModelCommandSettings) -> AsyncIterator[ExtractionSer
         )
 
 
+async def scale_of_adapter(settings: ModelCommandSettings) -> float:
+    """With which weight the server applies its adapter to requests that do not name it."""
+    assert settings.local_llm_api_key is not None
+    key = settings.local_llm_api_key.get_secret_value()
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as client:
+        root = settings.local_llm_base_url.removesuffix("/v1")
+        (adapter,) = (await client.get(f"{root}/lora-adapters")).json()
+    return float(adapter["scale"])
+
+
 async def test_a_file_is_served_asked_and_named_in_its_results(own: Path, tmp_path: Path) -> None:
     async with served(tmp_path / "state", local_llm_file=own) as (program, settings):
         (config,) = model_configs(settings)
@@ -136,6 +147,7 @@ async def test_an_adapter_is_applied_to_every_request(own: Path, tmp_path: Path)
         (config,) = model_configs(settings)
         assert config.adapter is None
         assert "+" in config.model
+        assert await scale_of_adapter(settings) == 1
         async with service(settings) as extraction:
             result = await extraction.extract(
                 TEXT, ORDER_MESSAGE, chain=["local"], deadline_s=PATIENCE_S
@@ -147,6 +159,7 @@ async def test_an_adapter_is_applied_to_every_request(own: Path, tmp_path: Path)
 async def test_an_adapter_with_a_prompt_is_asked_with_it(own: Path, tmp_path: Path) -> None:
     chosen = {"local_llm_file": own, "local_llm_adapter": ADAPTER}
     async with served(tmp_path / "state", **chosen) as (_, settings), service(settings) as asked:
+        assert await scale_of_adapter(settings) == 0
         result = await asked.extract(TEXT, ORDER_MESSAGE, chain=["local"], deadline_s=PATIENCE_S)
         wanted = {"customer": "Monica Reuter", "product": "stackable trays", "quantity": 35}
         assert {name: result.fields[name] for name in wanted} == wanted

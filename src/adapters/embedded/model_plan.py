@@ -46,7 +46,12 @@ class ServerPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuDevice:
-    """A graphics processor that llama.cpp, as it is installed, can use."""
+    """A graphics processor that llama.cpp, as it is installed, can use.
+
+    Attributes:
+        name: as llama.cpp calls it.
+        free_bytes: of memory of its own; 0 where it shares the system's.
+    """
 
     name: str
     free_bytes: int

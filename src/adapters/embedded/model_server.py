@@ -208,14 +208,19 @@ def _refuse_changed(served: ServedModel, alias: str) -> None:
 
 
 def _gpus() -> list[dict[str, Any]]:
+    """The graphics processors, with memory of their own that is free, in bytes."""
     import xllamacpp  # noqa: PLC0415
 
-    cpu = xllamacpp.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_CPU
-    accelerator = xllamacpp.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_ACCEL  # of the CPU
+    kinds = xllamacpp.ggml_backend_dev_type
+    alone = kinds.GGML_BACKEND_DEVICE_TYPE_GPU
+    shared = kinds.GGML_BACKEND_DEVICE_TYPE_IGPU
     return [
-        {"name": f"{each['name']} ({each['description']})", "free": each["memory_free"]}
+        {
+            "name": f"{each['name']} ({each['description']})",
+            "free": each["memory_free"] if each["type"] == alone and sys.platform == "linux" else 0,
+        }
         for each in xllamacpp.get_device_info()
-        if each["type"] not in {cpu, accelerator}
+        if each["type"] in {alone, shared}
     ]
 
 
