@@ -110,7 +110,8 @@ async def scale_of_adapter(settings: ModelCommandSettings) -> float:
 
 
 async def test_a_file_is_served_asked_and_named_in_its_results(own: Path, tmp_path: Path) -> None:
-    async with served(tmp_path / "state", local_llm_file=own) as (program, settings):
+    chosen = {"local_llm_file": own, "local_llm_context_tokens": 2048}
+    async with served(tmp_path / "state", **chosen) as (program, settings):
         (config,) = model_configs(settings)
         assert config.model.startswith("My-own-model@")
         async with service(settings) as extraction:
@@ -123,21 +124,21 @@ async def test_a_file_is_served_asked_and_named_in_its_results(own: Path, tmp_pa
         log = program.log.read_text()
         assert "CPU alone, no GPU is usable" in log or "layers on" in log
         assert f"serving {config.model}" in log
+        assert "4 slots of 2048 tokens" in log
+        assert_no_more_memory_than_reckoned(program, settings)
 
 
-async def test_a_server_takes_no_more_memory_than_was_reckoned(own: Path, tmp_path: Path) -> None:
-    chosen = {"local_llm_file": own, "local_llm_context_tokens": 2048}
-    async with served(tmp_path / "state", **chosen) as (program, settings):
-        async with service(settings) as extraction:
-            await extraction.extract(TEXT, ORDER_MESSAGE, chain=["local"], deadline_s=PATIENCE_S)
-        file = local_model(settings).file
-        assert file is not None
-        reckoned = plan_here(file, settings).needed_bytes
-        status = Path(f"/proc/{program.pid}/status")
-        if not status.exists():
-            pytest.skip("no /proc here")
-        (peak,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        assert reckoned / 4 < int(peak.split()[1]) * 1024 < reckoned
+def assert_no_more_memory_than_reckoned(
+    program: RunningProgram, settings: ModelCommandSettings
+) -> None:
+    status = Path(f"/proc/{program.pid}/status")
+    if not status.exists():  # no Linux
+        return
+    (peak,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    file = local_model(settings).file
+    assert file is not None
+    reckoned = plan_here(file, settings).needed_bytes
+    assert reckoned / 4 < int(peak.split()[1]) * 1024 < reckoned
 
 
 async def test_an_adapter_is_applied_to_every_request(own: Path, tmp_path: Path) -> None:
