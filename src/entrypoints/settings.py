@@ -341,11 +341,43 @@ class ModelCommandSettings(Environment):
         default=None, description="Key of the embedded model server (set by `storekeeper up`)"
     )
     local_llm_model: str = Field(default="smollm2-135m", description="Model of the embedded server")
-    local_llm_adapter: LocalModelAdapter = Field(
-        default=LocalModelAdapter.NONE,
-        description="Adapter that the server of the local model holds, and is asked with"
-        " (`storekeeper up` sets `fields-1` and loads it)",
+    local_llm_file: Path | None = Field(
+        default=None,
+        description="Your own model file (GGUF) in place of the embedded model; `storekeeper up`"
+        " serves it, and `storekeeper models check` says how",
     )
+    local_llm_context_tokens: int | None = Field(
+        default=None,
+        ge=512,
+        le=1_048_576,
+        description="Prompt and answer of one request to the model of LOCAL_LLM_FILE together, in"
+        " tokens; by default what memory allows, up to 8,192 (`storekeeper up` sets what it chose)",
+    )
+    local_llm_adapter: LocalModelAdapter | Path = Field(
+        default=LocalModelAdapter.NONE,
+        description="Adapter that the server of the local model holds, and is asked with: `none`,"
+        " `fields-1` (`storekeeper up` sets it for the embedded model, and loads it), or a file of"
+        " your own (LoRA, GGUF)",
+    )
+
+    @field_validator("local_llm_adapter", mode="before")
+    @classmethod
+    def _adapter(cls, value: object) -> object:
+        if isinstance(value, str):
+            names = {each.value: each for each in LocalModelAdapter}
+            return names.get(value) or Path(value)
+        return value
+
+    @field_validator("local_llm_adapter", "local_llm_file")
+    @classmethod
+    def _model_file(cls, value: LocalModelAdapter | Path | None) -> LocalModelAdapter | Path | None:
+        if not isinstance(value, Path):
+            return value
+        path = value.expanduser().absolute()
+        # It is written into a file that a shell and readers of .env take.
+        if "'" in str(path) or not str(path).isprintable():
+            raise ValueError("must have a path without quotes and unprintable characters")
+        return _existing(path)
 
     @field_validator("llm_provider", mode="before")
     @classmethod
@@ -395,6 +427,17 @@ class ModelCommandSettings(Environment):
                     f"{now.upper()} and {former.upper()}, its former name, differ: remove"
                     f" {former.upper()}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _one_name(self) -> Self:
+        if self.local_llm_file is not None and "local_llm_model" in self.model_fields_set:
+            raise ValueError(
+                "LOCAL_LLM_MODEL and LOCAL_LLM_FILE: set one of them; a file's model is named after"
+                " the file"
+            )
+        if self.local_llm_file is None and self.local_llm_context_tokens is not None:
+            raise ValueError("LOCAL_LLM_FILE is missing, and LOCAL_LLM_CONTEXT_TOKENS is set")
         return self
 
     @model_validator(mode="after")

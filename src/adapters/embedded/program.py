@@ -26,6 +26,7 @@ class RunningProgram(ServerProcess):
         log: the file that its output is appended to.
         env: its whole environment.
         is_ready: asked again and again after the start; None where starting is all.
+        ready_timeout_s: how long that may take.
     """
 
     def __init__(
@@ -36,10 +37,12 @@ class RunningProgram(ServerProcess):
         log: Path,
         env: Mapping[str, str],
         is_ready: Callable[[], Awaitable[bool]] | None = None,
+        ready_timeout_s: float = _READY_TIMEOUT_S,
     ) -> None:
         self._name = name
         self._log = log.resolve()
         self._is_ready = is_ready
+        self._ready_timeout_s = ready_timeout_s
         self._child = ChildProcess(
             ProcessCommand(
                 name=name,
@@ -72,7 +75,7 @@ class RunningProgram(ServerProcess):
             return
         await self._child.spawn()
         if self._is_ready is not None:
-            await self._child.wait_ready(self._is_ready, timeout_s=_READY_TIMEOUT_S)
+            await self._child.wait_ready(self._is_ready, timeout_s=self._ready_timeout_s)
 
     async def wait(self) -> str:
         """See the port."""

@@ -109,12 +109,21 @@ def profile_of(
         adapter: the prompt to which the adapter was tuned that its server holds; None for none.
         own: rows of the user's own.
     """
-    row = next(
+    row = replace(_row(provider, model), **(row_for(own, provider, model) or {}))
+    return _profile(provider, model, row, adapter)
+
+
+def _row(provider: str, model: str) -> ModelCapabilities:
+    return next(
         row
         for owner, pattern, row in _TABLE
         if fnmatchcase(provider, owner) and fnmatchcase(model, pattern)
     )
-    row = replace(row, **(row_for(own, provider, model) or {}))
+
+
+def _profile(
+    provider: str, model: str, row: ModelCapabilities, adapter: str | None
+) -> ModelProfile:
     parameters: Mapping[str, float | int | None] = {
         "temperature": row.temperature,
         "seed": row.seed,
@@ -136,3 +145,33 @@ def profile_of(
         system_role=row.system_role,
         parameters={name: value for name, value in parameters.items() if value is not None},
     )
+
+
+_QUOTING_PARAMETERS: Final = 900_000_000
+"""From about so many on, a model copies a passage before it gives the value."""
+
+
+def profile_of_file(
+    model: str,
+    *,
+    parameters: int,
+    context_tokens: int,
+    adapter: str | None = None,
+    own: OwnRows = MappingProxyType({}),
+) -> ModelProfile:
+    """How a model is asked of which no more is known than its file, and a row of one's own, says.
+
+    Args:
+        model: its name.
+        parameters: how many numbers it consists of.
+        context_tokens: prompt and answer of one request together, at its server.
+        adapter: as of `profile_of`.
+        own: as of `profile_of`.
+    """
+    alike = _row("local", "smollm2-135m" if parameters < _QUOTING_PARAMETERS else "larger")
+    row = replace(
+        alike,
+        context_tokens=context_tokens,
+        max_output_tokens=min(alike.max_output_tokens, context_tokens // 2),
+    )
+    return _profile("local", model, replace(row, **(row_for(own, "local", model) or {})), adapter)

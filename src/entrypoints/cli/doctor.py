@@ -9,11 +9,13 @@ from pathlib import Path
 
 import click
 
+from domain.errors import Unavailable
 from entrypoints.cli.environment import read_settings, remedied
 from entrypoints.cli.running import or_exit
+from entrypoints.container.model_files import local_model
 from entrypoints.container.services import TimedDiagnosticCheck, diagnostic_checks, open_container
 from entrypoints.private_files import exposure
-from entrypoints.settings import Settings, SettingsError
+from entrypoints.settings import LocalModelAdapter, Settings, SettingsError
 from ports.health import CheckResult
 
 
@@ -37,12 +39,33 @@ def command(*, state_dir: Path | None) -> None:
         click.echo("The rest was not checked.")
         sys.exit(1)
     _report(CheckResult(subject="settings", good=True, detail="complete"))
+    model = _model_file(settings)
+    if model is not None:
+        _report(model)
+        if not model.good:  # the rest is looked at as if none were named
+            none: dict[str, object] = {"local_llm_file": None, "local_llm_context_tokens": None}
+            settings = settings.model_copy(
+                update={**none, "local_llm_adapter": LocalModelAdapter.NONE}
+            )
     exposed = _exposed_files(settings)
     for why in exposed:
         _report(CheckResult(subject="private files", good=False, detail=why))
-    failures = len(exposed) + or_exit("doctor", lambda: _check(settings))
+    failures = int(model is not None and not model.good)
+    failures += len(exposed) + or_exit("doctor", lambda: _check(settings))
     click.echo("Everything is well." if not failures else f"{failures} to mend.")
     sys.exit(1 if failures else 0)
+
+
+def _model_file(settings: Settings) -> CheckResult | None:
+    """Whether the files that the local model is to come from can be used; None where none are."""
+    chosen = settings.local_llm_file, settings.local_llm_adapter
+    if not any(isinstance(each, Path) for each in chosen):
+        return None
+    try:
+        local = local_model(settings)
+    except Unavailable as error:
+        return CheckResult(subject="model file", good=False, detail=str(error))
+    return CheckResult(subject="model file", good=True, detail=f"can be served as {local.name}")
 
 
 def _exposed_files(settings: Settings) -> Sequence[str]:

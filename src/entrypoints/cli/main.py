@@ -22,6 +22,10 @@ _COMMANDS: Final = {
     "worker": ("entrypoints.cli.worker", "Run the jobs of the queue."),
     "extract": ("entrypoints.cli.extract", "Turn texts into records."),
     "jobs": ("entrypoints.cli.jobs", "See extraction jobs; pause, resume or cancel them."),
+    "models": (
+        "entrypoints.cli.models",
+        "See, fetch and check models that run on this machine.",
+    ),
     "compare": ("entrypoints.cli.compare", "Compare providers on the same texts."),
     "providers": (
         "entrypoints.cli.providers",

@@ -10,7 +10,7 @@ from typing import Final
 import click
 import uvicorn
 
-from domain.errors import DependencyError
+from domain.errors import DependencyError, Unavailable
 from entrypoints.addresses import (
     NOBODY,
     AddressUnusable,
@@ -20,6 +20,7 @@ from entrypoints.addresses import (
 )
 from entrypoints.cli.environment import settings_or_exit, warn_of_exposure
 from entrypoints.container.access import knows_nobody
+from entrypoints.container.models import model_configs
 from entrypoints.container.services import end_with_parent
 from entrypoints.http.app import build_app
 from entrypoints.http.protocol.connection import HttpProtocol
@@ -55,6 +56,11 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
             err=True,
         )
         sys.exit(2)
+    try:
+        model_configs(settings)
+    except Unavailable as error:
+        click.echo(f"storekeeper serve: {error}", err=True)
+        sys.exit(1)
     secure = not settings.plain_http
     if secure and settings.tls_key_file is not None:
         warn_of_exposure(settings.tls_key_file.absolute())

@@ -29,6 +29,14 @@ _POLL_S: Final = 0.1
 @click.option("--host", help="Address to listen on. [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on. [default: 8443]")
 @click.option("--workers", type=click.IntRange(1, 64), help="HTTP processes. [default: 2]")
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="Serve this model file (GGUF, LOCAL_LLM_FILE)."
+)
+@click.option(
+    "--adapter",
+    type=click.Path(path_type=Path),
+    help="With this adapter (LoRA, GGUF, LOCAL_LLM_ADAPTER).",
+)
 @click.option("--no-sample-data", is_flag=True, help="Start with an empty database.")
 @click.option("--detach", "-d", is_flag=True, help="Come back once it is ready; it runs on.")
 @click.option("--detached", is_flag=True, hidden=True)  # how --detach starts it
@@ -38,6 +46,8 @@ def command(
     host: str | None,
     port: int | None,
     workers: int | None,
+    model: Path | None,
+    adapter: Path | None,
     no_sample_data: bool,
     detach: bool,
     detached: bool,
@@ -45,7 +55,8 @@ def command(
     """Start everything on this machine, and keep it running until Ctrl-C or `storekeeper stop`.
 
     PostgreSQL, Valkey, a local certificate authority, the HTTPS server, the worker and a small
-    language model. Where DATABASE_URL or REDIS_URL is set, that server is used instead.
+    language model, or the one of a file (`storekeeper models`). Where DATABASE_URL or REDIS_URL is
+    set, that server is used instead.
 
     With --detach, `storekeeper logs up` has what it says from then on.
     """
@@ -59,6 +70,8 @@ def command(
         host=host,
         port=port,
         workers=workers,
+        model=model,
+        adapter=adapter,
         sample_data=not no_sample_data,
         detached=detached,
     )
@@ -87,7 +100,13 @@ def _detach(state: StateDirectory, options: StackOptions) -> None:
     It keeps none of our files: whoever reads what this command prints comes to its end. What it
     says until then goes to standard error; ends the process as it ended if it does.
     """
-    chosen = {"--host": options.host, "--port": options.port, "--workers": options.workers}
+    chosen = {
+        "--host": options.host,
+        "--port": options.port,
+        "--workers": options.workers,
+        "--model": options.model,
+        "--adapter": options.adapter,
+    }
     words = [f"{name}={value}" for name, value in chosen.items() if value is not None]
     log = state.log("up")
     with open_log(log) as written, log.open("rb") as said:

@@ -180,7 +180,8 @@ def _variant(config: ModelConfig, spec: ContestantSpec, own: OwnRows) -> ModelCo
     """The configuration of a provider, as `spec` asks it."""
     model = spec.model or config.model
     adapter = config.adapter if model == config.model else None
-    profile = spec.profile(profile_of(config.provider, model, adapter, own))
+    known = config.profile if model == config.model else None
+    profile = spec.profile(known or profile_of(config.provider, model, adapter, own))
     return replace(config, name=spec.name, model=model, profile=profile)
 
 

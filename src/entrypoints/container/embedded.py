@@ -13,7 +13,6 @@ from typing import Final, TypeAlias
 
 from adapters.embedded.certificates import LocalCertificateAuthority
 from adapters.embedded.installation import free_port
-from adapters.embedded.model_server import check_model_server
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.process import (
     open_log,
@@ -25,6 +24,7 @@ from adapters.embedded.program import RunningProgram, answers_http
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.system.clock import SystemClock
+from entrypoints.container.model_files import LocalModel, ServedModel
 from entrypoints.up.state import Secrets, StateDirectory
 
 __all__ = [
@@ -43,6 +43,10 @@ EmbeddedStore: TypeAlias = EmbeddedPostgres | EmbeddedValkey
 
 COMMAND: Final = (sys.executable, "-m", "entrypoints.cli.main")
 """What starts the `storekeeper` command, as this process was."""
+
+
+_MODEL_READY_S: Final = 60.0
+_SLOW_DISK_BYTES_PER_S: Final = 30_000_000
 
 
 class EmbeddedContainer:
@@ -87,24 +91,30 @@ class EmbeddedContainer:
             password=self._secrets.queue_password,
         )
 
-    def model(self, alias: str, *, tuned: bool) -> RunningProgram:
-        """The embedded language model.
+    def model(self, local: LocalModel, served: ServedModel) -> RunningProgram:
+        """The server of the local model.
 
         Args:
-            alias: its name.
-            tuned: it holds the adapter that comes with this package.
-
-        Raises:
-            Unavailable: it is not installed, or not as it was made.
+            local: the model, by whose name it answers.
+            served: what it holds.
         """
-        check_model_server(tuned=tuned)
-        module = (sys.executable, "-m", "adapters.embedded.model_server")
+        words = [
+            *("--slots", str(served.slots), "--context-tokens", str(served.context_tokens)),
+            *(("--weights", str(served.weights)) if served.weights else ()),
+            *(("--adapter", str(served.adapter)) if served.adapter else ()),
+            *(() if served.on_request else ("--adapter-always",)),
+        ]
+        weights_bytes = 0 if local.file is None else local.file.weights_bytes
         return RunningProgram(
             name="model",
-            argv=(*module, str(self._model_port), alias, *(["tuned"] if tuned else [])),
+            argv=(
+                *(sys.executable, "-m", "adapters.embedded.model_server"),
+                *(str(self._model_port), local.name, *words),
+            ),
             log=self._state.log("model"),
             env={**plain_environment(), "MODEL_API_KEY": self._secrets.model_key},
             is_ready=answers_http("127.0.0.1", self._model_port, "/health"),
+            ready_timeout_s=_MODEL_READY_S + weights_bytes / _SLOW_DISK_BYTES_PER_S,
         )
 
     def web(

@@ -12,11 +12,11 @@ from adapters.llm.capabilities import profile_of
 from adapters.llm.clients import ModelConfig, load_sdk
 from adapters.llm.health import is_simulation
 from domain.extraction.calls import PriceTable
-from domain.extraction.prompting import TUNED_PROMPT
 from entrypoints.addresses import is_inside
+from entrypoints.container.model_files import local_model, profile_here
 from entrypoints.container.model_rows import read_model_rows
 from entrypoints.prices import read_prices
-from entrypoints.settings import LocalModelAdapter, ModelCommandSettings, Provider
+from entrypoints.settings import ModelCommandSettings, Provider
 
 
 def document_deadline_s(llm_timeout_s: float) -> float:
@@ -64,6 +64,7 @@ def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
 
     Raises:
         InvalidInput: LLM_MODELS_FILE cannot be read; names each place.
+        Unavailable: the file of the local model, or of its adapter, cannot be used.
     """
 
     def secret(value: SecretStr | None) -> str | None:
@@ -98,22 +99,26 @@ def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
                 api_key=secret(settings.vllm_api_key or settings.openai_compatible_api_key),
             ),
         ),
-        (
-            "local_llm_base_url" in settings.model_fields_set,
+    )
+    found = [config for given, config in known if given or config.provider in settings.llm_provider]
+    if "local_llm_base_url" in settings.model_fields_set or Provider.LOCAL in settings.llm_provider:
+        local = local_model(settings)
+        found.append(
             ModelConfig(
                 provider=Provider.LOCAL.value,
-                model=settings.local_llm_model,
+                model=local.name,
                 base_url=settings.local_llm_base_url,
                 api_key=secret(settings.local_llm_api_key),
-                adapter=TUNED_PROMPT
-                if settings.local_llm_adapter is LocalModelAdapter.FIELDS
-                else None,
-            ),
-        ),
-    )
+                adapter=local.tuned_to,
+                profile=profile_here(local, settings),
+            )
+        )
     own = read_model_rows(settings.llm_models_file)
     return [
-        replace(config, profile=profile_of(config.provider, config.model, config.adapter, own))
-        for given, config in known
-        if given or config.provider in settings.llm_provider
+        replace(
+            config,
+            profile=config.profile
+            or profile_of(config.provider, config.model, config.adapter, own),
+        )
+        for config in found
     ]

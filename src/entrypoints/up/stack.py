@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -24,6 +25,14 @@ from entrypoints.container.embedded import (
     EmbeddedStore,
     migrate,
     process_identity,
+)
+from entrypoints.container.model_files import (
+    LocalModel,
+    ServedModel,
+    gigabytes,
+    local_model,
+    plan_here,
+    served_model,
 )
 from entrypoints.container.model_rows import check_tables
 from entrypoints.private_files import exposure
@@ -63,6 +72,8 @@ class StackOptions:
         host: address to listen on; None takes the setting.
         port: TCP port to listen on; None takes the setting.
         workers: processes that serve HTTP; None takes the setting.
+        model: file of the model to serve; None takes the setting.
+        adapter: file of its adapter; None takes the setting.
         sample_data: fill an embedded database at its first start.
         detached: nobody looks at what it says, and Ctrl-C does not reach it.
     """
@@ -71,6 +82,8 @@ class StackOptions:
     host: str | None = None
     port: int | None = None
     workers: int | None = None
+    model: Path | None = None
+    adapter: Path | None = None
     sample_data: bool = True
     detached: bool = False
 
@@ -85,6 +98,7 @@ class Stack:
 
     Raises:
         SettingsError: a setting is bad.
+        StackError: a model is named, and no model is to be served.
         StateDirectoryError: the secrets cannot be read.
     """
 
@@ -100,6 +114,7 @@ class Stack:
         self._sample_data = options.sample_data
         self._detached = options.detached
         self._settings = self._read_settings(options)
+        self._model: tuple[LocalModel, ServedModel] | None = None
         self._stores: dict[str, EmbeddedStore] = {}
         self._record = StackRecord(
             pid=os.getpid(),
@@ -120,9 +135,31 @@ class Stack:
             overrides["redis_url"] = "redis://embedded"
         if "SECRET_KEY" not in self._given:
             overrides["secret_key"] = self._secrets.secret_key
+        files = {"local_llm_file": options.model, "local_llm_adapter": options.adapter}
+        overrides |= {name: file for name, file in files.items() if file is not None}
         settings = load_settings(**overrides)
         check_tables(settings)
+        if self._serves_model(settings):
+            # The one that comes with the embedded model, unless the settings say otherwise.
+            if settings.local_llm_file is None and (
+                "local_llm_adapter" not in settings.model_fields_set
+            ):
+                adapter = {"local_llm_adapter": LocalModelAdapter.FIELDS}
+                settings = settings.model_copy(update=adapter)
+        elif options.model is not None or options.adapter is not None:
+            chain = ",".join(settings.llm_provider)
+            other = settings.local_llm_base_url
+            raise StackError(
+                f"LOCAL_LLM_BASE_URL is set, so {other} is asked and no file served: unset it, or"
+                " leave --model and --adapter out."
+                if Provider.LOCAL in settings.llm_provider
+                else f"LLM_PROVIDER is {chain}, so no local model is asked: add local to it, or"
+                " leave --model and --adapter out."
+            )
         return settings
+
+    def _serves_model(self, settings: Settings) -> bool:
+        return Provider.LOCAL in settings.llm_provider and "LOCAL_LLM_BASE_URL" not in self._given
 
     async def run(self) -> None:
         """Start, say where everything is, and keep it running until SIGTERM or SIGINT.
@@ -153,6 +190,7 @@ class Stack:
 
     async def _start_and_renew(self) -> None:
         refuse_busy_port(self._settings.host, self._settings.port)
+        self._choose_model()
         env = await self._start_stores()
         env |= self._certificate()
         applied = await migrate(env["DATABASE_URL"])
@@ -177,8 +215,8 @@ class Stack:
         banner = self._banner(env, nobody=nobody)
         self._say(f"Ready: {self._url}" if self._detached else banner)
         self._tell(banner=banner)
-        if self._uses_local_model:
-            self._start_model()
+        if self._model is not None:
+            self._supervisor.start_later(self._container.model(*self._model))
         await self._renew_certificate(web)
 
     def _tell(self, **changes: Any) -> None:
@@ -205,16 +243,32 @@ class Stack:
             return urlsplit(store.url).netloc.rpartition("@")[2]
         return {"web": self._url, "model": self._container.model_url}.get(server.name)
 
-    def _start_model(self) -> None:
-        """Start the embedded model, later than the rest; the rest runs without it too."""
+    def _choose_model(self) -> None:
+        """See what the server of the local model is to hold, before anything starts.
+
+        Raises:
+            Unavailable: files of somebody's own are named, and cannot be served here.
+        """
+        settings = self._settings
+        if not self._serves_model(settings):
+            return
+        own = settings.local_llm_file or isinstance(settings.local_llm_adapter, Path)
         try:
-            model = self._container.model(
-                self._settings.local_llm_model, tuned=self._adapter is not LocalModelAdapter.NONE
-            )
+            local = local_model(settings)
+            plan = None if local.file is None else plan_here(local.file, settings)
+            self._model = local, served_model(local, plan, settings)
         except Unavailable as error:
+            if own:
+                raise
+            # The rest runs without it too.
             self._say(f"No model runs here, and texts cannot be extracted: {error}")
-        else:
-            self._supervisor.start_later(model)
+            return
+        if plan is not None:
+            self._say(
+                f"Model: {local.name}, {plan.slots} at once with {plan.context_tokens:,} tokens"
+                f" each, about {gigabytes(plan.needed_bytes)} of the"
+                f" {gigabytes(plan.free_bytes)} of memory that are free"
+            )
 
     async def _start_stores(self) -> dict[str, str]:
         """Start what is embedded; returns the environment of the services."""
@@ -222,10 +276,13 @@ class Stack:
         env = {**os.environ, "SECRET_KEY": settings.secret_key.get_secret_value()}
         env |= {"HOST": settings.host, "PORT": str(settings.port)}
         env |= {"WORKERS": str(settings.workers)}
-        if self._uses_local_model:
+        if self._serves_model(settings):
             env["LOCAL_LLM_BASE_URL"] = self._container.model_url
             env["LOCAL_LLM_API_KEY"] = self._secrets.model_key
-            env["LOCAL_LLM_ADAPTER"] = self._adapter.value
+            env["LOCAL_LLM_ADAPTER"] = str(settings.local_llm_adapter)
+        if self._model is not None and (weights := self._model[1].weights) is not None:
+            env["LOCAL_LLM_FILE"] = str(weights)
+            env["LOCAL_LLM_CONTEXT_TOKENS"] = str(self._model[1].context_tokens)
         starting = []
         if "DATABASE_URL" in self._given:
             env["DATABASE_URL"] = self._given["DATABASE_URL"]
@@ -245,17 +302,6 @@ class Stack:
         # Their ports are known once they have them.
         embedded = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL"}
         return env | {embedded[name]: store.url for name, store in self._stores.items()}
-
-    @property
-    def _uses_local_model(self) -> bool:
-        given = "LOCAL_LLM_BASE_URL" in self._given
-        return Provider.LOCAL in self._settings.llm_provider and not given
-
-    @property
-    def _adapter(self) -> LocalModelAdapter:
-        """Of the embedded model: the one that comes with it, unless the settings say otherwise."""
-        given = "local_llm_adapter" in self._settings.model_fields_set
-        return self._settings.local_llm_adapter if given else LocalModelAdapter.FIELDS
 
     def _certificate(self) -> dict[str, str]:
         """The settings of the certificate: the user's own, or the local authority's."""
@@ -310,7 +356,10 @@ class Stack:
     def _write_env_file(self, env: Mapping[str, str]) -> None:
         names = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "HOST", "PORT", "WORKERS")
         more = ("TLS_CERT_FILE", "TLS_KEY_FILE")
-        model = ("LOCAL_LLM_BASE_URL", "LOCAL_LLM_API_KEY", "LOCAL_LLM_ADAPTER")
+        model = (
+            *("LOCAL_LLM_BASE_URL", "LOCAL_LLM_API_KEY", "LOCAL_LLM_ADAPTER"),
+            *("LOCAL_LLM_FILE", "LOCAL_LLM_CONTEXT_TOKENS"),
+        )
         lines = [f"{name}='{env[name]}'" for name in (*names, *more, *model) if name in env]
         write_private(self._state.env_file, "\n".join(lines) + "\n")
 

@@ -104,6 +104,7 @@ class StateDirectory:
     | `secrets.json` | see `Secrets` |
     | `tls/` | the local authority (`ca.pem`) and the server's certificate |
     | `postgres/`, `valkey/` | data |
+    | `models/` | model files that were pulled |
     | `log/` | a file a process |
     """
 
@@ -127,6 +128,21 @@ class StateDirectory:
     def sample_data_mark(self) -> Path:
         """Exists once sample data was loaded or declined."""
         return self.path / "sample-data"
+
+    @property
+    def models(self) -> Path:
+        """Where pulled model files lie."""
+        return self.path / "models"
+
+    def models_folder(self) -> Path:
+        """The same, made if missing; nobody need hold the folder of the stack for it.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        _make_folders(self.path, mode=0o755 if os.geteuid() == 0 else 0o700)
+        self.models.mkdir(mode=0o755, exist_ok=True)
+        return self.models
 
     def log(self, name: str) -> Path:
         """The log file of one process."""
