@@ -236,7 +236,7 @@ REFUSALS: Mapping[str, tuple[int, Any, FailureKind, str]] = {
     "ollama, no /v1": (
         404,
         b"404 page not found",
-        FailureKind.BAD_REQUEST,
+        FailureKind.UNKNOWN_MODEL,
         "OPENAI_COMPATIBLE_BASE_URL",
     ),
     "ollama, busy": (
@@ -315,7 +315,7 @@ REFUSALS: Mapping[str, tuple[int, Any, FailureKind, str]] = {
     "llama.cpp, route": (
         404,
         {"error": {"code": 404, "message": "File Not Found", "type": "not_found_error"}},
-        FailureKind.BAD_REQUEST,
+        FailureKind.UNKNOWN_MODEL,
         "ends in /v1",
     ),
     "llama.cpp, grammar": (
@@ -349,7 +349,7 @@ REFUSALS: Mapping[str, tuple[int, Any, FailureKind, str]] = {
         "`system_role: false`",
     ),
     "vllm, key": (401, {"error": "Unauthorized"}, FailureKind.AUTH, "OPENAI_COMPATIBLE_API_KEY"),
-    "vllm, route": (404, {"detail": "Not Found"}, FailureKind.BAD_REQUEST, "ends in /v1"),
+    "vllm, route": (404, {"detail": "Not Found"}, FailureKind.UNKNOWN_MODEL, "ends in /v1"),
     "a page": (405, b"<html>Method Not Allowed</html>", FailureKind.BAD_REQUEST, "ends in /v1"),
     "sglang, context": (
         400,

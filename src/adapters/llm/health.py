@@ -91,11 +91,9 @@ class LanguageModelDiagnosticCheck(DiagnosticCheck):
         if served is None:
             return ""
         prefix = setting_prefix(self._provider)
-        if kind is FailureKind.UNKNOWN_MODEL:
-            names = list(await served.all())
-            shown = ", ".join(names[:_MOST_SHOWN])
+        if kind is FailureKind.UNKNOWN_MODEL and (names := list(await served.all())):
             more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
-            return f" It lists {shown}{more}." if names else " It lists none."
+            return f" It lists {', '.join(names[:_MOST_SHOWN])}{more}."
         if kind in _WRONG_PLACE and (place := await served.elsewhere()) is not None:
             return f" Its API stands at {place}: set {prefix}_BASE_URL to that."
         return ""
@@ -187,7 +185,9 @@ class ServedModels:
 
 _LIST_TIMEOUT_S: Final = 5.0
 _MOST_SHOWN: Final = 10
-_WRONG_PLACE: Final = frozenset({FailureKind.BAD_REQUEST, FailureKind.BAD_RESPONSE})
+_WRONG_PLACE: Final = frozenset(
+    {FailureKind.UNKNOWN_MODEL, FailureKind.BAD_REQUEST, FailureKind.BAD_RESPONSE}
+)
 _RUNNING: Final = ("/api/ps", "/api/v0/models")
 """Where Ollama and LM Studio tell the context that a model was loaded with."""
 _CONTEXT_MEMBERS: Final = ("max_model_len", "loaded_context_length", "n_ctx", "context_length")

@@ -127,7 +127,8 @@ def _refusal(status: int, error: Any, words: str) -> Refusal:
     if "unexpected endpoint" in lower or (
         missing and "model" not in lower and "endpoints found" not in lower
     ):
-        return Refusal(kind=FailureKind.BAD_REQUEST, detail=_NO_ROUTE)
+        by_status = kind is FailureKind.UNKNOWN_MODEL
+        return Refusal(kind=kind if by_status else FailureKind.BAD_REQUEST, detail=_NO_ROUTE)
     if kind is FailureKind.OVERLOADED and "loading model" in lower:
         return Refusal(kind=kind, detail=_LOADING)
     told = _told(error).lower()
