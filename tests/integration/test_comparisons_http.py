@@ -138,7 +138,7 @@ async def test_a_comparison_is_carried_out_by_workers_and_reported_in_every_form
     sheet = await api.get(f"{path}/report", params={"format": "csv"})
     assert sheet.text.startswith("contestant,against,group,item,measure,value")
     told = await api.get(f"{path}/report", headers={"Accept": "text/markdown"})
-    assert told.text.startswith("# Simulation: openai, openai_compatible and regex on 12 texts")
+    assert told.text.startswith(r"# Simulation: openai, openai\_compatible and regex on 12 texts")
 
     listed = (await api.get("/comparisons")).json()
     assert [each["id"] for each in listed["items"]] == [comparison["id"]]
