@@ -531,7 +531,7 @@ class ExtractionJobs(Resource[D]):
 
         Raises:
             NotFound: there is none.
-            Conflict: it does not run.
+            Conflict: it has failed or ended.
         """
         path = path_of("extraction-jobs", job_id, "pause")
         return Call(method="POST", path=path, read=_JOB)
@@ -549,7 +549,7 @@ class ExtractionJobs(Resource[D]):
 
         Raises:
             NotFound: there is none.
-            Conflict: it is neither paused nor failed.
+            Conflict: it has ended, or would stop again at once by its caps.
         """
         caps = members(max_cost_usd=max_cost_usd, max_tokens=max_tokens)
         return Call(
@@ -566,7 +566,7 @@ class ExtractionJobs(Resource[D]):
 
         Raises:
             NotFound: there is none.
-            Conflict: it has ended.
+            Conflict: it is completed.
         """
         return Call(method="DELETE", path=path_of("extraction-jobs", job_id), read=_JOB)
 
