@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ import storekeeper_client
 from storekeeper_client import (
     AsyncClient,
     Client,
+    ConnectionFailed,
     Document,
     FieldDefinition,
     InvalidInput,
@@ -82,6 +85,53 @@ def test_members_that_this_version_does_not_know_are_left_out() -> None:
 def test_what_is_no_answer_of_the_api_is_told(answer: httpx2.Response, words: str) -> None:
     with pytest.raises(UnexpectedAnswer, match=words):
         answering(answer).orders.get(5)
+
+
+def test_a_tag_that_a_proxy_made_weak_is_the_version_still() -> None:
+    answer = httpx2.Response(200, headers={"etag": 'W/"3"'}, json=ORDER)
+    assert answering(answer).orders.get(5).etag == '"3"'
+
+
+class Endless(httpx2.SyncByteStream):
+    """A file that goes on for ever, until it is closed."""
+
+    closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            yield b"1,mail-1\r\n"
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_who_stops_in_a_file_leaves_no_connection_behind() -> None:
+    stream = Endless()
+    answer = httpx2.Response(200, stream=stream, headers={"content-type": "text/csv"})
+    with closing(answering(answer).extraction_jobs.download_results(1, "csv")) as pieces:
+        assert next(pieces).startswith(b"1,mail-1")
+        assert not stream.closed
+    assert stream.closed
+
+
+@pytest.mark.parametrize("broken", [httpx2.ReadError, httpx2.RemoteProtocolError])
+def test_a_file_that_breaks_off_is_told(broken: type[httpx2.TransportError]) -> None:
+    class Broken(httpx2.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"a,b\r\n"
+            raise broken("peer closed", request=httpx2.Request("GET", URL))
+
+    answer = httpx2.Response(200, stream=Broken(), headers={"content-type": "text/csv"})
+    pieces = answering(answer).extraction_jobs.download_results(1, "csv")
+    assert next(pieces) == b"a,b\r\n"
+    with pytest.raises(ConnectionFailed, match="peer closed"):
+        next(pieces)
+
+
+def test_a_file_that_is_refused_is_a_problem_as_any_other() -> None:
+    answer = httpx2.Response(404, stream=httpx2.ByteStream(b"{}"))
+    with pytest.raises(NotFound):
+        next(answering(answer).extraction_jobs.download_results(1, "csv"))
 
 
 @pytest.mark.parametrize("status", [200, 202, 302])

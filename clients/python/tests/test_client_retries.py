@@ -249,7 +249,12 @@ def test_a_try_waits_no_longer_than_the_deadline_leaves() -> None:
     clock.now_s += 30
     assert tries.timeout_s == 20
     clock.now_s += 30
-    assert 0 < tries.timeout_s < 1
+    assert tries.timeout_s == 1
+
+
+def test_no_try_begins_that_has_no_time_to_be_answered() -> None:
+    policy = RetryPolicy(deadline_s=10, first_pause_s=4.6, longest_pause_s=4.6)
+    assert list(pauses(policy, 1, problem(503))) == [4.6], "a second would leave 0.8 seconds"
 
 
 @pytest.mark.parametrize("name", ["deadline_s", "timeout_s", "first_pause_s", "longest_pause_s"])

@@ -188,8 +188,11 @@ def page_reader(kind: type[T]) -> Callable[[Response], Page[T]]:
 
 
 def etag_of(answer: Response) -> str:
-    """The version of the record in an answer."""
-    etag = answer.headers.get("etag")
+    """The version of the record in an answer, as the service wrote it.
+
+    A proxy that compresses makes the tag a weak one (`W/"3"`), which no `If-Match` holds for.
+    """
+    etag = answer.headers.get("etag", "").removeprefix("W/")
     if not etag:
         raise UnexpectedAnswer("The answer has no ETag: something between took it out.")
     return etag

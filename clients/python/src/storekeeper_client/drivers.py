@@ -8,7 +8,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Final, TypeVar, final
@@ -63,7 +71,7 @@ class SyncDriver:
             yield from page.items
             call = following(call, page)
 
-    def pieces(self, call: Call[None]) -> Iterator[bytes]:
+    def pieces(self, call: Call[None]) -> Generator[bytes, None, None]:
         """The body of an answer as it comes in; what breaks off is not asked for again."""
         with closing(self._answer(call, stream=True)) as answer:
             call.read(answer)
@@ -140,7 +148,7 @@ class AsyncDriver:
                 yield row
             call = following(call, page)
 
-    async def pieces(self, call: Call[None]) -> AsyncIterator[bytes]:
+    async def pieces(self, call: Call[None]) -> AsyncGenerator[bytes, None]:
         """The body of an answer as it comes in; what breaks off is not asked for again."""
         answer = await self._answer(call, stream=True)
         try:

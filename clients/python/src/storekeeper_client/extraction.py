@@ -423,6 +423,8 @@ class ExtractionJobs(Resource[D]):
     ) -> Call[Job]:
         """A new job; all documents are taken or none. They are sent as lines while they are made.
 
+        The service stores all before it answers: give `RetryPolicy` more time for many thousands.
+
         Args:
             documents: texts, or texts with your own names. What can be gone through again, such as
                 a list, is, where the request has to be sent again; anything else, such as a
@@ -477,6 +479,8 @@ class ExtractionJobs(Resource[D]):
         Raises:
             WaitTimedOut: it still runs.
             NotFound: there is none.
+            ConnectionFailed, Unavailable: the service was away for longer than the policy's
+                `deadline_s`; the job is not touched by that, and can be waited for again.
         """
         return until_ended(_job(job_id), timeout_s)
 

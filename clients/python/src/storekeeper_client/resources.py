@@ -6,7 +6,7 @@ resource's driver: what `Client` does and returns, `AsyncClient` does and has aw
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
 from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
@@ -64,7 +64,11 @@ class Listing(Generic[P, T]):
 
 
 class Download(Generic[P]):
-    """A method that describes a file, which comes in pieces."""
+    """A method that describes a file, which comes in pieces.
+
+    Who stops before the end closes what gives them (`contextlib.closing`, `aclosing`), and with it
+    the connection.
+    """
 
     def __init__(self, describe: Callable[Concatenate[Any, P], Call[None]]) -> None:
         self.describe = describe
@@ -75,11 +79,11 @@ class Download(Generic[P]):
     @overload
     def __get__(
         self, resource: Resource[SyncDriver], owner: type
-    ) -> Callable[P, Iterator[bytes]]: ...
+    ) -> Callable[P, Generator[bytes, None, None]]: ...
     @overload
     def __get__(
         self, resource: Resource[AsyncDriver], owner: type
-    ) -> Callable[P, AsyncIterator[bytes]]: ...
+    ) -> Callable[P, AsyncGenerator[bytes, None]]: ...
     def __get__(self, resource: Any, owner: type) -> Any:
         return self if resource is None else _bound(self.describe, resource, "pieces")
 

@@ -21,6 +21,9 @@ from storekeeper_client.errors import (
 )
 
 _AWAY: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
+_SHORTEST_TRY_S: Final = 1.0
+"""A try that has less would fail for want of time, and hide why the one before it failed."""
+
 _LOST_ANSWER: Final = (
     "The answer to an earlier try of this request was lost, so it may be this request itself that"
     " changed the record."
@@ -32,8 +35,8 @@ class RetryPolicy:
     """How long and how often a request is tried.
 
     Attributes:
-        deadline_s: seconds from the first try, after which no further one begins; a pause that
-            would end later is not begun either.
+        deadline_s: seconds for all tries and pauses together; a pause that would leave no time
+            for another try is not begun.
         timeout_s: seconds that one try may wait for a connection or for bytes.
         first_pause_s: the longest pause before the second try; it doubles with each.
         longest_pause_s: the longest that it grows to. Pauses are drawn evenly from 0 on ("full
@@ -73,13 +76,14 @@ class Tries:
         self._now = now
         self._draw = draw
         self._ends_at = now() + policy.deadline_s
+        self._shortest_try_s = min(_SHORTEST_TRY_S, policy.deadline_s / 10)
         self._pauses = 0
         self._lost_an_answer = False
 
     @property
     def timeout_s(self) -> float:
         """Seconds that the next try may wait for a connection or for bytes."""
-        return min(self._policy.timeout_s, max(0.001, self._ends_at - self._now()))
+        return min(self._policy.timeout_s, max(self._shortest_try_s, self._ends_at - self._now()))
 
     def pause_after(self, outcome: Response | ConnectionFailed) -> float | None:
         """Seconds until the next try; None where this was the last one."""
@@ -91,7 +95,8 @@ class Tries:
         growing_s = self._policy.first_pause_s * 2**self._pauses
         pause_s = wanted_s + self._draw() * min(self._policy.longest_pause_s, growing_s)
         self._pauses = min(self._pauses + 1, 32)
-        return pause_s if self._now() + pause_s < self._ends_at else None
+        left_s = self._ends_at - self._now() - pause_s
+        return pause_s if left_s > self._shortest_try_s else None
 
     def _wanted_s(self, outcome: Response | ConnectionFailed) -> float | None:
         """Seconds that the other side wants to be left alone; None where a try is no use."""
