@@ -376,6 +376,22 @@ def test_a_file_that_holds_no_certificate_is_refused(tmp_path: Path) -> None:
         Client(URL, ca=str(tmp_path / "bad.pem"))
 
 
+@pytest.mark.parametrize("value", ['"1"\r\nX-Other: y', "\x00", "ü"])
+def test_what_would_make_another_header_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="If-Match"):
+        answering().orders.delete(5, if_match=value)
+    with pytest.raises(ValueError, match="Idempotency-Key"):
+        answering().users.create(name="Ann", email="a@b.example", idempotency_key=value)
+
+
+def test_an_answer_that_is_nested_without_end_is_told() -> None:
+    nested = b'{"a":' * 200_000
+    with pytest.raises(UnexpectedAnswer):
+        answering(httpx2.Response(200, content=nested)).comparisons.report(1)
+    error = error_of(500, {"content-type": "application/problem+json"}, nested)
+    assert (error.code, error.status) == ("", 500)
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "..."])
 def test_a_name_that_would_make_another_path_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="names nothing"):

@@ -119,14 +119,29 @@ def _written(value: Scalar) -> str:
 
 
 def conditions(*, if_match: str | None = None, if_none_match: str | None = None) -> dict[str, str]:
-    """The headers of a precondition."""
+    """The headers of a precondition.
+
+    Raises:
+        ValueError: a tag that no header can hold.
+    """
     found = {"If-Match": if_match, "If-None-Match": if_none_match}
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: _printable(name, value) for name, value in found.items() if value is not None}
 
 
 def once(idempotency_key: str | None) -> dict[str, str]:
-    """The header that makes repetitions harmless; one is made where none is given."""
-    return {"Idempotency-Key": str(uuid4()) if idempotency_key is None else idempotency_key}
+    """The header that makes repetitions harmless; one is made where none is given.
+
+    Raises:
+        ValueError: a key that no header can hold.
+    """
+    key = str(uuid4()) if idempotency_key is None else idempotency_key
+    return {"Idempotency-Key": _printable("Idempotency-Key", key)}
+
+
+def _printable(name: str, value: str) -> str:
+    if not value.isascii() or not value.isprintable():
+        raise ValueError(f"{name} {value!r} holds a sign that no header can: use printable ASCII.")
+    return value
 
 
 def encoded(content: object) -> bytes:
@@ -172,7 +187,7 @@ def reads(kind: type[T]) -> Callable[[Response], T]:
     def read(answer: Response) -> T:
         try:
             return decoder.decode(answer.content)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             name = getattr(kind, "__name__", str(kind))
             raise UnexpectedAnswer(
                 f"The answer ({answer.status_code}) is no {name}: {error}. Is base_url that of the"

@@ -222,7 +222,7 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> ProblemErr
     """
     problem = None
     if is_problem(headers):
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             problem = _DECODER.decode(body)
     if problem is None:
         begin = body[:_SHOWN].decode(errors="replace").strip()
