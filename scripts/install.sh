@@ -1,6 +1,6 @@
 #!/bin/sh
-# install.sh up|dev: bring .venv to the locked packages of requirements/<which>.txt plus this project
-# and the programs of tools/.
+# install.sh up|dev: bring .venv to the locked packages of requirements/<which>.txt plus this project,
+# the programs of tools/ and the client of clients/python.
 #
 # Does nothing where that is done: a stamp in .venv holds the checksum of what was installed.
 # PYTHON chooses the interpreter, else the newest that is found. The index is uv's or pip's own
@@ -38,10 +38,10 @@ find_python() {
         "with PYTHON=/path/to/python3."
 }
 
-# The locks, the metadata of the project and its tools (an editable install copies it) and the interpreter.
+# The locks, the metadata of the project, its tools and its client (an editable install copies it) and the interpreter.
 checksum() {
     {
-        cat pyproject.toml tools/*/pyproject.toml requirements/uv.txt "requirements/$1.txt"
+        cat pyproject.toml tools/*/pyproject.toml clients/*/pyproject.toml requirements/uv.txt "requirements/$1.txt"
         pwd
         echo "${PYTHON:-}"
     } | cksum
@@ -94,7 +94,7 @@ if ! uv pip sync --no-build --require-hashes "requirements/$which.txt" > "$log" 
     uv pip sync --no-build --require-hashes requirements/server.txt > "$log" 2>&1 \
         || { cat "$log" >&2; fail "the packages could not be installed: see above."; }
 fi
-for metadata in pyproject.toml tools/*/pyproject.toml; do # tools/tune is a recipe with an environment of its own
+for metadata in pyproject.toml tools/*/pyproject.toml clients/*/pyproject.toml; do # tools/tune is a recipe with an environment of its own
     uv pip install --quiet --offline --no-deps --no-build-isolation --editable "$(dirname "$metadata")" \
         || fail "the project itself could not be installed: see above."
 done

@@ -38,23 +38,29 @@ def settings_for(database_url: str, redis_url: str, **more: object) -> Settings:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, directory: Path) -> AsyncIterator[httpx2.AsyncClient]:
+async def serving(
+    settings: Settings, directory: Path, *, port: int = 0
+) -> AsyncIterator[httpx2.AsyncClient]:
     """A client whose requests go over TLS, verified against a CA of this run.
 
-    The CA's certificate is left in `directory` as `ca.pem`, for programs that are started there.
+    The CA's certificate is left in `directory` as `ca.pem`, for programs that are started there; a
+    second server of the same directory shows the same certificate.
     """
-    authority = trustme.CA()
-    certificate = authority.issue_cert("127.0.0.1", "localhost")
-    key_file, chain_file = directory / "server.key", directory / "server.pem"
-    certificate.private_key_pem.write_to_path(str(key_file))
-    authority.cert_pem.write_to_path(str(directory / "ca.pem"))
-    for blob in certificate.cert_chain_pems:
-        blob.write_to_path(str(chain_file), append=True)
+    ca_file, key_file, chain_file = (
+        directory / name for name in ("ca.pem", "server.key", "server.pem")
+    )
+    if not ca_file.exists():
+        authority = trustme.CA()
+        certificate = authority.issue_cert("127.0.0.1", "localhost")
+        certificate.private_key_pem.write_to_path(str(key_file))
+        authority.cert_pem.write_to_path(str(ca_file))
+        for blob in certificate.cert_chain_pems:
+            blob.write_to_path(str(chain_file), append=True)
     server = uvicorn.Server(
         uvicorn.Config(
             build_app(settings),
             host="127.0.0.1",
-            port=0,
+            port=port,
             http=HttpProtocol,
             ws="none",
             ssl_keyfile=str(key_file),
@@ -72,11 +78,11 @@ async def serving(settings: Settings, directory: Path) -> AsyncIterator[httpx2.A
             await task
             raise RuntimeError("the server ended before it started")
         await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    trusted = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+    bound = server.servers[0].sockets[0].getsockname()[1]
+    trusted = ssl.create_default_context(cafile=ca_file)
     try:
         async with httpx2.AsyncClient(
-            base_url=f"https://127.0.0.1:{port}", verify=trusted, timeout=60
+            base_url=f"https://127.0.0.1:{bound}", verify=trusted, timeout=60
         ) as client:
             yield client
     finally:

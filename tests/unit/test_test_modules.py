@@ -13,7 +13,11 @@ from conftest import LONGEST_FIRST
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(
     path
-    for folder in (ROOT / "tests", *(ROOT / "tools").glob("*/tests"))
+    for folder in (
+        ROOT / "tests",
+        *(ROOT / "tools").glob("*/tests"),
+        *(ROOT / "clients").glob("*/tests"),
+    )
     for path in folder.rglob("*.py")
 )
 TEST_MODULES = frozenset(path.stem for path in MODULES if path.stem.startswith("test_"))
