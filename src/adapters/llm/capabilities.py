@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
+from domain.extraction.confidence import Calibration
 from ports.language_models import AnswerShape, ModelProfile
 
 
@@ -86,14 +87,21 @@ _TABLE: Final[tuple[tuple[str, str, ModelCapabilities], ...]] = (
 )
 
 
-def profile_of(provider: str, model: str, adapter: str | None = None) -> ModelProfile:
+def profile_of(
+    provider: str,
+    model: str,
+    adapter: str | None = None,
+    calibration: Calibration | None = None,
+) -> ModelProfile:
     """The first row of the table that fits.
 
     Args:
         provider: who serves the model.
         model: its name there.
         adapter: the prompt to which the adapter was tuned that its server holds; None for none.
+        calibration: one that may be of this model with this adapter; of another it is not used.
     """
+    fits = calibration is not None and (calibration.model, calibration.prompt) == (model, adapter)
     row = next(
         row
         for owner, pattern, row in _TABLE
@@ -116,5 +124,6 @@ def profile_of(provider: str, model: str, adapter: str | None = None) -> ModelPr
         reasks=row.reasks,
         numbers_from_text=row.numbers_from_text,
         tuned_to=adapter,
+        calibration=calibration if fits else None,
         parameters={name: value for name, value in parameters.items() if value is not None},
     )

@@ -15,6 +15,7 @@ from domain.comparison.bootstrap import DRAWS, BootstrapEstimator, clusters_of, 
 from domain.comparison.judgements import Observation, observation_of, same
 from domain.comparison.model import AnswerId, ComparisonSpec, Contestant, LabelledText
 from domain.comparison.pairs import field_differences, perfect_differences
+from domain.comparison.reliability import reliability
 from domain.comparison.report import (
     ComparedText,
     ComparisonReport,
@@ -178,6 +179,7 @@ def _score(
         fields=field_scores(name, schema, observations, estimator) if estimator else (),
         strata=stratum_scores(schema, observations) if estimator else (),
         injection=injection(observations, statistics),
+        reliability=reliability(name, observations, estimator) if estimator else None,
         consistency=consistency(schema, answers, clusters),
         operations=operations(contestant, answers),
     )

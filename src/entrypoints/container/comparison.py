@@ -176,7 +176,7 @@ def _variant(config: ModelConfig, spec: ContestantSpec) -> ModelConfig:
     """The configuration of a provider, as `spec` asks it."""
     model = spec.model or config.model
     adapter = config.adapter if model == config.model else None
-    profile = spec.profile(profile_of(config.provider, model, adapter))
+    profile = spec.profile(profile_of(config.provider, model, adapter, config.calibration))
     return replace(config, name=spec.name, model=model, profile=profile)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from pydantic import SecretStr
 
+from adapters.embedded.model_server import read_calibration
 from adapters.llm.clients import ModelConfig, load_sdk
 from adapters.llm.health import is_simulation
 from domain.extraction.prompting import TUNED_PROMPT
@@ -39,6 +40,7 @@ def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
     def secret(value: SecretStr | None) -> str | None:
         return None if value is None else value.get_secret_value()
 
+    tuned = settings.local_llm_adapter is LocalModelAdapter.FIELDS
     known = (
         (
             settings.openai_api_key is not None,
@@ -74,9 +76,8 @@ def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
                 model=settings.local_llm_model,
                 base_url=settings.local_llm_base_url,
                 api_key=secret(settings.local_llm_api_key),
-                adapter=TUNED_PROMPT
-                if settings.local_llm_adapter is LocalModelAdapter.FIELDS
-                else None,
+                adapter=TUNED_PROMPT if tuned else None,
+                calibration=read_calibration() if tuned else None,
             ),
         ),
     )
