@@ -100,7 +100,7 @@ def _review(each: ReviewYield, values: int) -> str:
     return (
         f"Check the lowest {share} of the values ({each.checked:,} of {values:,}) to catch"
         f" {percent(each.caught.value)} of the errors ({each.caught.count} of {each.caught.total};"
-        f" {interval(each.caught)})."
+        f" 95 % interval {interval(each.caught)})."
     )
 
 
