@@ -321,6 +321,25 @@ def test_odd_log_probabilities_cost_no_answer(logprobs: Any) -> None:
     assert answer.tokens == ()
 
 
+def test_replacement_characters_for_split_tokens_tell_nothing_of_the_answer() -> None:
+    """As Ollama sends them: the bytes of U+FFFD, and not those of the token."""
+    told = {"content": [entry("a"), entry("\ufffd"), entry("\ufffd"), entry("\ufffd")]}
+    assert read_completion(completion("a李", told)).tokens == ()
+    assert read_completion(completion("a\ufffd\ufffd\ufffd", told)).tokens != ()
+
+
+def test_an_answer_in_parts_has_the_tokens_of_the_parts_that_are_its_text() -> None:
+    parts = [{"type": "thinking", "thinking": "x"}, {"type": "text", "text": "ab"}]
+    whole = [entry("x"), entry("ab")]
+    assert read_completion(completion(parts, {"content": whole})).tokens == ()
+    assert spans(read_completion(completion(parts, {"content": whole[1:]})).tokens) == [(0, 2)]
+
+
+def test_the_least_that_openai_tells_of_an_unlikely_token_is_a_log_probability() -> None:
+    answer = read_completion(completion("ab", {"content": [entry("ab", -9999.0)]}))
+    assert [token.log_probability for token in answer.tokens] == [-9999.0]
+
+
 def test_an_answer_cut_inside_a_character_has_no_tokens() -> None:
     told = {"content": [entry("a"), entry("\ufffd", bytes=[0xE6, 0x9D])]}
     answer = read_completion(completion("a\ud83d", told))
