@@ -12,9 +12,10 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from adapters.embedded.installation import free_port
 from adapters.embedded.program import RunningProgram, answers_http
@@ -33,8 +34,9 @@ from domain.extraction.conversation import ValidationLoop, ValidationLoopState
 from domain.extraction.model import ExtractionStatus
 from domain.extraction.prompt_injection import commands
 from domain.extraction.prompting import TUNED_PROMPT, text_budget
-from domain.extraction.schema import ORDER_MESSAGE
+from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, RecordSchema
 from domain.extraction.windows import windows
+from labelled_messages.training.examples import examples
 from ports.language_models import LanguageModel
 
 SOURCES = Path(__file__).parents[2] / "src"
@@ -46,15 +48,17 @@ PATIENCE_S = 600.0
 async def main() -> None:
     """Write a line for each value of each text that was read in one piece."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--texts", type=Path, nargs="+", required=True, help="datasets, NDJSON")
+    parser.add_argument("--texts", type=Path, nargs="*", default=[], help="datasets, NDJSON")
     parser.add_argument("--limit", type=int, help="of each dataset, its first so many texts")
+    parser.add_argument("--others", type=int, default=0, help="held-out texts of other records")
     parser.add_argument("--model", default="smollm2-135m", help="the name to ask it by")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    texts: list[LabelledText] = []
+    texts: list[tuple[RecordSchema, LabelledText]] = list(_others(options.others))
     for path in options.texts:
         with path.open("rb") as file:
-            texts += read_labelled_texts(file, ORDER_MESSAGE)[: options.limit]
+            read = read_labelled_texts(file, ORDER_MESSAGE)[: options.limit]
+        texts += [(ORDER_MESSAGE, text) for text in read]
     port, key = free_port(), secrets.token_hex(16)
     program = RunningProgram(
         name="model",
@@ -78,59 +82,76 @@ async def main() -> None:
             coefficients=dict.fromkeys(FEATURES, 0.0),
         ),
     )
+    part = options.out.with_suffix(".part")
     try:
         await program.start()
         async with open_language_models(
             [config], call_timeout_s=PATIENCE_S, concurrency=SLOTS
         ) as models:
-            lines = await _asked(models["local"], texts)
+            with part.open("w", encoding="utf-8") as file:
+                await _ask(models["local"], texts, file)
     finally:
         await program.stop()
-    with options.out.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    part.replace(options.out)
 
 
-async def _asked(model: LanguageModel, texts: list[LabelledText]) -> list[dict[str, Any]]:
+def _others(count: int) -> Iterator[tuple[RecordSchema, LabelledText]]:
+    """Texts that ask for other records than orders, of the parts kept from what is tuned with."""
+    known = {ORDER_MESSAGE.name, DEFAULT.name}
+    found = (
+        (each.schema, LabelledText(id=f"other-{place}", text=each.text, gold=each.gold))
+        for place, each in enumerate(examples(20 * count, seed=7, held_out=True))
+        if each.schema.name not in known
+    )
+    return islice(found, count)
+
+
+async def _ask(
+    model: LanguageModel, texts: Sequence[tuple[RecordSchema, LabelledText]], file: IO[str]
+) -> None:
     loop = ValidationLoop(
         validator=PydanticRecordValidator(),
         monotonic=time.monotonic,
         new_mark=lambda: secrets.token_hex(4),
     )
     waiting = iter(texts)
-    found: dict[str, list[dict[str, Any]]] = {}
+    done = 0
 
     async def work() -> None:
-        for text in waiting:
-            if len(windows(text.text, text_budget(ORDER_MESSAGE, model.profile))) > 1:
+        nonlocal done
+        for schema, text in waiting:
+            if len(windows(text.text, text_budget(schema, model.profile))) > 1:
                 continue
             state = ValidationLoopState(
                 deadline=time.monotonic() + 5 * PATIENCE_S, wait_s=PATIENCE_S
             )
             try:
-                reading = await loop.read(
-                    model, ORDER_MESSAGE, text.text, state, commands(text.text)
-                )
+                reading = await loop.read(model, schema, text.text, state, commands(text.text))
             except ModelCallFailed as error:
                 print(f"{text.id}: {error.failure.detail}", file=sys.stderr)
                 continue
-            found[text.id] = list(_values(text, reading))
-            print(f"\r{len(found)} of {len(texts)}", end="", file=sys.stderr)
+            for line in _values(schema, text, reading):
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            done += 1
+            print(f"\r{done} of {len(texts)}", end="", file=sys.stderr)
 
     await asyncio.gather(*(work() for _ in range(SLOTS)))
     print(file=sys.stderr)
-    return [line for text in texts for line in found.get(text.id, ())]
 
 
-def _values(text: LabelledText, reading: ValidatedAnswer) -> Iterator[dict[str, Any]]:
-    if failure_of(ORDER_MESSAGE, reading) is not None:
+def _values(
+    schema: RecordSchema, text: LabelledText, reading: ValidatedAnswer
+) -> Iterator[dict[str, Any]]:
+    if failure_of(schema, reading) is not None:
         return
     dropped = reading.faults()
-    fields = {field.name: reading.values.get(field.name) for field in ORDER_MESSAGE.fields}
+    fields = {field.name: reading.values.get(field.name) for field in schema.fields}
     answer = ContestantAnswer(
         contestant="local", text_id=text.id, status=ExtractionStatus.PARTIAL, fields=fields
     )
-    expected, _ = read_order(text.text, list(fields))
-    for field in ORDER_MESSAGE.fields:
+    is_order = schema is ORDER_MESSAGE
+    expected = read_order(text.text, list(fields))[0] if is_order else {}
+    for field in schema.fields:
         told = reading.log_probabilities.get(field.name)
         if not told or text.gold is None or field.name not in text.gold:
             continue
@@ -143,7 +164,7 @@ def _values(text: LabelledText, reading: ValidatedAnswer) -> Iterator[dict[str, 
             "log_probabilities": told,
             "silent": field.name not in dropped and fields[field.name] is None,
             "dropped": field.name in dropped,
-            "regex": same(field, fields[field.name], expected[field.name]),
+            "regex": is_order and same(field, fields[field.name], expected[field.name]),
         }
 
 

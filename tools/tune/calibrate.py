@@ -35,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fit", type=Path, required=True, help="values to fit to, from ask.py")
     parser.add_argument("--judge", type=Path, required=True, help="values of other texts")
+    parser.add_argument("--others", type=Path, help="values of texts of other records")
     parser.add_argument("--adapter", type=Path, required=True, help="that was asked")
     parser.add_argument("--model", default="smollm2-135m", help="the name that it is asked by")
     parser.add_argument("--out", type=Path, required=True)
@@ -43,6 +44,10 @@ def main() -> None:
     common = {each["text"] for each in fit} & {each["text"] for each in judged}
     if common:
         parser.error(f"{len(common)} texts are in both files, such as {min(common)}")
+    if len(set(_right(fit))) < 2:
+        parser.error(
+            f"the values of {options.fit} are all right or all wrong: nothing can be fitted"
+        )
     print(f"fit to {_size(fit)}, judged on {_size(judged)}\n")
     print(f"{'':28}cross-validated{'':14}on other texts")
     for name, way in WAYS.items():
@@ -55,6 +60,8 @@ def main() -> None:
     print()
     for line in _reviews(found, judged):
         print(line)
+    if options.others is not None:
+        _print_others(fit, _read(options.others))
     model = _model(fit, FEATURES)
     options.out.write_text(
         json.dumps(
@@ -82,6 +89,20 @@ def main() -> None:
         )
         + "\n"
     )
+
+
+def _print_others(fit: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> None:
+    """How the chosen way does on other records, of types that it was fitted to and of others."""
+    known = set(_types(fit))
+    for name, part in (
+        ("types fitted to", [each for each in others if each["type"] in known]),
+        ("other types", [each for each in others if each["type"] not in known]),
+    ):
+        if not part:
+            continue
+        print(f"\nother records, {name}: {_size(part)}")
+        for way in ("the share that is right", "all"):
+            print(f"{way:28}{_figures(WAYS[way](fit, part), part)}")
 
 
 def way_of(names: Sequence[str]) -> Way:

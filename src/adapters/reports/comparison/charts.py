@@ -326,8 +326,8 @@ class ComparisonCharts:
         ]
         spec = {
             "data": {"values": rows},
-            "width": min(self._width, 460),
-            "height": 340,
+            "width": self._width,
+            "height": 320,
             "padding": {"left": 2, "right": 34, "top": 6, "bottom": 2},
             "encoding": {"color": self._colour(names={row["who"] for row in rows})},
             "layer": layers,
