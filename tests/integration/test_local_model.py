@@ -150,7 +150,7 @@ async def test_the_server_tells_how_sure_the_model_was_and_answers_the_same(
         prompt=TUNED_PROMPT,
         types=frozenset(FieldType),
         intercept=0.0,
-        coefficients=dict.fromkeys(FEATURES, 0.0) | {"joint": 1.0},
+        coefficients=dict.fromkeys(FEATURES, 1.0),
     )
     plain = replace(server, adapter=TUNED_PROMPT)
     said: dict[str, list[Answer]] = {}

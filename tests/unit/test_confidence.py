@@ -42,7 +42,7 @@ from tests.fakes.language_models import Said, ScriptedLanguageModel
 TEXT = "Hi, Maria Lopez here. Could we get 24 oat milk cartons by friday?"
 RECORD = '{"customer": "Maria Lopez", "product": "oat milk cartons", "quantity": 24}'
 MODEL = "smollm2-135m"
-WEIGHTS = {"joint": 1.0, "least": 0.0, "silent": 0.0, "dropped": 0.0}
+WEIGHTS = {"least": 1.0, "silent": 0.0, "dropped": 0.0}
 CALIBRATION = Calibration(
     model=MODEL,
     prompt=TUNED_PROMPT,
@@ -188,18 +188,13 @@ def test_every_member_of_a_record_has_a_stretch_that_holds_its_value(
 
 def test_features_are_log_odds_held_within_bounds() -> None:
     half = features_of([log(0.5)], silent=False, dropped=False)
-    assert half == {"joint": pytest.approx(0.0), "least": pytest.approx(0.0)} | {
-        "silent": 0.0,
-        "dropped": 0.0,
-    }
-    two = features_of([log(0.5), log(0.8)], silent=True, dropped=False)
-    assert two["joint"] == pytest.approx(log(0.4 / 0.6))
-    assert two["least"] == pytest.approx(0.0)
+    assert half == {"least": pytest.approx(0.0), "silent": 0.0, "dropped": 0.0}
+    two = features_of([log(0.8), log(0.2), -0.0], silent=True, dropped=False)
+    assert two["least"] == pytest.approx(log(0.2 / 0.8))
     assert two["silent"] == 1.0
     sure = features_of([0.0, -1e-12], silent=False, dropped=True)
-    assert (sure["joint"], sure["least"], sure["dropped"]) == (8.0, 8.0, 1.0)
-    lost = features_of([-1e300, -1e300], silent=False, dropped=False)
-    assert (lost["joint"], lost["least"]) == (-8.0, -8.0)
+    assert (sure["least"], sure["dropped"]) == (8.0, 1.0)
+    assert features_of([-1e300], silent=False, dropped=False)["least"] == -8.0
     assert list(half) == list(FEATURES)
 
 
@@ -212,7 +207,7 @@ def test_whatever_a_server_tells_the_features_stay_within_bounds(told: list[floa
 @given(
     st.lists(st.floats(-100, 0), min_size=1),
     st.floats(-1e6, 1e6),
-    st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4),
+    st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3),
 )
 def test_confidence_is_a_probability_whatever_the_coefficients(
     told: list[float], intercept: float, weights: list[float]
@@ -439,7 +434,7 @@ def test_a_calibration_is_read_from_its_file(tmp_path: Path) -> None:
             {"model": "m", "prompt": "p", "types": ["text"], "intercept": 0, "coefficients": {}}
         ),
         json.dumps(
-            {"model": "m", "prompt": "p", "types": [], "intercept": 0, "coefficients": {"joint": 1}}
+            {"model": "m", "prompt": "p", "types": [], "intercept": 0, "coefficients": {"least": 1}}
         ),
     ],
 )

@@ -24,6 +24,7 @@ BINS = 10
 DRAWS = 2_000
 FEWEST_OF_A_TYPE = 30
 REVIEWED = (0.05, 0.10, 0.20)
+CHOSEN = "what is shipped"
 
 Array = NDArray[np.float64]
 Way = Callable[[Sequence[dict[str, Any]], Sequence[dict[str, Any]]], Array]
@@ -101,7 +102,7 @@ def _print_others(fit: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]
         if not part:
             continue
         print(f"\nother records, {name}: {_size(part)}")
-        for way in ("the share that is right", "all"):
+        for way in ("the share that is right", CHOSEN):
             print(f"{way:28}{_figures(WAYS[way](fit, part), part)}")
 
 
@@ -125,29 +126,30 @@ def _as_told(fit: Sequence[dict[str, Any]], of: Sequence[dict[str, Any]]) -> Arr
 
 def _isotonic(fit: Sequence[dict[str, Any]], of: Sequence[dict[str, Any]]) -> Array:
     model = IsotonicRegression(out_of_bounds="clip")
-    model.fit(_matrix(fit, ["joint"])[:, 0], _right(fit))
-    found: Array = model.predict(_matrix(of, ["joint"])[:, 0])
+    model.fit(_matrix(fit, ["least"])[:, 0], _right(fit))
+    found: Array = model.predict(_matrix(of, ["least"])[:, 0])
     return found
 
 
 WAYS: dict[str, Way] = {
     "the share that is right": _constant,
     "the model's own probability": _as_told,
-    "joint": way_of(["joint"]),
-    "joint, isotonic": _isotonic,
-    "joint, least": way_of(["joint", "least"]),
-    "all": way_of(FEATURES),
-    "all and regex": way_of([*FEATURES, "regex"]),
+    "all tokens together": way_of(["joint"]),
+    "the least likely token": way_of(["least"]),
+    "the same, isotonic": _isotonic,
+    CHOSEN: way_of(FEATURES),
+    "and all tokens together": way_of([*FEATURES, "joint"]),
+    "and regular expressions": way_of([*FEATURES, "regex"]),
 }
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
     found = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     for each in found:
+        told, silent, dropped = each["log_probabilities"], each["silent"], each["dropped"]
         each["features"] = {
-            **features_of(
-                each["log_probabilities"], silent=each["silent"], dropped=each["dropped"]
-            ),
+            **features_of(told, silent=silent, dropped=dropped),
+            "joint": features_of([sum(told)], silent=silent, dropped=dropped)["least"],
             "regex": float(each["regex"]),
         }
     return found

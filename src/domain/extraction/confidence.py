@@ -60,10 +60,10 @@ class Calibration:
     coefficients: Mapping[str, float]
 
 
-FEATURES: Final = ("joint", "least", "silent", "dropped")
-"""joint, least: log-odds of all tokens of the value together, and of the least likely one.
-silent: 1 where the model said null. dropped: 1 where it said a value that the text does not back or
-the schema forbids, so that the record has null."""
+FEATURES: Final = ("least", "silent", "dropped")
+"""least: log-odds of the least likely token of the value. silent: 1 where the model said null.
+dropped: 1 where it said a value that the text does not back or the schema forbids, so that the
+record has null."""
 
 
 def tokens_of(pieces: Sequence[tuple[bytes, float]], answer: str) -> tuple[AnswerToken, ...]:
@@ -137,7 +137,6 @@ def features_of(
         dropped: the record has null although the model said a value.
     """
     return {
-        "joint": _log_odds(sum(log_probabilities)),
         "least": _log_odds(min(log_probabilities)),
         "silent": float(silent),
         "dropped": float(dropped),
