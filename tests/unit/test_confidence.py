@@ -423,6 +423,21 @@ def test_a_calibration_is_read_from_its_file(tmp_path: Path) -> None:
     assert model_server.read_calibration(file) == CALIBRATION
 
 
+def test_the_calibration_that_is_shipped_is_of_the_adapter_that_is_shipped() -> None:
+    """After a new adapter: `make -C tools/tune calibrate`."""
+    found = model_server.read_calibration()
+    assert found is not None
+    document = json.loads(model_server.CALIBRATION.read_bytes())
+    assert document["adapter_sha256"] == model_server.ADAPTER_SHA256
+    assert found.prompt == TUNED_PROMPT
+    assert found.model == ModelCommandSettings().local_llm_model
+    assert found.types == {FieldType.STRING, FieldType.INTEGER}
+    assert document["fitted_to"]["values"] >= 300
+    assert document["judged_on"]["brier"] < document["judged_on"]["right"] * (
+        1 - document["judged_on"]["right"]
+    ), "better than to say the share of right values of each"
+
+
 @pytest.mark.parametrize(
     "content",
     [
