@@ -595,6 +595,7 @@ CREATE TABLE extractions (
     prompt_hash    TEXT NOT NULL,
     latency_s      DOUBLE PRECISION NOT NULL,
     cost_usd       NUMERIC(24, 9),
+    confidence     JSONB NOT NULL DEFAULT '{}',      -- how likely each field is right, where that can be told
     CONSTRAINT extractions_pkey PRIMARY KEY (id),
     CONSTRAINT extractions_schema_fkey FOREIGN KEY (schema_name, schema_version)
         REFERENCES extraction_schemas (name, version),

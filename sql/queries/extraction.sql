@@ -38,16 +38,16 @@ DELETE FROM extraction_schemas WHERE name = :name RETURNING name;
 -- name: add_extraction
 INSERT INTO extractions (
     id, created_at, text, schema_name, schema_version, status, fields, evidence, warnings, failure,
-    provider, model, attempts, fallbacks, prompt_hash, latency_s, cost_usd
+    provider, model, attempts, fallbacks, prompt_hash, latency_s, cost_usd, confidence
 ) VALUES (
     :id, :created_at, :text, :schema_name, :schema_version, :status, :fields::jsonb,
     :evidence::jsonb, :warnings::jsonb, :failure::jsonb, :provider, :model, :attempts::jsonb,
-    :fallbacks::jsonb, :prompt_hash, :latency_s, :cost_usd
+    :fallbacks::jsonb, :prompt_hash, :latency_s, :cost_usd, :confidence::jsonb
 )
 RETURNING id;
 
 -- name: get_extraction
 SELECT id, created_at, text, schema_name, schema_version, status, fields, evidence, warnings,
-    failure, provider, model, attempts, fallbacks, prompt_hash, latency_s, cost_usd
+    failure, provider, model, attempts, fallbacks, prompt_hash, latency_s, cost_usd, confidence
 FROM extractions
 WHERE id = :id;

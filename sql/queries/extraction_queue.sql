@@ -130,11 +130,11 @@ settled AS (
 stored AS (
     INSERT INTO extractions (
         id, created_at, text, schema_name, schema_version, status, fields, evidence, warnings,
-        failure, provider, model, attempts, fallbacks, prompt_hash, latency_s, cost_usd
+        failure, provider, model, attempts, fallbacks, prompt_hash, latency_s, cost_usd, confidence
     )
     SELECT e.id, e.created_at, e.text, e.schema_name, e.schema_version, e.status, e.fields,
         e.evidence, e.warnings, e.failure, e.provider, e.model, e.attempts, e.fallbacks,
-        e.prompt_hash, e.latency_s, e.cost_usd
+        e.prompt_hash, e.latency_s, e.cost_usd, e.confidence
     FROM settled, jsonb_populate_record(NULL::extractions, settled.extraction) AS e
     WHERE settled.extraction IS NOT NULL
 ),

@@ -140,8 +140,12 @@ class Resampling(Protocol):
     """Documents drawn again and again, with replacement."""
 
     @abstractmethod
-    def interval(self, ratios: Sequence[RatioOfSums]) -> tuple[float, float] | None:
+    def interval(
+        self, ratios: Sequence[RatioOfSums], *, absolute: bool = False
+    ) -> tuple[float, float] | None:
         """The 95 % interval of the sum of `ratios`: percentiles of the draws.
+
+        With `absolute`, of the sum of their distances from 0.
 
         They reach out as Student's t does, lest few clusters make it too narrow. Draws where a sum
         below the line is 0 are left out; None when that is all of them.

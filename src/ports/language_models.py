@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Literal, NewType, Protocol
 
 from domain.extraction.calls import Attempt, ExtractionFailure, ModelCallFailed
+from domain.extraction.confidence import AnswerToken, Calibration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Prompt:
         max_output_tokens: the answer is cut there (>= 1).
         estimated_tokens: what the call may use of a tokens-a-minute limit, input and output.
         tuned: it is the prompt that the model's adapter was tuned to, and wants the adapter.
+        log_probabilities: those of the answer's tokens are wanted with it.
     """
 
     messages: tuple[Message, ...]
@@ -38,6 +40,7 @@ class Prompt:
     max_output_tokens: int
     estimated_tokens: int
     tuned: bool = False
+    log_probabilities: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +76,14 @@ class Answer:
         text: its words, not yet parsed; empty when it refused.
         finish: why it stopped.
         attempts: the calls behind it in order, the one that answered last.
+        tokens: those of the text in order, where the prompt wanted their log-probabilities and the
+            server gave all of them; else empty.
     """
 
     text: str
     finish: FinishReason
     attempts: tuple[Attempt, ...]
+    tokens: tuple[AnswerToken, ...] = ()
 
 
 class AnswerShape(StrEnum):
@@ -128,6 +134,8 @@ class ModelProfile:
         response_format: how its server is asked for JSON, where that speaks OpenAI's protocol.
         system_role: its chat template knows system messages; False puts them before the first
             message of the user.
+        calibration: makes confidence of the log-probabilities of answers to that prompt; None where
+            there is none for this model, and then they are not asked for.
     """
 
     provider: str
@@ -145,6 +153,7 @@ class ModelProfile:
     tuned_to: str | None = None
     response_format: ResponseFormat = ResponseFormat.JSON_SCHEMA
     system_role: bool = True
+    calibration: Calibration | None = None
 
 
 class LanguageModel(Protocol):

@@ -131,6 +131,7 @@ ANSWER = ContestantAnswer(
     usage=TokenUsage(input_tokens=100, cached_tokens=10, output_tokens=20),
     cost_usd=Decimal("0.000123"),
     batch_cost_usd=None,
+    confidence={"field_1": 0.8, "field_2": 0.1},
 )
 FAILED = ContestantAnswer(
     contestant="local",

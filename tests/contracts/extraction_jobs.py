@@ -145,6 +145,7 @@ def a_result(
         prompt_hash=prompt_hash,
         latency_s=0.5,
         cost_usd=cost_usd,
+        confidence={} if failed else {"field_1": 0.875, "field_3": 0.5},
     )
     return Extraction(id=ExtractionId(uuid4()), text=text, result=result, created_at=created_at)
 

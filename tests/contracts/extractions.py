@@ -74,6 +74,7 @@ def an_extraction(**changes: object) -> Extraction:
         prompt_hash="0123456789abcdef",
         latency_s=1.25,
         cost_usd=Decimal("0.000012345"),
+        confidence={"field_1": 0.9731, "field_2": 0.25},
     )
     return Extraction(
         id=ExtractionId(uuid4()),

@@ -115,3 +115,12 @@ class StatisticsContract(Contract):
         drawn = statistics.resample({ONES: [1.0]}, [0], draws=10, seed=7)
         with pytest.raises(KeyError):
             drawn.interval([MEAN])
+
+    def test_ratios_may_be_summed_by_how_far_they_are_from_nothing(
+        self, statistics: Statistics
+    ) -> None:
+        columns = {ONES: [1.0] * 4, RIGHT: [1.0] * 4, WORSE: [-1.0] * 4}
+        both = (MEAN, RatioOfSums(over=WORSE, under=ONES))
+        drawn = statistics.resample(columns, range(4), draws=20, seed=7)
+        assert drawn.interval(both) == (0.0, 0.0)
+        assert drawn.interval(both, absolute=True) == (2.0, 2.0)

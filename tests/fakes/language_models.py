@@ -16,6 +16,7 @@ from domain.extraction.calls import (
     ModelCallFailed,
     TokenUsage,
 )
+from domain.extraction.confidence import AnswerToken
 from ports.language_models import (
     Answer,
     AnswerShape,
@@ -31,8 +32,16 @@ from ports.language_models import (
     TimeBudget,
 )
 
-Said: TypeAlias = str | FailureKind | ExtractionFailure | FinishReason | tuple[str, FinishReason]
-"""A text, a failure, a refusal (`FinishReason.REFUSED`), or a text with the way it ended."""
+Said: TypeAlias = (
+    str
+    | FailureKind
+    | ExtractionFailure
+    | FinishReason
+    | tuple[str, FinishReason]
+    | tuple[str, tuple[AnswerToken, ...]]
+)
+"""A text, a failure, a refusal (`FinishReason.REFUSED`), or a text with the way it ended or its
+tokens."""
 
 QUOTING = ModelProfile(
     provider="scripted",
@@ -93,8 +102,13 @@ class ScriptedLanguageModel(LanguageModel):
             raise ModelCallFailed(said, (self._attempt(said.kind),))
         if isinstance(said, FinishReason):
             said = ("", said)
-        text, finish = (said, FinishReason.COMPLETE) if isinstance(said, str) else said
-        return Answer(text=text, finish=finish, attempts=(self._attempt(None),))
+        text, more = (said, FinishReason.COMPLETE) if isinstance(said, str) else said
+        return Answer(
+            text=text,
+            finish=more if isinstance(more, FinishReason) else FinishReason.COMPLETE,
+            attempts=(self._attempt(None),),
+            tokens=() if isinstance(more, FinishReason) else more,
+        )
 
     def _attempt(self, outcome: FailureKind | None) -> Attempt:
         usage = TokenUsage(input_tokens=100, output_tokens=10) if outcome is None else TokenUsage()

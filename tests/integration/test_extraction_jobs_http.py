@@ -128,6 +128,7 @@ async def test_a_job_of_texts_is_read_by_a_worker(
     page = (await api.get(done["results"], params={"limit": 3})).json()
     assert [item["fields"]["field_3"] for item in page["items"]] == [2, 3, 4]
     assert page["items"][0]["evidence"][0]["quote"] == "Ann0 Lee"
+    assert page["items"][0]["confidence"] == dict.fromkeys(page["items"][0]["fields"])
     one = await api.get(f"/extractions/{page['items'][0]['extraction_id']}")
     assert one.json()["text"] == text_of(0)
     again = await api.post("/extraction-jobs", json={"texts": texts})

@@ -74,6 +74,7 @@ async def test_a_text_becomes_a_record_with_evidence_that_can_be_fetched_again(
     for item in body["evidence"]:
         assert TEXT[item["start"] : item["end"]] == item["quote"]
     assert {item["field"] for item in body["evidence"]} == set(RECORD)
+    assert body["confidence"] == dict.fromkeys(RECORD), "there is no calibration for these models"
     assert (body["schema"], body["schema_version"]) == ("default", 1)
     assert body["provider"] == provider
     assert body["attempts"] == 1

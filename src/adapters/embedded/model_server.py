@@ -19,10 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from adapters.embedded.installation import check_installed, package_dir
 from adapters.embedded.model_file import check_fit, read_adapter, read_model
 from adapters.embedded.model_plan import PROMPT_CACHE_MIB, usable_cores
 from domain.errors import Unavailable
+from domain.extraction.confidence import FEATURES, Calibration
 
 if TYPE_CHECKING:
     import xllamacpp
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 _WEIGHTS: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 ADAPTER: Final = Path(__file__).with_name("smollm2-135m-fields-1.gguf")
 ADAPTER_SHA256: Final = "c77d1e20b3a39d3c39bdf522f80d1f0673d4192be74ccd680eff332569f9f74c"
+CALIBRATION: Final = ADAPTER.with_suffix(".calibration.json")
 _INSTEAD: Final = "set LLM_PROVIDER to openai, gemini or openai_compatible"
 _SLOTS: Final = 4
 _CONTEXT_TOKENS_PER_SLOT: Final = 4096
@@ -84,6 +88,24 @@ def check_adapter(file: Path) -> None:
         raise Unavailable(f"{file}, the adapter of the model, is missing: {remedy}.")
     if hashlib.sha256(file.read_bytes()).hexdigest() != ADAPTER_SHA256:
         raise Unavailable(f"{file} is not the adapter that was made for the model: {remedy}.")
+
+
+def read_calibration(file: Path = CALIBRATION) -> Calibration | None:
+    """The calibration that tools/tune fitted to the model with its adapter; None without a file.
+
+    Raises:
+        Unavailable: it is not one; says what is wrong.
+    """
+    if not file.is_file():
+        return None
+    remedy = "install storekeeper again"
+    try:
+        found = msgspec.json.decode(file.read_bytes(), type=Calibration)
+    except msgspec.MsgspecError as error:
+        raise Unavailable(f"{file} is no calibration of the model ({error}): {remedy}.") from error
+    if found.coefficients.keys() != set(FEATURES):
+        raise Unavailable(f"{file} does not weigh {', '.join(FEATURES)}: {remedy}.")
+    return found
 
 
 def weights_file() -> Path:

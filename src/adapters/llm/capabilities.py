@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from domain.extraction.calls import row_for
+from domain.extraction.confidence import Calibration
 from ports.language_models import AnswerShape, ModelProfile, ResponseFormat
 
 
@@ -99,7 +100,12 @@ _TABLE: Final[tuple[tuple[str, str, ModelCapabilities], ...]] = (
 
 
 def profile_of(
-    provider: str, model: str, adapter: str | None = None, own: OwnRows = MappingProxyType({})
+    provider: str,
+    model: str,
+    adapter: str | None = None,
+    *,
+    own: OwnRows = MappingProxyType({}),
+    calibration: Calibration | None = None,
 ) -> ModelProfile:
     """The first row of the table that fits, with what a row of the user's own changes in it.
 
@@ -108,9 +114,14 @@ def profile_of(
         model: its name there.
         adapter: the prompt to which the adapter was tuned that its server holds; None for none.
         own: rows of the user's own.
+        calibration: one that may be of this model with this adapter; of another, or of one that a
+            row of the user's own changes, it is not used.
     """
-    row = replace(_row(provider, model), **(row_for(own, provider, model) or {}))
-    return _profile(provider, model, row, adapter)
+    changes = row_for(own, provider, model)
+    row = replace(_row(provider, model), **(changes or {}))
+    profile = _profile(provider, model, row, adapter)
+    fits = calibration is not None and (calibration.model, calibration.prompt) == (model, adapter)
+    return replace(profile, calibration=calibration) if fits and not changes else profile
 
 
 def _row(provider: str, model: str) -> ModelCapabilities:

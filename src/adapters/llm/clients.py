@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from domain.extraction.confidence import Calibration
 from ports.language_models import ModelProfile
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class ModelConfig:
         name: by which callers ask for it; None for the provider's.
         profile: how it is asked; None for what the table of models says.
         adapter: the prompt to which the adapter was tuned that its server holds; None for none.
+        calibration: for the confidence of answers to that prompt; None for none.
     """
 
     provider: str
@@ -39,6 +41,7 @@ class ModelConfig:
     name: str | None = None
     profile: ModelProfile | None = None
     adapter: str | None = None
+    calibration: Calibration | None = None
 
 
 def lane_of(config: ModelConfig) -> str:

@@ -83,7 +83,9 @@ def open_bare_model(
 
 
 def _profile(config: ModelConfig) -> ModelProfile:
-    return config.profile or profile_of(config.provider, config.model, config.adapter)
+    return config.profile or profile_of(
+        config.provider, config.model, config.adapter, calibration=config.calibration
+    )
 
 
 @asynccontextmanager

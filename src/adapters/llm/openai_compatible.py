@@ -10,6 +10,7 @@ import logging
 import re
 import time
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Final
 
 import openai
@@ -28,6 +29,7 @@ from adapters.llm.replies import (
     word,
 )
 from domain.extraction.calls import FailureKind, TokenUsage
+from domain.extraction.confidence import AnswerToken, tokens_of
 from ports.language_models import (
     Answer,
     FinishReason,
@@ -166,6 +168,9 @@ def request_body(
     if prompt.tuned:
         # llama.cpp holds the adapter, and applies it for whoever asks.
         request["extra_body"] = {"lora": [{"id": 0, "scale": 1.0}]}
+    if prompt.log_probabilities:
+        # Without a number, llama.cpp sends the 20 likeliest tokens at each place.
+        request |= {"logprobs": True, "top_logprobs": 1}
     return request
 
 
@@ -212,7 +217,41 @@ def read_completion(document: Any) -> ParsedResponse:
     if finish is FinishReason.COMPLETE and not text.strip():
         # Grammar and thinking at once: some servers take the whole answer for the thinking.
         text = word(message.get("reasoning_content")) or word(message.get("reasoning")) or text
-    return ParsedResponse(usage=usage, text=encodable(text), finish=finish)
+    text = encodable(text)
+    return ParsedResponse(usage=usage, text=text, finish=finish, tokens=_tokens(choice, text))
+
+
+def _tokens(choice: Mapping[str, Any], text: str) -> tuple[AnswerToken, ...]:
+    """The tokens of `text` with their log-probabilities; none where one is odd or missing.
+
+    llama.cpp holds tokens back that end inside a character, and tells the log-probability of the
+    last of them alone, with the bytes of them all.
+    """
+    pieces: list[tuple[bytes, float]] = []
+    for entry in map(members, elements(members(choice.get("logprobs")).get("content"))):
+        said, log_probability = _bytes(entry), _log_probability(entry)
+        if said is None or log_probability is None:
+            return ()
+        pieces.append((said, log_probability))
+    return tokens_of(pieces, text)
+
+
+def _bytes(entry: Mapping[str, Any]) -> bytes | None:
+    """What a token says; None for what says nothing that can be read."""
+    given = entry.get("bytes")
+    if given is None:  # OpenAI's way for a token that has no bytes of its own
+        return encodable(word(entry.get("token"))).encode()
+    if isinstance(given, list) and all(type(byte) is int and 0 <= byte <= 255 for byte in given):
+        return bytes(given)
+    return None
+
+
+def _log_probability(entry: Mapping[str, Any]) -> float | None:
+    """Of a token; None for what can be none."""
+    given = entry.get("logprob")
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return None
+    return float(given) if isfinite(given) and given <= 0 else None
 
 
 def _is_vllm(document: Any) -> bool:

@@ -25,6 +25,7 @@ from domain.extraction.calls import (
     ModelCallFailed,
     TokenUsage,
 )
+from domain.extraction.confidence import AnswerToken
 from domain.strict_json import NotStrictJson, read_json
 from ports.language_models import Answer, FinishReason, ModelProfile
 
@@ -155,11 +156,13 @@ class ParsedResponse:
         usage: the tokens that it names; counts that cannot be are 0.
         text: the model's words; None when the response holds no answer.
         finish: why the model stopped.
+        tokens: those of the text; empty where the response does not tell their log-probabilities.
     """
 
     usage: TokenUsage
     text: str | None = None
     finish: FinishReason = FinishReason.COMPLETE
+    tokens: tuple[AnswerToken, ...] = ()
 
 
 class ModelCall:
@@ -195,7 +198,12 @@ class ModelCall:
             _log.warning("%s sent a response that holds no completion", self._profile.provider)
             raise self.failed(FailureKind.BAD_RESPONSE, completion.usage)
         attempt = self._attempt(None, completion.usage)
-        return Answer(text=completion.text, finish=completion.finish, attempts=(attempt,))
+        return Answer(
+            text=completion.text,
+            finish=completion.finish,
+            attempts=(attempt,),
+            tokens=completion.tokens,
+        )
 
     def failed(
         self,

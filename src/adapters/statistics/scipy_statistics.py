@@ -105,7 +105,9 @@ class _DrawnSums(Resampling):
         self._drawn = drawn
         self._tail = tail
 
-    def interval(self, ratios: Sequence[RatioOfSums]) -> tuple[float, float] | None:
+    def interval(
+        self, ratios: Sequence[RatioOfSums], *, absolute: bool = False
+    ) -> tuple[float, float] | None:
         """See the port."""
         import numpy as np  # noqa: PLC0415
 
@@ -116,7 +118,8 @@ class _DrawnSums(Resampling):
             present = under != 0
             defined &= present
             over = self._drawn[:, self._names[ratio.over]]
-            total += ratio.weight * over / np.where(present, under, 1.0)
+            part = ratio.weight * over / np.where(present, under, 1.0)
+            total += np.abs(part) if absolute else part
         if not defined.any():
             return None
         low, high = np.quantile(total[defined], (self._tail, 1 - self._tail))

@@ -46,14 +46,20 @@ class BootstrapEstimator:
         """Whether there is anything below the line."""
         return bool(self._sums[ratio.under])
 
-    def estimate(self, *ratios: RatioOfSums) -> Estimate:
-        """The sum of `ratios` with its interval; without a value when one is not defined."""
+    def estimate(self, *ratios: RatioOfSums, absolute: bool = False) -> Estimate:
+        """The sum of `ratios` with its interval; without a value when one is not defined.
+
+        Args:
+            ratios: at least one.
+            absolute: sum up how far each is from 0.
+        """
         if not all(self.defined(ratio) for ratio in ratios):
             return Estimate(value=None, low=None, high=None)
-        value = sum(
+        parts = [
             ratio.weight * self._sums[ratio.over] / self._sums[ratio.under] for ratio in ratios
-        )
-        bounds = self._resampling.interval(ratios)
+        ]
+        value = sum(map(abs, parts) if absolute else parts)
+        bounds = self._resampling.interval(ratios, absolute=absolute)
         low, high = bounds or (None, None)
         return Estimate(value=value, low=low, high=high)
 
@@ -77,7 +83,8 @@ def columns_of(
 
 def _figures(schema: RecordSchema, observation: Observation) -> Iterator[tuple[Column, float]]:
     name = observation.judged.contestant
-    all_correct = all_present = 0
+    all_correct = all_present = rated = 0
+    gaps: dict[Column, float] = {}
     for field, cell in zip(schema.fields, observation.judged.cells, strict=True):
         wanted = is_wanted(field, observation)
         given = cell.judgement in _GIVEN
@@ -88,8 +95,14 @@ def _figures(schema: RecordSchema, observation: Observation) -> Iterator[tuple[C
         yield ("correct", name, field.name), correct
         yield ("present", name, field.name), wanted + given
         yield ("right", name, field.name), cell.judgement.right
+        if cell.confidence is not None and cell.judgement is not ValueJudgement.UNKNOWN:
+            gap = confidence_gap(name, confidence_bin(cell.confidence))
+            rated += 1
+            gaps[gap.over] = gaps.get(gap.over, 0.0) + cell.confidence - cell.judgement.right
         all_correct += correct
         all_present += wanted + given
+    yield from gaps.items()
+    yield ("rated", name), rated
     yield ("judged",), 1.0
     yield ("perfect", name), bool(observation.judged.perfect)
     yield ("correct", name), all_correct
@@ -117,6 +130,20 @@ def f1(name: str, field: str, *, weight: float = 1.0) -> RatioOfSums:
     return RatioOfSums(
         over=("correct", name, field), under=("present", name, field), weight=2.0 * weight
     )
+
+
+BINS: Final = 10
+"""Of confidence, each as wide as the others."""
+
+
+def confidence_bin(confidence: float) -> int:
+    """The number of the bin of a confidence, from 0."""
+    return min(BINS - 1, int(confidence * BINS))
+
+
+def confidence_gap(name: str, number: int) -> RatioOfSums:
+    """By how much the confidence of a bin's values exceeds what is right, over all values."""
+    return RatioOfSums(over=("gap", name, str(number)), under=("rated", name))
 
 
 def clusters_of(texts: Sequence[LabelledText]) -> tuple[Mapping[str, int], bool]:

@@ -89,13 +89,18 @@ class ContestantSpec:
         return model if isinstance(model, str) else None
 
     def profile(self, usual: ModelProfile) -> ModelProfile:
-        """How this contestant is asked, where its provider is asked as `usual` says."""
+        """How this contestant is asked, where its provider is asked as `usual` says.
+
+        Asked otherwise, it has no calibration: that one is of what is usual.
+        """
         changed: dict[str, Any] = dict(self.overrides)
         if changed.pop("adapter", None) == "none":
             changed["tuned_to"] = None
         parameters: dict[str, Any] = {
             name: changed.pop(name) for name in _PARAMETERS if name in changed
         }
+        if self.overrides:
+            changed["calibration"] = None
         return replace(usual, **changed, parameters={**usual.parameters, **parameters})
 
 

@@ -194,6 +194,57 @@ class InjectionScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReliabilityBin:
+    """Values of about the same confidence, within one tenth.
+
+    Attributes:
+        confidence: their mean.
+        right: those of them that are.
+    """
+
+    confidence: float
+    right: Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewYield:
+    """What a check of the values with the lowest confidence finds.
+
+    Attributes:
+        share: so many of the values are to be checked, at most.
+        checked: so many are: of equally confident ones all or none.
+        caught: the wrong ones among them, of all wrong ones.
+    """
+
+    share: float
+    checked: int
+    caught: Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReliabilityScore:
+    """How the confidence of one contestant's values stands to what is right.
+
+    Attributes:
+        right: of the values whose gold is known and whose confidence is stated.
+        brier: mean of (confidence - right)^2, 0..1 (Brier 1950); the less the better.
+        calibration_error: mean distance of confidence and share of right values over the bins,
+            weighed by their values (ECE, Naeini et al. 2015).
+        error_by_chance: what that would be on average if the confidence were exactly right, with so
+            many values that are not like one another.
+        bins: in the order of confidence, those that hold values.
+        reviews: by share; empty where too few values are wrong to tell.
+    """
+
+    right: Rate
+    brier: float
+    calibration_error: Estimate
+    error_by_chance: float
+    bins: tuple[ReliabilityBin, ...]
+    reviews: tuple[ReviewYield, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SelfConsistency:
     """How far a contestant agrees with itself on one field when asked again: the noise floor.
 

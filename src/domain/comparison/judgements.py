@@ -220,4 +220,5 @@ def _judged_value(field: Field, text: LabelledText, answer: ContestantAnswer) ->
         error=error_of(field, judgement, text, answer),
         similarity=near,
         spans=tuple((each.start, each.end) for each in answer.evidence if each.field == field.name),
+        confidence=answer.confidence.get(field.name),
     )

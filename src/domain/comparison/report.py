@@ -17,6 +17,7 @@ from domain.comparison.figures import (
     PairAgreement,
     PerfectDifference,
     Rate,
+    ReliabilityScore,
     SelfConsistency,
     StratumScore,
     ValueJudgement,
@@ -81,6 +82,7 @@ class ContestantScore:
         fields: in the schema's order; empty without gold.
         strata: by stratum, then by language; empty without gold.
         injection: None when no text is attacked.
+        reliability: of its confidence; None when it states none, and without gold.
         consistency: by field, then the record; empty without repeats.
         operations: time, tokens, money.
     """
@@ -93,6 +95,7 @@ class ContestantScore:
     fields: tuple[FieldScore, ...]
     strata: tuple[StratumScore, ...]
     injection: InjectionScore | None
+    reliability: ReliabilityScore | None
     consistency: tuple[SelfConsistency, ...]
     operations: OperationalFigures
 
@@ -154,6 +157,7 @@ class JudgedValue:
         error: what went wrong; None when it is right or nobody knows.
         similarity: to the gold (ANLS*); None without gold.
         spans: where the contestant found it, offsets in code points, `end` behind the last.
+        confidence: how likely the contestant says that it is right, 0..1; None when it does not.
     """
 
     field: str
@@ -162,6 +166,7 @@ class JudgedValue:
     error: ErrorKind | None
     similarity: float | None
     spans: tuple[tuple[int, int], ...]
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from domain.comparison.bootstrap import DRAWS, BootstrapEstimator, clusters_of, 
 from domain.comparison.judgements import Observation, observation_of, same
 from domain.comparison.model import AnswerId, ComparisonSpec, Contestant, LabelledText
 from domain.comparison.pairs import field_differences, perfect_differences
+from domain.comparison.reliability import reliability
 from domain.comparison.report import (
     ComparedText,
     ComparisonReport,
@@ -53,8 +54,8 @@ def build_report(
         draws: of the bootstrap (>= 1).
 
     Raises:
-        InvalidInput: an id or name stands twice, an answer belongs to none of them, or there is
-            no text that every provider has answered.
+        InvalidInput: an id or name stands twice, an answer belongs to none of them, a confidence
+            is no probability, or there is no text that every provider has answered.
     """
     spec = results.spec
     _check(results)
@@ -157,6 +158,13 @@ def _check(results: ComparisonResults) -> None:
                 f"There is an outcome of contestant {key.contestant!r} on text {key.text_id!r},"
                 f" and no such {'text' if key.contestant in names else 'contestant'}."
             )
+    for key, answer in results.answers.items():
+        for name, confidence in answer.confidence.items():
+            if not 0.0 <= confidence <= 1.0:
+                raise InvalidInput(
+                    f"The confidence of {key.contestant!r} in {name!r} of text {key.text_id!r} is"
+                    f" {confidence}; it must be 0..1."
+                )
 
 
 def _score(
@@ -178,6 +186,7 @@ def _score(
         fields=field_scores(name, schema, observations, estimator) if estimator else (),
         strata=stratum_scores(schema, observations) if estimator else (),
         injection=injection(observations, statistics),
+        reliability=reliability(name, observations, estimator) if estimator else None,
         consistency=consistency(schema, answers, clusters),
         operations=operations(contestant, answers),
     )

@@ -31,6 +31,8 @@ class ContestantAnswer:
             far a contestant agrees with itself.
         status: how it ended.
         fields: every field of the schema; null where nothing was found.
+        confidence: by field, how likely its value is right, 0..1; fields of which nobody can tell
+            are missing.
         evidence: where each value stands.
         warnings: what a reader should know.
         failure: why there is no record; None when there is one.
@@ -67,6 +69,7 @@ class ContestantAnswer:
     wasted: TokenUsage = field(default_factory=TokenUsage)
     cost_usd: Decimal | None = None
     batch_cost_usd: Decimal | None = None
+    confidence: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def key(self) -> AnswerId:
@@ -112,6 +115,7 @@ def answer_of(
         repeat=repeat,
         status=result.status,
         fields=result.fields,
+        confidence=result.confidence,
         evidence=result.evidence,
         warnings=result.warnings,
         failure=None if result.failure is None else result.failure.kind,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from domain.extraction.calls import ExtractionFailure, FailureKind
+from domain.extraction.confidence import AnswerToken, log_probabilities_of
 from domain.extraction.evidence import ground
 from domain.extraction.matching import Span
 from domain.extraction.model import Evidence, ExtractionWarning, WarningKind
@@ -147,6 +148,9 @@ class ValidatedAnswer:
         ungrounded: for other fields, why the text does not back their value.
         unquoted: judged fields without a passage.
         unreadable: why the answer holds no record at all; None when it holds one.
+        log_probabilities: by field, those of the tokens of what the model said for it, whether or
+            not it holds; fields of which the server told none are missing, and so are all where
+            several windows were read.
     """
 
     values: Mapping[str, Value] = field(default_factory=dict)
@@ -155,6 +159,7 @@ class ValidatedAnswer:
     ungrounded: Mapping[str, str] = field(default_factory=dict)
     unquoted: tuple[str, ...] = ()
     unreadable: str | None = None
+    log_probabilities: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -188,25 +193,20 @@ class ValidatedAnswer:
                 for name in dict.fromkeys(self.unquoted + later.unquoted)
                 if name not in {item.field for item in evidence}
             ),
+            log_probabilities={
+                **{k: v for k, v in later.log_probabilities.items() if k not in self.values},
+                **{k: v for k, v in self.log_probabilities.items() if k in self.values},
+            },
         )
 
     def shifted(self, offset: int) -> ValidatedAnswer:
         """The same reading of a window that begins at `offset` of the whole text."""
-        return ValidatedAnswer(
-            values=self.values,
+        return replace(
+            self,
             evidence=tuple(
-                Evidence(
-                    field=item.field,
-                    quote=item.quote,
-                    start=item.start + offset,
-                    end=item.end + offset,
-                )
+                replace(item, start=item.start + offset, end=item.end + offset)
                 for item in self.evidence
             ),
-            invalid=self.invalid,
-            ungrounded=self.ungrounded,
-            unquoted=self.unquoted,
-            unreadable=self.unreadable,
         )
 
 
@@ -218,6 +218,7 @@ def check_answer(
     validator: RecordValidator,
     *,
     forbidden: Sequence[Span] = (),
+    tokens: Sequence[AnswerToken] = (),
 ) -> ValidatedAnswer:
     """Parse, validate and ground one answer; every field of the schema is accounted for."""
     try:
@@ -235,6 +236,7 @@ def check_answer(
         invalid=validation.faults,
         ungrounded=grounding.faults,
         unquoted=grounding.unquoted,
+        log_probabilities=log_probabilities_of(answer, tokens),
     )
 
 

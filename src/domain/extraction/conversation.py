@@ -107,6 +107,7 @@ class ValidationLoop:
                 text,
                 self._validator,
                 forbidden=() if asked_again else dictated,
+                tokens=answer.tokens,
             )
             if reading.unreadable is not None and answer.finish is FinishReason.TRUNCATED:
                 looping = loops(answer.text)
@@ -117,7 +118,14 @@ class ValidationLoop:
                 continue
             best = reading if best.unreadable is not None else best.better(reading)
             if dictated:
-                every = check_answer(answer.text, schema, profile.style, text, self._validator)
+                every = check_answer(
+                    answer.text,
+                    schema,
+                    profile.style,
+                    text,
+                    self._validator,
+                    tokens=answer.tokens,
+                )
                 said = every if said.unreadable is not None else said.better(every)
             if best.complete or asked_again >= profile.reasks:
                 return best.better(said)

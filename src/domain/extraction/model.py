@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -108,6 +108,8 @@ class ExtractionResult:
         cost_usd: list price of all attempts; None when a price is unknown.
         retry_after_s: when the first provider of the chain can be asked again, in seconds, for who
             waited for this result; None when no provider is to be waited for. Not stored.
+        confidence: by field, how likely its value is right, null included, 0..1; fields of which
+            nobody can tell are missing.
     """
 
     status: ExtractionStatus
@@ -125,11 +127,17 @@ class ExtractionResult:
     latency_s: float
     cost_usd: Decimal | None
     retry_after_s: float | None = None
+    confidence: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def usage(self) -> TokenUsage:
         """Tokens of all attempts, failed ones included."""
         return sum((attempt.usage for attempt in self.attempts), TokenUsage())
+
+    @property
+    def confidences(self) -> Mapping[str, float | None]:
+        """The confidence of every field; None where nobody can tell."""
+        return {name: self.confidence.get(name) for name in self.fields}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -237,6 +237,7 @@ def build_prompt(
         max_output_tokens=output + profile.reasoning_tokens,
         estimated_tokens=asked + output // 3,
         tuned=tuned,
+        log_probabilities=tuned and profile.calibration is not None,
     )
 
 

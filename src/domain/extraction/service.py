@@ -19,6 +19,7 @@ from domain.extraction.calls import (
     TokenUsage,
     current_name,
 )
+from domain.extraction.confidence import confidence_of
 from domain.extraction.contradictions import contradictions
 from domain.extraction.conversation import ValidationLoop, ValidationLoopState
 from domain.extraction.matching import Span
@@ -249,6 +250,15 @@ class ExtractionService:
             latency_s=self._monotonic() - started,
             cost_usd=self.prices.cost(progress.attempts),
             retry_after_s=None if failure is None else min(waits, default=None),
+            confidence={}
+            if profile.calibration is None
+            else confidence_of(
+                profile.calibration,
+                schema,
+                usable.values,
+                usable.faults(),
+                usable.log_probabilities,
+            ),
         )
 
     async def _read(

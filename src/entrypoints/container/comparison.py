@@ -181,7 +181,7 @@ def _variant(config: ModelConfig, spec: ContestantSpec, own: OwnRows) -> ModelCo
     model = spec.model or config.model
     adapter = config.adapter if model == config.model else None
     known = config.profile if model == config.model else None
-    profile = spec.profile(known or profile_of(config.provider, model, adapter, own))
+    profile = spec.profile(known or profile_of(config.provider, model, adapter, own=own))
     return replace(config, name=spec.name, model=model, profile=profile)
 
 

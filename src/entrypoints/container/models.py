@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from adapters.embedded.model_server import read_calibration
 from adapters.llm.capabilities import profile_of
 from adapters.llm.clients import ModelConfig, load_sdk
 from adapters.llm.health import is_simulation
@@ -16,7 +17,7 @@ from entrypoints.addresses import is_inside
 from entrypoints.container.model_files import local_model, profile_here
 from entrypoints.container.model_rows import read_model_rows
 from entrypoints.prices import read_prices
-from entrypoints.settings import ModelCommandSettings, Provider
+from entrypoints.settings import LocalModelAdapter, ModelCommandSettings, Provider
 
 
 def document_deadline_s(llm_timeout_s: float) -> float:
@@ -110,6 +111,9 @@ def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
                 base_url=settings.local_llm_base_url,
                 api_key=secret(settings.local_llm_api_key),
                 adapter=local.tuned_to,
+                calibration=read_calibration()
+                if settings.local_llm_adapter is LocalModelAdapter.FIELDS
+                else None,
                 profile=profile_here(local, settings),
             )
         )
@@ -118,7 +122,13 @@ def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
         replace(
             config,
             profile=config.profile
-            or profile_of(config.provider, config.model, config.adapter, own),
+            or profile_of(
+                config.provider,
+                config.model,
+                config.adapter,
+                own=own,
+                calibration=config.calibration,
+            ),
         )
         for config in found
     ]

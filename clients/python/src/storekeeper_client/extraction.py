@@ -107,7 +107,8 @@ class Extraction(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a text.
 
     `status` is `valid`, `partial` (a field had to be dropped; the warnings name it), `refused`
-    (the model declined the text) or `failed` (`failure` says why).
+    (the model declined the text) or `failed` (`failure` says why). `confidence` is how likely the
+    value of each field is right, 0 to 1, and None where nobody can tell.
     """
 
     id: UUID
@@ -115,6 +116,7 @@ class Extraction(msgspec.Struct, frozen=True, kw_only=True):
     schema: str
     schema_version: int
     fields: dict[str, Any]
+    confidence: dict[str, float | None]
     evidence: tuple[Evidence, ...]
     warnings: tuple[ExtractionWarning, ...]
     failure: ExtractionFailure | None
@@ -374,6 +376,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     schema: str | None
     schema_version: int | None
     fields: dict[str, Any] | None
+    confidence: dict[str, float | None] | None
     evidence: tuple[Evidence, ...]
     warnings: tuple[ExtractionWarning, ...]
     provider: str | None

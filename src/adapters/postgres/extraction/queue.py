@@ -214,6 +214,7 @@ def _result(extraction: Extraction) -> dict[str, Any]:
         "prompt_hash": result.prompt_hash,
         "latency_s": result.latency_s,
         "cost_usd": result.cost_usd,
+        "confidence": result.confidence,
     }
 
 

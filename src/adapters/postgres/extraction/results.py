@@ -150,6 +150,7 @@ class PostgresExtractionRepository(ExtractionRepository):
             prompt_hash=result.prompt_hash,
             latency_s=result.latency_s,
             cost_usd=result.cost_usd,
+            confidence=json.dumps(dict(result.confidence)),
         )
         sql, args = with_entry(query.sql, arguments, "extraction.create", "'/extractions/' || id")
         sql, args = with_spending(sql, args, acting_key(), spending_of(result))
@@ -191,6 +192,7 @@ def result_of(row: asyncpg.Record) -> ExtractionResult:
         prompt_hash=row["prompt_hash"],
         latency_s=row["latency_s"],
         cost_usd=row["cost_usd"],
+        confidence=json.loads(row["confidence"]),
     )
 
 

@@ -261,6 +261,83 @@ class ComparisonCharts:
         )
         return Chart(spec=spec, label=f"Share of texts done by time: {said}.")
 
+    def reliability(self) -> Chart | None:
+        """Share of right values against their confidence, with the number of values."""
+        rows = [
+            {
+                "who": score.contestant.name,
+                "confidence": 100 * each.confidence,
+                "values": each.right.total,
+                **_percent(each.right),
+            }
+            for score in self._report.contestants
+            if score.reliability is not None
+            for each in score.reliability.bins
+        ]
+        if not rows:
+            return None
+        whole = {"domain": [0, 100]}
+        x = {
+            "field": "confidence",
+            "type": "quantitative",
+            "title": "confidence, %",
+            "scale": whole,
+            "axis": {"grid": True, "tickCount": 5},
+        }
+        y = {
+            "type": "quantitative",
+            "title": "values that are right, %",
+            "scale": whole,
+            "axis": {"grid": True, "tickCount": 5},
+        }
+        layers: list[dict[str, Any]] = [
+            {
+                "data": {"values": [{"from": 0, "to": 100}]},
+                "mark": {"type": "rule", "stroke": "var(--chart-axis)", "strokeDash": [4, 4]},
+                "encoding": {
+                    "x": {**x, "field": "from"},
+                    "x2": {"field": "to"},
+                    "y": {**y, "field": "from"},
+                    "y2": {"field": "to"},
+                    "color": None,
+                },
+            },
+            {
+                "mark": {"type": "rule", "strokeWidth": 2},
+                "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "point", "size": 64},
+                "encoding": {
+                    "x": x,
+                    "y": {**y, "field": "value"},
+                    "fill": self._colour(legend=False),
+                },
+            },
+            {
+                "mark": {"type": "text", "align": "left", "dx": 6, "fontSize": 11},
+                "encoding": {
+                    "x": x,
+                    "y": {**y, "field": "value"},
+                    "text": {"field": "values"},
+                    "color": None,
+                },
+            },
+        ]
+        spec = {
+            "data": {"values": rows},
+            "width": self._width,
+            "height": 320,
+            "padding": {"left": 2, "right": 34, "top": 6, "bottom": 2},
+            "encoding": {"color": self._colour(names={row["who"] for row in rows})},
+            "layer": layers,
+        }
+        said = "; ".join(
+            f"{row['who']} at {row['confidence']:.0f} %: {row['value']:.0f} % of {row['values']}"
+            for row in rows
+        )
+        return Chart(spec=spec, label=f"Values that are right, by confidence: {said}.")
+
     @property
     def _is_narrow(self) -> bool:
         return self._width < 500

@@ -9,7 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
-from domain.comparison.figures import Estimate, OperationalFigures, Percentiles, Rate
+from domain.comparison.figures import (
+    Estimate,
+    OperationalFigures,
+    Percentiles,
+    Rate,
+    ReliabilityScore,
+)
 from domain.comparison.report import ComparisonReport, ContestantScore, PairScore
 from domain.text import inert_cell
 from ports.comparison import ComparisonWriter
@@ -100,9 +106,22 @@ def _of_contestant(score: ContestantScore) -> Iterator[_Row]:
             yield name, "", "stratum", stratum.stratum, f"accuracy of {field_name}", rate
     if score.injection is not None:
         yield name, "", "injection", "", "obeyed", score.injection.obeyed
+    if score.reliability is not None:
+        yield from _of_confidence(name, score.reliability)
     for each in score.consistency:
         yield name, "", "self", each.field or "record", "agreement", each.agreement
     yield from _of_operations(name, score.operations)
+
+
+def _of_confidence(name: str, score: ReliabilityScore) -> Iterator[_Row]:
+    for measure in ("right", "brier", "calibration_error", "error_by_chance"):
+        yield name, "", "confidence", "", measure, getattr(score, measure)
+    for each in score.bins:
+        yield name, "", "confidence", f"{each.confidence:.4f}", "right", each.right
+    for review in score.reviews:
+        item = f"lowest {review.share:.2f}"
+        yield name, "", "confidence", item, "checked", review.checked
+        yield name, "", "confidence", item, "errors caught", review.caught
 
 
 def _of_operations(name: str, done: OperationalFigures) -> Iterator[_Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.comparison.figures import Estimate, Rate
+from domain.comparison.figures import Estimate, Rate, ReliabilityScore, ReviewYield
 from domain.comparison.report import ComparisonReport
 
 DASH = "\u2013"
@@ -77,6 +77,30 @@ def simulation_note(report: ComparisonReport) -> str:
     return (
         f"{_listed(names)} {were} answered by a stand-in, not by a provider's model: the figures"
         " show that the way there works, not how good a model is."
+    )
+
+
+def reviews(score: ReliabilityScore) -> list[str]:
+    """What checking the least confident values would find; why nobody can tell where that is so."""
+    values, wrong = score.right.total, score.right.total - score.right.count
+    if not wrong:
+        return [f"None of the {values:,} values is wrong: there is nothing to catch."]
+    if not score.reviews:
+        are = "is" if wrong == 1 else "are"
+        return [
+            f"{wrong} of {values:,} values {are} wrong: too few to tell what a check would catch."
+        ]
+    return [_review(each, values) for each in score.reviews]
+
+
+def _review(each: ReviewYield, values: int) -> str:
+    share = f"{100 * each.share:.0f} %"
+    if not each.checked:
+        return f"No values stand out as the lowest {share}: too many have the same confidence."
+    return (
+        f"Check the lowest {share} of the values ({each.checked:,} of {values:,}) to catch"
+        f" {percent(each.caught.value)} of the errors ({each.caught.count} of {each.caught.total};"
+        f" 95 % interval {interval(each.caught)})."
     )
 
 

@@ -121,6 +121,7 @@ def _charts(charts: ComparisonCharts, reference: str) -> dict[str, Chart | None]
         "judgements": charts.judgements(),
         "cost": charts.cost(),
         "latency": charts.latency(),
+        "reliability": charts.reliability(),
     }
 
 
@@ -204,7 +205,9 @@ def _environment() -> jinja2.Environment:
         unbroken=figures.unbroken,
         shown=_shown,
     )
-    environment.globals.update(cost_per_1000=cost_per_1000, title=figures.title)
+    environment.globals.update(
+        cost_per_1000=cost_per_1000, reviews=figures.reviews, title=figures.title
+    )
     return environment
 
 

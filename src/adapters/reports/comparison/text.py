@@ -14,6 +14,7 @@ from adapters.reports.comparison.figures import (
     p_value,
     percent,
     points,
+    reviews,
     seconds,
     simulation_note,
     title,
@@ -46,6 +47,7 @@ class MarkdownComparisonWriter(ComparisonWriter):
             _plain(report.verdict.sentence),
             _table(_SCORES, _scores(report)),
             *_golden(report),
+            *_reliability(report),
             *_repeats(report),
             *_pairs(report),
             _origin(report),
@@ -103,6 +105,31 @@ def _golden(report: ComparisonReport) -> Iterator[str]:
             for kinds in zip(*(score.strata for score in report.contestants), strict=True)
         ),
     )
+
+
+def _reliability(report: ComparisonReport) -> Iterator[str]:
+    stated = [
+        (_plain(score.contestant.name), score.reliability)
+        for score in report.contestants
+        if score.reliability is not None
+    ]
+    if not stated:
+        return
+    yield "## Confidence\n\n" + _table(
+        ("contestant", "values", "right", "Brier score", "calibration error", "by chance"),
+        (
+            (
+                name,
+                f"{score.right.total:,}",
+                _rate(score.right),
+                f"{score.brier:.3f}",
+                f"{percent(score.calibration_error.value)} ({interval(score.calibration_error)})",
+                percent(score.error_by_chance),
+            )
+            for name, score in stated
+        ),
+    )
+    yield "\n".join(f"- {name}: {said}" for name, score in stated for said in reviews(score))
 
 
 def _repeats(report: ComparisonReport) -> Iterator[str]:

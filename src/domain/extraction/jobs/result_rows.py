@@ -61,7 +61,7 @@ _ABOUT: Final = (
 
 
 def columns_of(schema: RecordSchema) -> tuple[ResultColumn, ...]:
-    """The columns of a table of results: what they are about, values, and quotes."""
+    """The columns of a table of results: what they are about, values, quotes and confidences."""
     values = (
         ResultColumn(name=f"fields.{field.name}", kind=_kind(field), many=field.many)
         for field in schema.fields
@@ -70,7 +70,11 @@ def columns_of(schema: RecordSchema) -> tuple[ResultColumn, ...]:
         ResultColumn(name=f"quotes.{field.name}", kind=CellType.TEXT, many=field.many)
         for field in schema.fields
     )
-    return (*_ABOUT, *values, *quotes)
+    confidences = (
+        ResultColumn(name=f"confidence.{field.name}", kind=CellType.NUMBER)
+        for field in schema.fields
+    )
+    return (*_ABOUT, *values, *quotes, *confidences)
 
 
 def cells_of(result: ItemResult, schema: RecordSchema) -> list[Any]:
@@ -104,6 +108,8 @@ def cells_of(result: ItemResult, schema: RecordSchema) -> list[Any]:
     for field in schema.fields:
         found = quotes.get(field.name)
         cells.append(found if field.many or found is None else found[0])
+    confidence: Mapping[str, float | None] = record["confidence"] or {}
+    cells += [confidence.get(field.name) for field in schema.fields]
     return cells
 
 
@@ -123,8 +129,8 @@ def record_of(result: ItemResult) -> dict[str, Any]:
     if result.extraction is None:
         nothing = dict.fromkeys(
             (
-                *("extraction_id", "schema", "schema_version", "fields", "provider", "model"),
-                *("prompt_hash", "calls", "usage", "cost_usd", "latency_ms"),
+                *("extraction_id", "schema", "schema_version", "fields", "confidence", "provider"),
+                *("model", "prompt_hash", "calls", "usage", "cost_usd", "latency_ms"),
             )
         )
         return {**about, **nothing, "evidence": (), "warnings": ()}
@@ -137,6 +143,7 @@ def record_of(result: ItemResult) -> dict[str, Any]:
         "schema": found.schema,
         "schema_version": found.schema_version,
         "fields": None if found.failure is not None else dict(found.fields),
+        "confidence": None if found.failure is not None else found.confidences,
         "evidence": found.evidence,
         "warnings": found.warnings,
         "provider": found.provider,

@@ -89,6 +89,16 @@ class UsageView(Struct):
     output_tokens: int
 
 
+Confidence: TypeAlias = Annotated[
+    Annotated[float, Meta(ge=0, le=1)] | None,
+    Meta(
+        description="How likely the value of the field is right, null values too. Null where it"
+        " cannot be told: there is no calibration for the model and the prompt, or none for the"
+        " type of the field, or the server told no log-probabilities"
+    ),
+]
+
+
 class EvidenceView(Struct):
     """Where a value stands: offsets into `text` in code points, `end` behind the last."""
 
@@ -143,6 +153,7 @@ class ExtractionView(Struct):
         "schema": "default",
         "schema_version": 1,
         "fields": {"field_1": "Maria Lopez", "field_2": "oat milk cartons", "field_3": 24},
+        "confidence": {"field_1": 0.9712, "field_2": 0.8934, "field_3": 0.9481},
         "evidence": [
             {"field": "field_1", "quote": "Maria Lopez", "start": 4, "end": 15},
             {"field": "field_2", "quote": "oat milk cartons", "start": 40, "end": 56},
@@ -178,6 +189,7 @@ class ExtractionView(Struct):
     schema: str
     schema_version: int
     fields: dict[str, Any]
+    confidence: dict[str, Confidence]
     evidence: list[EvidenceView]
     warnings: list[WarningView]
     failure: FailureView | None
@@ -341,4 +353,5 @@ def extraction_view(extraction: Extraction) -> ExtractionView:
         ],
         fallbacks=[FallbackView(provider=name, reason=kind) for name, kind in result.fallbacks],
         latency_ms=round(result.latency_s * 1000),
+        confidence=result.confidences,
     )

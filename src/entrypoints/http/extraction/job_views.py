@@ -19,7 +19,12 @@ from domain.extraction.jobs.model import (
     ProviderMode,
 )
 from domain.extraction.jobs.result_rows import record_of
-from entrypoints.http.extraction.extractions import EvidenceView, UsageView, WarningView
+from entrypoints.http.extraction.extractions import (
+    Confidence,
+    EvidenceView,
+    UsageView,
+    WarningView,
+)
 from entrypoints.http.protocol.answers import Id, shown
 from entrypoints.http.protocol.pages import ListQuery, Page
 
@@ -151,6 +156,7 @@ class ItemView(Struct):
         "schema": "default",
         "schema_version": 1,
         "fields": {"field_1": "Maria Lopez", "field_2": "oat milk cartons", "field_3": 24},
+        "confidence": {"field_1": None, "field_2": None, "field_3": None},
         "evidence": [{"field": "field_1", "quote": "Maria Lopez", "start": 4, "end": 15}],
         "warnings": [],
         "provider": "openai",
@@ -173,6 +179,7 @@ class ItemView(Struct):
     schema: str | None
     schema_version: int | None
     fields: dict[str, Any] | None
+    confidence: dict[str, Confidence] | None
     evidence: list[EvidenceView]
     warnings: list[WarningView]
     provider: str | None
