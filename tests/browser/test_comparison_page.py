@@ -99,7 +99,7 @@ async def test_the_page_is_accessible_and_fits_the_screen(
         assert await accessibility_problems(page) == []
         assert await overflow_px(page) == 0
         width = "wide" if size == DESKTOP else "narrow"
-        await expect(page.locator(f".{width} svg.chart:visible")).to_have_count(6)
+        await expect(page.locator(f".{width} svg.chart:visible")).to_have_count(7)
 
 
 async def test_the_verdict_and_the_scores_are_those_of_the_report(
