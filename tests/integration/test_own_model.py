@@ -25,7 +25,6 @@ from adapters.embedded.model_server import ADAPTER, weights_file
 from adapters.embedded.program import RunningProgram
 from adapters.llm.connections import open_language_models
 from adapters.llm.record_validator import PydanticRecordValidator
-from domain.errors import Unavailable
 from domain.extraction.schema import ORDER_MESSAGE
 from domain.extraction.service import ExtractionService
 from entrypoints.cli.doctor import _model_file
@@ -166,17 +165,28 @@ async def test_an_adapter_with_a_prompt_is_asked_with_it(own: Path, tmp_path: Pa
         assert {name: result.fields[name] for name in wanted} == wanted
 
 
-async def test_a_file_that_was_changed_is_not_served_under_its_old_name(
-    own: Path, tmp_path: Path
+@pytest.mark.parametrize("changed", ["weights", "adapter"])
+def test_a_file_that_was_changed_is_not_served_under_its_old_name(
+    own: Path, tmp_path: Path, changed: str
 ) -> None:
-    async with served(tmp_path / "state", local_llm_file=own) as (program, _):
-        await program.stop()
-        content = bytearray(own.read_bytes())
-        content[-10] ^= 1
-        own.unlink()
-        own.write_bytes(content)
-        with pytest.raises(Unavailable, match="is another file than it was"):
-            await program.start()
+    adapter = always_applied(tmp_path)
+    chosen = {"local_llm_file": own, "local_llm_adapter": adapter}
+    name = local_model(load_some_settings(ModelCommandSettings, **chosen)).name
+    file = {"weights": own, "adapter": adapter}[changed]
+    content = bytearray(file.read_bytes())
+    content[-10] ^= 1
+    file.write_bytes(content)
+    words = ["--weights", str(own), "--adapter", str(adapter), "--adapter-always"]
+    done = subprocess.run(
+        [sys.executable, "-m", "adapters.embedded.model_server", "1", name, *words],
+        env={**os.environ, "MODEL_API_KEY": "k"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{file} is another file than it was")
 
 
 def command(tmp_path: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -166,6 +166,7 @@ def test_the_server_holds_the_adapter_for_those_who_ask_and_few_old_prompts() ->
     chosen = model_server.parameters(1, "smollm2-135m", "key", served)
     assert [each.path for each in chosen.lora_adapters] == [str(model_server.ADAPTER)]
     assert chosen.lora_init_without_apply
+    assert [each.scale for each in chosen.lora_adapters] == [0]
     assert not model_server.parameters(1, "smollm2-135m", "key", ServedModel()).lora_adapters
     assert chosen.cache_ram_mib == 64
     model_server.check_model_server(served)

@@ -145,7 +145,10 @@ def parameters(port: int, alias: str, key: str, served: ServedModel) -> xllamacp
     chosen.cpuparams.poll = 0
     chosen.cpuparams_batch.poll = 0
     if served.adapter is not None:
-        chosen.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(served.adapter), 1.0)]
+        # `lora_init_without_apply` alone leaves requests that name none with this scale: llama.cpp
+        # sets it to 0 where it reads its command line, which is not done here.
+        scale = 0.0 if served.on_request else 1.0
+        chosen.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(served.adapter), scale)]
         chosen.lora_init_without_apply = served.on_request
     if served.weights is not None:
         # Models that think aloud would use up the answer before its first character.
