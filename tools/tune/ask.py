@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from adapters.embedded.installation import free_port
+from adapters.embedded.model_server import ADAPTER
 from adapters.embedded.program import RunningProgram, answers_http
 from adapters.files.labelled_texts import read_labelled_texts
 from adapters.llm.clients import ModelConfig
@@ -62,7 +63,7 @@ async def main() -> None:
     port, key = free_port(), secrets.token_hex(16)
     program = RunningProgram(
         name="model",
-        argv=(*SERVER, str(port), options.model, "tuned"),
+        argv=(*SERVER, str(port), options.model, "--adapter", str(ADAPTER)),
         log=options.out.with_suffix(".log"),
         env={**os.environ, "PYTHONPATH": str(SOURCES), "MODEL_API_KEY": key},
         is_ready=answers_http("127.0.0.1", port, "/health"),
