@@ -31,8 +31,17 @@ def _holds_url(name: str) -> bool:
     return name.endswith("_url")
 
 
+FORMER_NAMES: Final = {
+    name: f"openai_compatible_{name.removeprefix('vllm_')}"
+    for name in Settings.model_fields
+    if name.startswith("vllm_") and (_holds_secret(name) or _holds_url(name))
+}
+"""Settings by a former name, with the name of today; where both are set they have to agree."""
+
 SECRET_SETTINGS: Final = tuple(
-    name for name in Settings.model_fields if _holds_secret(name) or _holds_url(name)
+    name
+    for name in Settings.model_fields
+    if (_holds_secret(name) or _holds_url(name)) and name not in FORMER_NAMES
 )
 """Settings that hold a secret, or a URL, which may hold a password."""
 
@@ -49,7 +58,7 @@ class Plants:
         default_factory=lambda: {
             # Long enough for every rule, with letters that are written otherwise in URLs.
             name: f"Pl4nt/{secrets.token_hex(16)}+={name[:3]}"
-            for name in SECRET_SETTINGS
+            for name in (*SECRET_SETTINGS, *FORMER_NAMES)
         }
     )
 

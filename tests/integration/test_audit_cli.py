@@ -53,6 +53,11 @@ def test_migrations_are_entered_as_soon_as_there_is_a_log(
     assert entered(run, empty_database_url) == found
 
 
+def test_a_log_without_a_fitting_entry_says_so(run: Run, fresh_database_url: str) -> None:
+    found = run(fresh_database_url, "audit", "--action", "user.delete")
+    assert (found.stdout, found.stderr) == ("", "No entry fits.\n")
+
+
 def test_what_commands_write_is_entered(run: Run, fresh_database_url: str, tmp_path: Path) -> None:
     url = fresh_database_url
     log = tmp_path / "clicks.csv"

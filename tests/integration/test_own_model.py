@@ -206,7 +206,7 @@ def command(tmp_path: Path, *words: str, **environment: str) -> subprocess.Compl
     [
         (("--model", "bad.gguf"), {}, "is cut off"),
         ((), {"LOCAL_LLM_FILE": "bad.gguf"}, "is cut off"),
-        (("--model", "bad.gguf"), {"LLM_PROVIDER": "vllm"}, "LLM_PROVIDER is vllm"),
+        (("--model", "bad.gguf"), {"LLM_PROVIDER": "vllm"}, "LLM_PROVIDER is openai_compatible"),
         (
             ("--model", "bad.gguf"),
             {"LOCAL_LLM_BASE_URL": "http://127.0.0.1:9/v1"},

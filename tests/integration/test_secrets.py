@@ -24,7 +24,7 @@ from click.testing import CliRunner
 
 from adapters.embedded.installation import free_port
 from entrypoints.cli.main import storekeeper
-from tests.integration.planted_secrets import SECRET_SETTINGS, Plants
+from tests.integration.planted_secrets import FORMER_NAMES, SECRET_SETTINGS, Plants
 from tests.integration.stack import (
     COMMAND,
     PATIENCE_S,
@@ -145,7 +145,7 @@ def inside(folder: Path) -> Iterator[Path]:
         os.chdir(before)
 
 
-@pytest.mark.parametrize("name", SECRET_SETTINGS)
+@pytest.mark.parametrize("name", [*SECRET_SETTINGS, *FORMER_NAMES])
 def test_a_setting_that_is_refused_is_not_quoted(plants: Plants, name: str, tmp_path: Path) -> None:
     secret = plants.planted[name]
     drawn = secret.split("/")[1]
@@ -166,6 +166,7 @@ def test_a_setting_that_is_refused_is_not_quoted(plants: Plants, name: str, tmp_
     with inside(tmp_path):
         for value in wrong:
             env = {**plants.environment(), name.upper(): value, "LLM_PROVIDER": "openai,gemini"}
+            env.pop(FORMER_NAMES.get(name, "").upper(), None)
             for words in (["serve"], ["doctor"], ["worker"], ["db", "status"], ["extract"]):
                 if words in (["serve"], ["worker"]):
                     env = {**env, "PORT": "none", "JOB_LEASE_S": "none"}  # never to start
@@ -374,7 +375,7 @@ def open_umask() -> Iterator[None]:
 
 def test_what_up_starts_is_told_what_it_needs(plants: Plants, server_directory: Path) -> None:
     keys = {
-        name.upper(): value for name, value in plants.planted.items() if name.endswith("_api_key")
+        name.upper(): plants.planted[name] for name in SECRET_SETTINGS if name.endswith("_api_key")
     }
     state = server_directory / "told"
     with (

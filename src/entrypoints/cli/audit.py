@@ -77,7 +77,8 @@ def command(
         action=action,
     )
 
-    async def work(container: Container) -> bool:
+    async def work(container: Container) -> tuple[bool, bool]:
+        """Whether nothing fits, and whether there is more than was asked for."""
         before: AuditEntryId | None = None
         left = limit
         while True:
@@ -90,10 +91,13 @@ def command(
                 click.echo(msgspec.json.encode(view) if as_json else _line(entry))
             left -= len(shown)
             if len(page) == len(shown) or not left:
-                return len(page) > len(shown)
+                return left == limit, len(page) > len(shown)
             before = shown[-1].id
 
-    if over_container("audit", work):
+    nothing, more = over_container("audit", work)
+    if nothing:
+        click.echo("No entry fits.", err=True)
+    if more:
         click.echo(f"There are more than {limit}; say --limit for more.", err=True)
 
 
