@@ -191,7 +191,7 @@ async def test_what_is_no_accepted_key_is_refused_and_stands_in_no_log(
     refusal(answer, 401, "not_authenticated")
     assert answer.headers["www-authenticate"] == 'Bearer realm="storekeeper", error="invalid_token"'
     secret = value.partition(" ")[2]
-    assert len(secret) < 8 or secret not in caplog.text + answer.text
+    assert len(secret) < 8 or secret not in of_the_service(caplog) + answer.text
     assert [each for each in caplog.records if hasattr(each, "unauthenticated")]
 
 
@@ -206,6 +206,13 @@ async def test_a_head_that_is_too_large_is_refused_before_it_is_read(
     refusal(await api.get("/users", headers=bearer("a" * 70_000)), 431, "headers_too_large")
 
 
+def of_the_service(caplog: pytest.LogCaptureFixture) -> str:
+    """What was logged, but for the lines of the client, which logs what it is told to ask."""
+    clients = ("httpx2", "httpcore2")
+    records = [each for each in caplog.records if not each.name.startswith(clients)]
+    return "\n".join(map(caplog.handler.format, records))
+
+
 async def test_a_key_in_the_address_is_not_read_and_not_logged(
     api: httpx2.AsyncClient, admin: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -213,7 +220,7 @@ async def test_a_key_in_the_address_is_not_read_and_not_logged(
     for name in ("access_token", "api_key", "apikey"):
         told = refusal(await api.get(f"/users?{name}={admin}"), 401, "not_authenticated")
         assert "no place for a key" in told["detail"]
-    assert admin not in caplog.text
+    assert admin not in of_the_service(caplog)
 
 
 async def test_the_log_names_the_caller_and_never_its_key(
@@ -223,8 +230,8 @@ async def test_the_log_names_the_caller_and_never_its_key(
     await api.get("/users", headers=bearer(admin))
     line = next(each for each in caplog.records if each.name == "storekeeper.access")
     assert vars(line)["caller"] == "key:1"
-    assert admin not in caplog.text
-    assert admin[9:] not in caplog.text
+    assert admin not in of_the_service(caplog)
+    assert admin[9:] not in of_the_service(caplog)
 
 
 async def test_a_key_is_refused_when_it_has_expired_though_it_is_remembered(
