@@ -86,6 +86,22 @@ async def test_a_database_that_is_nearly_full_or_full_is_told_with_what_fills_it
         assert (limit is None) is ("DATABASE_SIZE_LIMIT_MB" not in found.detail)
 
 
+async def test_rows_that_nobody_counted_yet_are_not_given_as_none(fresh_database_url: str) -> None:
+    connection = await asyncpg.connect(fresh_database_url)
+    await connection.execute(
+        """
+        INSERT INTO search_clicks (search_query, clicks, impressions, search_date)
+        SELECT 'lamp ' || n, 1, 2, date '2026-11-01' FROM generate_series(1, 20000) n;
+        ALTER TABLE search_clicks SET (autovacuum_enabled = off)
+        """
+    )
+    await connection.close()
+    results = await PostgresDiagnosticCheck(fresh_database_url, PoolOptions()).results()
+    space = next(each.detail for each in results if each.subject == "database space")
+    assert "search_clicks" in space
+    assert "about 0 rows" not in space
+
+
 @pytest.mark.parametrize(
     ("url", "setting", "limit"),
     [

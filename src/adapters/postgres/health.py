@@ -155,7 +155,8 @@ class PostgresDiagnosticCheck(DiagnosticCheck):
             """
             SELECT coalesce(pg_partition_root(oid), oid)::regclass::text AS name,
                    sum(pg_total_relation_size(oid)) / $1 AS mb,
-                   sum(greatest(reltuples, 0))::bigint AS rows
+                   -- Of the last ANALYZE, or counted since; a table that was just filled has one.
+                   sum(greatest(reltuples, pg_stat_get_live_tuples(oid), 0))::bigint AS rows
             FROM pg_class
             WHERE relkind = 'r' AND pg_table_is_visible(oid)
               AND relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema')
@@ -164,7 +165,8 @@ class PostgresDiagnosticCheck(DiagnosticCheck):
             _MB,
         )
         most = ", ".join(
-            f"{each['name']} {each['mb']:,.0f} MB in about {each['rows']:,} rows"
+            f"{each['name']} {each['mb']:,.0f} MB"
+            + (f" in about {each['rows']:,} rows" if each["rows"] else "")
             for each in largest
             if each["mb"] >= 1
         )
