@@ -201,8 +201,8 @@ def find_source(words: str) -> HubFile:
     known = named.get(words.lower())
     if known is None and "/" not in words:
         raise Unavailable(
-            f"{words[:80]!r} is no known model; {suggestion(words.lower(), named)}. Others are"
-            " named as OWNER/REPOSITORY/FILE.gguf."
+            f"{words[:80]!r} is neither a known model nor named OWNER/REPOSITORY/FILE.gguf;"
+            f" {suggestion(words.lower(), named)}"
         )
     if known is None:
         return read_source(words)

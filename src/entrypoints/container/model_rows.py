@@ -66,7 +66,7 @@ def read_model_rows(path: Path | None) -> OwnRows:
                 rows[key] = _members(row, f"{at}/{model}", found)
     if found:
         places = "; ".join(f"{each.pointer} {each.detail}" for each in found)
-        raise InvalidInput(f"The table of models {path} is wrong: {places}.", violations=found)
+        raise InvalidInput(f"The table of models {path} is wrong: {places}", violations=found)
     return rows
 
 
