@@ -157,11 +157,11 @@ def _batches(file: Path, tokenizer: Any, size: int, seed: int) -> list[list[Row]
 
 
 def _by_length(rng: random.Random, rows: list[Row], size: int) -> list[list[Row]]:
-    """Sorted within stretches of eight batches, so that little is padding and chance remains."""
+    """Sorted within stretches of 32 batches, so that little is padding and chance remains."""
     rng.shuffle(rows)
     found = []
-    for start in range(0, len(rows), 8 * size):
-        stretch = sorted(rows[start : start + 8 * size], key=lambda row: sum(map(len, row)))
+    for start in range(0, len(rows), 32 * size):
+        stretch = sorted(rows[start : start + 32 * size], key=lambda row: sum(map(len, row)))
         found += [stretch[at : at + size] for at in range(0, len(stretch), size)]
     return found
 
