@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NewType
 
+from domain.errors import NotFound
+
 EndpointId = NewType("EndpointId", int)
 DeliveryId = NewType("DeliveryId", str)
+
+_DELIVERY_ID: Final = re.compile(r"msg_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 MAX_ENDPOINTS: Final = 50
 MAX_DESCRIPTION: Final = 200
 PING: Final = "ping"
 """The event that a test sends; nobody subscribes to it."""
+
+
+def read_delivery_id(text: str) -> DeliveryId:
+    """The id that `text` is.
+
+    Raises:
+        NotFound: it has not the form of one, so nothing has it.
+    """
+    if not _DELIVERY_ID.fullmatch(text):
+        raise NotFound("There is no webhook delivery with this id.")
+    return DeliveryId(text)
 
 
 class WebhookEvent(StrEnum):

@@ -11,7 +11,6 @@ import msgspec
 
 from domain.records.orders import MAX_INT
 from domain.webhooks.model import (
-    DeliveryId,
     DeliveryStatus,
     EndpointChanges,
     EndpointDraft,
@@ -19,6 +18,7 @@ from domain.webhooks.model import (
     WebhookDelivery,
     WebhookEndpoint,
     WebhookEvent,
+    read_delivery_id,
 )
 from domain.webhooks.service import IssuedEndpoint
 from entrypoints.cli.running import over_container
@@ -189,7 +189,7 @@ def replay_command(*, delivery_id: str, as_json: bool) -> None:
     """Send delivery ID (msg_...) anew, under the same id."""
 
     async def work(container: Container) -> WebhookDelivery:
-        return await container.webhook_deliveries().replay(DeliveryId(delivery_id))
+        return await container.webhook_deliveries().replay(read_delivery_id(delivery_id))
 
     _say_due(over_container("webhooks replay", work), as_json=as_json)
 

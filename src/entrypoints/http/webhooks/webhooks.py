@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, TypeAlias
 
 from litestar import Controller
 from litestar.di import NamedDependency, Provide
@@ -13,8 +12,8 @@ from litestar.params import SkipValidation
 from msgspec import Meta
 
 from domain.access.model import Scope
-from domain.errors import Conflict, NotFound, Violation
-from domain.webhooks.model import DeliveryId, EndpointDraft, EndpointId
+from domain.errors import Conflict, Violation
+from domain.webhooks.model import DeliveryId, EndpointDraft, EndpointId, read_delivery_id
 from domain.webhooks.service import WebhookService
 from entrypoints.http.protocol.answers import Id, JsonAnswer, json_response, path_id
 from entrypoints.http.protocol.bodies import Rules
@@ -42,22 +41,13 @@ from entrypoints.http.webhooks.webhook_views import (
 )
 from ports.webhooks import WebhookDeliveryRepository, WebhookEndpointRepository
 
-_DELIVERY: Final = re.compile(r"msg_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-
-
-def _delivery_id(raw: str) -> DeliveryId:
-    if not _DELIVERY.fullmatch(raw):
-        raise NotFound("There is no webhook delivery with this id.")
-    return DeliveryId(raw)
-
-
 EndpointIdInPath: TypeAlias = Annotated[
     EndpointId, InPath(partial(path_id, what="webhook endpoint"), Id)
 ]
 DeliveryIdInPath: TypeAlias = Annotated[
     DeliveryId,
     InPath(
-        _delivery_id,
+        read_delivery_id,
         Annotated[str, Meta(examples=[WebhookDeliveryView.EXAMPLE["id"]])],
     ),
 ]
@@ -145,12 +135,20 @@ class WebhookEndpointController(Controller):
         """Give an endpoint another secret; the one before signs too for 24 hours."""
         return json_response(issued_view(await webhook_service.rotate_secret(endpoint_id)))
 
-    @post("/{endpoint_id:str}/test", scope=Scope.ADMIN, status=202, errors=[Conflict])
+    @post(
+        "/{endpoint_id:str}/test",
+        scope=Scope.ADMIN,
+        status=202,
+        errors=[Conflict],
+        headers=["Location"],
+    )
     async def test_webhook_endpoint(
         self, endpoint_id: EndpointIdInPath, webhook_service: Service
     ) -> JsonAnswer[WebhookDeliveryView]:
         """Send a `ping`, as events are sent."""
-        return json_response(delivery_view(await webhook_service.test(endpoint_id)), status=202)
+        delivery = await webhook_service.test(endpoint_id)
+        location = {"Location": f"/webhook-deliveries/{delivery.id}"}
+        return json_response(delivery_view(delivery), status=202, headers=location)
 
 
 class WebhookDeliveryController(Controller):
