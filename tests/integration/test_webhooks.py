@@ -114,7 +114,7 @@ async def test_an_endpoint_that_is_deleted_at_that_moment_does_not_undo_the_chan
         deleting = connection.transaction()
         await deleting.start()
         await connection.execute("DELETE FROM webhook_endpoints WHERE id = $1", made.id)
-        stopping = asyncio.create_task(store.stop_job())
+        stopping = asyncio.ensure_future(store.stop_job())
         waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
         async with asyncio.timeout(60):
             while not await connection.fetchval(waits):

@@ -84,8 +84,9 @@ class WebhookWorker:
             if under_way:
                 await asyncio.wait(set(under_way.values()), timeout=self._options.grace_s)
         finally:
-            for task in (stopping, *under_way.values()):
-                task.cancel()
+            stopping.cancel()
+            for left in under_way.values():
+                left.cancel()
             await asyncio.gather(stopping, *under_way.values(), return_exceptions=True)
 
     async def _claimed(self, busy: dict[EndpointId, asyncio.Task[None]]) -> list[ClaimedDelivery]:
