@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import Conflict, DatabaseUnavailable, InvalidInput
+from domain.errors import Conflict, DatabaseUnavailable, InvalidInput, NotFound
 from domain.webhooks.addresses import address_problem, read_webhook_url, url_problem
 from domain.webhooks.model import (
     AttemptResult,
@@ -27,13 +27,14 @@ from domain.webhooks.model import (
     EndpointId,
     WebhookDelivery,
     WebhookEvent,
+    read_delivery_id,
 )
 from domain.webhooks.sending import RETRY_DELAYS_S, ping_body, settlement_of, signed_headers
 from domain.webhooks.service import WebhookService
 from domain.webhooks.worker import WebhookWorker, WebhookWorkerOptions
 from entrypoints.http.metrics import exposition, webhook_metrics
 from storekeeper_client import verify_webhook
-from tests.contracts.webhooks import ALL, SECRET, WebhooksContract, WebhookStore
+from tests.contracts.webhooks import ALL, SECRET, UNKNOWN, WebhooksContract, WebhookStore
 from tests.fakes.system import StandingClock
 from tests.fakes.webhooks import (
     MemoryWebhookDeliveryQueue,
@@ -399,6 +400,16 @@ async def test_a_test_sends_a_ping_and_none_to_what_is_disabled(world: World) ->
     await world.service.change(made, EndpointChanges(enabled=False))
     with pytest.raises(Conflict):
         await world.service.test(made)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "7", "msg_1", "msg_" + "0" * 36, "MSG_" + UNKNOWN[4:], UNKNOWN + "\n", "msg_\udcff"],
+)
+def test_what_has_not_the_form_of_an_id_of_a_delivery_is_not_found(text: str) -> None:
+    assert read_delivery_id(UNKNOWN) == UNKNOWN
+    with pytest.raises(NotFound):
+        read_delivery_id(text)
 
 
 # The worker.

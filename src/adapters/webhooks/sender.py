@@ -11,6 +11,8 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_address
 from typing import Final, TypeAlias
 
@@ -23,7 +25,7 @@ from domain.webhooks.addresses import (
     address_problem,
     read_webhook_url,
 )
-from domain.webhooks.model import AttemptResult
+from domain.webhooks.model import MAX_ENDPOINTS, AttemptResult
 from ports.webhooks import WebhookSender
 
 ATTEMPT_S: Final = 15.0
@@ -34,6 +36,10 @@ _READ_BYTES: Final = 1_024
 """Of an answer no more is read."""
 _SHOWN_CHARACTERS: Final = 200
 
+# A thread for each endpoint that may be asked for at once: the loop's own few would soon all wait
+# for one name server that does not answer.
+_RESOLVERS: Final = ThreadPoolExecutor(MAX_ENDPOINTS, thread_name_prefix="webhook-name")
+
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
@@ -43,7 +49,8 @@ async def resolve(host: str, port: int) -> Sequence[Address]:
     Raises:
         OSError: it has none, or nobody could say.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    asking = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, asking)
     # A scope (fe80::1%eth0) belongs to link-local addresses alone, which are never public.
     texts = [str(entry[4][0]).partition("%")[0] for entry in found]
     return [ip_address(text) for text in dict.fromkeys(texts)]
