@@ -184,8 +184,14 @@ async def test_of_an_endless_answer_only_its_beginning_is_read(receiver: Receive
     receiver.answers = lambda _: b"HTTP/1.1 500 Told\r\n\r\n"
     result = await sent(receiver)
     assert (result.status, result.response) == (500, "x" * 200)
-    receiver.answers = lambda _: b"HTTP/1.1 200 Told\r\n\r\n"
+
+
+async def test_what_was_taken_is_taken_though_its_answer_never_ends(receiver: Receiver) -> None:
+    receiver.answers = lambda _: b"HTTP/1.1 200 Told\r\ncontent-length: 9\r\n\r\n"
+    receiver.hangs = True
     assert await sent(receiver) == AttemptResult(status=200)
+    receiver.answers = lambda _: b"HTTP/1.1 500 Told\r\ncontent-length: 9\r\n\r\n"
+    assert (await sent(receiver, attempt_s=1.5)).status is None
 
 
 async def test_endless_headers_end_the_attempt(receiver: Receiver) -> None:

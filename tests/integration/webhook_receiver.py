@@ -45,8 +45,9 @@ class Receiver:
     Attributes:
         port: where it listens, on 127.0.0.1.
         ca: file of the certificate authority that it is trusted by.
-        answers: the answer to a request; bytes that never end are an endless answer, None is none
-            at all.
+        answers: the answer to a request; None for none at all.
+        endless: whether more and more follows it.
+        hangs: whether nothing follows it, and the connection stays open.
         connections: how many were made.
     """
 
@@ -55,6 +56,7 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     answers: Callable[[Received], bytes | None] = lambda _: answer(204)
     endless: bool = False
+    hangs: bool = False
     connections: int = 0
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -115,6 +117,8 @@ async def receiving(directory: Path, *names: str) -> AsyncIterator[Receiver]:
                     await writer.drain()
                     writer.write(b"x" * 65_536)
                 await writer.drain()
+                if receiver.hangs:
+                    await reader.read()
         writer.close()
         with suppress(ConnectionError, ssl.SSLError):
             await writer.wait_closed()

@@ -33,7 +33,7 @@ ATTEMPT_S: Final = 15.0
 _CONNECT_S: Final = 5.0
 _MOST_ADDRESSES: Final = 4
 _READ_BYTES: Final = 1_024
-"""Of an answer no more is read."""
+"""Of the answer to what was not taken no more is read, and nothing of another."""
 _SHOWN_CHARACTERS: Final = 200
 
 # A thread for each endpoint that may be asked for at once: the loop's own few would soon all wait
@@ -148,16 +148,22 @@ class HttpWebhookSender(WebhookSender):
                 extensions={"sni_hostname": parts.host},
             ) as response,
         ):
-            begun = bytearray()
-            async for chunk in response.aiter_raw():
-                begun += chunk
-                if len(begun) >= _READ_BYTES:
-                    break
+            begun = b"" if response.is_success else await _beginning(response)
         return AttemptResult(
             status=response.status_code,
-            response=None if response.is_success else _shown(bytes(begun)),
+            response=_shown(begun),
             retry_after_s=_retry_after_s(response.headers.get("retry-after", "")),
         )
+
+
+async def _beginning(response: httpx2.Response) -> bytes:
+    """The first bytes of an answer, not unpacked."""
+    begun = bytearray()
+    async for chunk in response.aiter_raw():
+        begun += chunk
+        if len(begun) >= _READ_BYTES:
+            break
+    return bytes(begun)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -99,8 +99,8 @@ class WebhookWorker:
     async def _attempt(self, delivery: ClaimedDelivery) -> None:
         """Make one attempt and store what came of it."""
         body = delivery.body.encode()
-        headers = signed_headers(delivery.id, body, delivery.secrets, self._clock.now())
         try:
+            headers = signed_headers(delivery.id, body, delivery.secrets, self._clock.now())
             result = await self._sender.send(delivery.url, headers=headers, body=body)
             settlement = settlement_of(result, delivery.attempts, self._chance())
             stored = await self._queue.settle(delivery, result, settlement)
