@@ -509,6 +509,35 @@ class AuditSettings(DatabaseSettings):
     )
 
 
+class WebhookSettings(DatabaseSettings):
+    """Where webhooks may go, and how long is kept what was sent."""
+
+    webhook_allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Networks of your own that webhooks may be sent to, also by http: addresses and"
+        " networks, with commas between: 10.1.0.0/16,127.0.0.1; if empty, public addresses by https"
+        " alone",
+    )
+    webhook_keep_days: int = Field(
+        default=30,
+        ge=7,
+        le=36_500,
+        description="How long deliveries of webhooks are kept, in days",
+    )
+
+    @field_validator("webhook_allowed_networks", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        return _listed(value)
+
+    @field_validator("webhook_allowed_networks")
+    @classmethod
+    def _own_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ip_network(each)  # says what is wrong with it
+        return value
+
+
 class LogSettings(Environment):
     """What is logged."""
 
@@ -525,6 +554,7 @@ class SchemaCommandSettings(ModelCommandSettings, DatabaseSettings):
 class WorkerSettings(
     LogSettings,
     AuditSettings,
+    WebhookSettings,
     InsightSettings,
     JobSettings,
     ModelCommandSettings,

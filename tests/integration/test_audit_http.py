@@ -21,6 +21,7 @@ from tests.integration.keys import make_key
 
 TEXT: Final = "Ann Lee here, please send 2 oak chairs."
 RECORD: Final = {"field_1": "Ann Lee", "field_2": "oak chairs", "field_3": 2}
+ENDPOINT: Final = {"url": "https://shop.example/hooks"}
 SCHEMA: Final = {
     "fields": [{"name": "wish", "type": "string", "description": "What the customer wants"}]
 }
@@ -169,6 +170,43 @@ WRITES: Final[dict[tuple[str, str], tuple[list[Request], str, str, list[str]]]] 
             ("PATCH", "/keys/{n}", {"budget": {"usd": 1.5}}),
         ],
         *("key.change", r"/keys/\d+", ["budget"]),
+    ),
+    ("POST", "/webhook-endpoints"): (
+        [("POST", "/webhook-endpoints", ENDPOINT)],
+        *("webhook_endpoint.create", r"/webhook-endpoints/\d+", ["url", "events", "description"]),
+    ),
+    ("PATCH", "/webhook-endpoints/{endpoint_id}"): (
+        [
+            ("POST", "/webhook-endpoints", ENDPOINT),
+            ("PATCH", "/webhook-endpoints/{n}", {"events": [], "enabled": False}),
+        ],
+        *("webhook_endpoint.change", r"/webhook-endpoints/\d+", ["events", "enabled"]),
+    ),
+    ("DELETE", "/webhook-endpoints/{endpoint_id}"): (
+        [("POST", "/webhook-endpoints", ENDPOINT), ("DELETE", "/webhook-endpoints/{n}", None)],
+        *("webhook_endpoint.delete", r"/webhook-endpoints/\d+", []),
+    ),
+    ("POST", "/webhook-endpoints/{endpoint_id}/rotate-secret"): (
+        [
+            ("POST", "/webhook-endpoints", ENDPOINT),
+            ("POST", "/webhook-endpoints/{n}/rotate-secret", None),
+        ],
+        *("webhook_endpoint.rotate_secret", r"/webhook-endpoints/\d+", ["secret"]),
+    ),
+    ("POST", "/webhook-endpoints/{endpoint_id}/test"): (
+        [
+            ("POST", "/webhook-endpoints", ENDPOINT),
+            ("POST", "/webhook-endpoints/{n}/test", None),
+        ],
+        *("webhook_endpoint.test", r"/webhook-endpoints/\d+", []),
+    ),
+    ("POST", "/webhook-deliveries/{delivery_id}/replay"): (
+        [
+            ("POST", "/webhook-endpoints", ENDPOINT),
+            ("POST", "/webhook-endpoints/{n}/test", None),
+            ("POST", "/webhook-deliveries/{n}/replay", None),
+        ],
+        *("webhook_delivery.replay", r"/webhook-deliveries/msg_[0-9a-f-]{36}", []),
     ),
     ("DELETE", "/keys/{key_id}"): (
         [("POST", "/keys", {"name": "till", "scopes": ["extract"]}), ("DELETE", "/keys/{n}", None)],

@@ -306,7 +306,7 @@ class SecondWall(Contract):
             WHERE pronamespace = 'public'::regnamespace AND prosecdef
             """,
         )
-        assert len(definers) == 3
+        assert len(definers) == 4
         assert all("pg_temp" in each for each in definers)
         by_service = """
         SELECT oid::regprocedure::text FROM pg_proc

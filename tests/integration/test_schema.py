@@ -52,7 +52,9 @@ async def test_migrations_from_empty_make_what_schema_sql_says(
     for kind in made:
         assert said[kind] == made[kind], kind
     assert len(made["columns"]) > 50
-    assert {row[0] for row in made["triggers"]} == {"users", "orders", "search_clicks"}
+    assert {row[0] for row in made["triggers"]} == {
+        *("users", "orders", "search_clicks", "extraction_jobs")
+    }
 
 
 async def test_what_is_read_of_schema_sql_is_what_the_database_has(database_url: str) -> None:

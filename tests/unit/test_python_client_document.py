@@ -16,7 +16,7 @@ import storekeeper_client
 from entrypoints.http.app import routed_app
 from entrypoints.http.protocol.openapi import document
 from entrypoints.settings import load_settings
-from storekeeper_client import access, comparisons, extraction, searches
+from storekeeper_client import access, comparisons, extraction, searches, webhooks
 from storekeeper_client.calls import Call, Lines, Page
 from storekeeper_client.clients import Api
 from storekeeper_client.resources import Download, Listing, Operation
@@ -62,6 +62,7 @@ FIELDS = [{"name": "order_number", "type": "string", "description": "Of the orde
 EXAMPLES = [{"text": "Order 12", "record": {"order_number": "12"}}]
 CLICK = searches.SearchClick(search_query="oak", clicks=1, impressions=2)
 TEXT = comparisons.LabelledText(text="24 chairs")
+MESSAGE = "msg_0b4e2a5e-6f0e-4f43-9a4b-2f3f2a1f9c11"
 
 
 class Recorder:
@@ -219,6 +220,26 @@ USES: Mapping[str, list[Callable[[], Call[Any]]]] = {
     "list_audit_log": [
         lambda: API.audit_log.list(since=MOMENT, until=MOMENT, key=1, action="user", page_size=3)
     ],
+    "list_webhook_endpoints": [lambda: API.webhook_endpoints.list(page_size=3)],
+    "create_webhook_endpoint": [
+        lambda: API.webhook_endpoints.create(
+            "https://shop.example/", events=["extraction_job.failed"], description="till"
+        )
+    ],
+    "get_webhook_endpoint": [lambda: API.webhook_endpoints.get(1)],
+    "patch_webhook_endpoint": [
+        lambda: API.webhook_endpoints.change(
+            1, url="https://shop.example/", events=[], description="till", enabled=True
+        )
+    ],
+    "delete_webhook_endpoint": [lambda: API.webhook_endpoints.delete(1)],
+    "rotate_webhook_secret": [lambda: API.webhook_endpoints.rotate_secret(1)],
+    "test_webhook_endpoint": [lambda: API.webhook_endpoints.test(1)],
+    "list_webhook_deliveries": [
+        lambda: API.webhook_deliveries.list(endpoint=1, status="failed", page_size=3)
+    ],
+    "get_webhook_delivery": [lambda: API.webhook_deliveries.get(MESSAGE)],
+    "replay_webhook_delivery": [lambda: API.webhook_deliveries.replay(MESSAGE)],
     "live": [lambda: API.health.live()],  # noqa: PLW0108
     "ready": [lambda: API.health.ready()],  # noqa: PLW0108
 }
@@ -510,6 +531,8 @@ def test_what_is_sent_in_a_body_has_the_members_of_the_document(
         (searches.RankBy, "RankBy"),
         (access.Scope, "Scope"),
         (access.KeyEnvironment, "KeyEnvironment"),
+        (webhooks.WebhookEvent, "WebhookEvent"),
+        (webhooks.DeliveryStatus, "DeliveryStatus"),
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )

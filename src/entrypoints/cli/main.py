@@ -45,6 +45,10 @@ _COMMANDS: Final = {
     "psql": ("entrypoints.cli.db:psql_command", "Look into the database with SQL."),
     "keys": ("entrypoints.cli.keys", "Say who may come in: make keys, list and revoke them."),
     "audit": ("entrypoints.cli.audit", "See who did what."),
+    "webhooks": (
+        "entrypoints.cli.webhooks",
+        "Tell other programs when a job is done or stops.",
+    ),
     "health": ("entrypoints.cli.health", "Ask the server of this machine how it is."),
     "doctor": ("entrypoints.cli.doctor", "Check everything, and say what to do."),
 }

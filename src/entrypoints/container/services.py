@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import time as time_of_day
 from functools import partial
 from importlib.metadata import version
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -70,6 +71,11 @@ from adapters.postgres.records.orders import PostgresOrderRepository
 from adapters.postgres.records.users import PostgresUserRepository
 from adapters.postgres.samples import PostgresSampleSink
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
+from adapters.postgres.webhooks import (
+    PostgresWebhookDeliveryQueue,
+    PostgresWebhookDeliveryRepository,
+    PostgresWebhookEndpointRepository,
+)
 from adapters.reports.clicks import CsvClickEncoder, NdjsonClickEncoder, ParquetClickEncoder
 from adapters.reports.result_formats import CsvFormat, NdjsonFormat, ParquetFormat
 from adapters.statistics.scipy_statistics import ScipyStatistics
@@ -85,6 +91,7 @@ from adapters.valkey.request_limits import (
     ValkeyRequestLimiter,
 )
 from adapters.valkey.sessions import ValkeySessionStore
+from adapters.webhooks.sender import HttpWebhookSender
 from domain.access.authentication import Authenticator
 from domain.access.budgets import ModelBudgets
 from domain.access.caller_limits import CallerLimits, stated_limits
@@ -107,6 +114,9 @@ from domain.insights.retention import ClickRetentionService
 from domain.insights.run_history import DailySchedule
 from domain.insights.service import InsightService
 from domain.records.service import OrderService, UserService
+from domain.webhooks.addresses import Network
+from domain.webhooks.service import WebhookService
+from domain.webhooks.worker import WebhookWorker
 from entrypoints.container.comparison import comparison_writers
 from entrypoints.container.models import (
     document_deadline_s,
@@ -144,6 +154,11 @@ _ASKED_FOR_S: Final = 60.0  # a model on a busy machine takes half of it
 def daily_at(setting: str) -> DailySchedule:
     """The schedule that a setting `HH:MM` means."""
     return DailySchedule(at=time_of_day.fromisoformat(setting))
+
+
+def networks_of(setting: Sequence[str]) -> tuple[Network, ...]:
+    """The networks that a setting names."""
+    return tuple(map(ip_network, setting))
 
 
 def batch_options(settings: WorkerSettings) -> BatchOptions:
@@ -372,6 +387,25 @@ class Container(containers.DeclarativeContainer):
         ),
         new_id=providers.Object(uuid4),
         options=batch_options,
+    )
+
+    webhook_endpoints = providers.Singleton(PostgresWebhookEndpointRepository, database)
+    webhook_deliveries = providers.Singleton(PostgresWebhookDeliveryRepository, database)
+    webhook_networks = providers.Singleton(networks_of, settings.provided.webhook_allowed_networks)
+    webhook_service = providers.Singleton(
+        WebhookService,
+        endpoints=webhook_endpoints,
+        deliveries=webhook_deliveries,
+        clock=clock,
+        random_bytes=providers.Object(secrets.token_bytes),
+        allowed_networks=webhook_networks,
+    )
+    webhook_worker = providers.Singleton(
+        WebhookWorker,
+        queue=providers.Singleton(PostgresWebhookDeliveryQueue, database),
+        sender=providers.Singleton(HttpWebhookSender, webhook_networks),
+        clock=clock,
+        chance=providers.Object(random.random),
     )
 
     checks = providers.Dict(

@@ -54,6 +54,10 @@ from entrypoints.http.protocol.problems import (
 from entrypoints.http.records.orders import OrderController
 from entrypoints.http.records.users import UserController
 from entrypoints.http.start_page import start_page
+from entrypoints.http.webhooks.webhooks import (
+    WebhookDeliveryController,
+    WebhookEndpointController,
+)
 from entrypoints.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -87,6 +91,9 @@ _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
     "api_keys": lambda parts: parts.api_keys(),
     "key_service": lambda parts: parts.key_service(),
     "audit_log": lambda parts: parts.audit_log(),
+    "webhook_endpoints": lambda parts: parts.webhook_endpoints(),
+    "webhook_deliveries": lambda parts: parts.webhook_deliveries(),
+    "webhook_service": lambda parts: parts.webhook_service(),
     "open_unit": lambda parts: parts.open_unit(),
     "checks": lambda parts: parts.checks(),
     "request_limiter": lambda parts: parts.request_limiter(),
@@ -158,6 +165,8 @@ def routed_app(
                 request_max_body_size=max(MAX_JSON_BYTES, settings.max_body_bytes),
             ),
             KeyController,
+            WebhookEndpointController,
+            WebhookDeliveryController,
             list_audit_log,
             sign_in_page,
             sign_in,

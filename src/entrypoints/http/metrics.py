@@ -18,8 +18,10 @@ from litestar.params import SkipValidation
 from domain.access.model import Scope
 from domain.insights.refresher import TASKS, InsightRefresher
 from domain.insights.run_history import InsightState, RunHistory, RunOutcome
+from domain.webhooks.model import WebhookFigures
 from entrypoints.http.protocol.operations import get
 from ports.access import RequestLimiter
+from ports.webhooks import WebhookDeliveryRepository
 
 _MEDIA: Final = "text/plain; version=0.0.4"
 
@@ -111,6 +113,27 @@ def limit_metrics(limiter: RequestLimiter) -> Sequence[Metric]:
     ]
 
 
+def webhook_metrics(figures: WebhookFigures) -> Sequence[Metric]:
+    """What is to be watched of webhooks."""
+    return [
+        Metric(
+            name="storekeeper_webhook_deliveries",
+            kind="gauge",
+            meaning="Deliveries of webhooks that are kept, by status.",
+            samples=[
+                MetricSample(value=count, labels={"status": status.value})
+                for status, count in figures.deliveries.items()
+            ],
+        ),
+        Metric(
+            name="storekeeper_webhook_endpoints_disabled",
+            kind="gauge",
+            meaning="Endpoints to which nothing is sent, because they failed or were gone.",
+            samples=[MetricSample(value=figures.disabled)],
+        ),
+    ]
+
+
 @get(
     "/metrics",
     scope=Scope.INSIGHTS_READ,
@@ -122,12 +145,17 @@ def limit_metrics(limiter: RequestLimiter) -> Sequence[Metric]:
 async def metrics(
     insight_refresher: NamedDependency[SkipValidation[InsightRefresher]],
     request_limiter: NamedDependency[SkipValidation[RequestLimiter]],
+    webhook_deliveries: NamedDependency[SkipValidation[WebhookDeliveryRepository]],
 ) -> Response[bytes]:
     """What Prometheus scrapes.
 
     503 while the database is away: a scrape that fails is noticed.
     """
     text = exposition(
-        [*insight_metrics(await insight_refresher.state()), *limit_metrics(request_limiter)]
+        [
+            *insight_metrics(await insight_refresher.state()),
+            *webhook_metrics(await webhook_deliveries.figures()),
+            *limit_metrics(request_limiter),
+        ]
     )
     return Response(text.encode(), media_type=_MEDIA)

@@ -21,7 +21,7 @@ from arq.worker import Worker, func
 
 from domain.errors import StatementTimedOut, Unavailable
 from entrypoints.container.services import Container
-from entrypoints.settings import AuditSettings
+from entrypoints.settings import WorkerSettings
 
 Context = dict[str, Any]
 Job = Callable[..., Awaitable[None]]
@@ -68,6 +68,12 @@ async def prune_audit_log(ctx: Context) -> None:
     await ctx["audit_log"].prune(ctx["audit_keep_days"])
 
 
+@patient
+async def prune_webhooks(ctx: Context) -> None:
+    """Delete the deliveries of webhooks that are older than they are kept."""
+    await ctx["webhook_deliveries"].prune(ctx["webhook_keep_days"])
+
+
 async def wake_extraction(ctx: Context) -> None:
     """Let this process look for documents of extraction jobs now."""
     ctx["extraction_worker"].wake()
@@ -86,7 +92,7 @@ def build_worker(container: Container, *, handle_signals: bool = True) -> Worker
     does not finish within 5 s to the next worker.
     """
     redis, settings = container.redis(), container.settings()
-    assert isinstance(settings, AuditSettings), "a worker's container has a worker's settings"
+    assert isinstance(settings, WorkerSettings), "a worker's container has a worker's settings"
     nightly = container.insight_schedule().at
     return Worker(
         functions=[func(wake_extraction, keep_result=0)],
@@ -116,6 +122,15 @@ def build_worker(container: Container, *, handle_signals: bool = True) -> Worker
                 max_tries=MAX_TRIES,
                 timeout=_JOB_TIMEOUT_S,
             ),
+            cron(
+                prune_webhooks,  # type: ignore[arg-type]  # as above
+                hour=nightly.hour,
+                minute=nightly.minute,
+                run_at_startup=True,
+                unique=True,
+                max_tries=MAX_TRIES,
+                timeout=_JOB_TIMEOUT_S,
+            ),
         ],
         redis_pool=redis,
         job_serializer=redis.job_serializer,
@@ -124,6 +139,8 @@ def build_worker(container: Container, *, handle_signals: bool = True) -> Worker
             "open_unit": container.open_unit(),
             "audit_log": container.audit_log(),
             "audit_keep_days": settings.audit_keep_days,
+            "webhook_deliveries": container.webhook_deliveries(),
+            "webhook_keep_days": settings.webhook_keep_days,
             "insight_refresher": container.insight_refresher(),
             "extraction_worker": container.extraction_worker(),
             "batch_worker": container.batch_worker(),

@@ -1,4 +1,4 @@
-"""The worker process: queued jobs, documents of extraction jobs and insights, side by side."""
+"""The worker process: queued jobs, documents, webhooks and insights, side by side."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ _LONGEST_WAIT_S: Final = 15.0
 async def run_worker(container: Container) -> None:
     """Run until SIGINT or SIGTERM; jobs under way have a few seconds to end, or go to others.
 
-    A queue that is away is waited for. Neither the documents of extraction jobs nor the insights
-    need it: what is to be done stands in the database, and each process looks for it by itself.
+    A queue that is away is waited for. Neither the documents of extraction jobs nor webhooks nor
+    the insights need it: what is to be done stands in the database, and each process looks for it
+    by itself.
     """
     settings = container.settings()
     assert isinstance(settings, WorkerSettings), "a worker's container has a worker's settings"
@@ -45,6 +46,7 @@ async def _work(container: Container, settings: WorkerSettings, stop: asyncio.Ev
     async with asyncio.TaskGroup() as group:
         group.create_task(container.extraction_worker().run(stop))
         group.create_task(container.batch_worker().run(stop))
+        group.create_task(container.webhook_worker().run(stop))
         group.create_task(
             watch_insights(
                 container.insight_refresher(),

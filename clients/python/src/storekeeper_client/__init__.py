@@ -21,6 +21,7 @@ from storekeeper_client.errors import (
     Unavailable,
     UnexpectedAnswer,
     WaitTimedOut,
+    WebhookRefused,
 )
 from storekeeper_client.extraction import (
     Attempt,
@@ -57,6 +58,12 @@ from storekeeper_client.searches import (
     SearchClick,
     TopQuery,
 )
+from storekeeper_client.webhooks import (
+    IssuedWebhookEndpoint,
+    WebhookDelivery,
+    WebhookEndpoint,
+    verify_webhook,
+)
 
 __all__ = [
     "Accepted",
@@ -88,6 +95,7 @@ __all__ = [
     "InvalidInput",
     "InvalidMember",
     "IssuedKey",
+    "IssuedWebhookEndpoint",
     "Item",
     "Job",
     "Key",
@@ -124,4 +132,8 @@ __all__ = [
     "VersionedOrder",
     "VersionedUser",
     "WaitTimedOut",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookRefused",
+    "verify_webhook",
 ]

@@ -21,6 +21,7 @@ from storekeeper_client.records import Orders, Users
 from storekeeper_client.resources import D
 from storekeeper_client.retrying import RetryPolicy
 from storekeeper_client.searches import SearchClicks, SearchInsights
+from storekeeper_client.webhooks import WebhookDeliveries, WebhookEndpoints
 
 KEY_VARIABLE: Final = "STOREKEEPER_API_KEY"
 
@@ -39,6 +40,8 @@ class Api(Generic[D]):
         search_insights: what becomes of it.
         keys: who may call.
         audit_log: who did what.
+        webhook_endpoints: who is told of events.
+        webhook_deliveries: what was and will be sent.
         health: whether the service can do its work.
     """
 
@@ -53,6 +56,8 @@ class Api(Generic[D]):
         self.search_insights = SearchInsights(driver)
         self.keys = Keys(driver)
         self.audit_log = AuditLog(driver)
+        self.webhook_endpoints = WebhookEndpoints(driver)
+        self.webhook_deliveries = WebhookDeliveries(driver)
         self.health = Health(driver)
 
 

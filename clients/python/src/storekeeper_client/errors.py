@@ -4,6 +4,7 @@ StorekeeperError
 ├── ConnectionFailed     no answer came
 ├── UnexpectedAnswer     an answer came that is none of this API
 ├── WaitTimedOut         what was waited for has not ended
+├── WebhookRefused       a webhook that is not to be trusted
 └── ProblemError         the service refused or failed (RFC 9457)
     ├── InvalidInput          400, 413, 414, 415, 422, 431: the request is wrong
     ├── Unauthorized          401: no key, or one that is not accepted
@@ -99,6 +100,10 @@ class UnexpectedAnswer(StorekeeperError):
 
 class WaitTimedOut(StorekeeperError, TimeoutError):
     """What was waited for has not ended in the time given; it goes on nevertheless."""
+
+
+class WebhookRefused(StorekeeperError):
+    """A webhook that is not to be trusted: not signed with the secret, old, or no message."""
 
 
 class ProblemError(StorekeeperError):

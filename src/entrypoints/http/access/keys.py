@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, TypeAlias
@@ -16,7 +15,7 @@ from msgspec import UNSET
 from domain.access.keys import ApiKeyDraft, key_name_problem, key_networks
 from domain.access.model import ApiKeyId, ModelBudget, Scope
 from domain.access.service import KeyService
-from domain.errors import Conflict, InvalidInput, Violation
+from domain.errors import Conflict, Violation
 from entrypoints.http.access.authentication import caller_of
 from entrypoints.http.access.key_views import (
     IssuedKeyView,
@@ -33,7 +32,13 @@ from entrypoints.http.protocol.answers import Id, JsonAnswer, json_response, pat
 from entrypoints.http.protocol.bodies import Rules
 from entrypoints.http.protocol.operations import delete, get, patch, post
 from entrypoints.http.protocol.pages import ListQuery, Page
-from entrypoints.http.protocol.parameters import Body, InPath, MergePatch, PageOf, ParameterMetadata
+from entrypoints.http.protocol.parameters import (
+    Body,
+    InPath,
+    MergePatch,
+    NothingIsReplayed,
+    PageOf,
+)
 from ports.access import ApiKeyRepository, ModelSpendingReader
 
 
@@ -41,28 +46,10 @@ class KeyPage(Page[KeyView]):
     """One page, newest first."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _NothingIsReplayed(ParameterMetadata):
-    """An answer that holds a secret is not kept, so it cannot be given again."""
-
-    errors = (InvalidInput,)
-
-    async def read(self, request: Request[Any, Any, Any], given: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Nothing.
-
-        Raises:
-            InvalidInput: the request has an idempotency key.
-        """
-        if "idempotency-key" in request.headers:
-            detail = (
-                "is not taken here: the answer holds a secret and is not kept. If no answer came,"
-                " revoke the key that GET /keys shows, and ask again"
-            )
-            raise InvalidInput.of([Violation(pointer="Idempotency-Key", detail=detail)])
-
-
 KeyIdInPath: TypeAlias = Annotated[ApiKeyId, InPath(partial(path_id, what="key"), Id)]
-NotReplayed: TypeAlias = Annotated[None, _NothingIsReplayed()]
+NotReplayed: TypeAlias = Annotated[
+    None, NothingIsReplayed("revoke the key that GET /keys shows, and ask again")
+]
 Service = NamedDependency[SkipValidation[KeyService]]
 Keys = NamedDependency[SkipValidation[ApiKeyRepository]]
 Spending = NamedDependency[SkipValidation[ModelSpendingReader]]

@@ -31,6 +31,7 @@ from domain.errors import (
     NotFound,
     PreconditionFailed,
     RequestInProgress,
+    Violation,
 )
 from entrypoints.http.protocol.bodies import JSON, MERGE_PATCH, read_body, read_query
 from entrypoints.http.protocol.idempotency import IdempotentExecution, idempotency_key
@@ -206,6 +207,31 @@ class IdempotencyKeyHeader(ParameterMetadata):
     async def read(self, request: Asked, given: Mapping[str, Any]) -> Any:
         """See `ParameterMetadata`."""
         return IdempotentExecution(request, idempotency_key(request), given["open_unit"])
+
+
+@dataclass(frozen=True)
+class NothingIsReplayed(ParameterMetadata):
+    """An answer that holds a secret is not kept, so it cannot be given again.
+
+    Attributes:
+        remedy: what to do when no answer came, the end of a sentence.
+    """
+
+    remedy: str
+    errors: ClassVar[Sequence[type[AppError]]] = (InvalidInput,)
+
+    async def read(self, request: Asked, given: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Nothing.
+
+        Raises:
+            InvalidInput: the request has an idempotency key.
+        """
+        if "idempotency-key" in request.headers:
+            detail = (
+                "is not taken here: the answer holds a secret and is not kept. If no answer came,"
+                f" {self.remedy}"
+            )
+            raise InvalidInput.of([Violation(pointer="Idempotency-Key", detail=detail)])
 
 
 @dataclass(frozen=True)
