@@ -26,7 +26,7 @@ from domain.extraction.schema import ORDER_MESSAGE, RecordSchema
 from entrypoints.cli.comparison_reports import ReportFiles, write_reports
 from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.extraction_schemas import find_schema
-from entrypoints.cli.options import FiniteRange
+from entrypoints.cli.options import FiniteRange, help_end
 from entrypoints.cli.process import StopSignal, interrupted_status
 from entrypoints.cli.progress import ComparisonProgress
 from entrypoints.cli.running import or_exit
@@ -61,7 +61,18 @@ class CompareOptions:
     files: ReportFiles
 
 
-@click.command("compare")
+@click.command(
+    "compare",
+    epilog=help_end(
+        "storekeeper compare --providers openai,local,regex --dataset messages.ndjson",
+        "storekeeper compare --providers local,regex --dataset messages.ndjson --out x.html",
+        "storekeeper compare --replay comparison/results.ndjson --out again",
+        codes={
+            0: "the report is complete",
+            3: "answers are missing; standard error says why, and how to go on",
+        },
+    ),
+)
 @click.option(
     "--providers",
     help="Who is compared: openai,local,plain=local?shots=0&reasks=0,regex. Overrides stand behind"
@@ -147,9 +158,6 @@ def command(
     Every answer is kept in results.ndjson when it comes: after Ctrl-C or a crash the same command
     goes on where it stood. Providers are asked one after another, so that they do not slow down
     each other.
-
-    Exit code 3: answers are missing; the line on standard error says why. 130 and 143: it was
-    interrupted.
     """
     configure_logging("warning", "text")
     contestants = ContestantConditions(

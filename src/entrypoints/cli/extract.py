@@ -28,7 +28,7 @@ from domain.extraction.jobs.model import (
 )
 from domain.records.orders import MAX_INT
 from entrypoints.cli.extract_input import FORMS, ID_COLUMN, DocumentSource, open_sources
-from entrypoints.cli.options import dollars_of
+from entrypoints.cli.options import dollars_of, help_end, input_file
 from entrypoints.cli.process import StopSignal, interrupted_status
 from entrypoints.cli.progress import JobProgress, figures
 from entrypoints.cli.running import over_container
@@ -66,8 +66,20 @@ class ExtractOptions:
     out: Path | None
 
 
-@click.command("extract")
-@click.argument("files", nargs=-1)
+@click.command(
+    "extract",
+    epilog=help_end(
+        "echo 'Tom Becker here: 2 desk lamps' | storekeeper extract -",
+        "storekeeper extract messages.txt --from lines --schema order_message --out records.ndjson",
+        "storekeeper extract mails.csv.gz --text-column body --provider openai --batch",
+        "storekeeper extract --resume 7 --out records.ndjson",
+        codes={
+            0: "the job is completed, or with --detach: it is made",
+            3: "the job is not completed; standard error says how to go on",
+        },
+    ),
+)
+@click.argument("files", nargs=-1, type=input_file)
 @click.option(
     "--from",
     "source_form",

@@ -19,7 +19,7 @@ from domain.extraction.jobs.model import (
     JobStatus,
 )
 from domain.records.orders import MAX_INT
-from entrypoints.cli.options import dollars_of
+from entrypoints.cli.options import dollars_of, examples, help_end
 from entrypoints.cli.running import over_container
 from entrypoints.cli.tables import age_of, echo_columns, echo_json, echo_members
 from entrypoints.container.commands import now
@@ -31,7 +31,7 @@ _PAGE: Final = 200
 _HEADING: Final = ("ID", "STATUS", "DONE", "AGE", "REASON")
 
 
-@click.group("jobs")
+@click.group("jobs", epilog=examples("storekeeper jobs list"))
 def command() -> None:
     """See extraction jobs, those of the API too; pause, resume or cancel them.
 
@@ -51,7 +51,9 @@ _id = click.argument("job_id", metavar="ID", callback=_job_id)
 _as_json = click.option("--json", "as_json", is_flag=True, help="As the API gives it.")
 
 
-@command.command("list")
+@command.command(
+    "list", epilog=help_end("storekeeper jobs list", "storekeeper jobs list --limit 5 --json")
+)
 @click.option(
     "--limit",
     type=click.IntRange(1, 1_000_000),
@@ -88,7 +90,9 @@ def list_command(*, limit: int, as_json: bool) -> None:
         click.echo(f"There are more than {limit}; say --limit for more.", err=True)
 
 
-@command.command("show")
+@command.command(
+    "show", epilog=help_end("storekeeper jobs show 7", "storekeeper jobs show 7 --json")
+)
 @_id
 @_as_json
 def show_command(*, job_id: JobId, as_json: bool) -> None:
@@ -104,7 +108,7 @@ def show_command(*, job_id: JobId, as_json: bool) -> None:
         echo_members(view)
 
 
-@command.command("pause")
+@command.command("pause", epilog=help_end("storekeeper jobs pause 7"))
 @_id
 @_as_json
 def pause_command(*, job_id: JobId, as_json: bool) -> None:
@@ -112,7 +116,10 @@ def pause_command(*, job_id: JobId, as_json: bool) -> None:
     _apply(job_id, JobCommand.PAUSE, as_json=as_json)
 
 
-@command.command("resume")
+@command.command(
+    "resume",
+    epilog=help_end("storekeeper jobs resume 7", "storekeeper jobs resume 7 --max-cost 2.50"),
+)
 @_id
 @click.option("--max-cost", help="Pause it again once it used so many US dollars, in all.")
 @click.option(
@@ -129,7 +136,7 @@ def resume_command(
     _apply(job_id, JobCommand.RESUME, None if caps == JobCaps() else caps, as_json=as_json)
 
 
-@command.command("cancel")
+@command.command("cancel", epilog=help_end("storekeeper jobs cancel 7"))
 @_id
 @_as_json
 def cancel_command(*, job_id: JobId, as_json: bool) -> None:

@@ -82,7 +82,11 @@ class StackRecord:
         identity: tells that process from a later one with the same id.
         since: when it began to start, aware UTC.
         url: where its API is.
-        banner: what it says when it is ready; None until then.
+        ready: whether it has started, and does not stop yet.
+        ca_file: certificate of the local authority that signed that of the API; None where there
+            is another, or plain HTTP.
+        needs_key: whether a key was made before it started; this machine needs none till then.
+        detached: whether no terminal's Ctrl-C ends it.
         processes: its servers, in the order in which they were started.
     """
 
@@ -90,7 +94,10 @@ class StackRecord:
     identity: str
     since: datetime
     url: str
-    banner: str | None
+    ready: bool
+    ca_file: str | None
+    needs_key: bool
+    detached: bool
     processes: tuple[ProcessRecord, ...]
 
 
