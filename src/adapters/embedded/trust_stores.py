@@ -198,13 +198,17 @@ class SystemStore:
         anchors: that folder.
         suffix: how the name of a file in it ends.
         update: the program that makes the store of it.
+        forget: the same after a file has gone; Debian's leaves links behind otherwise.
     """
 
-    def __init__(self, anchors: Path, *, suffix: str, update: Sequence[str]) -> None:
+    def __init__(
+        self, anchors: Path, *, suffix: str, update: Sequence[str], forget: Sequence[str]
+    ) -> None:
         self.place: Final = f"this system: curl, git and the like ({anchors})"
         self._anchors = anchors
         self._suffix = suffix
         self._update = tuple(update)
+        self._forget = tuple(forget)
 
     @property
     def needs_root(self) -> bool:
@@ -235,7 +239,7 @@ class SystemStore:
             self._file(entry).unlink(missing_ok=True)
         except OSError as error:
             raise TrustStoreError(f"{error.filename}: {error.strerror}") from error
-        _said(self._update)
+        _said(self._forget)
 
     def by_hand(self, authority: AuthorityCertificate) -> str:
         """See `TrustStore`."""
@@ -245,7 +249,7 @@ class SystemStore:
     def removed_by_hand(self, entry: str) -> str:
         """See `TrustStore`."""
         delete = shlex.join(["sudo", "rm", str(self._file(entry))])
-        return f"{delete} && {shlex.join(['sudo', *self._update])}"
+        return f"{delete} && {shlex.join(['sudo', *self._forget])}"
 
     def _file(self, entry: str) -> Path:
         return self._anchors / f"storekeeper-local-ca-{entry}{self._suffix}"
@@ -299,13 +303,17 @@ class KeychainStore:
         return re.findall(pattern, _said(words))
 
 
+_DEBIAN: Final = "update-ca-certificates"
+_FEDORA: Final = ("update-ca-trust", "extract")
+_ARCH: Final = ("trust", "extract-compat")
 _ANCHORS: Final = (
-    ("/usr/local/share/ca-certificates", ".crt", ("update-ca-certificates",)),
-    ("/etc/pki/ca-trust/source/anchors", ".pem", ("update-ca-trust", "extract")),
-    ("/etc/ca-certificates/trust-source/anchors", ".crt", ("trust", "extract-compat")),
-    ("/usr/share/pki/trust/anchors", ".pem", ("update-ca-certificates",)),
+    ("/usr/local/share/ca-certificates", ".crt", (_DEBIAN,), (_DEBIAN, "--fresh")),
+    ("/etc/pki/ca-trust/source/anchors", ".pem", _FEDORA, _FEDORA),
+    ("/etc/ca-certificates/trust-source/anchors", ".crt", _ARCH, _ARCH),
+    ("/usr/share/pki/trust/anchors", ".pem", (_DEBIAN,), (_DEBIAN,)),
 )
-"""Debian, Fedora, Arch, openSUSE: the folder, how files end, and what makes the store anew."""
+"""Debian, Fedora, Arch, openSUSE: the folder, how files end, what makes the store anew, and what
+does so after a file has gone."""
 
 
 def trust_stores(
@@ -334,9 +342,10 @@ def trust_stores(
         # Chromium takes this one where it is there, before it makes its own.
         folder = home / ".pki" / "nssdb"
         stores.insert(0, NssStore(folder, owner="Chromium, Chrome", certutil=certutil, make=True))
-    for anchors, suffix, update in () if browsers else _ANCHORS:
-        if Path(anchors).is_dir():
-            stores.append(SystemStore(Path(anchors), suffix=suffix, update=update))
+    programs = f"{environment.get('PATH', '')}:/usr/sbin:/sbin"  # as `sudo` finds them
+    for anchors, suffix, update, forget in () if browsers else _ANCHORS:
+        if Path(anchors).is_dir() and shutil.which(update[0], path=programs):
+            stores.append(SystemStore(Path(anchors), suffix=suffix, update=update, forget=forget))
             break
     return stores
 

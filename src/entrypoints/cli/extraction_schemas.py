@@ -22,7 +22,7 @@ from domain.extraction.schema_service import is_built_in
 from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson, read_json
 from entrypoints.cli.environment import settings_or_exit
-from entrypoints.cli.options import examples, help_end
+from entrypoints.cli.options import examples, help_end, one_of
 from entrypoints.cli.running import over_container
 from entrypoints.cli.tables import echo_json
 from entrypoints.container.services import Container, open_container
@@ -68,7 +68,7 @@ def list_command(*, as_json: bool) -> None:
         "storekeeper extraction-schemas show order_message --version 1 > order.yaml",
     ),
 )
-@click.argument("name")
+@click.argument("name", shell_complete=one_of(*(each.name for each in BUILT_IN)))
 @click.option(
     "--version", type=click.IntRange(1, MAX_INT), help="An older version; the newest if not given."
 )

@@ -30,7 +30,7 @@ from domain.access.service import DEFAULT_OVERLAP, MAX_OVERLAP, IssuedKey, KeySe
 from domain.records.orders import MAX_INT
 from domain.text import suggestion
 from entrypoints.cli.environment import command_actor
-from entrypoints.cli.options import examples, help_end, span_of
+from entrypoints.cli.options import examples, help_end, one_of, span_of
 from entrypoints.cli.running import over_container
 from entrypoints.cli.tables import echo_json
 from entrypoints.container.commands import now
@@ -158,6 +158,7 @@ _key_id = click.argument("key_id", metavar="ID", type=click.IntRange(1, MAX_INT)
     multiple=True,
     required=True,
     callback=_scopes,
+    shell_complete=one_of(*Scope),
     help=f"A list with commas of {', '.join(Scope)}. admin has all; write has read.",
 )
 @click.option(
@@ -225,9 +226,7 @@ def create_command(
 
 
 @command.command("list", epilog=help_end("storekeeper keys list", "storekeeper keys list --json"))
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document, keys as in the API."
-)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, keys as in the API.")
 def list_command(*, as_json: bool) -> None:
     """List all keys, newest first, those that are revoked and expired too."""
 

@@ -17,24 +17,27 @@ from entrypoints.cli.process import end_interrupted
 from entrypoints.cli.stack import state_directory_or_exit
 from entrypoints.cli.tables import echo_columns, echo_json, echo_members
 from entrypoints.container.model_files import (
-    KNOWN_AS_OF,
-    KNOWN_MODELS,
-    KnownModel,
     LocalModel,
     ModelFile,
     ServerPlan,
-    find_source,
     gigabytes,
     gpu_devices,
     local_model,
     plan_here,
     profile_here,
-    pull,
     read_model,
     served_model,
     usable_cores,
     weights_file,
 )
+from entrypoints.container.model_hub import (
+    KNOWN_AS_OF,
+    KNOWN_MODELS,
+    KnownModel,
+    find_source,
+    pull,
+)
+from entrypoints.container.model_rows import read_model_rows
 from entrypoints.settings import LocalModelAdapter, ModelCommandSettings
 from ports.language_models import AnswerShape
 
@@ -91,6 +94,11 @@ def list_command(*, state_dir: Path | None, as_json: bool) -> None:
     )
 
 
+def _known_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    names = [each.name for each in KNOWN_MODELS if each.source is not None]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 @command.command(
     "pull",
     epilog=help_end(
@@ -98,7 +106,7 @@ def list_command(*, state_dir: Path | None, as_json: bool) -> None:
         "storekeeper models pull Qwen/Qwen3-4B-GGUF/Qwen3-4B-Q4_K_M.gguf",
     ),
 )
-@click.argument("model")
+@click.argument("model", shell_complete=_known_names)
 @state_dir_option
 def pull_command(*, model: str, state_dir: Path | None) -> None:
     """Bring a model here from the Hugging Face hub: by its NAME in the list, or any other.
@@ -249,7 +257,7 @@ def _facts(file: ModelFile) -> dict[str, str]:
 def _served(
     local: LocalModel, plan: ServerPlan, settings: ModelCommandSettings, gpus: Sequence[str]
 ) -> dict[str, str]:
-    profile = profile_here(local, settings)
+    profile = profile_here(local, settings, read_model_rows(settings.llm_models_file))
     assert profile is not None
     threads = f"CPU, threads: {max(1, usable_cores() // 2)} ({usable_cores()} for prompts)"
     return {

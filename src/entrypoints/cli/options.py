@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -27,6 +27,16 @@ state_dir_option: Final = click.option(
     help="Folder of the `storekeeper up`. [default: that of this account, or STATE_DIR]",
 )
 """Which stack of this machine a command is about."""
+
+
+def one_of(*names: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """What a shell offers for a value that may be other than these, or a list with commas."""
+
+    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+        before, comma, begun = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in names if name.startswith(begun)]
+
+    return complete
 
 
 input_file: Final = click.Path(exists=True, dir_okay=False, readable=False, allow_dash=True)
