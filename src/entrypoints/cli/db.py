@@ -118,7 +118,10 @@ def status_command(*, as_json: bool) -> None:
         echo_json(
             {
                 "up_to_date": not pending and not faults,
-                "migrations": msgspec.to_builtins(migrations),
+                "migrations": [
+                    {"name": each.name, "applied_at": msgspec.to_builtins(each.applied_at)}
+                    for each in migrations
+                ],
                 "faults": [str(each) for each in faults],
             }
         )

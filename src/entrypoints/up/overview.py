@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -21,7 +22,7 @@ _WHAT: Final = (
     "Users and orders over HTTPS, customers' messages as records, and what people search for."
 )
 _OPEN: Final = "this machine needs no key, until you make the first: storekeeper keys create"
-_MESSAGE: Final = "echo 'Tom Becker here: 2 desk lamps' | storekeeper extract -"
+_MESSAGE: Final = "echo 'Tom Becker here: 2 desk lamps' | "
 
 
 def overview(
@@ -58,23 +59,21 @@ def styled(text: str, **how: Any) -> str:
 
 def _running(state: StateDirectory, record: StackRecord) -> Sequence[str]:
     url = record.url
-    waiting = ", ".join(each.name for each in record.processes if not each.ready)
+    parts = [each.name + ("" if each.ready else " (not ready yet)") for each in record.processes]
     trust = f"--cacert '{record.ca_file}' " if record.ca_file else ""
     end = f"storekeeper stop{state.option}"
+    # Commands on the data take the folder from the environment alone.
+    place = f"STATE_DIR={shlex.quote(str(state.path))} " if state.option else ""
     lines = [
         styled(f"Storekeeper is ready: {url}", bold=True, fg="green"),
-        *(
-            [f"Not ready yet: {waiting}. See it: storekeeper status{state.option}"]
-            if waiting
-            else []
-        ),
         "",
         *_steps(
             ("See the dashboard", _link(f"{url}/dashboard")),
-            ("Turn a text into a record", _MESSAGE),
+            ("Turn a text into a record", f"{_MESSAGE}{place}storekeeper extract -"),
             ("Read and try the API", _link(f"{url}/docs")),
         ),
         "",
+        f"  runs       {', '.join(parts)}",
         f"  start page {_link(f'{url}/')}",
         f"  sign in    {_link(f'{url}/sign-in')} ({'with a key' if record.needs_key else _OPEN})",
         f"  terminal   curl {trust}{url}/health/ready",
