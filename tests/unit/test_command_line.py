@@ -227,6 +227,12 @@ def test_a_database_that_is_away_is_said_without_its_password(
     assert isinstance(result.exception, SystemExit)
 
 
+@pytest.mark.parametrize("word", ["pause", "cancel"])
+def test_a_job_is_stopped_whatever_the_settings_of_models_and_queue_are(word: str) -> None:
+    result = run("jobs", word, "1", DATABASE_URL=NOWHERE, LLM_PROVIDER="openai", REDIS_URL=None)
+    assert (result.exit_code, "The database cannot be reached" in result.stderr) == (1, True)
+
+
 MISSING_FILE = {
     "storekeeper extract": ("nowhere.txt",),
     "storekeeper models check": ("nowhere.gguf",),
@@ -285,6 +291,22 @@ def test_a_file_of_settings_that_cannot_be_read_is_bad_settings(
     Path(".env").write_text("DATABASE_URL=postgresql://db/shop\n")
     result = run(STATE_DIR=str(tmp_path / "state"), DATABASE_URL=None)
     assert (result.exit_code, "storekeeper db migrate" in result.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("words", [(), ("up",), ("status",), ("jobs", "list"), ("tls", "status")])
+def test_an_account_without_a_home_is_told_what_to_set(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setattr(os, "geteuid", lambda: 54_321)
+    for name in ("STATE_DIR", "XDG_STATE_HOME", "DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    result = run(*words)
+    assert result.exit_code == (2 if words == ("jobs", "list") else 1)
+    assert "set STATE_DIR to a folder of its own, or HOME." in result.stderr
 
 
 def test_a_group_alone_shows_its_help_as_bad_usage() -> None:

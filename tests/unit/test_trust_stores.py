@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
+import ssl
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from entrypoints.cli.main import storekeeper
 
 CERTUTIL = shutil.which("certutil")
 UPDATE = shutil.which("update-ca-certificates")
+TSTCLNT = shutil.which("tstclnt")
 needs_certutil = pytest.mark.skipif(CERTUTIL is None, reason="certutil (libnss3-tools) is missing")
 
 
@@ -266,6 +270,39 @@ def test_an_authority_that_was_made_anew_is_not_trusted_and_the_old_one_is_named
     assert (told.exit_code, f"others of Storekeeper: {authority.id}" in told.stdout) == (3, True)
     assert tls(home, "untrust", "--all", "--yes").exit_code == 0
     assert authority.id not in tls(home, "status").stdout
+
+
+@pytest.mark.skipif(TSTCLNT is None or CERTUTIL is None, reason="NSS's tools are not installed")
+def test_what_uses_nss_accepts_the_server_while_its_authority_is_trusted(
+    home: Path, authority: AuthorityCertificate
+) -> None:
+    """As Chromium and Firefox do, whose library this client is of."""
+    store = nss(database(home / "nssdb"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    folder = authority.file.parent
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+
+    def is_accepted(server: socket.socket) -> bool:
+        """One connection by NSS's client, which reads what it sends from its standard input."""
+        assert TSTCLNT is not None
+        words = [TSTCLNT, "-4", "-h", "localhost", "-p", str(server.getsockname()[1]), "-Q"]
+        with subprocess.Popen(
+            [*words, "-d", f"sql:{home}/nssdb"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as client:
+            accepted, _ = server.accept()
+            with accepted, suppress(OSError):  # a client that refuses hangs up
+                context.wrap_socket(accepted, server_side=True).close()
+        return client.returncode == 0
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        before = is_accepted(server)
+        store.add(authority)
+        during = is_accepted(server)
+        store.remove(authority.id)
+        assert (before, during, is_accepted(server)) == (False, True, False)
 
 
 def test_a_key_that_others_may_read_makes_the_authority_nobodys(

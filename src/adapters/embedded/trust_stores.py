@@ -420,5 +420,5 @@ def _said(words: Sequence[str], stdin: str = "") -> str:
         lines = (done.stderr or done.stdout).strip().splitlines()
         program = Path(words[0]).name
         why = lines[-1].removeprefix(f"{program}: ") if lines else f"exit code {done.returncode}"
-        raise TrustStoreError(f"{program} says: {why}")
+        raise TrustStoreError(f"{program} says: {why.rstrip('.')}")
     return done.stdout

@@ -26,7 +26,11 @@ from entrypoints.settings import (
     is_secret,
     load_some_settings,
 )
-from entrypoints.up.state import StateDirectory, default_state_directory
+from entrypoints.up.state import (
+    StateDirectory,
+    StateDirectoryError,
+    default_state_directory,
+)
 
 S = TypeVar("S", bound=Environment)
 
@@ -81,7 +85,10 @@ def _read_settings(kind: type[S], state_dir: Path | None, overrides: Mapping[str
     _warn_of_misspelt_names()
     if given.keys() & {"DATABASE_URL", "REDIS_URL"}:
         return load_some_settings(kind, **chosen)
-    stack = StateDirectory(state_dir or default_state_directory(given))
+    try:
+        stack = StateDirectory(state_dir or default_state_directory(given))
+    except StateDirectoryError as error:
+        raise SettingsError(f"{error} Or name servers of your own, by DATABASE_URL.") from None
     why_not = _why_not(stack)
     if why_not is None:
         click.echo(f"Using the running stack of {stack.path}.", err=True)

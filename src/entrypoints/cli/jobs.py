@@ -25,7 +25,7 @@ from entrypoints.cli.tables import age_of, echo_columns, echo_json, echo_members
 from entrypoints.container.commands import now
 from entrypoints.container.services import Container
 from entrypoints.http.extraction.job_views import job_view
-from entrypoints.settings import WorkerSettings
+from entrypoints.settings import DatabaseSettings, WorkerSettings
 
 _PAGE: Final = 200
 _HEADING: Final = ("ID", "STATUS", "DONE", "AGE", "REASON")
@@ -145,12 +145,17 @@ def cancel_command(*, job_id: JobId, as_json: bool) -> None:
 
 
 def _apply(job_id: JobId, asked: JobCommand, caps: JobCaps | None = None, *, as_json: bool) -> None:
+    resumes = asked is JobCommand.RESUME
+
     async def work(container: Container) -> tuple[ExtractionJob, int]:
-        service = container.extraction_job_service()
-        job = await _known(service.apply(job_id, asked, caps))
+        # Who resumes wakes the workers too; nothing else needs more than the database.
+        jobs = container.extraction_job_service() if resumes else container.extraction_jobs()
+        job = await _known(jobs.apply(job_id, asked, caps))
         return job, await container.extraction_jobs().workers()
 
-    job, workers = over_container(f"jobs {asked}", work, WorkerSettings)
+    job, workers = over_container(
+        f"jobs {asked}", work, WorkerSettings if resumes else DatabaseSettings
+    )
     if as_json:
         echo_json(msgspec.to_builtins(job_view(job)))
     else:

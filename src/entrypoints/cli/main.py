@@ -106,6 +106,7 @@ class LazyGroup(click.Group):
 @click.command(
     "storekeeper",
     cls=LazyGroup,
+    epilog="\b\nExamples:\n  storekeeper\n  storekeeper up --detach\n  storekeeper doctor",
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -141,8 +142,8 @@ def _say_overview() -> None:
     except EnvFileError as error:
         click.echo(f"The settings cannot be used:\n{error}", err=True)
         sys.exit(2)
-    state = StateDirectory(default_state_directory(given))
     try:
+        state = StateDirectory(default_state_directory(given))
         record = state.recorded() if state.is_held() else None
     except StateDirectoryError as error:
         click.echo(f"storekeeper: {error}", err=True)

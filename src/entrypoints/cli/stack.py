@@ -58,6 +58,8 @@ def state_directory_or_exit(name: str, state_dir: Path | None) -> StateDirectory
     except SettingsError as error:
         click.echo(f"The settings cannot be used:\n{error}", err=True)
         sys.exit(2)
+    except StateDirectoryError as error:
+        _fail(name, str(error))
     refuse_closed(name, state.path)
     return state
 

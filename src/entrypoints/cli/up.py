@@ -90,7 +90,11 @@ def command(
         sample_data=not no_sample_data,
         detached=detached,
     )
-    state = StateDirectory(state_dir or default_state_directory(given))
+    try:
+        state = StateDirectory(state_dir or default_state_directory(given))
+    except StateDirectoryError as error:
+        click.echo(f"storekeeper up: {error}", err=True)
+        sys.exit(1)
     try:
         state.acquire()
         if detach:
