@@ -24,6 +24,8 @@ LONGEST_FIRST = (
     "tests/integration/test_insight_faults.py",
     "tests/integration/test_sample_data.py",
     "tests/integration/test_local_model.py",
+    "tests/integration/test_own_model.py",
+    "tests/integration/test_model_hub.py",
     "tests/integration/test_compare_cli.py",
     "tests/integration/test_extract_cli.py",
     "tests/integration/test_extraction_kills.py",

@@ -210,6 +210,8 @@ def _installed(environment: Path, lock: str) -> bool:
 def check_modules(environment: Path, version: str) -> None:
     """Import every module of the wheel, away from the source, and ask its command for its number.
 
+    Each of its packages says that it is typed.
+
     Raises:
         ReleaseError: the number is another.
     """
@@ -218,6 +220,9 @@ def check_modules(environment: Path, version: str) -> None:
         "names = [str(f)[:-3].replace('/', '.').removesuffix('.__init__')\n"
         "         for f in importlib.metadata.files('storekeeper') if f.suffix == '.py']\n"
         "assert len(names) > 200, names\n"
+        "files = importlib.metadata.files('storekeeper')\n"
+        "typed = {f.parts[0] for f in files if f.name == 'py.typed'}\n"
+        "assert typed == {'domain', 'ports', 'adapters', 'entrypoints'}, typed\n"
         "for name in names:\n"
         "    if not name.endswith('__main__'):\n"
         "        importlib.import_module(name)\n"

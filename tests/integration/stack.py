@@ -150,7 +150,7 @@ def running_stack(
         )
     stack = RunningStack(process, state, port, out)
     try:
-        stack.wait_for_words("Ctrl-C stops everything")
+        stack.wait_for_words("stops everything; the data stays")
         yield stack
     finally:
         if process.poll() is None:

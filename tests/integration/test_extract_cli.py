@@ -184,7 +184,7 @@ async def test_what_is_wrong_with_the_input_is_named_and_nothing_is_stored(
     assert "rows.csv has no column 'text'; it has a, b" in err
     assert "good.txt" not in err
     missing, _, err = await extract.run("nowhere.txt")
-    assert missing == 1
+    assert missing == 2
     assert "nowhere.txt" in err
     assert await store.jobs.page(limit=5) == []
 

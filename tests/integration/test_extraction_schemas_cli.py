@@ -84,7 +84,7 @@ def test_a_bad_file_is_refused_with_every_place_and_nothing_is_stored(
     good.write_text(json.dumps(DEFINITION))
     bad.write_text(text)
     result = run("put", str(good), str(bad))
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert place in result.stderr
     assert "bad.yaml" in result.stderr
     assert "complaint" not in run("list").output

@@ -58,14 +58,24 @@ def test_it_answers_over_tls_that_its_own_authority_vouches_for(stack: RunningSt
 
 def test_the_banner_names_what_is_needed(stack: RunningStack) -> None:
     for words in (
-        f"1. Open the start page   https://localhost:{stack.port}/\n",
-        f"2. See the dashboard     https://localhost:{stack.port}/dashboard\n",
+        f"1. See the dashboard           https://localhost:{stack.port}/dashboard\n",
+        f"3. Read and try the API       https://localhost:{stack.port}/docs\n",
+        f"sign in    https://localhost:{stack.port}/sign-in",
         f"https://localhost:{stack.port}/docs",
         f"curl --cacert '{stack.state}/tls/ca.pem' https://localhost:{stack.port}/health/ready",
         f"{stack.state}/log/",
     ):
         assert words in stack.said
     assert "\x1b" not in stack.said  # a pipe is no terminal
+
+
+def test_the_command_alone_prints_the_same_page_as_up(stack: RunningStack) -> None:
+    told = run_command(cwd=stack.state, STATE_DIR=str(stack.state))
+    assert told.returncode == 0, told.stderr
+    lines = [line for line in told.stdout.splitlines() if not line.startswith("  runs ")]
+    assert len(lines) > 15
+    assert "  runs       postgres, valkey, web, worker" in told.stdout
+    assert [line for line in lines if line not in stack.said.splitlines()] == []
 
 
 @pytest.mark.parametrize(
@@ -81,7 +91,7 @@ def test_the_banner_names_what_is_needed(stack: RunningStack) -> None:
 def test_the_banner_has_colours_where_a_terminal_has_them(
     told: dict[str, str], coloured: bool
 ) -> None:
-    code = "from entrypoints.up.stack import styled; print(styled('ready', bold=True))"
+    code = "from entrypoints.up.overview import styled; print(styled('ready', bold=True))"
     others = {name: v for name, v in os.environ.items() if name not in {"TERM", "NO_COLOR"}}
     ours, theirs = pty.openpty()
     try:

@@ -11,12 +11,12 @@ from entrypoints.cli.clicks import command
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["import", "a.csv", "--column", "query=q"], "NAME is one of search_query, clicks"),
-        (["import", "a.csv", "--column", "clicks="], "give NAME=COLUMN"),
-        (["import", "a.csv", "--column", "clicks"], "give NAME=COLUMN"),
-        (["import", "a.csv", "--delimiter", ",,"], "--delimiter is one character"),
-        (["import", "a.csv", "--delimiter", '"'], "--delimiter is one character"),
-        (["import", "a.csv", "--delimiter", ""], "--delimiter is one character"),
+        (["import", "-", "--column", "query=q"], "NAME is one of search_query, clicks"),
+        (["import", "-", "--column", "clicks="], "give NAME=COLUMN"),
+        (["import", "-", "--column", "clicks"], "give NAME=COLUMN"),
+        (["import", "-", "--delimiter", ",,"], "--delimiter is one character"),
+        (["import", "-", "--delimiter", '"'], "--delimiter is one character"),
+        (["import", "-", "--delimiter", ""], "--delimiter is one character"),
         (["export", "--format", "parquet"], "name one by --out"),
         (["export", "--format", "parquet", "--out", "a.gz"], "name one by --out"),
     ],

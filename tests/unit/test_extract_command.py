@@ -13,7 +13,7 @@ from entrypoints.cli.insights import command as insights
     ("arguments", "said"),
     [
         ([], "give FILES or --resume"),
-        (["a.txt", "--resume", "1"], "give FILES or --resume"),
+        (["-", "--resume", "1"], "give FILES or --resume"),
         (["-", "--format", "parquet"], "name it by --out"),
         (["-", "--here", "--detach"], "exclude each other"),
         *(

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
+import msgspec
 import pytest
 from litestar import Litestar
 from litestar.di import NamedDependency, Provide
@@ -14,12 +17,15 @@ from msgspec import Struct
 from domain.access.model import Scope
 from domain.errors import AppError, EmailTaken, Violation
 from entrypoints.http.access.authentication import ANY_CALLER, PUBLIC
+from entrypoints.http.app import routed_app
+from entrypoints.http.protocol import openapi
 from entrypoints.http.protocol.answers import Id, JsonAnswer, json_response, path_id
 from entrypoints.http.protocol.openapi import document
 from entrypoints.http.protocol.operations import delete, get, patch, put
 from entrypoints.http.protocol.pages import Cursors, ListQuery, Page
 from entrypoints.http.protocol.parameters import Body, InPath, MergePatch, PageOf, WritesVersion
-from entrypoints.http.protocol.problems import on_app_error, on_http_error
+from entrypoints.http.protocol.problems import Problem, on_app_error, on_http_error
+from entrypoints.settings import load_settings
 
 
 class Chair(Struct, forbid_unknown_fields=True):
@@ -178,3 +184,33 @@ def test_the_document_is_made_from_the_signature(app: Litestar) -> None:
         "next": None,
     }
     assert "Link" in page["headers"]
+
+
+def times_in(schema: Any) -> Iterator[msgspec.inspect.DateTimeType]:
+    """The times of a type, at any depth."""
+    if isinstance(schema, msgspec.inspect.DateTimeType):
+        yield schema
+    elif isinstance(schema, msgspec.inspect.Type | msgspec.inspect.Field):
+        for member in (getattr(schema, name) for name in schema.__struct_fields__):
+            if not isinstance(schema, msgspec.inspect.StructType) or member is schema.fields:
+                yield from times_in(member)
+    elif isinstance(schema, list | tuple):
+        for each in schema:
+            yield from times_in(each)
+
+
+def test_every_time_of_the_document_says_that_it_is_one() -> None:
+    address = "postgresql://nobody@127.0.0.1:1/none"
+    served = routed_app(
+        load_settings(database_url=address, redis_url="redis://127.0.0.1:1/0", secret_key="s" * 32)
+    )
+    kinds = [
+        Problem,
+        *(kind for *_, each in openapi._handlers(served) for kind in openapi._types(each)),
+    ]
+    structs = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct)]
+    found = [time for kind in structs for time in times_in(msgspec.inspect.type_info(kind))]
+    assert len(found) > 10
+    assert all(time.tz for time in found), "say Instant, and no bare datetime"
+    written = json.dumps(document(served, version="1"))
+    assert written.count('"date-time"') > 10

@@ -29,7 +29,10 @@ def record(pid: int, identity: str) -> StackRecord:
         identity=identity,
         since=datetime(2026, 11, 29, tzinfo=UTC),
         url="https://localhost:8443",
-        banner="ready",
+        ready=True,
+        ca_file=None,
+        needs_key=False,
+        detached=True,
         processes=(),
     )
 

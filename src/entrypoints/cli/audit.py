@@ -12,7 +12,7 @@ import msgspec
 from domain.access.audit import AuditEntry, AuditEntryId, AuditFilter
 from domain.access.model import ApiKeyId
 from domain.records.orders import MAX_INT
-from entrypoints.cli.options import span_of
+from entrypoints.cli.options import help_end, span_of
 from entrypoints.cli.running import over_container
 from entrypoints.container.commands import now
 from entrypoints.container.services import Container
@@ -43,7 +43,12 @@ def _action(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     return value
 
 
-@click.command("audit")
+@click.command(
+    "audit",
+    epilog=help_end(
+        "storekeeper audit --since 7d", "storekeeper audit --action user --key 3 --json"
+    ),
+)
 @click.option("--since", callback=_moment, help="7d, 12h, or a time such as 2026-11-29 (UTC).")
 @click.option("--until", callback=_moment, help="The same; entries before it.")
 @click.option("--key", "key_id", type=click.IntRange(1, MAX_INT), help="By the key of this ID.")

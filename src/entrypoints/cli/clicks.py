@@ -20,9 +20,19 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from domain.errors import DependencyError
 from domain.insights.click_rows import COLUMNS, ClickImportState, LoggedRow
-from entrypoints.cli.options import STDIN, delimiter_of, inner_suffix, keep, pipe_name
+from entrypoints.cli.options import (
+    STDIN,
+    delimiter_of,
+    examples,
+    help_end,
+    inner_suffix,
+    input_file,
+    keep,
+    pipe_name,
+)
 from entrypoints.cli.process import StopSignal, interrupted_status
 from entrypoints.cli.running import over_container
+from entrypoints.cli.tables import echo_json
 from entrypoints.container.commands import (
     ClickColumnNames,
     ClickFile,
@@ -42,15 +52,10 @@ _SUFFIXES: Final = {
 }
 _SOME_REJECTED: Final = 3
 _TRY_AGAIN: Final = 75
-_CODES: Final = """\b
-Exit code: 0 every row is in the log, 1 the file was refused, 2 bad usage or
-settings, 3 some rows were rejected and the others are in the log, 75 the
-database was away, 130 and 143 it was interrupted: the same command goes on.
-"""
 _GO_ON: Final = "Give the same command again: it goes on from there."
 
 
-@click.group("clicks")
+@click.group("clicks", epilog=examples("storekeeper clicks import searches.csv"))
 def command() -> None:
     """Bring the log of searches in from files or out into files, and keep it small."""
     # All that is loaded by now stays: looking through it again and again while millions of rows
@@ -58,8 +63,21 @@ def command() -> None:
     gc.freeze()
 
 
-@command.command("import", epilog=_CODES)
-@click.argument("file")
+@command.command(
+    "import",
+    epilog=help_end(
+        "storekeeper clicks import searches.csv",
+        "storekeeper clicks import log.tsv.gz --column search_query=query --date 2026-11-28",
+        "cat searches.ndjson | storekeeper clicks import - --format ndjson",
+        codes={
+            0: "every row is in the log",
+            1: "the file was refused",
+            3: "some rows were rejected, the others are in the log",
+            75: "the database was away: the same command goes on",
+        },
+    ),
+)
+@click.argument("file", type=input_file)
 @click.option("--format", "form", type=click.Choice(_FORMS), help="[default: by ending]")
 @click.option(
     "--column",
@@ -78,6 +96,7 @@ def command() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where rejected rows go. [default: FILE.rejects.ndjson]",
 )
+@click.option("--json", "as_json", is_flag=True, help="What came of it, as one JSON document.")
 def import_command(
     *,
     file: str,
@@ -87,6 +106,7 @@ def import_command(
     day: datetime | None,
     again: bool,
     rejects: Path | None,
+    as_json: bool,
 ) -> None:
     """Put the rows of FILE into the log (`-` for standard input), each of them once.
 
@@ -108,9 +128,11 @@ def import_command(
                 columns=ClickColumnNames(named=named, dated=on is None),
                 delimiter=by,
             )
-            return await _import(
-                container, source, rejects or Path(f"{name}.rejects.ndjson"), day=on, again=again
-            )
+            into = rejects or Path(f"{name}.rejects.ndjson")
+            stands, code = await _import(container, source, into, day=on, again=again)
+            if as_json:
+                echo_json(_document(stands, into))
+            return code
 
         code = over_container("clicks import", run, kept=f"What was read is in the log. {_GO_ON}")
     sys.exit(code)
@@ -118,8 +140,8 @@ def import_command(
 
 async def _import(
     container: Container, source: ClickFile, rejects: Path, *, day: date | None, again: bool
-) -> int:
-    """The exit code."""
+) -> tuple[ClickImportState | None, int]:
+    """How the import stands, None of one that did not begin, and the exit code."""
     stop = StopSignal()
     console = Console(stderr=True)
     service = container.click_import_service()
@@ -128,7 +150,7 @@ async def _import(
         current = await service.start(source, sink, day=day, again=again)
     except DependencyError as error:
         click.echo(f"{error} Nothing has been read; give the same command again.", err=True)
-        return _TRY_AGAIN
+        return None, _TRY_AGAIN
     if unread := await asyncio.to_thread(lambda: source.unread):
         click.echo(f"Not read: {', '.join(unread)}.", err=True)
     if current.position.line:
@@ -149,12 +171,25 @@ async def _import(
             current = await service.run(current, source, sink, day=day, progress=show, stop=stop)
     except DependencyError as error:
         click.echo(f"{error} {_so_far(current, rejects)} {_GO_ON}", err=True)
-        return _TRY_AGAIN
+        return current, _TRY_AGAIN
     if current.finished_at is None:
         click.echo(f"Stopped. {_so_far(current, rejects)} {_GO_ON}", err=True)
-        return interrupted_status()
+        return current, interrupted_status()
     click.echo(_so_far(current, rejects), err=True)
-    return _SOME_REJECTED if current.rejected else 0
+    return current, _SOME_REJECTED if current.rejected else 0
+
+
+def _document(stands: ClickImportState | None, rejects: Path) -> dict[str, object]:
+    """What `--json` says of an import."""
+    if stands is None:
+        return {"accepted": 0, "rejected": 0, "rejects": None, "line": 0, "finished": False}
+    return {
+        "accepted": stands.accepted,
+        "rejected": stands.rejected,
+        "rejects": str(rejects) if stands.rejected else None,
+        "line": stands.position.line,
+        "finished": stands.finished_at is not None,
+    }
 
 
 def _so_far(current: ClickImportState, rejects: Path) -> str:
@@ -164,7 +199,13 @@ def _so_far(current: ClickImportState, rejects: Path) -> str:
     return f"{rows} in the log{end}{more}."
 
 
-@command.command("export")
+@command.command(
+    "export",
+    epilog=help_end(
+        "storekeeper clicks export > searches.csv",
+        "storekeeper clicks export --from 2026-11-01 --to 2026-11-30 --out november.parquet",
+    ),
+)
 @click.option("--from", "first", type=_DAY, help="First day (UTC).")
 @click.option("--to", "last", type=_DAY, help="Last day (UTC).")
 @click.option("--format", "form", type=click.Choice(_FORMS), help="[default: by --out, or csv]")
@@ -254,11 +295,20 @@ def _named(pairs: Sequence[str]) -> Mapping[str, str]:
     return named
 
 
-@command.command("prune")
+@command.command(
+    "prune",
+    epilog=help_end(
+        "storekeeper clicks prune --keep-days 400 --dry-run",
+        "storekeeper clicks prune --before 2026-01-01",
+    ),
+)
 @click.option("--before", type=_DAY, help="First day (UTC) whose rows are kept.")
 @click.option("--keep-days", type=click.IntRange(1, 100_000), help="Days kept, today included.")
 @click.option("--dry-run", is_flag=True, help="Say which days it would be.")
-def prune_command(*, before: datetime | None, keep_days: int | None, dry_run: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON document at the end.")
+def prune_command(
+    *, before: datetime | None, keep_days: int | None, dry_run: bool, as_json: bool
+) -> None:
     """Delete the rows of old days, and keep every figure.
 
     Analyses, stored insights and histories of queries stay as they are, and rows that come late
@@ -269,27 +319,35 @@ def prune_command(*, before: datetime | None, keep_days: int | None, dry_run: bo
         raise click.UsageError("give --before or --keep-days")
     first_kept = _first_kept(before, keep_days)
 
+    days: list[date] = []
+
+    def say(day: date, deleted: int | None = None) -> None:
+        days.append(day)
+        if not as_json:
+            click.echo(f"{day}" if deleted is None else f"{day}: {deleted:,} rows")
+
     async def run(container: Container) -> int:
         service = container.click_retention_service()
         if dry_run:
-            days = await service.days_to_prune(first_kept)
-            for day in days:
-                click.echo(f"{day}")
-            return len(days)
-        rows: int = await service.prune(
-            first_kept, progress=lambda day, deleted: click.echo(f"{day}: {deleted:,} rows")
-        )
+            for day in await service.days_to_prune(first_kept):
+                say(day)
+            return 0
+        rows: int = await service.prune(first_kept, progress=say)
         return rows
 
-    count = over_container(
+    rows = over_container(
         "clicks prune",
         run,
         kept="The days named above are done; the same command goes on.",
     )
-    if dry_run:
-        click.echo(f"{count:,} days have rows from before {first_kept}.")
+    if as_json:
+        listed = [str(day) for day in days]
+        told = {"first_kept": str(first_kept), "dry_run": dry_run, "days": listed, "rows": rows}
+        echo_json(told)
+    elif dry_run:
+        click.echo(f"{len(days):,} days have rows from before {first_kept}.")
     else:
-        click.echo(f"Deleted {count:,} rows from before {first_kept}; their figures stay.")
+        click.echo(f"Deleted {rows:,} rows from before {first_kept}; their figures stay.")
 
 
 def _first_kept(before: datetime | None, keep_days: int | None) -> date:

@@ -22,11 +22,11 @@ from domain.comparison.results import (
 )
 from domain.comparison.runner import ComparisonRunner, Extractor, Interruption
 from domain.errors import InvalidInput, Violation
-from domain.extraction.schema import ORDER_MESSAGE, RecordSchema
+from domain.extraction.schema import BUILT_IN, ORDER_MESSAGE, RecordSchema
 from entrypoints.cli.comparison_reports import ReportFiles, write_reports
 from entrypoints.cli.environment import settings_or_exit
 from entrypoints.cli.extraction_schemas import find_schema
-from entrypoints.cli.options import FiniteRange
+from entrypoints.cli.options import FiniteRange, help_end, one_of
 from entrypoints.cli.process import StopSignal, interrupted_status
 from entrypoints.cli.progress import ComparisonProgress
 from entrypoints.cli.running import or_exit
@@ -40,7 +40,7 @@ from entrypoints.container.comparison import (
     read_results,
 )
 from entrypoints.logs import configure_logging
-from entrypoints.settings import ModelCommandSettings
+from entrypoints.settings import ModelCommandSettings, Provider
 
 _NOT_COMPLETED: Final = 3
 _ALL: Final = "all"
@@ -61,9 +61,21 @@ class CompareOptions:
     files: ReportFiles
 
 
-@click.command("compare")
+@click.command(
+    "compare",
+    epilog=help_end(
+        "storekeeper compare --providers openai,local,regex --dataset messages.ndjson",
+        "storekeeper compare --providers local,regex --dataset messages.ndjson --out x.html",
+        "storekeeper compare --replay comparison/results.ndjson --out again",
+        codes={
+            0: "the report is complete",
+            3: "answers are missing; standard error says why, and how to go on",
+        },
+    ),
+)
 @click.option(
     "--providers",
+    shell_complete=one_of(*Provider, "regex"),
     help="Who is compared: openai,local,plain=local?shots=0&reasks=0,regex. Overrides stand behind"
     " `?`, a name before `=`; `regex` is the baseline that asks no model.",
 )
@@ -76,6 +88,7 @@ class CompareOptions:
     "--schema",
     default=ORDER_MESSAGE.name,
     show_default=True,
+    shell_complete=one_of(*(each.name for each in BUILT_IN)),
     help="The record to fill: a name, or a YAML or JSON file.",
 )
 @click.option(
@@ -147,9 +160,6 @@ def command(
     Every answer is kept in results.ndjson when it comes: after Ctrl-C or a crash the same command
     goes on where it stood. Providers are asked one after another, so that they do not slow down
     each other.
-
-    Exit code 3: answers are missing; the line on standard error says why. 130 and 143: it was
-    interrupted.
     """
     configure_logging("warning", "text")
     contestants = ContestantConditions(

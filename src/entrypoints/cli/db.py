@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TextIO, TypeVar
 
 import click
+import msgspec
 
 from domain.errors import AppError
 from entrypoints.cli.environment import database_url_or_exit, settings_or_exit
-from entrypoints.cli.options import state_dir_option
+from entrypoints.cli.options import examples, help_end, state_dir_option
 from entrypoints.cli.running import or_exit
+from entrypoints.cli.tables import echo_json
 from entrypoints.container.commands import (
     DumpError,
     GrantError,
@@ -35,13 +37,23 @@ from entrypoints.settings import DatabaseSettings
 T = TypeVar("T")
 
 
-@click.group("db")
+@click.group("db", epilog=examples("storekeeper db status"))
 def command() -> None:
     """Bring the database to this version, see how it stands, let the service in, back it up."""
 
 
 @click.command(
-    "psql", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]}
+    "psql",
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+    epilog=help_end(
+        "storekeeper psql",
+        "storekeeper psql -c 'SELECT count(*) FROM orders'",
+        codes={
+            0: "done",
+            1: "psql is missing, or reports an error of its own",
+            2: "bad usage or settings, or no connection; else as psql exits",
+        },
+    ),
 )
 @click.argument("arguments", metavar="[ARGUMENT]...", nargs=-1, type=click.UNPROCESSED)
 @state_dir_option
@@ -60,7 +72,13 @@ def psql_command(*, arguments: tuple[str, ...], state_dir: Path | None) -> None:
     sys.exit(status if status >= 0 else 128 - status)
 
 
-@command.command("migrate")
+@command.command(
+    "migrate",
+    epilog=help_end(
+        "storekeeper db migrate",
+        codes={1: "it could not be done, or a table is not as this version needs it"},
+    ),
+)
 def migrate_command() -> None:
     """Apply what is pending; several processes may do so at once.
 
@@ -78,11 +96,36 @@ def migrate_command() -> None:
     click.echo("The database is up to date.")
 
 
-@command.command("status")
-def status_command() -> None:
+@command.command(
+    "status",
+    epilog=help_end(
+        "storekeeper db status",
+        "storekeeper db status --json",
+        codes={
+            0: "the database is as this version needs it",
+            1: "it could not be asked, migrations are pending, or a table is not as it must be",
+        },
+    ),
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def status_command(*, as_json: bool) -> None:
     """List the migrations; exit code 1 while some are pending or a table is not as it must be."""
     url = database_url_or_exit()
     migrations = or_exit("db status", lambda: _refusing(migration_status(url)))
+    if as_json:
+        pending = any(each.applied_at is None for each in migrations)
+        faults = () if pending else or_exit("db status", lambda: _refusing(table_faults(url)))
+        echo_json(
+            {
+                "up_to_date": not pending and not faults,
+                "migrations": [
+                    {"name": each.name, "applied_at": msgspec.to_builtins(each.applied_at)}
+                    for each in migrations
+                ],
+                "faults": [str(each) for each in faults],
+            }
+        )
+        sys.exit(1 if pending or faults else 0)
     for each in migrations:
         state = f"{each.applied_at:%Y-%m-%d %H:%M:%S}Z" if each.applied_at else "pending"
         click.echo(f"{each.name:<32} {state}")
@@ -102,7 +145,12 @@ def _exit_over_faults(command: str, url: str) -> None:
         sys.exit(1)
 
 
-@command.command("grant")
+@command.command(
+    "grant",
+    epilog=help_end(
+        "storekeeper db grant", "storekeeper db grant shop_service --password-file password.txt"
+    ),
+)
 @click.argument("role", default="storekeeper_service")
 @click.option(
     "--password-file",
@@ -142,7 +190,7 @@ def grant_command(
         click.echo(f"DATABASE_URL={address_for(url, role, done.made_password)}")
 
 
-@command.command("dump")
+@command.command("dump", epilog=help_end("storekeeper db dump shop-2026-11-29.dump"))
 @click.argument("file", type=click.Path(path_type=Path))
 def dump_command(*, file: Path) -> None:
     """Write everything of Storekeeper in the database into the new file FILE.
@@ -161,8 +209,14 @@ def dump_command(*, file: Path) -> None:
     click.echo(f"Dumped {place}, into {file} ({size:,} bytes).")
 
 
-@command.command("restore")
-@click.argument("file", type=click.Path(path_type=Path))
+@command.command(
+    "restore",
+    epilog=help_end(
+        "storekeeper db restore shop-2026-11-29.dump",
+        "storekeeper db restore shop-2026-11-29.dump --replace",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
     "--replace", is_flag=True, help="Delete what the database holds; without it, data is refused."
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import io
 import os
 import sys
 from collections.abc import Mapping
@@ -12,12 +11,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
 
 from domain.access.audit import Actor
 from domain.access.model import CallerKind
 from domain.text import closest
+from entrypoints.env_file import EnvFileError, file_and_environment, read_env_file
 from entrypoints.private_files import exposure
 from entrypoints.settings import (
     DatabaseSettings,
@@ -28,7 +26,11 @@ from entrypoints.settings import (
     is_secret,
     load_some_settings,
 )
-from entrypoints.up.state import StateDirectory, default_state_directory
+from entrypoints.up.state import (
+    StateDirectory,
+    StateDirectoryError,
+    default_state_directory,
+)
 
 S = TypeVar("S", bound=Environment)
 
@@ -46,8 +48,7 @@ def environment() -> Mapping[str, str]:
     file = _env_file()
     if any(value and is_secret(name) for name, value in file.items()):
         warn_of_exposure(Path(".env").absolute())
-    given = {**file, **{name: v for name, v in os.environ.items() if v}}
-    return {name.upper(): value for name, value in given.items() if value}
+    return file_and_environment(file)
 
 
 @cache
@@ -84,7 +85,10 @@ def _read_settings(kind: type[S], state_dir: Path | None, overrides: Mapping[str
     _warn_of_misspelt_names()
     if given.keys() & {"DATABASE_URL", "REDIS_URL"}:
         return load_some_settings(kind, **chosen)
-    stack = StateDirectory(state_dir or default_state_directory(given))
+    try:
+        stack = StateDirectory(state_dir or default_state_directory(given))
+    except StateDirectoryError as error:
+        raise SettingsError(f"{error} Or name servers of your own, by DATABASE_URL.") from None
     why_not = _why_not(stack)
     if why_not is None:
         click.echo(f"Using the running stack of {stack.path}.", err=True)
@@ -151,21 +155,10 @@ def _env_file() -> Mapping[str, str | None]:
     Raises:
         SettingsError: it cannot be read; names the line.
     """
-    path = Path(".env")
-    if not path.is_file():  # a virtual environment may have that name
-        return {}
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise SettingsError(f".env, line {line}: is not UTF-8. Save the file as UTF-8.") from None
-    except OSError as error:
-        raise SettingsError(f".env: cannot be read ({error.strerror}).") from error
-    bad = [each.original.line for each in parse_stream(io.StringIO(text)) if each.error]
-    if bad:
-        lines = [f".env, line {line}: is not NAME=value, or a quote stays open." for line in bad]
-        raise SettingsError("\n".join(lines))
-    return dotenv_values(stream=io.StringIO(text))
+        return read_env_file()
+    except EnvFileError as error:
+        raise SettingsError(str(error)) from error
 
 
 @cache

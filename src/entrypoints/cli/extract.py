@@ -26,15 +26,16 @@ from domain.extraction.jobs.model import (
     JobStatus,
     ProviderMode,
 )
+from domain.extraction.schema import BUILT_IN
 from domain.records.orders import MAX_INT
 from entrypoints.cli.extract_input import FORMS, ID_COLUMN, DocumentSource, open_sources
-from entrypoints.cli.options import dollars_of
+from entrypoints.cli.options import dollars_of, help_end, input_file, one_of
 from entrypoints.cli.process import StopSignal, interrupted_status
 from entrypoints.cli.progress import JobProgress, figures
 from entrypoints.cli.running import over_container
 from entrypoints.container.services import Container
 from entrypoints.logs import configure_logging
-from entrypoints.settings import WorkerSettings
+from entrypoints.settings import Provider, WorkerSettings
 from ports.reports import ResultFormat
 
 _POLL_S: Final = 0.25
@@ -66,8 +67,20 @@ class ExtractOptions:
     out: Path | None
 
 
-@click.command("extract")
-@click.argument("files", nargs=-1)
+@click.command(
+    "extract",
+    epilog=help_end(
+        "echo 'Tom Becker here: 2 desk lamps' | storekeeper extract -",
+        "storekeeper extract messages.txt --from lines --schema order_message --out records.ndjson",
+        "storekeeper extract mails.csv.gz --text-column body --provider openai --batch",
+        "storekeeper extract --resume 7 --out records.ndjson",
+        codes={
+            0: "the job is completed, or with --detach: it is made",
+            3: "the job is not completed; standard error says how to go on",
+        },
+    ),
+)
+@click.argument("files", nargs=-1, type=input_file)
 @click.option(
     "--from",
     "source_form",
@@ -79,8 +92,18 @@ class ExtractOptions:
     "--id-column", default=ID_COLUMN, show_default=True, help="Name column of a CSV file."
 )
 @click.option("--delimiter", help="Of CSV; `tab` for tabs. [default: by ending]")
-@click.option("--schema", default="default", show_default=True, help="The record to fill.")
-@click.option("--provider", help="A provider, or a chain: openai,local. [default: LLM_PROVIDER]")
+@click.option(
+    "--schema",
+    default="default",
+    show_default=True,
+    shell_complete=one_of(*(each.name for each in BUILT_IN)),
+    help="The record to fill.",
+)
+@click.option(
+    "--provider",
+    shell_complete=one_of(*Provider),
+    help="A provider, or a chain: openai,local. [default: LLM_PROVIDER]",
+)
 @click.option("--no-reuse", is_flag=True, help="Ask anew even where the answer is stored.")
 @click.option("--batch", is_flag=True, help="Ask by the batch API: half the price, up to 24 hours.")
 @click.option(

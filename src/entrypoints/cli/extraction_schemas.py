@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
+import msgspec
 import yaml
 
 from domain.errors import InvalidInput, Violation
@@ -21,25 +22,38 @@ from domain.extraction.schema_service import is_built_in
 from domain.records.orders import MAX_INT
 from domain.strict_json import NotStrictJson, read_json
 from entrypoints.cli.environment import settings_or_exit
+from entrypoints.cli.options import examples, help_end, one_of
 from entrypoints.cli.running import over_container
+from entrypoints.cli.tables import echo_json
 from entrypoints.container.services import Container, open_container
+from entrypoints.http.extraction.schemas import schema_view
 from entrypoints.settings import DatabaseSettings, SchemaCommandSettings
 from entrypoints.strict_yaml import read_yaml
 
 _ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
 
 
-@click.group("extraction-schemas")
+@click.group("extraction-schemas", epilog=examples("storekeeper extraction-schemas list"))
 def command() -> None:
     """Define, show and delete the records that texts become."""
 
 
-@command.command("list")
-def list_command() -> None:
+@command.command(
+    "list",
+    epilog=help_end(
+        "storekeeper extraction-schemas list", "storekeeper extraction-schemas list --json"
+    ),
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def list_command(*, as_json: bool) -> None:
     """List the schemas with their newest version."""
 
     async def work(container: Container) -> None:
-        for schema in await container.extraction_schemas().list():
+        schemas = await container.extraction_schemas().list()
+        if as_json:
+            echo_json({"schemas": [msgspec.to_builtins(schema_view(each)) for each in schemas]})
+            return
+        for schema in schemas:
             origin = "built in" if is_built_in(schema.name) else "yours"
             names = ", ".join(field.name for field in schema.fields)
             click.echo(f"{schema.name:<24} v{schema.version:<3} {origin:<8}  {names}")
@@ -47,23 +61,36 @@ def list_command() -> None:
     _run(work)
 
 
-@command.command("show")
-@click.argument("name")
+@command.command(
+    "show",
+    epilog=help_end(
+        "storekeeper extraction-schemas show order_message",
+        "storekeeper extraction-schemas show order_message --version 1 > order.yaml",
+    ),
+)
+@click.argument("name", shell_complete=one_of(*(each.name for each in BUILT_IN)))
 @click.option(
     "--version", type=click.IntRange(1, MAX_INT), help="An older version; the newest if not given."
 )
-def show_command(*, name: str, version: int | None) -> None:
-    """Print a schema as YAML that `put` takes."""
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def show_command(*, name: str, version: int | None, as_json: bool) -> None:
+    """Print a schema as YAML that `put` takes, as it takes JSON too."""
 
     async def work(container: Container) -> None:
         schema = await container.extraction_schemas().get(name, version)
         document = {"name": schema.name, "version": schema.version, **definition_of(schema)}
+        if as_json:
+            echo_json(document)
+            return
         click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
 
     _run(work)
 
 
-@command.command("put")
+@command.command(
+    "put",
+    epilog=help_end("storekeeper extraction-schemas put complaint.yaml"),
+)
 @click.argument(
     "files",
     nargs=-1,
@@ -87,7 +114,7 @@ def put_command(*, files: tuple[Path, ...]) -> None:
     _run(work, SchemaCommandSettings, kept="Schemas named above are stored.")
 
 
-@command.command("delete")
+@command.command("delete", epilog=help_end("storekeeper extraction-schemas delete complaint"))
 @click.argument("name")
 def delete_command(*, name: str) -> None:
     """Delete a schema that no result names, with all its versions."""
@@ -100,7 +127,7 @@ def delete_command(*, name: str) -> None:
 
 
 def _read(file: Path) -> RecordSchema:
-    """The schema in a file; ends the process (2) with every fault of a bad one."""
+    """The schema in a file; ends the process (1) with every fault of a bad one."""
     try:
         return read_schema(file)
     except InvalidInput as error:
@@ -126,7 +153,7 @@ def _fail(where: str, error: InvalidInput) -> NoReturn:
     click.echo(f"{where}: {error}", err=True)
     for each in error.violations:
         click.echo(f"  {each.pointer or '/'} {each.detail}", err=True)
-    sys.exit(2)
+    sys.exit(1)
 
 
 def read_schema(file: Path) -> RecordSchema:

@@ -11,12 +11,20 @@ import click
 
 from entrypoints.addresses import reachable
 from entrypoints.cli.environment import settings_or_exit
+from entrypoints.cli.options import help_end
 from entrypoints.settings import ServerSettings
 
 _TIMEOUT_S: Final = 4.0
 
 
-@click.command("health")
+@click.command(
+    "health",
+    epilog=help_end(
+        "storekeeper health",
+        "storekeeper health --ready",
+        codes={0: "it is well", 1: "it does not answer, or is not well"},
+    ),
+)
 @click.option("--ready", is_flag=True, help="Ask whether database and queue answer, too.")
 def command(*, ready: bool) -> None:
     """Ask the server of this machine how it is; exit code 1 if it does not say that it is well.

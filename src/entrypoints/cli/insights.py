@@ -17,7 +17,7 @@ from domain.insights.period_over_period import PeriodOverPeriod
 from domain.insights.refresher import InsightRefresher, Progress
 from domain.insights.run_history import DayOutcome, DayResult, RefreshReport, RunOutcome
 from entrypoints.cli.insight_tables import analysis_tables, first_of, insight_tables
-from entrypoints.cli.options import FiniteRange
+from entrypoints.cli.options import FiniteRange, examples, help_end
 from entrypoints.cli.running import over_container
 from entrypoints.container.commands import insight_procedures
 from entrypoints.container.services import Container
@@ -27,12 +27,17 @@ from entrypoints.settings import InsightSettings
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
-@click.group("insights")
+@click.group("insights", epilog=examples("storekeeper insights show"))
 def command() -> None:
     """Compute and show the search insights."""
 
 
-@command.command("show")
+@command.command(
+    "show",
+    epilog=help_end(
+        "storekeeper insights show", "storekeeper insights show --date 2026-11-28 --json"
+    ),
+)
 @click.option("--date", "day", type=_DAY, help="One day (UTC). [default: the newest stored]")
 @click.option(
     "--days",
@@ -66,7 +71,13 @@ def show_command(*, day: datetime | None, days: int, as_json: bool) -> None:
         Console().print(*insight_tables(found, days), sep="\n")
 
 
-@command.command("analyse")
+@command.command(
+    "analyse",
+    epilog=help_end(
+        "storekeeper insights analyse --top 3",
+        "storekeeper insights analyse --from 2026-11-01 --to 2026-11-28 --rank-by ctr_low",
+    ),
+)
 @click.option("--from", "first", type=_DAY, help="First day (UTC). [default: 28 days]")
 @click.option("--to", "last", type=_DAY, help="Last day (UTC). [default: yesterday]")
 @click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True)
@@ -125,17 +136,24 @@ SOME_FAILED: Final = 3
 TRY_AGAIN: Final = 75
 """EX_TEMPFAIL of sysexits.h."""
 
-_CODES = """
-    \b
-    Exit code: 0 every day is stored, 1 none is, 2 bad usage or settings,
-    3 some days failed and the others are stored, 75 the database was away:
-    what was stored is stored, try again.
-"""
+_CODES: Final = {
+    0: "every day is stored",
+    1: "no day is stored",
+    3: "some days failed, the others are stored",
+    75: "the database was away: what was stored is stored, try again",
+}
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document at the end.")
 
 
-@command.command("run", epilog=_CODES)
+@command.command(
+    "run",
+    epilog=help_end(
+        "storekeeper insights run",
+        "storekeeper insights run --from 2026-11-01 --to 2026-11-28 --json",
+        codes=_CODES,
+    ),
+)
 @click.option("--date", "day", type=_DAY, help="One day (UTC).")
 @click.option("--from", "first", type=_DAY, help="First of several days.")
 @click.option("--to", "last", type=_DAY, help="Last of several days.")
@@ -162,7 +180,7 @@ def run_command(
     _carry_out("run", these, as_json=as_json)
 
 
-@command.command("catch-up", epilog=_CODES)
+@command.command("catch-up", epilog=help_end("storekeeper insights catch-up", codes=_CODES))
 @_as_json
 def catch_up_command(*, as_json: bool) -> None:
     """Compute what is left undone: days whose insight is missing or stale.
@@ -181,7 +199,7 @@ def _plain_name(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
-@command.command("sql")
+@command.command("sql", epilog=help_end("storekeeper insights sql --schema shop > insights.sql"))
 @click.option(
     "--schema",
     default="public",

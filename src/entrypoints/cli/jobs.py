@@ -19,19 +19,19 @@ from domain.extraction.jobs.model import (
     JobStatus,
 )
 from domain.records.orders import MAX_INT
-from entrypoints.cli.options import dollars_of
+from entrypoints.cli.options import dollars_of, examples, help_end
 from entrypoints.cli.running import over_container
 from entrypoints.cli.tables import age_of, echo_columns, echo_json, echo_members
 from entrypoints.container.commands import now
 from entrypoints.container.services import Container
 from entrypoints.http.extraction.job_views import job_view
-from entrypoints.settings import WorkerSettings
+from entrypoints.settings import DatabaseSettings, WorkerSettings
 
 _PAGE: Final = 200
 _HEADING: Final = ("ID", "STATUS", "DONE", "AGE", "REASON")
 
 
-@click.group("jobs")
+@click.group("jobs", epilog=examples("storekeeper jobs list"))
 def command() -> None:
     """See extraction jobs, those of the API too; pause, resume or cancel them.
 
@@ -51,7 +51,9 @@ _id = click.argument("job_id", metavar="ID", callback=_job_id)
 _as_json = click.option("--json", "as_json", is_flag=True, help="As the API gives it.")
 
 
-@command.command("list")
+@command.command(
+    "list", epilog=help_end("storekeeper jobs list", "storekeeper jobs list --limit 5 --json")
+)
 @click.option(
     "--limit",
     type=click.IntRange(1, 1_000_000),
@@ -88,7 +90,9 @@ def list_command(*, limit: int, as_json: bool) -> None:
         click.echo(f"There are more than {limit}; say --limit for more.", err=True)
 
 
-@command.command("show")
+@command.command(
+    "show", epilog=help_end("storekeeper jobs show 7", "storekeeper jobs show 7 --json")
+)
 @_id
 @_as_json
 def show_command(*, job_id: JobId, as_json: bool) -> None:
@@ -104,7 +108,7 @@ def show_command(*, job_id: JobId, as_json: bool) -> None:
         echo_members(view)
 
 
-@command.command("pause")
+@command.command("pause", epilog=help_end("storekeeper jobs pause 7"))
 @_id
 @_as_json
 def pause_command(*, job_id: JobId, as_json: bool) -> None:
@@ -112,7 +116,10 @@ def pause_command(*, job_id: JobId, as_json: bool) -> None:
     _apply(job_id, JobCommand.PAUSE, as_json=as_json)
 
 
-@command.command("resume")
+@command.command(
+    "resume",
+    epilog=help_end("storekeeper jobs resume 7", "storekeeper jobs resume 7 --max-cost 2.50"),
+)
 @_id
 @click.option("--max-cost", help="Pause it again once it used so many US dollars, in all.")
 @click.option(
@@ -129,7 +136,7 @@ def resume_command(
     _apply(job_id, JobCommand.RESUME, None if caps == JobCaps() else caps, as_json=as_json)
 
 
-@command.command("cancel")
+@command.command("cancel", epilog=help_end("storekeeper jobs cancel 7"))
 @_id
 @_as_json
 def cancel_command(*, job_id: JobId, as_json: bool) -> None:
@@ -138,12 +145,17 @@ def cancel_command(*, job_id: JobId, as_json: bool) -> None:
 
 
 def _apply(job_id: JobId, asked: JobCommand, caps: JobCaps | None = None, *, as_json: bool) -> None:
+    resumes = asked is JobCommand.RESUME
+
     async def work(container: Container) -> tuple[ExtractionJob, int]:
-        service = container.extraction_job_service()
-        job = await _known(service.apply(job_id, asked, caps))
+        # Who resumes wakes the workers too; nothing else needs more than the database.
+        jobs = container.extraction_job_service() if resumes else container.extraction_jobs()
+        job = await _known(jobs.apply(job_id, asked, caps))
         return job, await container.extraction_jobs().workers()
 
-    job, workers = over_container(f"jobs {asked}", work, WorkerSettings)
+    job, workers = over_container(
+        f"jobs {asked}", work, WorkerSettings if resumes else DatabaseSettings
+    )
     if as_json:
         echo_json(msgspec.to_builtins(job_view(job)))
     else:

@@ -30,8 +30,9 @@ from domain.access.service import DEFAULT_OVERLAP, MAX_OVERLAP, IssuedKey, KeySe
 from domain.records.orders import MAX_INT
 from domain.text import suggestion
 from entrypoints.cli.environment import command_actor
-from entrypoints.cli.options import span_of
+from entrypoints.cli.options import examples, help_end, one_of, span_of
 from entrypoints.cli.running import over_container
+from entrypoints.cli.tables import echo_json
 from entrypoints.container.commands import now
 from entrypoints.container.services import Container
 from entrypoints.http.access.key_views import (
@@ -50,7 +51,7 @@ _NEVER: Final = "never"
 _NONE: Final = "none"
 
 
-@click.group("keys")
+@click.group("keys", epilog=examples("storekeeper keys create --name Ada --scopes admin"))
 def command() -> None:
     """Make, list, replace and revoke the keys of programs and people.
 
@@ -143,13 +144,21 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="As the API give
 _key_id = click.argument("key_id", metavar="ID", type=click.IntRange(1, MAX_INT))
 
 
-@command.command("create")
+@command.command(
+    "create",
+    epilog=help_end(
+        "storekeeper keys create --name 'the shop' --scopes records:write",
+        "storekeeper keys create --name Ada --scopes admin --expires never",
+        "storekeeper keys create --name nightly --scopes extract,records:read --budget-usd 2.50",
+    ),
+)
 @click.option("--name", required=True, help=f"For people, 1..{MAX_NAME_LENGTH} characters.")
 @click.option(
     "--scopes",
     multiple=True,
     required=True,
     callback=_scopes,
+    shell_complete=one_of(*Scope),
     help=f"A list with commas of {', '.join(Scope)}. admin has all; write has read.",
 )
 @click.option(
@@ -216,8 +225,8 @@ def create_command(
     _say_issued(issued, "made", as_json=as_json)
 
 
-@command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each key.")
+@command.command("list", epilog=help_end("storekeeper keys list", "storekeeper keys list --json"))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, keys as in the API.")
 def list_command(*, as_json: bool) -> None:
     """List all keys, newest first, those that are revoked and expired too."""
 
@@ -234,13 +243,16 @@ def list_command(*, as_json: bool) -> None:
 
     keys = over_container("keys list", work)
     at = now()
+    if as_json:
+        echo_json({"keys": [msgspec.to_builtins(key_view(key, at)) for key in keys]})
+        return
     for key in keys:
-        click.echo(msgspec.json.encode(key_view(key, at)) if as_json else _line(key, at))
-    if not keys and not as_json:
+        click.echo(_line(key, at))
+    if not keys:
         click.echo("No key is made yet; `storekeeper keys create` makes one.", err=True)
 
 
-@command.command("show")
+@command.command("show", epilog=help_end("storekeeper keys show 3"))
 @_key_id
 @_as_json
 def show_command(*, key_id: int, as_json: bool) -> None:
@@ -252,7 +264,13 @@ def show_command(*, key_id: int, as_json: bool) -> None:
     _say_detail(over_container("keys show", work), as_json=as_json)
 
 
-@command.command("update")
+@command.command(
+    "update",
+    epilog=help_end(
+        "storekeeper keys update 3 --budget-usd 5",
+        "storekeeper keys update 3 --budget-usd none --budget-tokens none",
+    ),
+)
 @_key_id
 @click.option(
     "--budget-usd", callback=_new_amount, help="What it may spend on models in a UTC day, or none."
@@ -297,7 +315,9 @@ def _say_detail(view: KeyDetailView, *, as_json: bool) -> None:
         click.echo(f"{member:<20} {_shown(value)}")
 
 
-@command.command("rotate")
+@command.command(
+    "rotate", epilog=help_end("storekeeper keys rotate 3", "storekeeper keys rotate 3 --overlap 0")
+)
 @_key_id
 @click.option(
     "--overlap",
@@ -320,7 +340,10 @@ def rotate_command(*, key_id: int, overlap: timedelta, as_json: bool) -> None:
     _say_issued(issued, f"made in the place of key {key_id}, which {until}", as_json=as_json)
 
 
-@command.command("revoke")
+@command.command(
+    "revoke",
+    epilog=help_end("storekeeper keys revoke 3", "storekeeper keys revoke --token-from leaked.txt"),
+)
 @click.argument("key_id", metavar="ID", type=click.IntRange(1, MAX_INT), required=False)
 @click.option(
     "--token-from",

@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 
 import click
 
-from entrypoints.cli.options import state_dir_option
+from entrypoints.cli.options import help_end, state_dir_option
 from entrypoints.cli.stack import LOG_NAMES, refuse_closed, state_directory_or_exit
 from entrypoints.logs import harmless
 
@@ -20,7 +20,15 @@ _BLOCK_BYTES: Final = 65_536
 _LONGEST_LINE_BYTES: Final = 1_048_576
 
 
-@click.command("logs")
+@click.command(
+    "logs",
+    epilog=help_end(
+        "storekeeper logs",
+        "storekeeper logs web worker --follow",
+        "storekeeper logs postgres -n 20",
+        codes={0: "done, and after Ctrl-C of --follow", 1: "there is no such log"},
+    ),
+)
 @click.argument("names", metavar="[NAME]...", nargs=-1, type=click.Choice(LOG_NAMES))
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is written, until Ctrl-C.")
 @click.option(

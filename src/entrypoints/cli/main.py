@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from entrypoints.cli.process import end_interrupted, flush_output, guard_output, heed_signals
 
@@ -51,6 +53,8 @@ _COMMANDS: Final = {
     ),
     "health": ("entrypoints.cli.health", "Ask the server of this machine how it is."),
     "doctor": ("entrypoints.cli.doctor", "Check everything, and say what to do."),
+    "tls": ("entrypoints.cli.tls", "Let browsers trust the certificates of `up`."),
+    "completion": ("entrypoints.cli.completion", "Let a shell complete the command's words."),
 }
 """Name to module and summary; the module holds the command as `command`, unless `:` names it."""
 
@@ -77,6 +81,15 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name or "command")
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of commands, and options, without loading a command."""
+        names = [
+            CompletionItem(name, help=summary)
+            for name, (_, summary) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; where it says nothing of being interrupted itself, this does."""
         try:
@@ -95,14 +108,51 @@ class LazyGroup(click.Group):
 
 
 @click.command(
-    "storekeeper", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}
+    "storekeeper",
+    cls=LazyGroup,
+    epilog="\b\nExamples:\n  storekeeper\n  storekeeper up --detach\n  storekeeper doctor",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="storekeeper", message="%(version)s")
-def storekeeper() -> None:
+@click.pass_context
+def storekeeper(context: click.Context) -> None:
     """The back office of an online shop over its own PostgreSQL.
 
-    Settings come from the environment and from a file `.env` in the working directory.
+    Settings come from the environment and from a file `.env` in the working directory. Without a
+    command: what runs here, and what to do next.
     """
+    if context.invoked_subcommand is None:
+        _say_overview()
+
+
+def _say_overview() -> None:
+    """Print the first page; exit code 2 where `.env` cannot be read."""
+    # Loaded here: each command starts through this module.
+    from entrypoints.env_file import (  # noqa: PLC0415
+        EnvFileError,
+        file_and_environment,
+        read_env_file,
+    )
+    from entrypoints.up.overview import overview  # noqa: PLC0415
+    from entrypoints.up.state import (  # noqa: PLC0415
+        StateDirectory,
+        StateDirectoryError,
+        default_state_directory,
+    )
+
+    try:
+        given = file_and_environment(read_env_file())
+    except EnvFileError as error:
+        click.echo(f"The settings cannot be used:\n{error}", err=True)
+        sys.exit(2)
+    try:
+        state = StateDirectory(default_state_directory(given))
+        record = state.recorded() if state.is_held() else None
+    except StateDirectoryError as error:
+        click.echo(f"storekeeper: {error}", err=True)
+        sys.exit(1)
+    click.echo(overview(state, record, own_servers="DATABASE_URL" in given))
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -12,29 +12,32 @@ import click
 
 from domain.errors import Unavailable
 from entrypoints.cli.environment import environment, settings_or_exit
-from entrypoints.cli.options import state_dir_option
+from entrypoints.cli.options import examples, help_end, state_dir_option
 from entrypoints.cli.process import end_interrupted
 from entrypoints.cli.stack import state_directory_or_exit
 from entrypoints.cli.tables import echo_columns, echo_json, echo_members
 from entrypoints.container.model_files import (
-    KNOWN_AS_OF,
-    KNOWN_MODELS,
-    KnownModel,
     LocalModel,
     ModelFile,
     ServerPlan,
-    find_source,
     gigabytes,
     gpu_devices,
     local_model,
     plan_here,
     profile_here,
-    pull,
     read_model,
     served_model,
     usable_cores,
     weights_file,
 )
+from entrypoints.container.model_hub import (
+    KNOWN_AS_OF,
+    KNOWN_MODELS,
+    KnownModel,
+    find_source,
+    pull,
+)
+from entrypoints.container.model_rows import read_model_rows
 from entrypoints.settings import LocalModelAdapter, ModelCommandSettings
 from ports.language_models import AnswerShape
 
@@ -46,7 +49,7 @@ _STYLES: Final = {
 _PROGRESS_STEP: Final = 10
 
 
-@click.group("models")
+@click.group("models", epilog=examples("storekeeper models list"))
 def command() -> None:
     """See, fetch and check files of language models that run on this machine.
 
@@ -54,7 +57,9 @@ def command() -> None:
     """
 
 
-@command.command("list")
+@command.command(
+    "list", epilog=help_end("storekeeper models list", "storekeeper models list --json")
+)
 @state_dir_option
 @click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
 def list_command(*, state_dir: Path | None, as_json: bool) -> None:
@@ -89,8 +94,19 @@ def list_command(*, state_dir: Path | None, as_json: bool) -> None:
     )
 
 
-@command.command("pull")
-@click.argument("model")
+def _known_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    names = [each.name for each in KNOWN_MODELS if each.source is not None]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+@command.command(
+    "pull",
+    epilog=help_end(
+        "storekeeper models pull qwen3-4b",
+        "storekeeper models pull Qwen/Qwen3-4B-GGUF/Qwen3-4B-Q4_K_M.gguf",
+    ),
+)
+@click.argument("model", shell_complete=_known_names)
 @state_dir_option
 def pull_command(*, model: str, state_dir: Path | None) -> None:
     """Bring a model here from the Hugging Face hub: by its NAME in the list, or any other.
@@ -114,12 +130,22 @@ def pull_command(*, model: str, state_dir: Path | None) -> None:
     _check(local, settings)
 
 
-@command.command("check")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@command.command(
+    "check",
+    epilog=help_end(
+        "storekeeper models check",
+        "storekeeper models check ~/models/qwen3-4b.gguf --json",
+        codes={0: "it can be served here", 1: "it cannot be served here"},
+    ),
+)
+@click.argument(
+    "file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
 @click.option(
     "--adapter", type=click.Path(path_type=Path), help="LoRA adapter (GGUF) to check too."
 )
-def check_command(*, file: Path | None, adapter: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def check_command(*, file: Path | None, adapter: Path | None, as_json: bool) -> None:
     """Say what a model file holds, whether it fits here, and how it would be served.
 
     Without FILE, what the settings name: LOCAL_LLM_FILE, else the embedded model. Exit code 1 if it
@@ -131,12 +157,12 @@ def check_command(*, file: Path | None, adapter: Path | None) -> None:
         settings = settings_or_exit(ModelCommandSettings, local_llm_adapter=adapter)
     try:
         if settings.local_llm_file is None:
-            _check_embedded(settings)
+            _check_embedded(settings, as_json=as_json)
             return
         local = local_model(settings)
     except Unavailable as error:
         _fail(str(error))
-    _check(local, settings)
+    _check(local, settings, as_json=as_json)
 
 
 def _alone(file: Path, adapter: LocalModelAdapter | Path) -> ModelCommandSettings:
@@ -144,7 +170,7 @@ def _alone(file: Path, adapter: LocalModelAdapter | Path) -> ModelCommandSetting
     return ModelCommandSettings.model_construct(local_llm_file=file, local_llm_adapter=adapter)
 
 
-def _check_embedded(settings: ModelCommandSettings) -> None:
+def _check_embedded(settings: ModelCommandSettings, *, as_json: bool) -> None:
     """Say what comes with storekeeper.
 
     Raises:
@@ -154,13 +180,15 @@ def _check_embedded(settings: ModelCommandSettings) -> None:
     if not own:
         settings = settings.model_copy(update={"local_llm_adapter": LocalModelAdapter.FIELDS})
     served = served_model(local_model(settings), None, settings)
-    echo_members(
-        {
-            **_facts(read_model(weights_file())),
-            "adapter": str(served.adapter),
-            "at once": f"{served.slots} requests of {served.context_tokens:,} tokens each",
-        }
-    )
+    view = {
+        **_facts(read_model(weights_file())),
+        "adapter": str(served.adapter),
+        "at once": f"{served.slots} requests of {served.context_tokens:,} tokens each",
+    }
+    if as_json:
+        _say_document(view)
+        return
+    echo_members(view)
     adapter = f" --adapter {shlex.quote(str(served.adapter))}" if own else ""
     click.echo(f"This is the model that comes with storekeeper. Use it:  storekeeper up{adapter}")
 
@@ -184,7 +212,7 @@ class _Progress:
         click.echo(f"\r{line}" if seen else line, nl=end, err=True)
 
 
-def _check(local: LocalModel, settings: ModelCommandSettings) -> None:
+def _check(local: LocalModel, settings: ModelCommandSettings, *, as_json: bool = False) -> None:
     """Say all of a file; ends the process (1) where it cannot be served."""
     file = local.file
     assert file is not None
@@ -197,10 +225,23 @@ def _check(local: LocalModel, settings: ModelCommandSettings) -> None:
         served_model(local, plan, settings)
         gpus = [each.name for each in gpu_devices()]
     except Unavailable as error:
+        if as_json:
+            _say_document(view, problem=str(error))
+            sys.exit(1)
         echo_members(view)
         _fail(str(error))
-    echo_members({**view, **_served(local, plan, settings, gpus)})
+    view |= _served(local, plan, settings, gpus)
+    if as_json:
+        _say_document(view)
+        return
+    echo_members(view)
     click.echo(f"It fits. Use it:  {_use(local)}")
+
+
+def _say_document(view: Mapping[str, str], *, problem: str | None = None) -> None:
+    """What is said to people, for programs."""
+    members = {name.replace(" ", "_"): value for name, value in view.items()}
+    echo_json({**members, "fits": problem is None, "problem": problem})
 
 
 def _facts(file: ModelFile) -> dict[str, str]:
@@ -216,7 +257,7 @@ def _facts(file: ModelFile) -> dict[str, str]:
 def _served(
     local: LocalModel, plan: ServerPlan, settings: ModelCommandSettings, gpus: Sequence[str]
 ) -> dict[str, str]:
-    profile = profile_here(local, settings)
+    profile = profile_here(local, settings, read_model_rows(settings.llm_models_file))
     assert profile is not None
     threads = f"CPU, threads: {max(1, usable_cores() // 2)} ({usable_cores()} for prompts)"
     return {

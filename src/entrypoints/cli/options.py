@@ -1,9 +1,10 @@
-"""What options and arguments take that Click lacks: finite numbers, pipes, dividers of tables."""
+"""What Click lacks: finite numbers, pipes, dividers of tables, examples and exit codes in help."""
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -26,6 +27,40 @@ state_dir_option: Final = click.option(
     help="Folder of the `storekeeper up`. [default: that of this account, or STATE_DIR]",
 )
 """Which stack of this machine a command is about."""
+
+
+def one_of(*names: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """What a shell offers for a value that may be other than these, or a list with commas."""
+
+    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+        before, comma, begun = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in names if name.startswith(begun)]
+
+    return complete
+
+
+input_file: Final = click.Path(exists=True, dir_okay=False, readable=False, allow_dash=True)
+"""A file that is read, or `-`: bad usage where it is missing, so for all commands."""
+
+_USUAL_CODES: Final = {0: "done", 1: "it could not be done", 2: "bad usage or settings"}
+
+
+def examples(*lines: str) -> str:
+    """What stands below the options of a group: lines for a shell that can be typed so."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+def help_end(*lines: str, codes: Mapping[int, str] | None = None) -> str:
+    """What stands below the options of a command: examples and exit codes.
+
+    Args:
+        lines: as those of `examples`.
+        codes: exit codes that only this command has, or that mean more than usual here. Those that
+            every command has are in docs/reference/cli.md.
+    """
+    said = {**_USUAL_CODES, **(codes or {})}
+    listed = "; ".join(f"{code} {said[code]}" for code in sorted(said))
+    return f"{examples(*lines)}\n\nExit codes: {listed}."
 
 
 class FiniteRange(click.FloatRange):

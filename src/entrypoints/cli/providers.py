@@ -10,13 +10,14 @@ import click
 
 from domain.errors import InvalidInput, Violation
 from domain.extraction.calls import current_name
+from entrypoints.cli.options import examples, help_end
 from entrypoints.cli.running import over_container
 from entrypoints.container.services import Container
 from entrypoints.settings import WorkerSettings
 from ports.language_models import ProviderStatus
 
 
-@click.group("providers")
+@click.group("providers", epilog=examples("storekeeper providers status"))
 def command() -> None:
     """See what holds calls to the configured providers back, and let them through again.
 
@@ -24,7 +25,9 @@ def command() -> None:
     """
 
 
-@command.command("status")
+@command.command(
+    "status", epilog=help_end("storekeeper providers status", "storekeeper providers status --json")
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def status_command(*, as_json: bool) -> None:
     """List each provider: gate, breaker, refusals in a row, quota."""
@@ -41,7 +44,9 @@ def status_command(*, as_json: bool) -> None:
     over_container("providers status", work, WorkerSettings)
 
 
-@command.command("reopen")
+@command.command(
+    "reopen", epilog=help_end("storekeeper providers reopen openai", "storekeeper providers reopen")
+)
 @click.argument("name", required=False)
 def reopen_command(*, name: str | None) -> None:
     """Open the gates of provider NAME, or of all: waiting calls and jobs go on at once.

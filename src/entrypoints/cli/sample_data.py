@@ -15,6 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from entrypoints.cli.options import help_end
 from entrypoints.cli.running import or_exit, over_container
 from entrypoints.container.commands import now, sample_files, today
 from entrypoints.container.services import Container
@@ -22,7 +23,14 @@ from entrypoints.up.sample_data.filling import SampleFiller
 from entrypoints.up.sample_data.rows import DAYS, SampleSpec
 
 
-@click.command("sample-data")
+@click.command(
+    "sample-data",
+    epilog=help_end(
+        "storekeeper sample-data",
+        "storekeeper sample-data --users 10 --orders 50 --clicks 500 --seed 7",
+        "storekeeper sample-data --out samples",
+    ),
+)
 @click.option("--users", default=1_000, show_default=True, help="People.")
 @click.option("--orders", default=5_000, show_default=True, help="Orders, over two years.")
 @click.option("--clicks", default=50_000, show_default=True, help="Rows of searches, over 90 days.")

@@ -19,6 +19,7 @@ from entrypoints.addresses import (
     refuse_busy_port,
 )
 from entrypoints.cli.environment import settings_or_exit, warn_of_exposure
+from entrypoints.cli.options import help_end
 from entrypoints.container.access import knows_nobody
 from entrypoints.container.models import model_configs
 from entrypoints.container.services import end_with_parent
@@ -34,7 +35,18 @@ _KEEP_ALIVE_S: Final = 30
 _PROXY_HERE: Final = ("127.0.0.1", "::1")
 
 
-@click.command("serve")
+@click.command(
+    "serve",
+    epilog=help_end(
+        "TLS_CERT_FILE=chain.pem TLS_KEY_FILE=key.pem storekeeper serve --host 0.0.0.0",
+        "PLAIN_HTTP=true storekeeper serve --port 8000 --workers 4",
+        codes={
+            0: "it was told to stop",
+            1: "it could not start",
+            2: "bad usage or settings, or nobody could come in: no key was made yet",
+        },
+    ),
+)
 @click.option("--host", help="Address to listen on (HOST).")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (PORT).")
 @click.option("--workers", type=click.IntRange(1, 64), help="HTTP processes (WORKERS).")

@@ -20,7 +20,7 @@ from dotenv import dotenv_values
 
 from entrypoints.addresses import reachable
 from entrypoints.cli.environment import environment
-from entrypoints.cli.options import state_dir_option
+from entrypoints.cli.options import help_end, state_dir_option
 from entrypoints.cli.process import end_interrupted
 from entrypoints.cli.tables import echo_columns, echo_json
 from entrypoints.container.embedded import answers_http, process_identity, remembered_process
@@ -58,6 +58,8 @@ def state_directory_or_exit(name: str, state_dir: Path | None) -> StateDirectory
     except SettingsError as error:
         click.echo(f"The settings cannot be used:\n{error}", err=True)
         sys.exit(2)
+    except StateDirectoryError as error:
+        _fail(name, str(error))
     refuse_closed(name, state.path)
     return state
 
@@ -77,22 +79,26 @@ def refuse_closed(name: str, folder: Path) -> None:
         _fail(name, f"{folder} is another account's: run this as that account.")
 
 
-@click.command("status")
+@click.command(
+    "status",
+    epilog=help_end(
+        "storekeeper status",
+        "storekeeper status --json | python -m json.tool",
+        codes={0: "all is ready", 1: "something is not ready (yet)", 3: "nothing runs"},
+    ),
+)
 @state_dir_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def status_command(*, state_dir: Path | None, as_json: bool) -> None:
     """See what `storekeeper up` runs here: each server, and whether it is ready.
 
     The web server is asked; the others are as the supervisor saw them last.
-
-    Exit code: 0 all is ready, 1 something is not (yet), 2 bad usage or settings,
-    3 nothing runs.
     """
     state = state_directory_or_exit("status", state_dir)
     running = state.is_held()
     record = _record_or_exit("status", state) if running else None
     processes = () if record is None else _asked(state, record.processes)
-    ready = record is not None and record.banner is not None and all(p.ready for p in processes)
+    ready = record is not None and record.ready and all(p.ready for p in processes)
     if as_json:
         document = {
             "state_dir": str(state.path),
@@ -105,7 +111,7 @@ def status_command(*, state_dir: Path | None, as_json: bool) -> None:
         }
         echo_json(msgspec.to_builtins(document))
     elif record is not None:
-        how = "runs" if record.banner is not None else "starts or stops"
+        how = "runs" if record.ready else "starts or stops"
         click.echo(
             f"Storekeeper {how} at {record.url}, process {record.pid}, since"
             f" {_time(record.since)}, in {state.path}"
@@ -116,7 +122,14 @@ def status_command(*, state_dir: Path | None, as_json: bool) -> None:
     sys.exit(0 if ready else 1 if running else _NOT_RUNNING)
 
 
-@click.command("stop")
+@click.command(
+    "stop",
+    epilog=help_end(
+        "storekeeper stop",
+        "storekeeper stop --state-dir /srv/shop",
+        codes={0: "it has stopped, or nothing ran"},
+    ),
+)
 @state_dir_option
 def stop_command(*, state_dir: Path | None) -> None:
     """Stop what `storekeeper up` runs here, and wait until it has ended; the data stays."""
@@ -148,7 +161,17 @@ def stop_command(*, state_dir: Path | None) -> None:
     click.echo(f"Stopped the stack of {state.path}; the data stays.")
 
 
-@click.command("reset")
+@click.command(
+    "reset",
+    epilog=help_end(
+        "storekeeper stop && storekeeper reset",
+        "storekeeper reset --yes --state-dir /srv/shop",
+        codes={
+            1: "it could not be done, or the question was answered with no",
+            2: "bad usage or settings, or nobody can be asked and --yes is missing",
+        },
+    ),
+)
 @state_dir_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset_command(*, state_dir: Path | None, yes: bool) -> None:

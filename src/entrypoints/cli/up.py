@@ -16,15 +16,30 @@ from domain.access.audit import acting_as
 from domain.errors import Unavailable
 from entrypoints.addresses import AddressUnusable
 from entrypoints.cli.environment import command_actor, environment
+from entrypoints.cli.options import help_end
 from entrypoints.container.embedded import COMMAND, MigrationError, open_log
 from entrypoints.settings import SettingsError
+from entrypoints.up.overview import overview
 from entrypoints.up.stack import Stack, StackError, StackOptions
-from entrypoints.up.state import StateDirectory, StateDirectoryError, default_state_directory
+from entrypoints.up.state import (
+    StackRecord,
+    StateDirectory,
+    StateDirectoryError,
+    default_state_directory,
+)
 
 _POLL_S: Final = 0.1
 
 
-@click.command("up")
+@click.command(
+    "up",
+    epilog=help_end(
+        "storekeeper up",
+        "storekeeper up --detach --port 9443",
+        "storekeeper up --model ~/models/qwen3-4b.gguf --no-sample-data",
+        codes={0: "it ran and was stopped, or with --detach: it is ready"},
+    ),
+)
 @click.option("--state-dir", type=click.Path(path_type=Path), help="Folder of data, keys and logs.")
 @click.option("--host", help="Address to listen on. [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on. [default: 8443]")
@@ -75,7 +90,11 @@ def command(
         sample_data=not no_sample_data,
         detached=detached,
     )
-    state = StateDirectory(state_dir or default_state_directory(given))
+    try:
+        state = StateDirectory(state_dir or default_state_directory(given))
+    except StateDirectoryError as error:
+        click.echo(f"storekeeper up: {error}", err=True)
+        sys.exit(1)
     try:
         state.acquire()
         if detach:
@@ -123,30 +142,32 @@ def _detach(state: StateDirectory, options: StackOptions) -> None:
             start_new_session=True,
         )
         try:
-            banner = _awaited(state, process, said)
+            record = _awaited(state, process, said)
         except BaseException:  # Ctrl-C, and whatever hinders us from telling how to stop it
             process.terminate()
             process.wait()
             raise
-    if banner is None:
+    if record is None:
         click.echo(
             f"storekeeper up: It ended before it was ready; its log: {log}",
             err=True,
         )
         sys.exit(process.returncode if process.returncode > 0 else 1)
-    click.echo(banner)
+    click.echo(overview(state, record))
 
 
-def _awaited(state: StateDirectory, process: subprocess.Popen[bytes], said: BinaryIO) -> str | None:
-    """The banner of a stack that is being started, whose lines are shown; None if it ended."""
+def _awaited(
+    state: StateDirectory, process: subprocess.Popen[bytes], said: BinaryIO
+) -> StackRecord | None:
+    """What a stack tells once it is ready, whose lines are shown until then; None if it ended."""
     while True:
         ended = process.poll() is not None
         record = None if ended else state.recorded()
         click.echo(said.read().decode(errors="replace"), nl=False, err=True)
         if ended:
             return None
-        if record is not None and record.pid == process.pid and record.banner is not None:
-            return record.banner
+        if record is not None and record.pid == process.pid and record.ready:
+            return record
         time.sleep(_POLL_S)
 
 

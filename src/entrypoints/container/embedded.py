@@ -21,6 +21,13 @@ from adapters.embedded.process import (
     remembered_process,
 )
 from adapters.embedded.program import RunningProgram, answers_http
+from adapters.embedded.trust_stores import (
+    AuthorityCertificate,
+    TrustStore,
+    TrustStoreError,
+    read_authority,
+    trust_stores,
+)
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.migrations import MigrationError, migrate
 from adapters.system.clock import SystemClock
@@ -29,14 +36,19 @@ from entrypoints.up.state import Secrets, StateDirectory
 
 __all__ = [
     "COMMAND",
+    "AuthorityCertificate",
     "EmbeddedContainer",
     "EmbeddedStore",
     "MigrationError",
+    "TrustStore",
+    "TrustStoreError",
     "answers_http",
     "migrate",
     "open_log",
     "process_identity",
+    "read_authority",
     "remembered_process",
+    "trust_stores",
 ]
 
 EmbeddedStore: TypeAlias = EmbeddedPostgres | EmbeddedValkey

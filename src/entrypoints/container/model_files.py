@@ -1,4 +1,4 @@
-"""Model files of one's own: what the settings name, how it is served here, and the hub's files."""
+"""Model files of one's own: what the settings name, and how it is served here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from adapters.embedded.model_file import (
     read_adapter,
     read_model,
 )
-from adapters.embedded.model_hub import KNOWN_AS_OF, KNOWN_MODELS, KnownModel, find_source, pull
 from adapters.embedded.model_plan import (
     ServerPlan,
     free_memory,
@@ -28,27 +27,21 @@ from adapters.embedded.model_server import (
     check_model_server,
     weights_file,
 )
-from adapters.llm.capabilities import profile_of_file
+from adapters.llm.capabilities import OwnRows, profile_of_file
 from domain.extraction.prompting import TUNED_PROMPT
-from entrypoints.container.model_rows import read_model_rows
 from entrypoints.settings import LocalModelAdapter, ModelCommandSettings
 from ports.language_models import ModelProfile
 
 __all__ = [
-    "KNOWN_AS_OF",
-    "KNOWN_MODELS",
-    "KnownModel",
     "LocalModel",
     "ModelFile",
     "ServedModel",
     "ServerPlan",
-    "find_source",
     "gigabytes",
     "gpu_devices",
     "local_model",
     "plan_here",
     "profile_here",
-    "pull",
     "read_model",
     "served_model",
     "usable_cores",
@@ -93,11 +86,15 @@ def local_model(settings: ModelCommandSettings) -> LocalModel:
     return LocalModel(name=name, file=file, adapter=adapter, tuned_to=tuned_to)
 
 
-def profile_here(local: LocalModel, settings: ModelCommandSettings) -> ModelProfile | None:
+def profile_here(
+    local: LocalModel, settings: ModelCommandSettings, own: OwnRows
+) -> ModelProfile | None:
     """How the model of a file is asked; None of one that is known by its name.
 
-    Raises:
-        InvalidInput: LLM_MODELS_FILE cannot be read; names each place.
+    Args:
+        local: the model.
+        settings: how long its prompt and answer may be.
+        own: the rows of LLM_MODELS_FILE.
     """
     if local.file is None:
         return None
@@ -107,7 +104,7 @@ def profile_here(local: LocalModel, settings: ModelCommandSettings) -> ModelProf
         parameters=local.file.parameters,
         context_tokens=min(chosen, local.file.trained_tokens),
         adapter=local.tuned_to,
-        own=read_model_rows(settings.llm_models_file),
+        own=own,
     )
 
 

@@ -101,6 +101,7 @@ def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
             ),
         ),
     )
+    own = read_model_rows(settings.llm_models_file)
     found = [config for given, config in known if given or config.provider in settings.llm_provider]
     if "local_llm_base_url" in settings.model_fields_set or Provider.LOCAL in settings.llm_provider:
         local = local_model(settings)
@@ -114,10 +115,9 @@ def model_configs(settings: ModelCommandSettings) -> list[ModelConfig]:
                 calibration=read_calibration()
                 if settings.local_llm_adapter is LocalModelAdapter.FIELDS
                 else None,
-                profile=profile_here(local, settings),
+                profile=profile_here(local, settings, own),
             )
         )
-    own = read_model_rows(settings.llm_models_file)
     return [
         replace(
             config,

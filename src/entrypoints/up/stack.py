@@ -7,14 +7,12 @@ import ipaddress
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import click
 from pydantic import SecretStr
 
 from domain.errors import Unavailable
@@ -45,6 +43,7 @@ from entrypoints.settings import (
     WorkerSettings,
     load_settings,
 )
+from entrypoints.up.overview import overview
 from entrypoints.up.state import (
     ProcessRecord,
     StackRecord,
@@ -56,7 +55,6 @@ from ports.server_process import ServerProcess
 
 _CERTIFICATE_CHECK_S: Final = 6 * 3600.0
 _CONNECTIONS_TO_SPARE: Final = 20
-_OPEN: Final = "this machine needs no key, until you make the first: storekeeper keys create"
 
 
 class StackError(Exception):
@@ -121,7 +119,10 @@ class Stack:
             identity=process_identity(os.getpid()),
             since=self._container.now(),
             url=self._url,
-            banner=None,
+            ready=False,
+            ca_file=None,
+            needs_key=True,
+            detached=options.detached,
             processes=(),
         )
 
@@ -180,7 +181,7 @@ class Stack:
                 await working  # it never returns: this raises why it could not start
         finally:
             self._say("Stopping ...")
-            self._tell(banner=None)
+            self._tell(ready=False)
             waiting.cancel()
             working.cancel()
             await asyncio.gather(waiting, working, return_exceptions=True)
@@ -212,9 +213,10 @@ class Stack:
         )
         await asyncio.gather(self._supervisor.start(web), self._load_sample_data(env))
         self._supervisor.start_later(self._container.worker(_needed(env, WorkerSettings)))
-        banner = self._banner(env, nobody=nobody)
-        self._say(f"Ready: {self._url}" if self._detached else banner)
-        self._tell(banner=banner)
+        local = "TLS_CERT_FILE" in env and not self._settings.tls_cert_file
+        ca_file = str(self._container.certificates.ca_file) if local else None
+        self._tell(ready=True, ca_file=ca_file, needs_key=not nobody)
+        self._say(f"Ready: {self._url}" if self._detached else overview(self._state, self._record))
         if self._model is not None:
             self._supervisor.start_later(self._container.model(*self._model))
         await self._renew_certificate(web)
@@ -368,43 +370,6 @@ class Stack:
         """Where a person on this machine finds the API."""
         scheme = "http" if self._settings.plain_http else "https"
         return f"{scheme}://{_public(self._settings.host)}:{self._settings.port}"
-
-    def _banner(self, env: Mapping[str, str], *, nobody: bool) -> str:
-        settings, url = self._settings, self._url
-        local = "TLS_CERT_FILE" in env and not settings.tls_cert_file
-        ca_file = self._container.certificates.ca_file
-        trust = f"--cacert '{ca_file}' " if local else ""
-        end = f"storekeeper stop{self._state.option}" if self._detached else "Ctrl-C"
-        lines = [
-            "",
-            styled(f"Storekeeper is ready: {url}", bold=True, fg="green"),
-            "",
-            f"  1. Open the start page   {_link(f'{url}/')}",
-            f"  2. See the dashboard     {_link(f'{url}/dashboard')}",
-            f"  3. Ask from a terminal   curl {trust}{url}/health/ready",
-            "",
-            *([f"  CA file    {ca_file} (a browser warns until you import it)"] if local else []),
-            f"  access     {_OPEN if nobody else f'with a key; in a browser at {url}/sign-in'}",
-            f"  API docs   {url}/docs",
-            f"  settings   {self._state.env_file} (for psql and the storekeeper command)",
-            f"  logs       {self._state.log('web').parent}/*.log",
-            f"{end} stops everything; the data stays.",
-            "",
-        ]
-        return "\n".join(lines)
-
-
-def _link(address: str) -> str:
-    return styled(address, fg="cyan", underline=True)
-
-
-def styled(text: str, **how: Any) -> str:
-    """The text as a terminal shows it so; unchanged where nobody looks at one, or wants no colours.
-
-    See https://no-color.org.
-    """
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
-    return text if plain or not sys.stdout.isatty() else click.style(text, **how)
 
 
 def _needed(env: Mapping[str, str], kind: type[Environment]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import shlex
 import stat
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -45,13 +46,22 @@ def default_state_directory(environment: Mapping[str, str]) -> Path:
 
     Root gets no folder in its home: PostgreSQL refuses to run as root, and no other account can
     enter there.
+
+    Raises:
+        StateDirectoryError: the account has no home, as some in containers.
     """
     if chosen := environment.get("STATE_DIR"):
         return Path(chosen)
     if os.geteuid() == 0:
         return _SYSTEM_DIRECTORY
-    base = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "storekeeper"
+    if base := environment.get("XDG_STATE_HOME"):
+        return Path(base) / "storekeeper"
+    try:
+        return Path.home() / ".local" / "state" / "storekeeper"
+    except RuntimeError:
+        raise StateDirectoryError(
+            "This account has no home folder: set STATE_DIR to a folder of its own, or HOME."
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +92,11 @@ class StackRecord:
         identity: tells that process from a later one with the same id.
         since: when it began to start, aware UTC.
         url: where its API is.
-        banner: what it says when it is ready; None until then.
+        ready: whether it has started, and does not stop yet.
+        ca_file: certificate of the local authority that signed that of the API; None where there
+            is another, or plain HTTP.
+        needs_key: whether a key was made before it started; this machine needs none till then.
+        detached: whether no terminal's Ctrl-C ends it.
         processes: its servers, in the order in which they were started.
     """
 
@@ -90,7 +104,10 @@ class StackRecord:
     identity: str
     since: datetime
     url: str
-    banner: str | None
+    ready: bool
+    ca_file: str | None
+    needs_key: bool
+    detached: bool
     processes: tuple[ProcessRecord, ...]
 
 
@@ -115,8 +132,9 @@ class StateDirectory:
     @property
     def option(self) -> str:
         """What names the folder in a command that somebody is told to type; "" where no need is."""
-        if self.path == default_state_directory({}).absolute():
-            return ""
+        with suppress(StateDirectoryError):
+            if self.path == default_state_directory({}).absolute():
+                return ""
         return f" --state-dir {shlex.quote(str(self.path))}"
 
     @property

@@ -21,7 +21,7 @@ from domain.access.keys import (
 )
 from domain.access.model import BudgetChanges, CallerKind, KeySpending, ModelBudget, Scope
 from domain.access.service import DEFAULT_OVERLAP, MAX_OVERLAP, IssuedKey
-from entrypoints.http.protocol.answers import Id, Moment, shown
+from entrypoints.http.protocol.answers import Id, Instant, Moment, shown
 
 _OVERLAP_S = round(DEFAULT_OVERLAP.total_seconds())
 
@@ -100,10 +100,10 @@ class KeyView(Struct):
     requests_per_minute: int | None
     budget: BudgetBody
     created_by: str
-    created_at: datetime
-    expires_at: datetime | None
-    last_used_at: Annotated[datetime, Meta(description="To the minute")] | None
-    revoked_at: datetime | None
+    created_at: Instant
+    expires_at: Instant | None
+    last_used_at: Annotated[datetime, Meta(tz=True, description="To the minute")] | None
+    revoked_at: Instant | None
     replaced_by: Id | None
 
 
@@ -203,7 +203,7 @@ class AuditEntryView(Struct):
     }
 
     id: int
-    at: datetime
+    at: Instant
     actor: CallerKind
     subject: str
     key_id: int | None

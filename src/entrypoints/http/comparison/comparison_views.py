@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -12,7 +11,7 @@ from domain.comparison.model import DEFAULT_SEED, Comparison, ComparisonStatus, 
 from domain.extraction.jobs.items import MAX_DOCUMENT_ID
 from domain.extraction.jobs.model import ExtractionJob, JobStatus
 from entrypoints.http.extraction.extractions import SchemaName, Text
-from entrypoints.http.protocol.answers import Id, shown
+from entrypoints.http.protocol.answers import Id, Instant, shown
 from entrypoints.http.protocol.pages import Page
 
 MAX_TEXTS: Final = 10_000
@@ -179,7 +178,7 @@ class ComparisonView(Struct):
     jobs: list[ComparisonJobView]
     answers: int
     answered: int
-    created_at: datetime
+    created_at: Instant
     report: str
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 
 from litestar import Response
@@ -20,6 +20,7 @@ from entrypoints.http.insights.insight_views import (
     period_insights_view,
     period_over_period_view,
 )
+from entrypoints.http.protocol.answers import Instant
 
 CSV: Final = "text/csv"
 # Excel takes a file for UTF-8 only where it begins so.
@@ -119,7 +120,7 @@ class FreshnessView(Struct):
     """How far the stored insights are behind the rows; the figures here are not."""
 
     pending_days: list[date]
-    computed_at: datetime | None
+    computed_at: Instant | None
 
 
 class DashboardExport(Struct):

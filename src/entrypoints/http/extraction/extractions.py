@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, TypeAlias
 from uuid import UUID
@@ -31,7 +31,7 @@ from domain.errors import (
 from domain.extraction.model import Extraction, ExtractionId, ExtractionStatus, WarningKind
 from domain.extraction.service import MAX_TEXT_CHARACTERS, SingleExtraction
 from entrypoints.http.access.authentication import caller_of
-from entrypoints.http.protocol.answers import JsonAnswer, json_response, shown
+from entrypoints.http.protocol.answers import Instant, JsonAnswer, json_response, shown
 from entrypoints.http.protocol.disconnection import ClientDisconnected, while_connected
 from entrypoints.http.protocol.idempotency import answer_of, fingerprint, replayed
 from entrypoints.http.protocol.operations import get, post
@@ -203,7 +203,7 @@ class ExtractionView(Struct):
     latency_ms: int
     prompt_hash: str
     text: str
-    created_at: datetime
+    created_at: Instant
 
 
 _PROVIDER_ERRORS: Final = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
@@ -25,7 +24,7 @@ from entrypoints.http.extraction.extractions import (
     UsageView,
     WarningView,
 )
-from entrypoints.http.protocol.answers import Id, shown
+from entrypoints.http.protocol.answers import Id, Instant, shown
 from entrypoints.http.protocol.pages import ListQuery, Page
 
 Seconds = Annotated[float, Meta(ge=0)]
@@ -114,9 +113,9 @@ class JobView(Struct):
     unpriced_calls: int
     rate_per_s: float | None
     eta_s: Seconds | None
-    waits_until: datetime | None
-    created_at: datetime
-    finished_at: datetime | None
+    waits_until: Instant | None
+    created_at: Instant
+    finished_at: Instant | None
     results: str
 
 
@@ -174,7 +173,7 @@ class ItemView(Struct):
     reason: ReasonView | None
     failed_attempts: int
     reused: bool
-    finished_at: datetime | None
+    finished_at: Instant | None
     extraction_id: str | None
     schema: str | None
     schema_version: int | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
@@ -19,7 +19,7 @@ from domain.insights.model import (
     StoredInsight,
 )
 from domain.insights.period_over_period import PeriodOverPeriod, RankMovement
-from entrypoints.http.protocol.answers import shown
+from entrypoints.http.protocol.answers import Instant, shown
 from entrypoints.http.protocol.pages import ListQuery, Page
 
 MAX_KEY: Final = 4590
@@ -189,7 +189,7 @@ class DailyInsightView(Struct):
     top_queries: list[TopQueryView] | None
     low_performance_queries: list[LowPerformerView] | None
     definition_version: int | None
-    computed_at: datetime | None
+    computed_at: Instant | None
     problems: list[ProblemView]
 
 

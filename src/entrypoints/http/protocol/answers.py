@@ -43,6 +43,8 @@ Moment = Annotated[
     datetime,
     msgspec.Meta(tz=True, description="RFC 3339 with an offset", examples=["2026-11-22T09:30:00Z"]),
 ]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time in an answer, in UTC. Without `tz` the document would not say that it is a time."""
 DEFAULT_LIMIT: Final = 50
 
 _ID: Final = re.compile(r"0|-?[1-9][0-9]{0,9}")

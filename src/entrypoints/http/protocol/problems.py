@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, Response, get
@@ -195,7 +195,7 @@ class ProviderStateView(msgspec.Struct, kw_only=True):
 
     name: str
     state: str
-    until: datetime | None
+    until: Annotated[datetime, msgspec.Meta(tz=True)] | None
 
 
 class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):

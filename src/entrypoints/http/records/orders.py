@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeAlias
 
@@ -24,7 +23,15 @@ from domain.records.orders import (
 )
 from domain.records.service import OrderService
 from domain.records.users import UserId
-from entrypoints.http.protocol.answers import Id, JsonAnswer, Moment, StoredId, path_id, utc
+from entrypoints.http.protocol.answers import (
+    Id,
+    Instant,
+    JsonAnswer,
+    Moment,
+    StoredId,
+    path_id,
+    utc,
+)
 from entrypoints.http.protocol.operations import delete, get, patch, post, put
 from entrypoints.http.protocol.pages import ListQuery, Page
 from entrypoints.http.protocol.parameters import (
@@ -100,7 +107,7 @@ class OrderView(Struct):
     user_id: int | None
     product_name: str
     quantity: int | None
-    order_date: datetime | None
+    order_date: Instant | None
 
 
 class OrderPage(Page[OrderView]):

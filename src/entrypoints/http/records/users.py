@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeAlias
 
@@ -16,7 +15,7 @@ from domain.access.model import Scope
 from domain.errors import EmailTaken, UserHasOrders
 from domain.records.service import UserService
 from domain.records.users import User, UserChanges, UserDraft, UserId
-from entrypoints.http.protocol.answers import JsonAnswer, StoredId, path_id
+from entrypoints.http.protocol.answers import Instant, JsonAnswer, StoredId, path_id
 from entrypoints.http.protocol.bodies import Rules
 from entrypoints.http.protocol.operations import delete, get, patch, post, put
 from entrypoints.http.protocol.pages import ListQuery, Page
@@ -93,7 +92,7 @@ class UserView(Struct):
     id: StoredId
     name: str
     email: str
-    created_at: datetime | None
+    created_at: Instant | None
 
 
 class UserPage(Page[UserView]):

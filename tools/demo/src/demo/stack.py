@@ -78,7 +78,7 @@ def demo_stack(say: Callable[[str], None]) -> Iterator[DemoStack]:
 
 def _await_readiness(process: subprocess.Popen[str], say: Callable[[str], None]) -> None:
     """Pass on what it says until server and model are ready."""
-    waiting_for = {"Ctrl-C stops everything", "model is ready", "worker is ready"}
+    waiting_for = {"stops everything; the data stays", "model is ready", "worker is ready"}
     assert process.stdout is not None
     for line in process.stdout:
         say(f"  | {line.rstrip()}")
