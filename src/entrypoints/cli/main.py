@@ -47,6 +47,7 @@ _COMMANDS: Final = {
     "audit": ("entrypoints.cli.audit", "See who did what."),
     "health": ("entrypoints.cli.health", "Ask the server of this machine how it is."),
     "doctor": ("entrypoints.cli.doctor", "Check everything, and say what to do."),
+    "docs": ("entrypoints.cli.docs", "Read the documentation, without a network."),
 }
 """Name to module and summary; the module holds the command as `command`, unless `:` names it."""
 

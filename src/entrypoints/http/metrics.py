@@ -111,6 +111,11 @@ def limit_metrics(limiter: RequestLimiter) -> Sequence[Metric]:
     ]
 
 
+def every_metric(state: InsightState, limiter: RequestLimiter) -> Sequence[Metric]:
+    """All that is scraped, and all that the reference lists."""
+    return [*insight_metrics(state), *limit_metrics(limiter)]
+
+
 @get(
     "/metrics",
     scope=Scope.INSIGHTS_READ,
@@ -127,7 +132,5 @@ async def metrics(
 
     503 while the database is away: a scrape that fails is noticed.
     """
-    text = exposition(
-        [*insight_metrics(await insight_refresher.state()), *limit_metrics(request_limiter)]
-    )
+    text = exposition(every_metric(await insight_refresher.state(), request_limiter))
     return Response(text.encode(), media_type=_MEDIA)
