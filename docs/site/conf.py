@@ -1,7 +1,7 @@
 """How Sphinx makes the site of the documentation: `make docs`.
 
 The Markdown is written for people who read it on a forge, and stays as it is. This file adds the
-navigation, which `docs/README.md` decides, and draws the pictures, so that the site needs no network.
+navigation, which `docs/README.md` decides, and draws the pictures: the site needs no network.
 """
 
 from __future__ import annotations
@@ -77,6 +77,14 @@ _INDEX_PAGE: Final = (
     '<meta http-equiv="refresh" content="0; url=docs/README.html">\n'
     '<p><a href="docs/README.html">The documentation of Storekeeper</a></p></html>\n'
 )
+_ACCESSIBLE: Final = {
+    '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
+    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
+    '<aside class="toc-drawer': '<aside aria-label="This page" class="toc-drawer',
+    "<pre>": '<pre tabindex="0">',
+    '<div class="table-wrapper': '<div tabindex="0" class="table-wrapper',
+}
+"""What the theme leaves out: levels and names for screen readers; keys scroll what is too wide."""
 _LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)\s:#]+)(?:#[^)\s]*)?\)")
 _GROUPS: Final = {
     "Learn": ("docs/tutorial/",),
@@ -170,10 +178,15 @@ def _drawing(root: Path, described: str) -> str:
 
 
 def _finish(app: Sphinx, error: Exception | None) -> None:
-    """Add the page to begin at, and the licences of what came from others."""
+    """Add the page to begin at, what accessibility needs, and the licences of others' work."""
     if error is not None:
         return
     out = Path(app.outdir)
+    for file in out.rglob("*.html"):
+        page = file.read_text(encoding="utf-8")
+        for written, better in _ACCESSIBLE.items():
+            page = page.replace(written, better)
+        file.write_text(page, encoding="utf-8")
     (out / "index.html").write_text(_INDEX_PAGE, encoding="utf-8")
     (out / ".buildinfo").unlink(missing_ok=True)
     texts = [

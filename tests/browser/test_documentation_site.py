@@ -147,7 +147,7 @@ async def test_the_search_finds_a_page_with_the_words_around(browser: Browser, o
         await page.wait_for_url("**/docs/README.html")
         await page.get_by_role("textbox", name="Search").fill("pg_cron")
         await page.keyboard.press("Enter")
-        found = page.locator("#search-results li", has_text="Schedule the insights").first
+        found = page.locator("#search-results li", has_text="Schedule the search insights").first
         await expect(found.locator(".context")).to_contain_text("cron")
         await found.get_by_role("link").first.click()
         await expect(page.get_by_role("heading", level=1)).to_contain_text("Schedule")
@@ -166,7 +166,7 @@ async def test_the_search_works_from_disk_too(browser: Browser, site: Path) -> N
 async def test_the_picture_of_the_documentation_is_of_this_page(
     browser: Browser, origin: str
 ) -> None:
-    async with watched_page(browser, origin) as page:
+    async with watched_page(browser, origin, size=(1024, 640)) as page:
         await page.goto("/docs/README.html")
         await expect_picture(page, "documentation", region="article")
 
