@@ -8,7 +8,7 @@ export PYTHON
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help install dev up demo compare-sample test test-vllm test-infra check supabase architecture fmt lock bench release clean
+.PHONY: help install dev up demo compare-sample test test-vllm test-infra check supabase architecture docs pictures fmt lock bench release clean
 
 help: ## list the targets
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,13 @@ supabase: dev ## make infra/supabase/migrations anew from sql/migrations
 architecture: dev ## draw the rooms and arrows of docs/explanation/architecture.md anew
 	@exec $(BIN)/python scripts/architecture.py
 
+docs: dev ## build the documentation for `storekeeper docs`; a broken link or a page that no list names is an error
+	rm -rf src/entrypoints/site
+	$(BIN)/python -m sphinx -q -W -c docs/site -d .cache/site . src/entrypoints/site
+
+pictures: dev ## make the pictures of pages in docs/images anew (needs Chromium): look at them
+	@STOREKEEPER_PICTURES=make $(BIN)/python -m pytest -q tests/browser -k picture_of_the_documentation
+
 fmt: dev ## format, and mend what lint can mend
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -66,6 +73,6 @@ release: dev ## make a release in dist/ and try it: make release VERSION=1.2.3
 	@exec $(BIN)/python scripts/release.py $(VERSION)
 
 clean: ## remove .venv, caches and outputs (the state folder of `up` stays)
-	rm -rf .venv .venv-bench .venv-infra .venv-vllm .cache build dist out .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf .venv .venv-bench .venv-infra .venv-vllm .cache build dist out src/entrypoints/site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .schemathesis .import_linter_cache
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,7 +4,7 @@ With VERSION it first writes that number wherever it stands and gives CHANGELOG.
 none it makes the release of the number that stands there. It commits and tags nothing: it says what
 to type. It needs `make dev` and `make infra`, and an index of packages.
 
-1. The source distribution, and the wheel made of it.
+1. The documentation for `storekeeper docs`; the source distribution, and the wheel made of it.
 2. For each Python from 3.11 that is found, in an environment of its own: the locked packages of
    `serve` and `worker`, the wheel, every module imported, the number asked for. The newest Python
    for which all packages of requirements/up.txt have wheels runs `storekeeper up`, is asked over
@@ -162,6 +162,7 @@ def build(version: str) -> Path:
         ReleaseError: the wheel lacks something, or holds what is not the service.
     """
     shutil.rmtree(DIST, ignore_errors=True)
+    _run("make", "--silent", "docs")
     committed = _said("git", "log", "-1", "--format=%ct")
     environment = {**os.environ, "SOURCE_DATE_EPOCH": committed}
     _run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", DIST, env=environment)
@@ -193,6 +194,7 @@ def try_everywhere(wheel: Path, version: str) -> Path:
             raise ReleaseError(f"Python {python}: requirements/core.txt has no wheels for it")
         _run(UV, "pip", "install", "--quiet", "--python", environment, "--no-deps", wheel)
         check_modules(environment, version)
+        check_docs(environment)
         print(f"Python {python}: {'up.txt' if everything else 'core.txt'}, all modules imported")
         if everything:
             tried.append(environment)
@@ -231,6 +233,20 @@ def check_modules(environment: Path, version: str) -> None:
     said = _said(environment / "bin" / "storekeeper", "--version")
     if version not in said.split():
         raise ReleaseError(f"`storekeeper --version` says {said}, not {version}")
+
+
+def check_docs(environment: Path) -> None:
+    """Have the wheel write its documentation, away from the source.
+
+    Raises:
+        ReleaseError: a page is missing.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        site = Path(folder) / "site"
+        _run(environment / "bin" / "storekeeper", "docs", "--out", site, cwd="/")
+        for page in ("index.html", "docs/README.html", "docs/reference/cli.html", "searchindex.js"):
+            if not (site / page).is_file():
+                raise ReleaseError(f"the documentation in the wheel has no {page}")
 
 
 def check_up(environment: Path) -> None:

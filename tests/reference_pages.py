@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -15,8 +16,15 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from adapters.valkey.request_limits import LocalRequestLimiter
+from domain.insights.run_history import InsightState
+from domain.webhooks.model import DeliveryStatus, WebhookFigures
 from entrypoints.cli.main import storekeeper
-from entrypoints.settings import Provider, Settings
+from entrypoints.http.app import routed_app
+from entrypoints.http.metrics import Figures, every_metric
+from entrypoints.http.protocol.openapi import document
+from entrypoints.settings import Provider, Settings, load_settings
+from tests.reference_database import database_picture, database_tables
 
 ROOT: Final = Path(__file__).parents[1]
 _SIGNS: Final = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
@@ -117,10 +125,129 @@ def command_help() -> str:
     )
 
 
+def http_operations() -> str:
+    """Every operation of the OpenAPI document, by group: what it takes, answers and refuses."""
+    nowhere = load_settings(
+        _env_file=None,
+        database_url="postgresql://nobody@127.0.0.1:1/none",
+        redis_url="redis://127.0.0.1:1/0",
+        secret_key="s" * 32,
+    )
+    described = document(routed_app(nowhere), version="0")
+    operations = [
+        (f"{method.upper()} {path}", operation)
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    ]
+    everywhere = set.intersection(
+        *(set(_problem_codes(each)) for _, each in operations if each["security"])
+    )
+    lines = [
+        "Each operation that needs a key may also answer "
+        + ", ".join(f"`{code}`" for code in sorted(everywhere))
+        + ". What it refuses besides is in the last column.",
+    ]
+    for group in described["tags"]:
+        lines += ["", f"## {group['name'].capitalize()}: {group['description']}", ""]
+        lines += [
+            "| operation | does | needs | query and headers | body | answers | refuses besides |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
+        ]
+        lines += [
+            f"| `{name}` | {operation['summary']} | {_needed(operation)} | {_asked(operation)} |"
+            f" {_media(operation.get('requestBody', {}))} | {_answers(operation)} |"
+            f" {_refusals(operation, everywhere)} |"
+            for name, operation in operations
+            if operation["tags"] == [group["name"]]
+        ]
+    return "\n".join(lines)
+
+
+_PROBLEM: Final = "application/problem+json"
+
+
+def _problem_codes(operation: Mapping[str, Any]) -> Mapping[str, str]:
+    """Code of each problem that an operation answers, to its status."""
+    return {
+        code: status
+        for status, answer in operation["responses"].items()
+        for code in answer.get("content", {}).get(_PROBLEM, {}).get("examples", {})
+    }
+
+
+def _needed(operation: Mapping[str, Any]) -> str:
+    if not operation["security"]:
+        return "nothing"
+    scopes = operation["security"][0]["bearer"]
+    return f"`{scopes[0]}`" if scopes else "any key"
+
+
+def _asked(operation: Mapping[str, Any]) -> str:
+    names = [f"`{each['name']}`" for each in operation["parameters"] if each["in"] != "path"]
+    return ", ".join(names) or "-"
+
+
+def _media(described: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{kind}`" for kind in described.get("content", {})) or "-"
+
+
+def _answers(operation: Mapping[str, Any]) -> str:
+    return "; ".join(
+        f"{status}{f' {media}' if (media := _media(answer)) != '-' else ''}"
+        for status, answer in operation["responses"].items()
+        if _PROBLEM not in answer.get("content", {})
+    )
+
+
+def _refusals(operation: Mapping[str, Any], everywhere: Set[str]) -> str:
+    links = [
+        f"[`{code}`](problems.md#{code}-{status})"
+        for code, status in _problem_codes(operation).items()
+        if code not in everywhere
+    ]
+    return ", ".join(links) or "-"
+
+
+def metrics_table() -> str:
+    """Every metric, with its labels and the values that these have."""
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    state = InsightState(histories={}, pending_days=0, next_run_at=now, now=now)
+    rows = ["| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
+    figures = Figures(
+        insights=state,
+        webhooks=WebhookFigures(deliveries=dict.fromkeys(DeliveryStatus, 0), disabled=0),
+        limiter=LocalRequestLimiter(),
+    )
+    for metric in every_metric(figures):
+        labels: dict[str, list[str]] = {}
+        for sample in metric.samples:
+            for name, value in sample.labels.items():
+                labels.setdefault(name, []).append(f"`{value}`")
+        said = "; ".join(
+            f"`{name}`: {', '.join(dict.fromkeys(values))}" for name, values in labels.items()
+        )
+        rows.append(f"| `{metric.name}` | {metric.kind} | {said or '-'} | {metric.meaning} |")
+    return "\n".join(rows)
+
+
+def decisions() -> str:
+    """The title of each decision, with a link."""
+    lines = []
+    for page in sorted((ROOT / "docs" / "adr").glob("[0-9]*.md")):
+        number, _, title = page.read_text("utf-8").partition("\n")[0].partition(". ")
+        lines.append(f"- [{number.removeprefix('# ')}]({page.name}): {title}")
+    return "\n".join(lines)
+
+
 PARTS: Final[Mapping[tuple[str, str], Callable[[], str]]] = {
     ("README.md", "settings"): first_settings_table,
     ("docs/reference/settings.md", "settings"): full_settings_table,
     ("docs/reference/cli.md", "commands"): command_help,
+    ("docs/reference/http-operations.md", "operations"): http_operations,
+    ("docs/reference/metrics.md", "metrics"): metrics_table,
+    ("docs/reference/database.md", "picture"): database_picture,
+    ("docs/reference/database.md", "tables"): database_tables,
+    ("docs/adr/README.md", "decisions"): decisions,
 }
 """Page and the name in its comments, to what stands between them."""
 

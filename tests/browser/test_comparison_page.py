@@ -21,6 +21,7 @@ from tests.browser.pages import (
     overflow_px,
     watched_page,
 )
+from tests.browser.pictures import expect_picture
 from tests.comparisons import HOSTILE, sample_report
 
 _DISK = "file:///"
@@ -112,6 +113,13 @@ async def test_the_verdict_and_the_scores_are_those_of_the_report(
         assert score.perfect is not None
         assert score.perfect.value is not None
         assert f"{100 * score.perfect.value:.1f}\u202f%" in glance
+
+
+async def test_the_picture_of_the_documentation_is_of_this_page(
+    page: Page, report: ComparisonReport
+) -> None:
+    await expect_count(page, f"1 of {len(report.cases)}")  # the page is complete
+    await expect_picture(page, "comparison")
 
 
 async def test_hostile_texts_stay_texts(page: Page) -> None:

@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.browser.pages import PHONE, accessibility_problems, overflow_px, watched_page
+from tests.browser.pictures import expect_picture
 from tests.dashboard_rows import HOSTILE, LOW, VIEW, all_rows
 from tests.integration.api import serving, settings_for
 from tests.integration.insights import emptied, write_rows
@@ -96,6 +97,14 @@ async def test_the_numbers_on_the_page_are_those_of_the_api(
                 assert list(shown) == [each[member] for each in api[name]]
         points = page.locator("section[aria-labelledby=low] .wide [data-tip]")
         await expect(points).to_have_count(len(api["low_performance_queries"]))
+
+
+async def test_the_picture_of_the_documentation_is_of_this_page(
+    browser: Browser, origin: str
+) -> None:
+    async with watched_page(browser, origin) as page:
+        await page.goto("/dashboard?from=2026-10-18&to=2026-10-31")  # no gap, nothing hostile
+        await expect_picture(page, "dashboard", region="main")
 
 
 async def test_a_period_is_picked_by_days_by_dates_and_kept_through_rules(

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, expect
 
 from domain.access.model import Scope
 from tests.browser.pages import PHONE, accessibility_problems, overflow_px, watched_page
+from tests.browser.pictures import expect_picture
 from tests.dashboard_rows import all_rows
 from tests.integration.api import serving, settings_for
 from tests.integration.insights import emptied, write_rows
@@ -47,6 +48,14 @@ async def test_it_is_accessible_and_never_scrolls_sideways(
         await expect(page.get_by_role("heading", level=2)).to_have_text(
             ["Records", "Extraction", "Search insights", "Send a first request"]
         )
+
+
+async def test_the_picture_of_the_documentation_is_of_this_page(
+    browser: Browser, origin: str
+) -> None:
+    async with watched_page(browser, origin) as page:
+        await page.goto("/")
+        await expect_picture(page, "start-page")
 
 
 async def test_without_scripts_the_keyboard_leads_to_the_dashboard_and_back(

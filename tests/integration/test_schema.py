@@ -32,6 +32,7 @@ from tests.integration.catalog import catalog_of
 from tests.integration.owners_database import OWNERS_TABLES, ask, execute
 from tests.integration.records import emptied, records_in
 from tests.integration.servers import debian_postgres
+from tests.reference_database import described_tables
 
 NAMES = [migration.name for migration in migration_files()]
 
@@ -75,6 +76,19 @@ async def test_what_is_read_of_schema_sql_is_what_the_database_has(database_url:
         for table, key, kind, *_ in made["constraints"]
         if table != HISTORY and kind in {"p", "f"}
     }
+
+
+async def test_the_page_of_the_tables_names_every_constraint_and_index(database_url: str) -> None:
+    made = await catalog_of(database_url)
+    constraints = {(row[0], row[1]) for row in made["constraints"] if row[0] != HISTORY}
+    indexes = {(row[0], row[1]) for row in made["indexes"] if row[0] != HISTORY}
+    described = described_tables()
+    assert {(name, key) for name, each in described.items() for key in each.constraints} == (
+        constraints
+    )
+    assert {(name, index) for name, each in described.items() for index in each.indexes} == (
+        indexes - constraints
+    )
 
 
 @pytest.mark.parametrize("table", [users, orders], ids=str)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from adapters.postgres.schema import tables
 from domain import errors
 from domain.errors import AppError
 from entrypoints.http.protocol import problems
 from entrypoints.http.protocol.problems import DEFECT, REFUSED, kind_of
 from entrypoints.settings import Settings
+from tests.reference_database import described_tables
 from tests.reference_pages import (
     PARTS,
     ROOT,
@@ -52,6 +54,46 @@ def test_the_reference_lists_every_setting_as_it_is() -> None:
     for name in Settings.model_fields:
         assert shown.get(f"`{name.upper()}`") == wanted[f"`{name.upper()}`"], REMEDY
     assert shown.keys() == wanted.keys(), REMEDY
+
+
+@pytest.mark.parametrize(("page", "name"), sorted(key for key in PARTS if key[1] != "commands"))
+def test_a_part_that_is_made_of_the_code_is_what_the_code_says(page: str, name: str) -> None:
+    assert part(page, name) == PARTS[page, name]().strip(), REMEDY
+
+
+def test_a_comment_in_the_schema_is_the_meaning_of_its_column() -> None:
+    described = described_tables()
+    assert described["users"].meanings["email"] == "as typed"
+    spellings = "Under which spellings of one query meet"
+    assert described["search_clicks"].meanings["query_norm"].startswith(spellings)
+    turn = "only the process that took it last may change it"
+    assert described["provider_batches"].meanings["turn"] == turn
+    assert "provider_batches_job_id_idx" in described["provider_batches"].indexes
+
+
+def test_every_table_is_described_with_its_columns() -> None:
+    described = described_tables()
+    assert described.keys() == tables().keys()
+    for name, table in described.items():
+        assert table.meanings.keys() <= tables()[name].columns.keys(), name
+        assert table.section, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_picture_of_a_page_shows_what_its_caption_names(page: Path) -> None:
+    for caption, target in re.findall(r"!\[([^\]]*)\]\(([^)]+\.webp)\)", prose(page)):
+        listed = (page.parent / target).with_suffix(".txt").read_text("utf-8").lower()
+        names = [name.strip().lower() for name in caption.partition(": ")[2].split(";")]
+        assert len(names) > 1, f"{named(page)}: name what {target} shows: `a page: this; that`"
+        assert [name for name in names if name not in listed] == [], f"{named(page)}: {target}"
+
+
+def test_every_picture_of_a_page_is_shown_somewhere_and_they_are_small() -> None:
+    pictures = sorted((ROOT / "docs" / "images").glob("*.webp"))
+    texts = "".join(page.read_text("utf-8") for page in PAGES)
+    assert len(pictures) == 4
+    assert [each.name for each in pictures if f"images/{each.name})" not in texts] == []
+    assert sum(each.stat().st_size for each in pictures) < 300_000
 
 
 def test_the_readme_lists_the_first_settings_as_they_are_and_what_must_be_set() -> None:

@@ -55,6 +55,7 @@ _COMMANDS: Final = {
     "doctor": ("entrypoints.cli.doctor", "Check everything, and say what to do."),
     "tls": ("entrypoints.cli.tls", "Let browsers trust the certificates of `up`."),
     "completion": ("entrypoints.cli.completion", "Let a shell complete the command's words."),
+    "docs": ("entrypoints.cli.docs", "Read the documentation, without a network."),
 }
 """Name to module and summary; the module holds the command as `command`, unless `:` names it."""
 

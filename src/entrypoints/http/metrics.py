@@ -134,6 +134,24 @@ def webhook_metrics(figures: WebhookFigures) -> Sequence[Metric]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What all metrics are made of: by a scrape, and by the page that lists them."""
+
+    insights: InsightState
+    webhooks: WebhookFigures
+    limiter: RequestLimiter
+
+
+def every_metric(figures: Figures) -> Sequence[Metric]:
+    """All that is scraped."""
+    return [
+        *insight_metrics(figures.insights),
+        *webhook_metrics(figures.webhooks),
+        *limit_metrics(figures.limiter),
+    ]
+
+
 @get(
     "/metrics",
     scope=Scope.INSIGHTS_READ,
@@ -151,11 +169,10 @@ async def metrics(
 
     503 while the database is away: a scrape that fails is noticed.
     """
-    text = exposition(
-        [
-            *insight_metrics(await insight_refresher.state()),
-            *webhook_metrics(await webhook_deliveries.figures()),
-            *limit_metrics(request_limiter),
-        ]
+    figures = Figures(
+        insights=await insight_refresher.state(),
+        webhooks=await webhook_deliveries.figures(),
+        limiter=request_limiter,
     )
+    text = exposition(every_metric(figures))
     return Response(text.encode(), media_type=_MEDIA)
