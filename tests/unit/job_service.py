@@ -49,7 +49,6 @@ class JobServiceBench:
     def service(self, *, batch_providers: Sequence[str] = ("scripted",)) -> ExtractionJobService:
         return ExtractionJobService(
             jobs=MemoryExtractionJobRepository(self.tables),
-            activity=MemoryExtractionActivityReader(self.tables),
             open_unit=MemoryUnitOfWorkFactory(self.tables),
             schemas=MemoryExtractionSchemaRepository(self.tables.extraction),
             extraction=ExtractionService(

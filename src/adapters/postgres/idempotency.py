@@ -55,7 +55,9 @@ class PostgresIdempotencyStore(IdempotencyStore):
         if row is None:
             return None
         if row["fingerprint"] != fingerprint:
-            raise IdempotencyKeyReused("This Idempotency-Key came first with another request.")
+            raise IdempotencyKeyReused(
+                "This Idempotency-Key came first with another request: take a new one."
+            )
         if row["status"] is not None:
             return StoredResponse(
                 status=row["status"], headers=json.loads(row["headers"]), body=row["body"]

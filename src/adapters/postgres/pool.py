@@ -133,7 +133,7 @@ class Connector:
         for server in tuple(self._servers):
             host, port = server
             try:
-                connection = await asyncpg.connect(
+                connection: asyncpg.Connection = await asyncpg.connect(
                     **{**self._arguments, "host": host, "port": port, **more}
                 )
             except TimeoutError:
@@ -205,7 +205,9 @@ class Database(ConnectionPool):
         except TimeoutError as error:
             if self._pool.get_size() < self._options.size:  # it waited for a server
                 raise cannot_be_reached() from error
-            raise DatabaseBusy("No database connection was free.", retry_after_s=1) from error
+            raise DatabaseBusy(
+                "No database connection was free: try again.", retry_after_s=1
+            ) from error
         except CANNOT_CONNECT as error:
             raise cannot_be_reached() from error
         try:

@@ -223,7 +223,9 @@ def _id(raw: str) -> ExtractionId:
     except ValueError:
         identity = None
     if identity is None or str(identity) != raw.lower():
-        raise NotFound("There is no extraction with this id.")
+        raise NotFound(
+            "There is no extraction with this id: it is the `id` that POST /extractions answered."
+        )
     return ExtractionId(identity)
 
 
