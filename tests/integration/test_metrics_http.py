@@ -59,6 +59,7 @@ def asked_for(expression: str) -> list[tuple[str, set[str]]]:
     def look(node: Any, labels: set[str]) -> None:
         match node:
             case promql_parser.VectorSelector():
+                assert node.name is not None, expression
                 found.append(
                     (node.name, labels | {matcher.name for matcher in node.matchers.matchers})
                 )

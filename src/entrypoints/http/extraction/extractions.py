@@ -284,6 +284,7 @@ class ExtractionController(Controller):
         async with open_unit() as unit:
             kept = await unit.answers.claim(key, digest)
             if kept is not None:
+                await unit.commit()
                 return replayed(kept)
             await unit.answers.reserve(key, digest, hold_s=single_extraction.deadline_s + 30)
             await unit.commit()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
+from uuid import uuid4
 
 from several_machines.network import PREFIX, TrialFailed, wait_until
 from several_machines.shop import (
@@ -20,7 +21,7 @@ from several_machines.shop import (
     PATIENCE_S,
     Shop,
 )
-from storekeeper_client import Client, Job, StorekeeperError
+from storekeeper_client import Client, Job, ProblemError, StorekeeperError
 
 _TEXTS: Final = 120
 _LOAD_S: Final = 3.0
@@ -298,13 +299,29 @@ class Till:
                 product = f"{self._name} {len(self.acknowledged)}"
                 began = time.monotonic()
                 try:
-                    client.orders.create(user_id=user.id, product_name=product, quantity=1)
+                    self._place_one(client, user.id, product)
                 except StorekeeperError as error:
                     self._wrong.append(error)
                     return
                 self.longest_wait_s = max(self.longest_wait_s, time.monotonic() - began)
                 self.acknowledged.append(product)
                 self._stop.wait(0.02)
+
+    @staticmethod
+    def _place_one(client: Client, user_id: int, product: str) -> None:
+        """Place an order; one that may have been placed is sent again under the same name."""
+        name = str(uuid4())
+        while True:
+            try:
+                client.orders.create(
+                    user_id=user_id, product_name=product, quantity=1, idempotency_key=name
+                )
+            except ProblemError as error:
+                # The client sends nothing again that the service has tried for long.
+                if error.code != "database_timeout":
+                    raise
+            else:
+                return
 
     def start(self) -> None:
         """Begin, and wait for the first orders."""
