@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -17,7 +17,7 @@ from adapters.postgres.pool import (
     connect_arguments,
     open_database,
 )
-from domain.errors import DatabaseUnavailable
+from domain.errors import DatabaseUnavailable, StatementTimedOut
 
 SHORT = PoolOptions(acquire_timeout_s=2.0)
 
@@ -33,6 +33,44 @@ class Silent:
         self.asked += 1
         await reader.read()
         writer.close()
+
+
+class Cable:
+    """What leads to a server, until it is pulled: then nothing comes any more, not even an end."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.port = 0
+        self._server = host, port
+        self._pulled = False
+
+    def pull(self) -> None:
+        self._pulled = True
+
+    async def lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._pulled:
+            await reader.read()
+            writer.close()
+            return
+        there, back = await asyncio.open_connection(*self._server)
+        await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                if not self._pulled:
+                    writer.write(data)
+                    await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def cable(url: str) -> AsyncIterator[Cable]:
+    parts = urlsplit(url)
+    found = Cable(parts.hostname or "", parts.port or 0)
+    server = await asyncio.start_server(found.lead, "127.0.0.1", 0)
+    found.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield found
 
 
 @asynccontextmanager
@@ -108,3 +146,19 @@ async def test_a_standby_is_preferred_among_all_where_that_is_asked_for(
     connection = await Connector(connect_arguments(url, PoolOptions()))()
     assert await connection.fetchval("SELECT pg_is_in_recovery()") is False
     await connection.close()
+
+
+async def test_of_the_connections_to_a_server_that_fell_silent_one_is_enough_to_leave_it(
+    database_url: str,
+) -> None:
+    options = PoolOptions(size=4, acquire_timeout_s=4.0, statement_timeout_s=1.0)
+    async with (
+        cable(database_url) as way,
+        open_database(several(database_url, way.port), options) as database,
+    ):
+        await asyncio.gather(*(database.fetchval("SELECT pg_sleep(0.2)") for _ in range(4)))
+        way.pull()
+        with pytest.raises(StatementTimedOut):
+            await database.fetchval("SELECT 1")
+        for _ in range(4):
+            assert await database.fetchval("SELECT 1") == 1

@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 Connection = PoolConnectionProxy
 _TRIES: Final = 3
+_RELEASE_S: Final = 2.0
+"""How long a statement that was given up may take to be cancelled at the server."""
 CANNOT_CONNECT: Final = (ValueError, *CONNECTION_FAULTS)
 """All that making a connection may raise."""
 
@@ -160,6 +162,20 @@ _NOT_THIS_ONE: Final = (
 """Upon which the next server is asked, as libpq does."""
 
 
+class _Connection(asyncpg.Connection):
+    """A connection that is closed, whether or not its server still says so."""
+
+    __slots__ = ()
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 (the driver's)
+        """Close it; where the server does not answer in `timeout` seconds, at once.
+
+        The pool does this in a task that nobody waits for.
+        """
+        with suppress(TimeoutError):
+            await super().close(timeout=timeout)
+
+
 class Database(ConnectionPool):
     """A pool of connections; each method runs one statement in its own transaction.
 
@@ -212,6 +228,11 @@ class Database(ConnectionPool):
             raise cannot_be_reached() from error
         try:
             yield connection
+        except TimeoutError:
+            # A server that lives speaks before the driver gives up. Its machine may be gone, and
+            # every other open connection to it would have to be found out in the same way.
+            await self._pool.expire_connections()
+            raise
         except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             if connection_died(error):
                 _terminate(connection)
@@ -242,7 +263,7 @@ class Database(ConnectionPool):
     async def _release(self, connection: Connection) -> None:
         """Give a connection back; asyncpg closes one that it cannot clean."""
         try:
-            await self._pool.release(connection)
+            await self._pool.release(connection, timeout=_RELEASE_S)
         except CONNECTION_FAULTS as error:
             _log.info("a database connection was closed: %s", error)
 
@@ -310,6 +331,7 @@ async def open_database(url: str, options: PoolOptions) -> AsyncIterator[Databas
         init=tell_moments,
         reset=_keep_session,
         connect=Connector(connect_arguments(url, options)),
+        connection_class=_Connection,
     )
     try:
         yield Database(pool, options)

@@ -124,7 +124,7 @@ def _shown(report: Report) -> str:
         "an API host, a worker and Valkey killed during a job",
         f"  the job                     {crashes.status}: {crashes.read} of {crashes.texts} texts",
         f"  calls to the provider       {crashes.calls}, {crashes.paid_twice} of them twice",
-        f"  under way when it died      {crashes.in_flight} at most",
+        f"  the dead worker had         {crashes.held} at most",
         "",
         "orders placed meanwhile       acknowledged, lost, twice, longest wait",
     ]

@@ -371,7 +371,7 @@ class Shop:
             capture_output=True,
             text=True,
         )
-        return done.stdout if done.returncode == 0 else done.stderr.strip()
+        return done.stdout if done.returncode == 0 else done.stderr.splitlines()[0]
 
     @property
     def key(self) -> str:

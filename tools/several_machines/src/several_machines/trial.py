@@ -51,6 +51,7 @@ class Throughput:
         texts_per_s: texts that one worker read, that two did.
         texts_ratio: how many times as many two workers read.
         calls_at_once: to the provider at most, with one worker, with two.
+        concurrency: calls that one worker may have under way (`LLM_CONCURRENCY`).
     """
 
     reads_per_s: tuple[float, float]
@@ -59,6 +60,7 @@ class Throughput:
     texts_per_s: tuple[float, float]
     texts_ratio: float
     calls_at_once: tuple[int, int]
+    concurrency: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,8 @@ class Crashes:
         read: those with a record at the end.
         calls: that the provider had.
         paid_twice: calls beyond one for each text.
-        in_flight: calls that the killed worker had under way, at most.
+        held: texts that the killed worker had claimed, at most: those under way at the provider,
+            and half as many that were answered and not yet stored.
         orders: placed meanwhile.
     """
 
@@ -97,7 +100,7 @@ class Crashes:
     read: int
     calls: int
     paid_twice: int
-    in_flight: int
+    held: int
     orders: Orders
 
 
@@ -217,6 +220,7 @@ def measure(shop: Shop) -> Throughput:
         texts_per_s=(alone, both),
         texts_ratio=both / alone,
         calls_at_once=(alone_at_once, both_at_once),
+        concurrency=CONCURRENCY,
     )
 
 
@@ -409,7 +413,7 @@ def crash_during_a_job(shop: Shop) -> Crashes:
         read=ended.counts.valid + ended.counts.partial,
         calls=len(calls),
         paid_twice=sum(n - 1 for n in Counter(call["text"] for call in calls).values()),
-        in_flight=CONCURRENCY,
+        held=CONCURRENCY + CONCURRENCY // 2,
         orders=till.orders("db1"),
     )
 
