@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -17,18 +18,25 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from adapters.valkey.request_limits import LocalRequestLimiter
+from domain.extraction.activity import CallFigures, ExtractionActivity
+from domain.extraction.calls import FailureKind
+from domain.insights.click_rows import ClickImportTotals
 from domain.insights.run_history import InsightState
 from domain.webhooks.model import DeliveryStatus, WebhookFigures
 from entrypoints.cli.main import storekeeper
 from entrypoints.http.app import routed_app
 from entrypoints.http.metrics import Figures, every_metric
 from entrypoints.http.protocol.openapi import document
+from entrypoints.http.protocol.statistics import BUCKETS_S, ProcessState, RouteFigures
 from entrypoints.settings import Provider, Settings, load_settings
+from ports.language_models import GateState, ProviderStatus
 from tests.reference_database import database_picture, database_tables
 
 ROOT: Final = Path(__file__).parents[1]
 _SIGNS: Final = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 _HELP_COLUMNS: Final = 90
+ANY: Final = ""
+"""In place of a label's value, where there is no list of them."""
 
 
 def default_of(field: FieldInfo) -> str:
@@ -208,23 +216,59 @@ def _refusals(operation: Mapping[str, Any], everywhere: Set[str]) -> str:
     return ", ".join(links) or "-"
 
 
-def metrics_table() -> str:
-    """Every metric, with its labels and the values that these have."""
+def example_figures() -> Figures:
+    """Figures in which each metric has each of its labels, and those with open values have ANY."""
     now = datetime(2026, 11, 22, tzinfo=UTC)
     state = InsightState(histories={}, pending_days=0, next_run_at=now, now=now)
-    rows = ["| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
-    figures = Figures(
+    route = RouteFigures(
+        method=ANY, route=ANY, answers={200: 0}, times=[0] * (len(BUCKETS_S) + 1), sum_s=0.0
+    )
+    process = ProcessState(pool_busy=0, pool_idle=0, pool_most=0, loop_lag_s=0.0)
+    calls = [
+        CallFigures(provider=ANY, model=ANY, outcome=outcome, calls=0, latency_s=0.0)
+        for outcome in (None, *FailureKind)
+    ]
+    gate = GateState(
+        gate_s=0.0,
+        hinted=False,
+        refusals=0,
+        circuit_open=False,
+        circuit_s=0.0,
+        failures=0,
+        quota_s=0.0,
+        probes=0,
+    )
+    return Figures(
+        requests=[route],
+        processes={0: process},
+        extraction=ExtractionActivity(
+            calls=calls,
+            cost_usd={(ANY, ANY): Decimal(0)},
+            jobs={},
+            open_texts=0,
+            oldest_waiting_s=None,
+            workers=0,
+        ),
+        providers=[ProviderStatus(name=ANY, model=ANY, state=gate)],
+        imports=ClickImportTotals(unfinished=0, accepted=0, rejected=0),
         insights=state,
         webhooks=WebhookFigures(deliveries=dict.fromkeys(DeliveryStatus, 0), disabled=0),
         limiter=LocalRequestLimiter(),
     )
-    for metric in every_metric(figures):
+
+
+def metrics_table() -> str:
+    """Every metric, with its labels and, where they are few, the values that these have."""
+    rows = ["| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
+    for metric in every_metric(example_figures()):
         labels: dict[str, list[str]] = {}
         for sample in metric.samples:
             for name, value in sample.labels.items():
-                labels.setdefault(name, []).append(f"`{value}`")
+                is_open = value == ANY or value.isdigit()
+                labels.setdefault(name, []).extend([] if is_open else [f"`{value}`"])
         said = "; ".join(
-            f"`{name}`: {', '.join(dict.fromkeys(values))}" for name, values in labels.items()
+            f"`{name}`: {', '.join(dict.fromkeys(values))}" if values else f"`{name}`"
+            for name, values in labels.items()
         )
         rows.append(f"| `{metric.name}` | {metric.kind} | {said or '-'} | {metric.meaning} |")
     return "\n".join(rows)

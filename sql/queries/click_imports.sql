@@ -18,6 +18,11 @@ WHERE name = :name
 ORDER BY id DESC
 LIMIT 1;
 
+-- name: import_totals
+SELECT count(*) FILTER (WHERE finished_at IS NULL) AS unfinished,
+    coalesce(sum(accepted), 0)::bigint AS accepted, coalesce(sum(rejected), 0)::bigint AS rejected
+FROM click_imports;
+
 -- name: begin_import
 INSERT INTO click_imports (fingerprint, name, options)
 VALUES (:fingerprint, :name, :options)

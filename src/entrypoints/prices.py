@@ -31,7 +31,9 @@ def read_prices(path: Path | None = None) -> PriceTable:
         raise InvalidInput(f"The price table {file} cannot be read: {error}") from error
     table = document.get("prices") if isinstance(document, dict) else None
     if not isinstance(table, dict):
-        raise InvalidInput(f"The price table {file} has no mapping `prices`.")
+        raise InvalidInput(
+            f"The price table {file} has no mapping `prices`: copy that of {SHIPPED}."
+        )
     found: list[Violation] = []
     prices: dict[tuple[str, str], TokenPrice] = {}
     for provider, models in table.items():

@@ -189,7 +189,9 @@ class ServerSettings(ConnectionSettings):
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         if len(value.get_secret_value()) < 32:
-            raise ValueError("is too short")
+            raise ValueError(
+                "is too short: take 32 random characters, as `openssl rand -base64 32` makes"
+            )
         return value
 
     @field_validator("tls_cert_file", "tls_key_file")
@@ -389,7 +391,7 @@ class ModelCommandSettings(Environment):
     @classmethod
     def _each_once(cls, value: tuple[Provider, ...]) -> tuple[Provider, ...]:
         if not value:
-            raise ValueError("names no provider")
+            raise ValueError(f"names no provider; there are {', '.join(Provider)}")
         if len(set(value)) != len(value):
             raise ValueError("names a provider twice")
         return value
@@ -612,7 +614,7 @@ def _origin(given: str) -> str:
 
 def _existing(value: Path | None) -> Path | None:
     if value is not None and not value.is_file():
-        raise ValueError("is not a file that can be read")
+        raise ValueError(f"is not a file that can be read: {value.absolute()} was looked for")
     return value
 
 

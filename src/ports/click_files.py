@@ -9,6 +9,7 @@ from typing import Protocol
 from domain.insights.click_rows import (
     AcceptedRow,
     ClickImportState,
+    ClickImportTotals,
     ClickRowBlock,
     LoggedRow,
     ReadPosition,
@@ -124,6 +125,11 @@ class ClickImportRepository(Protocol):
     @abstractmethod
     async def last_named(self, name: str) -> ClickImportState | None:
         """The newest import of a file that was called so; None if there was none."""
+        ...
+
+    @abstractmethod
+    async def totals(self) -> ClickImportTotals:
+        """All imports together."""
         ...
 
     @abstractmethod

@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncIterable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from domain.access.model import KeySpending, ModelBudget
 from domain.errors import Conflict
+from domain.extraction.activity import ExtractionActivity
 from domain.extraction.jobs.items import (
     ClaimedItem,
     Document,
@@ -105,6 +107,23 @@ class ExtractionJobRepository(Protocol):
     @abstractmethod
     async def workers(self) -> int:
         """How many workers are alive."""
+        ...
+
+
+class ExtractionActivityReader(Protocol):
+    """Reads what extraction is busy with.
+
+    Raises:
+        DatabaseUnavailable, DatabaseBusy, StatementTimedOut: see `domain.errors`.
+    """
+
+    @abstractmethod
+    async def activity(self, back: timedelta) -> ExtractionActivity:
+        """How things stand now.
+
+        Args:
+            back: how far back calls and their costs are counted.
+        """
         ...
 
 

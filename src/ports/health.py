@@ -43,3 +43,27 @@ class DiagnosticCheck(Protocol):
     @abstractmethod
     async def results(self) -> Sequence[CheckResult]:
         """Look; at least one result. What is wrong is a result, never an error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolUsage:
+    """Connections of this process to the database.
+
+    Attributes:
+        busy: in use.
+        idle: open and free.
+        most: that it may have.
+    """
+
+    busy: int
+    idle: int
+    most: int
+
+
+class ConnectionPool(Protocol):
+    """Holds connections for all requests of a process."""
+
+    @abstractmethod
+    def usage(self) -> PoolUsage:
+        """How many there are now; asks nobody."""
+        ...

@@ -33,6 +33,8 @@ class IdempotencyStore(Protocol):
     async def claim(self, key: str, fingerprint: bytes) -> StoredResponse | None:
         """The kept answer to replay, or None: the work is the caller's until its unit ends.
 
+        Commit the unit before a kept answer is told: then no failover can lose what it tells of.
+
         Args:
             key: the caller's name, a blank, and its key of 1..255 characters.
             fingerprint: a digest of the request.

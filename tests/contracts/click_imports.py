@@ -9,7 +9,12 @@ from dataclasses import dataclass, replace
 import pytest
 
 from domain.errors import Conflict
-from domain.insights.click_rows import AcceptedRow, ClickImportState, ReadPosition
+from domain.insights.click_rows import (
+    AcceptedRow,
+    ClickImportState,
+    ClickImportTotals,
+    ReadPosition,
+)
 from ports.click_files import ClickImportRepository
 from tests.contracts.click_formats import record
 from tests.contracts.contract import Contract
@@ -64,6 +69,19 @@ class ClickImportRepositoryContract(Contract):
         second = await store.imports.begin(OTHER, name="a.csv", options="csv")
         assert await store.imports.last_named("a.csv") == second
         assert await store.imports.last_named("b.csv") is None
+
+    async def test_totals_are_those_of_all_imports(self, store: ImportStore) -> None:
+        nothing = ClickImportTotals(unfinished=0, accepted=0, rejected=0)
+        assert await store.imports.totals() == nothing
+        first = await store.imports.begin(CONTENT, name="a.csv", options="csv")
+        read = moved(first, 2, rejected=1)
+        await store.imports.append(first, read, ROWS[:2])
+        await store.imports.finish(read)
+        second = await store.imports.begin(OTHER, name="b.csv", options="csv")
+        await store.imports.append(second, moved(second, 1, rejected=3), ROWS[2:])
+        assert await store.imports.totals() == ClickImportTotals(
+            unfinished=1, accepted=3, rejected=4
+        )
 
     async def test_rows_go_in_with_the_place_that_they_end_at(self, store: ImportStore) -> None:
         begun = await store.imports.begin(CONTENT, name="a.csv", options="csv")

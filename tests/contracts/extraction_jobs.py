@@ -16,6 +16,7 @@ import pytest
 
 from domain.access.model import NO_BUDGET, ApiKeyId, ModelBudget
 from domain.errors import Conflict, NotFound
+from domain.extraction.activity import CallFigures, ExtractionActivity
 from domain.extraction.calls import Attempt, ExtractionFailure, FailureKind, TokenUsage
 from domain.extraction.jobs.items import (
     ClaimedItem,
@@ -47,6 +48,7 @@ from domain.extraction.model import (
 )
 from ports.extraction_jobs import (
     CacheKey,
+    ExtractionActivityReader,
     ExtractionCache,
     ExtractionJobRepository,
     ExtractionQueue,
@@ -56,6 +58,7 @@ from ports.unit_of_work import UnitOfWorkFactory
 from tests.contracts.contract import Contract
 
 LEASE_S = 20.0
+BACK = timedelta(minutes=5)
 ASSIGNMENT = JobSpec(schema="default", schema_version=1, providers=("openai",))
 QUERY = CacheKey(schema="default", schema_version=1, prompts=(("openai", "p1"),))
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -73,6 +76,7 @@ class JobStore:
     """
 
     jobs: ExtractionJobRepository
+    activity: ExtractionActivityReader
     queue: ExtractionQueue
     cache: ExtractionCache
     open_unit: UnitOfWorkFactory
@@ -203,6 +207,63 @@ class ExtractionJobsContract(Contract):
     @pytest.fixture
     def store(self) -> JobStore:
         raise NotImplementedError
+
+    # --- what is going on
+
+    async def test_where_nothing_was_done_every_figure_is_0(self, store: JobStore) -> None:
+        assert await store.activity.activity(BACK) == ExtractionActivity(
+            calls=[], cost_usd={}, jobs={}, open_texts=0, oldest_waiting_s=None, workers=0
+        )
+
+    async def test_calls_and_costs_are_those_of_the_time_that_is_asked_for(
+        self, store: JobStore
+    ) -> None:
+        job, worker = await store.job(["new", "old", "unpriced"]), await store.worker()
+        claimed = await store.queue.claim(worker, limit=3)
+        texts = {item.text: item for item in claimed}
+        failed = Attempt(provider="openai", model="m-1", outcome=FailureKind.TIMEOUT, latency_s=2.0)
+        new = a_result("new", created_at=job.created_at)
+        twice = replace(new, result=replace(new.result, attempts=(failed, *new.result.attempts)))
+        old = a_result("old", created_at=job.created_at - 2 * BACK)
+        unpriced = a_result("unpriced", provider="local", cost_usd=None, created_at=job.created_at)
+        await store.queue.settle(
+            worker, [done(texts[each.text], extraction=each) for each in (twice, old, unpriced)]
+        )
+        found = await store.activity.activity(BACK)
+        assert {(each.provider, each.outcome): each for each in found.calls} == {
+            ("openai", FailureKind.TIMEOUT): CallFigures(
+                provider="openai",
+                model="m-1",
+                outcome=FailureKind.TIMEOUT,
+                calls=1,
+                latency_s=2.0,
+            ),
+            ("openai", None): CallFigures(
+                provider="openai", model="m-1", outcome=None, calls=1, latency_s=0.5
+            ),
+            ("local", None): CallFigures(
+                provider="local", model="m-1", outcome=None, calls=1, latency_s=0.5
+            ),
+        }
+        assert found.cost_usd == {("openai", "m-1"): Decimal("0.001")}
+        assert (found.jobs, found.open_texts) == ({JobStatus.COMPLETED: 1}, 0)
+        assert (await store.jobs.get(job.id)).status is JobStatus.COMPLETED
+
+    async def test_texts_are_open_until_their_end_and_wait_until_they_are_claimed(
+        self, store: JobStore
+    ) -> None:
+        job, paused, worker = await store.job(), await store.job(), await store.worker()
+        await store.jobs.apply(paused.id, JobCommand.PAUSE)
+        found = await store.activity.activity(BACK)
+        assert found.jobs == {JobStatus.RUNNING: 1, JobStatus.PAUSED: 1}
+        assert (found.open_texts, found.workers) == (3, 1)
+        assert found.oldest_waiting_s is not None
+        assert found.oldest_waiting_s >= 0
+        claimed = await store.queue.claim(worker, limit=3)
+        await store.queue.settle(worker, [done(claimed[0])])
+        found = await store.activity.activity(BACK)
+        assert (found.open_texts, found.oldest_waiting_s) == (2, None)
+        assert (await store.jobs.get(job.id)).counts.running == 2
 
     # --- taking jobs
 

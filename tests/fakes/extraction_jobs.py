@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from itertools import islice
 
 from domain.access.budgets import USED_UP
 from domain.access.model import ApiKeyId
 from domain.errors import NotFound
-from domain.extraction.calls import names_of
+from domain.extraction.activity import CallFigures, ExtractionActivity
+from domain.extraction.calls import FailureKind, names_of
 from domain.extraction.jobs.items import (
     ClaimedItem,
     Document,
@@ -38,6 +41,7 @@ from domain.extraction.model import ExtractionStatus
 from ports.extraction_jobs import (
     CachedExtraction,
     CacheKey,
+    ExtractionActivityReader,
     ExtractionCache,
     ExtractionJobCreator,
     ExtractionJobRepository,
@@ -160,6 +164,53 @@ class MemoryExtractionJobRepository(ExtractionJobRepository):
         if row.status is JobStatus.CANCELLED and item.state is ItemState.PENDING:
             return replace(view, state=ItemState.CANCELLED, reason=reason_of(JobCommand.CANCEL))
         return view
+
+
+class MemoryExtractionActivityReader(ExtractionActivityReader):
+    """Adds up what the tables hold."""
+
+    def __init__(self, tables: RecordTables) -> None:
+        self._tables = tables
+
+    async def activity(self, back: timedelta) -> ExtractionActivity:
+        """See the port."""
+        tables = self._tables
+        now = tables.clock.now()
+        recent = [
+            each.result
+            for each in tables.extraction.extractions.values()
+            if each.created_at > now - back
+        ]
+        calls: defaultdict[tuple[str, str, FailureKind | None], list[float]] = defaultdict(list)
+        costs: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        for result in recent:
+            for attempt in result.attempts:
+                kind = (attempt.provider, attempt.model, attempt.outcome)
+                calls[kind].append(attempt.latency_s)
+            if result.cost_usd is not None:
+                costs[result.provider, result.model] += result.cost_usd
+        running = [job for job in tables.jobs.values() if job.status is JobStatus.RUNNING]
+        counts = [job.counts() for job in running]
+        waiting = [
+            job.created_at for job, held in zip(running, counts, strict=True) if held.pending
+        ]
+        return ExtractionActivity(
+            calls=[
+                CallFigures(
+                    provider=provider,
+                    model=model,
+                    outcome=outcome,
+                    calls=len(latencies),
+                    latency_s=sum(latencies),
+                )
+                for (provider, model, outcome), latencies in calls.items()
+            ],
+            cost_usd=costs,
+            jobs=Counter(job.status for job in tables.jobs.values()),
+            open_texts=sum(held.pending + held.running for held in counts),
+            oldest_waiting_s=(now - min(waiting)).total_seconds() if waiting else None,
+            workers=await MemoryExtractionJobRepository(tables).workers(),
+        )
 
 
 def job_in(tables: RecordTables, job_id: JobId) -> JobRow:

@@ -8,7 +8,12 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from domain.errors import Conflict, NotFound
-from domain.insights.click_rows import AcceptedRow, ClickImportState, ReadPosition
+from domain.insights.click_rows import (
+    AcceptedRow,
+    ClickImportState,
+    ClickImportTotals,
+    ReadPosition,
+)
 from domain.insights.model import (
     DEFINITION_VERSION,
     FIRST_DAY,
@@ -222,6 +227,14 @@ class MemoryClickImportRepository(ClickImportRepository):
         """The newest import of a file of that name; see the port."""
         found = [each for each in self.imports.values() if each.name == name]
         return found[-1] if found else None
+
+    async def totals(self) -> ClickImportTotals:
+        """All imports together; see the port."""
+        return ClickImportTotals(
+            unfinished=sum(each.finished_at is None for each in self.imports.values()),
+            accepted=sum(each.accepted for each in self.imports.values()),
+            rejected=sum(each.rejected for each in self.imports.values()),
+        )
 
     async def begin(self, fingerprint: bytes, *, name: str, options: str) -> ClickImportState:
         """Begin to import a file; see the port."""

@@ -37,7 +37,9 @@ class MemoryIdempotencyStore(IdempotencyStore):
         if row is None or row.created_at <= now - timedelta(hours=KEPT_HOURS):
             return None
         if row.fingerprint != fingerprint:
-            raise IdempotencyKeyReused("This Idempotency-Key came first with another request.")
+            raise IdempotencyKeyReused(
+                "This Idempotency-Key came first with another request: take a new one."
+            )
         if row.answer is None and row.locked_until is not None and row.locked_until > now:
             raise RequestInProgress("A request with this Idempotency-Key is still running.")
         return row.answer

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from adapters.postgres.access import PostgresApiKeyRepository
+from adapters.postgres.extraction.activity import PostgresExtractionActivityReader
 from adapters.postgres.extraction.jobs import PostgresExtractionJobRepository
 from adapters.postgres.extraction.queue import PostgresExtractionCache, PostgresExtractionQueue
 from adapters.postgres.pool import Database, PoolOptions, open_database
@@ -62,6 +63,7 @@ def jobs_in(database: Database) -> JobStore:
 
     return JobStore(
         jobs=PostgresExtractionJobRepository(database),
+        activity=PostgresExtractionActivityReader(database),
         queue=PostgresExtractionQueue(database),
         cache=PostgresExtractionCache(database),
         open_unit=PostgresUnitOfWorkFactory(database),

@@ -47,6 +47,7 @@ from tests.contracts.extraction_jobs import (
     given_back,
 )
 from tests.fakes.extraction_jobs import (
+    MemoryExtractionActivityReader,
     MemoryExtractionCache,
     MemoryExtractionJobRepository,
     MemoryExtractionQueue,
@@ -138,6 +139,7 @@ class Jobs(RuleBasedStateMachine):
 
         memory = JobStore(
             jobs=MemoryExtractionJobRepository(tables),
+            activity=MemoryExtractionActivityReader(tables),
             queue=MemoryExtractionQueue(tables),
             cache=MemoryExtractionCache(tables),
             open_unit=MemoryUnitOfWorkFactory(tables),

@@ -19,7 +19,7 @@ PROGRAM = """
 
     place = Path(sys.argv[1])
 
-    def serve():
+    def serve(number):
         {first}
         (place / str(os.getpid())).touch()
         time.sleep(600)

@@ -35,6 +35,7 @@ from ports.language_models import (
 from tests.contracts.extraction_jobs import JobStore
 from tests.fakes.extraction import MemoryExtractionSchemaRepository
 from tests.fakes.extraction_jobs import (
+    MemoryExtractionActivityReader,
     MemoryExtractionCache,
     MemoryExtractionJobRepository,
     MemoryExtractionQueue,
@@ -77,6 +78,7 @@ class BatchBench:
 
         self.store = JobStore(
             jobs=MemoryExtractionJobRepository(self.tables),
+            activity=MemoryExtractionActivityReader(self.tables),
             queue=MemoryExtractionQueue(self.tables),
             cache=MemoryExtractionCache(self.tables),
             open_unit=MemoryUnitOfWorkFactory(self.tables),

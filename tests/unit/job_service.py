@@ -18,6 +18,7 @@ from ports.extraction_jobs import WorkerWakeup
 from tests.contracts.extraction_jobs import JobStore
 from tests.fakes.extraction import MemoryExtractionSchemaRepository
 from tests.fakes.extraction_jobs import (
+    MemoryExtractionActivityReader,
     MemoryExtractionCache,
     MemoryExtractionJobRepository,
     MemoryExtractionQueue,
@@ -83,6 +84,7 @@ def jobs_in_memory() -> tuple[RecordTables, JobStore]:
 
     return tables, JobStore(
         jobs=MemoryExtractionJobRepository(tables),
+        activity=MemoryExtractionActivityReader(tables),
         queue=MemoryExtractionQueue(tables),
         cache=MemoryExtractionCache(tables),
         open_unit=MemoryUnitOfWorkFactory(tables),

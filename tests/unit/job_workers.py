@@ -28,6 +28,7 @@ from ports.language_models import Answer, LanguageModel, ModelProfile, Prompt, T
 from tests.contracts.extraction_jobs import JobStore
 from tests.fakes.extraction import MemoryExtractionSchemaRepository
 from tests.fakes.extraction_jobs import (
+    MemoryExtractionActivityReader,
     MemoryExtractionCache,
     MemoryExtractionJobRepository,
     MemoryExtractionQueue,
@@ -149,6 +150,7 @@ def idle_worker_bench() -> WorkerBench:
 
     store = JobStore(
         jobs=MemoryExtractionJobRepository(tables),
+        activity=MemoryExtractionActivityReader(tables),
         queue=MemoryExtractionQueue(tables),
         cache=MemoryExtractionCache(tables),
         open_unit=MemoryUnitOfWorkFactory(tables),

@@ -8,6 +8,7 @@ import pytest
 from entrypoints.http.protocol.cross_origin import CrossOriginPolicy
 from entrypoints.http.protocol.middleware import ExchangeMiddleware
 from entrypoints.http.protocol.problems import ASK_ALLOWED
+from entrypoints.http.protocol.statistics import RequestStatistics
 from entrypoints.logs import request_id
 from tests.unit.http_requests import a_scope
 
@@ -46,7 +47,7 @@ async def exchange(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await ExchangeMiddleware(inner, cross_origin)(scope, receive, send)
+    await ExchangeMiddleware(inner, cross_origin, RequestStatistics([], 1))(scope, receive, send)
     start, body = sent
     names = [name for name, _ in start["headers"]]
     assert len(names) == len(set(names))
@@ -268,7 +269,9 @@ async def test_an_exchange_that_fails_in_its_answer_is_broken_off() -> None:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     with pytest.raises(ZeroDivisionError):
-        await ExchangeMiddleware(halfway, CLOSED)(a_scope(), receive, send)
+        await ExchangeMiddleware(halfway, CLOSED, RequestStatistics([], 1))(
+            a_scope(), receive, send
+        )
     assert [message["type"] for message in sent] == ["http.response.start"]
 
 
@@ -283,6 +286,6 @@ async def test_what_is_not_http_goes_through_untouched() -> None:
     async def receive() -> Any:
         return {"type": "lifespan.startup"}
 
-    await ExchangeMiddleware(inner, CLOSED)(scope, receive, send)
+    await ExchangeMiddleware(inner, CLOSED, RequestStatistics([], 1))(scope, receive, send)
     assert inner.scope is scope
     assert sent[0]["headers"] == []

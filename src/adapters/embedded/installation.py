@@ -70,7 +70,10 @@ def free_port() -> int:
     for port in random.SystemRandom().sample(_PORTS, 50):
         if _is_free(port):
             return port
-    raise Unavailable(f"No free port between {_PORTS.start} and {_PORTS.stop} on 127.0.0.1.")
+    raise Unavailable(
+        f"No free port between {_PORTS.start} and {_PORTS.stop} on 127.0.0.1: end programs that"
+        " listen there, and try again."
+    )
 
 
 async def on_free_port(start: Callable[[int], Awaitable[None]]) -> int:
@@ -91,7 +94,9 @@ async def on_free_port(start: Callable[[int], Awaitable[None]]) -> int:
                 raise
         else:
             return port
-    raise Unavailable(f"{_PORT_TRIES} ports were taken by others before a server could have them.")
+    raise Unavailable(
+        f"{_PORT_TRIES} ports were taken by others before a server could have them: try again."
+    )
 
 
 def _is_free(port: int) -> bool:

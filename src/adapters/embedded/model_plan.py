@@ -156,7 +156,10 @@ def free_memory(root: Path = Path("/")) -> int:
         if line.startswith("MemAvailable:")
     ]
     if not found:
-        raise Unavailable("How much memory is free cannot be read from /proc/meminfo.")
+        raise Unavailable(
+            "How much memory is free cannot be read: /proc/meminfo has no MemAvailable."
+            " Mount /proc."
+        )
     for folder in _control_groups(root, "memory"):
         for limit, used, prefix in (
             ("memory.max", "memory.current", ""),
@@ -199,7 +202,9 @@ def _free_memory_of_macos() -> int:
         said = subprocess.run(words, check=True, capture_output=True, text=True)  # noqa: S603
         return free_pages(said.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise Unavailable(f"How much memory is free cannot be read ({error}).") from error
+        raise Unavailable(
+            f"How much memory is free cannot be read ({error}): see what `{' '.join(words)}` says."
+        ) from error
 
 
 def free_pages(said: str) -> int:

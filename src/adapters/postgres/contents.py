@@ -9,7 +9,7 @@ from typing import Final
 import asyncpg
 
 from adapters.postgres.objects import COLLATION, FUNCTIONS, RELATIONS, our_names
-from adapters.postgres.pool import PoolOptions, connect_arguments
+from adapters.postgres.pool import Connector, PoolOptions, connect_arguments
 from adapters.postgres.privileges import our_objects, service_roles_of
 from adapters.postgres.schema import HISTORY
 from adapters.postgres.urls import read_database_url
@@ -73,7 +73,7 @@ async def read_contents(url: str, *, seeded: Collection[str] = ()) -> DatabaseSn
         )
     arguments["command_timeout"] = None
     try:
-        connection = await asyncpg.connect(**arguments)
+        connection = await Connector(arguments)()
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         why = str(error).rstrip(".") or "no answer in time"
         raise SnapshotError(f"the database of DATABASE_URL cannot be reached: {why}.") from error

@@ -12,7 +12,13 @@ import asyncpg
 
 from adapters.postgres.errors import CONNECTION_FAULTS, SAY_POOLER
 from adapters.postgres.migrations import MigrationError, faults, migration_files, status
-from adapters.postgres.pool import CANNOT_CONNECT, Database, PoolOptions, connect_arguments
+from adapters.postgres.pool import (
+    CANNOT_CONNECT,
+    Connector,
+    Database,
+    PoolOptions,
+    connect_arguments,
+)
 from adapters.postgres.role_checks import role_checks
 from adapters.postgres.urls import read_database_url
 from domain.errors import AppError
@@ -99,7 +105,7 @@ class PostgresDiagnosticCheck(DiagnosticCheck):
     async def results(self) -> Sequence[CheckResult]:
         """See the port."""
         try:
-            connection = await asyncpg.connect(**connect_arguments(self._url, self._options))
+            connection = await Connector(connect_arguments(self._url, self._options))()
         except CANNOT_CONNECT as error:
             why = str(error) or type(error).__name__
             # PgBouncer's words for the statement timeout, which is not sent to a known pooler.

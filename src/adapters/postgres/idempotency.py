@@ -11,10 +11,13 @@ from ports.idempotency import KEPT_HOURS, IdempotencyStore, StoredResponse
 
 # The lock goes with the transaction, so a crash frees the key and a pooler does not matter.
 _LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7300002))"
+# FOR SHARE is a write: a commit after it waits for a synchronous replica. The answer's own commit
+# may have given up that wait, which leaves it done on this server alone; a replay would tell of it.
 _FIND: Final = """
 SELECT fingerprint, status, headers, body, locked_until > clock_timestamp() AS reserved
 FROM idempotency_keys
 WHERE key = $1 AND created_at > now() - make_interval(hours => $2)
+FOR SHARE
 """
 _RESERVE: Final = """
 INSERT INTO idempotency_keys (key, fingerprint, locked_until)
@@ -55,7 +58,9 @@ class PostgresIdempotencyStore(IdempotencyStore):
         if row is None:
             return None
         if row["fingerprint"] != fingerprint:
-            raise IdempotencyKeyReused("This Idempotency-Key came first with another request.")
+            raise IdempotencyKeyReused(
+                "This Idempotency-Key came first with another request: take a new one."
+            )
         if row["status"] is not None:
             return StoredResponse(
                 status=row["status"], headers=json.loads(row["headers"]), body=row["body"]

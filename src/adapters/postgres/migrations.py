@@ -13,7 +13,7 @@ import asyncpg
 from adapters.postgres.audit import enter
 from adapters.postgres.errors import CONNECTION_FAULTS, translated
 from adapters.postgres.inspection import table_faults
-from adapters.postgres.pool import PoolOptions, connect_arguments
+from adapters.postgres.pool import Connector, PoolOptions, connect_arguments
 from adapters.postgres.privileges import repairs
 from adapters.postgres.queries import SQL_DIR
 
@@ -195,7 +195,7 @@ async def unhurried(url: str) -> AsyncIterator[asyncpg.Connection]:
     arguments["command_timeout"] = None  # each migration sets its own timeouts
     arguments["server_settings"].pop("statement_timeout", None)
     try:
-        connection = await asyncpg.connect(**arguments)
+        connection = await Connector(arguments)()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         why = str(error).rstrip(".")
         raise MigrationError(f"the database refuses: {why}. Look at DATABASE_URL.") from error

@@ -25,11 +25,14 @@ from adapters.postgres.schema import numbered
 from adapters.postgres.sequences import catch_up
 from adapters.postgres.urls import read_database_url
 from domain.errors import DatabaseBusy, WriteConflict
+from ports.health import ConnectionPool, PoolUsage
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 Connection = PoolConnectionProxy
 _TRIES: Final = 3
+_RELEASE_S: Final = 2.0
+"""How long a statement that was given up may take to be cancelled at the server."""
 CANNOT_CONNECT: Final = (ValueError, *CONNECTION_FAULTS)
 """All that making a connection may raise."""
 
@@ -75,17 +78,21 @@ class PoolOptions:
 def connect_arguments(url: str, options: PoolOptions) -> dict[str, Any]:
     """Keyword arguments of `asyncpg.connect` for `url`; it and `options` may each name a pooler.
 
+    `timeout` is that of one server, where there are several; see `Connector`.
+
     Raises:
         DatabaseUrlError: the URL cannot be used.
     """
     address = read_database_url(url)
+    where = address.connect_arguments()
+    servers = len(where["host"] or [None])
     pooled = options.transaction_pooler or address.pooled
     settings = {"timezone": "UTC", **address.startup}
     if not pooled:  # a pooler knows no other start-up parameter
         settings["statement_timeout"] = str(round(options.statement_timeout_s * 1000))
     return {
-        **address.connect_arguments(),
-        "timeout": address.connect_timeout_s or options.acquire_timeout_s,
+        **where,
+        "timeout": address.connect_timeout_s or options.acquire_timeout_s / servers,
         # Past the server's own timeout, so that it speaks first; alone behind a pooler.
         "command_timeout": options.statement_timeout_s + (0 if pooled else 1),
         "statement_cache_size": 200 if address.keeps_statements and not pooled else 0,
@@ -93,7 +100,83 @@ def connect_arguments(url: str, options: PoolOptions) -> dict[str, Any]:
     }
 
 
-class Database:
+class Connector:
+    """Makes connections to the server that a DATABASE_URL names, or to one of several.
+
+    The driver has one timeout for all servers together, which the first takes whole when its
+    machine is gone, so that nothing even refuses. Here each has its share of the wait, and the one
+    that was connected to last is asked first.
+
+    Args:
+        arguments: of `connect_arguments`.
+    """
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        hosts, ports = arguments["host"] or [None], arguments["port"] or [None]
+        ports = ports * len(hosts) if len(ports) == 1 else ports
+        self._servers = list(zip(hosts, ports, strict=True))
+        if "target_session_attrs=prefer-standby" in arguments["dsn"]:
+            # The driver chooses among all: a server that stands alone would always do.
+            self._servers = [(arguments["host"], arguments["port"])]
+        self._arguments = arguments
+
+    async def __call__(self, _: object = None, /, **more: Any) -> asyncpg.Connection:
+        """A new connection.
+
+        Args:
+            more: what a pool says besides; of it too is the address, which it does not know.
+
+        Raises:
+            ConnectionError: no server was reached that is as `target_session_attrs` wants it; the
+                message says of each why not.
+            ValueError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError: another fault.
+        """
+        faults = []
+        for server in tuple(self._servers):
+            host, port = server
+            try:
+                connection: asyncpg.Connection = await asyncpg.connect(
+                    **{**self._arguments, "host": host, "port": port, **more}
+                )
+            except TimeoutError:
+                faults.append((server, f"no answer within {self._arguments['timeout']:.1f} s"))
+            except _NOT_THIS_ONE as error:
+                if len(self._servers) == 1:
+                    raise
+                faults.append((server, str(error)))
+            else:
+                self._servers.remove(server)
+                self._servers.insert(0, server)
+                return connection
+        told = (
+            f"{host or 'server'}{f':{port}' if port else ''}: {why}" for (host, port), why in faults
+        )
+        raise ConnectionError("; ".join(told))
+
+
+_NOT_THIS_ONE: Final = (
+    OSError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.exceptions.TargetServerAttributeNotMatched,
+)
+"""Upon which the next server is asked, as libpq does."""
+
+
+class _Connection(asyncpg.Connection):
+    """A connection that is closed, whether or not its server still says so."""
+
+    __slots__ = ()
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 (the driver's)
+        """Close it; where the server does not answer in `timeout` seconds, at once.
+
+        The pool does this in a task that nobody waits for.
+        """
+        with suppress(TimeoutError):
+            await super().close(timeout=timeout)
+
+
+class Database(ConnectionPool):
     """A pool of connections; each method runs one statement in its own transaction.
 
     A statement that the server undid (serialization, deadlock) is run again, 3 times in all.
@@ -106,6 +189,13 @@ class Database:
     def __init__(self, pool: asyncpg.Pool, options: PoolOptions) -> None:
         self._pool = pool
         self._options = options
+
+    def usage(self) -> PoolUsage:
+        """See the port."""
+        idle = self._pool.get_idle_size()
+        return PoolUsage(
+            busy=self._pool.get_size() - idle, idle=idle, most=self._pool.get_max_size()
+        )
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """All rows."""
@@ -129,11 +219,20 @@ class Database:
         try:
             connection = await self._pool.acquire(timeout=self._options.acquire_timeout_s)
         except TimeoutError as error:
-            raise DatabaseBusy("No database connection was free.", retry_after_s=1) from error
+            if self._pool.get_size() < self._options.size:  # it waited for a server
+                raise cannot_be_reached() from error
+            raise DatabaseBusy(
+                "No database connection was free: try again.", retry_after_s=1
+            ) from error
         except CANNOT_CONNECT as error:
             raise cannot_be_reached() from error
         try:
             yield connection
+        except TimeoutError:
+            # A server that lives speaks before the driver gives up. Its machine may be gone, and
+            # every other open connection to it would have to be found out in the same way.
+            await self._pool.expire_connections()
+            raise
         except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             if connection_died(error):
                 _terminate(connection)
@@ -164,7 +263,7 @@ class Database:
     async def _release(self, connection: Connection) -> None:
         """Give a connection back; asyncpg closes one that it cannot clean."""
         try:
-            await self._pool.release(connection)
+            await self._pool.release(connection, timeout=_RELEASE_S)
         except CONNECTION_FAULTS as error:
             _log.info("a database connection was closed: %s", error)
 
@@ -231,7 +330,8 @@ async def open_database(url: str, options: PoolOptions) -> AsyncIterator[Databas
         max_size=options.size,
         init=tell_moments,
         reset=_keep_session,
-        **connect_arguments(url, options),
+        connect=Connector(connect_arguments(url, options)),
+        connection_class=_Connection,
     )
     try:
         yield Database(pool, options)

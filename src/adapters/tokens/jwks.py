@@ -127,7 +127,7 @@ class JwksCache:
                 await self._finish(fetching)
         if self._set is None or self._now() - self._set_at >= KEPT_S:
             raise JwksUnavailable(
-                "The keys that tokens are checked with cannot be had.",
+                "The keys that tokens are checked with cannot be had: try again, or use a key.",
                 retry_after_s=max(1.0, self._not_before - self._now()),
             )
         return self._set

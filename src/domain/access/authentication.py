@@ -105,7 +105,10 @@ class Authenticator:
     async def _caller(self, digest: bytes, address: Address | None) -> Caller:
         key = await self._keys.find(digest)
         if key is None:
-            raise NotAuthenticated("There is no such key.", reason="unknown_key")
+            raise NotAuthenticated(
+                "There is no such key: it was made for another service, or is not copied whole.",
+                reason="unknown_key",
+            )
         return self._admit(key, address)
 
     def _admit(self, key: ApiKey, address: Address | None) -> Caller:

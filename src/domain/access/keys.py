@@ -160,12 +160,18 @@ class ApiKey:
         """
         state = self.state(now)
         if state is KeyState.REVOKED:
-            raise NotAuthenticated("This key was revoked.", reason="revoked_key")
+            raise NotAuthenticated(
+                "This key was revoked. Ask who gave it to you for another.", reason="revoked_key"
+            )
         if state is KeyState.EXPIRED:
-            raise NotAuthenticated("This key has expired.", reason="expired_key")
+            raise NotAuthenticated(
+                "This key has expired. Ask who gave it to you for another.", reason="expired_key"
+            )
         if self.networks and not is_within(address, self.networks):
             raise NotAuthenticated(
-                "This key is not accepted from this address.", reason="other_network"
+                "This key is not accepted from this address. Call from a network that it is for, or"
+                " ask for another key.",
+                reason="other_network",
             )
         return self.holder
 

@@ -105,6 +105,21 @@ class ClickImportState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClickImportTotals:
+    """All imports together.
+
+    Attributes:
+        unfinished: imports whose file was not read to its end.
+        accepted: rows that went into the log.
+        rejected: rows that did not.
+    """
+
+    unfinished: int
+    accepted: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRow:
     """A row that is not taken.
 

@@ -77,8 +77,9 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
     if secure and settings.tls_key_file is not None:
         warn_of_exposure(settings.tls_key_file.absolute())
     configure_logging(settings.log_level, settings.log_format)
+    app = build_app(settings)
     config = uvicorn.Config(
-        build_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         http=HttpProtocol,
@@ -102,7 +103,8 @@ def command(*, host: str | None, port: int | None, workers: int | None) -> None:
     listening = config.bind_socket()
     listening.listen(config.backlog)
 
-    def serve() -> None:
+    def serve(number: int) -> None:
+        app.statistics.enter(number)
         uvicorn.Server(config).run(sockets=[listening])
 
     server = PreforkServer(

@@ -46,6 +46,7 @@ from adapters.llm.valkey_admission import ValkeyProviderGates
 from adapters.postgres.access import PostgresApiKeyRepository
 from adapters.postgres.audit import PostgresAuditLog
 from adapters.postgres.comparison import PostgresComparisonRepository
+from adapters.postgres.extraction.activity import PostgresExtractionActivityReader
 from adapters.postgres.extraction.batches import PostgresProviderBatches
 from adapters.postgres.extraction.jobs import PostgresExtractionJobRepository
 from adapters.postgres.extraction.queue import PostgresExtractionCache, PostgresExtractionQueue
@@ -244,9 +245,8 @@ class Container(containers.DeclarativeContainer):
 
     search_clicks = providers.Singleton(PostgresSearchClickWriter, database)
     click_export = providers.Singleton(PostgresSearchClickExport, database)
-    click_import_service = providers.Singleton(
-        ClickImportService, imports=providers.Singleton(PostgresClickImportRepository, database)
-    )
+    click_imports = providers.Singleton(PostgresClickImportRepository, database)
+    click_import_service = providers.Singleton(ClickImportService, imports=click_imports)
     click_encoders = providers.Dict(
         csv=providers.Singleton(CsvClickEncoder),
         ndjson=providers.Singleton(NdjsonClickEncoder),
@@ -311,6 +311,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     extraction_jobs = providers.Singleton(PostgresExtractionJobRepository, database)
+    extraction_activity = providers.Singleton(PostgresExtractionActivityReader, database)
     extraction_queue = providers.Singleton(PostgresExtractionQueue, database)
     extraction_job_service = providers.Singleton(
         ExtractionJobService,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
@@ -15,7 +16,6 @@ from litestar import Litestar, Request, Response, Router, get
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
-from litestar.types import ASGIApp
 
 from domain.access.authentication import Authenticator
 from domain.access.caller_limits import CallerLimits
@@ -51,6 +51,7 @@ from entrypoints.http.protocol.problems import (
     on_unexpected,
     problem_page,
 )
+from entrypoints.http.protocol.statistics import ProcessState, RequestStatistics
 from entrypoints.http.records.orders import OrderController
 from entrypoints.http.records.users import UserController
 from entrypoints.http.start_page import start_page
@@ -59,10 +60,16 @@ from entrypoints.http.webhooks.webhooks import (
     WebhookEndpointController,
 )
 from entrypoints.settings import Settings
+from ports.health import ConnectionPool
 
 _log = logging.getLogger(__name__)
 
 _USES_WRITTEN_EVERY_S: Final = 10.0
+_WATCHED_EVERY_S: Final = 0.5
+_LATELY: Final = 120
+"""Looks that the longest lag of the loop is taken of: a minute, so that no scrape misses it."""
+_PLACES_FOR_EACH: Final = 4
+"""Processes that may be alive at a time, for each that is wanted: those replaced end slowly."""
 
 _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
     "session_service": lambda parts: parts.session_service(),
@@ -97,6 +104,9 @@ _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
     "open_unit": lambda parts: parts.open_unit(),
     "checks": lambda parts: parts.checks(),
     "request_limiter": lambda parts: parts.request_limiter(),
+    "extraction_activity": lambda parts: parts.extraction_activity(),
+    "click_imports": lambda parts: parts.click_imports(),
+    "provider_gates": lambda parts: parts.provider_gates(),
 }
 """What handlers may ask for, by the names of their parameters."""
 
@@ -104,9 +114,12 @@ _PROVIDED: Final[Mapping[str, Callable[[Container], object]]] = {
 def build_app(
     settings: Settings,
     open_: Callable[[Settings], AbstractAsyncContextManager[Container]] = open_container,
-) -> ASGIApp:
+) -> ExchangeMiddleware:
     """The ASGI application; `open_` gives its parts when it starts and takes them when it ends."""
-    return ExchangeMiddleware(routed_app(settings, open_), CrossOriginPolicy(settings.cors_origins))
+    app = routed_app(settings, open_)
+    return ExchangeMiddleware(
+        app, CrossOriginPolicy(settings.cors_origins), app.state.request_statistics
+    )
 
 
 def routed_app(
@@ -125,11 +138,13 @@ def routed_app(
                 asyncio.create_task(_write_uses(container.key_uses())),
                 asyncio.create_task(_tell_what_is_not_ready(container)),
                 asyncio.create_task(warm_up(settings)),
+                asyncio.create_task(_watch_process(container.database(), statistics)),
             ]
             yield
             for task in beside:
                 task.cancel()
             await asyncio.wait(beside)
+            statistics.show(None)
             await container.key_uses().write()
 
     def authenticator() -> Authenticator:
@@ -145,7 +160,7 @@ def routed_app(
         return Provide(lambda: part(holder["container"]), sync_to_thread=False)
 
     cursors = Cursors(settings.secret_key.get_secret_value().encode())
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             UserController,
             OrderController,
@@ -184,6 +199,7 @@ def routed_app(
         dependencies={
             **{name: provided(part) for name, part in _PROVIDED.items()},
             "cursors": Provide(lambda: cursors, sync_to_thread=False),
+            "request_statistics": Provide(lambda: statistics, sync_to_thread=False),
             "rules": Provide(lambda: None, sync_to_thread=False),  # a controller may have its own
         },
         exception_handlers={
@@ -206,6 +222,12 @@ def routed_app(
         logging_config=None,
         request_max_body_size=settings.max_body_bytes,
     )
+    statistics = RequestStatistics(
+        ((method, route.path_format) for route in app.routes for method in route.methods),
+        _PLACES_FOR_EACH * settings.workers,
+    )
+    app.state.request_statistics = statistics
+    return app
 
 
 async def _tell_what_is_not_ready(container: Container) -> None:
@@ -214,6 +236,25 @@ async def _tell_what_is_not_ready(container: Container) -> None:
         problem = await check.problem()
         if problem is not None:
             _log.warning("%s %s: requests that need it get 503 until that is mended", name, problem)
+
+
+async def _watch_process(pool: ConnectionPool, statistics: RequestStatistics) -> None:
+    """Show how this process stands, again and again; a loop that is late shows it by itself."""
+    loop = asyncio.get_running_loop()
+    lags: deque[float] = deque([0.0], maxlen=_LATELY)
+    while True:
+        usage = pool.usage()
+        statistics.show(
+            ProcessState(
+                pool_busy=usage.busy,
+                pool_idle=usage.idle,
+                pool_most=usage.most,
+                loop_lag_s=max(lags),
+            )
+        )
+        due = loop.time() + _WATCHED_EVERY_S
+        await asyncio.sleep(_WATCHED_EVERY_S)
+        lags.append(max(0.0, loop.time() - due))
 
 
 async def _write_uses(uses: KeyUsage) -> None:

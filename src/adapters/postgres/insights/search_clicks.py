@@ -21,6 +21,7 @@ from domain.insights.click_rows import (
     COLUMNS,
     AcceptedRow,
     ClickImportState,
+    ClickImportTotals,
     LoggedRow,
     ReadPosition,
 )
@@ -103,6 +104,12 @@ class PostgresClickImportRepository(ClickImportRepository):
         query = _QUERIES["last_named_import"]
         row = await self._database.fetchrow(query.sql, *query.args(name=name))
         return None if row is None else _import(row)
+
+    async def totals(self) -> ClickImportTotals:
+        """All imports together; see the port."""
+        row = await self._database.fetchrow(_QUERIES["import_totals"].sql)
+        assert row is not None
+        return ClickImportTotals(**row)
 
     async def begin(self, fingerprint: bytes, *, name: str, options: str) -> ClickImportState:
         """Begin to import a file; see the port."""

@@ -94,7 +94,8 @@ class AccessMiddleware:
         if isinstance(needed, Scope):
             if not caller.may(needed):
                 raise ScopeMissing(
-                    f"This needs the scope {needed}, which the caller has not.", scope=needed
+                    f"This needs the scope {needed}, which the caller has not: use a key with it.",
+                    scope=needed,
                 )
             await self._count(scope, caller, needed)
         address = peer(scope)

@@ -106,7 +106,9 @@ async def _fields(request: Asked) -> dict[str, str]:
     try:
         found = parse_qs(body.decode("ascii"), errors="strict", max_num_fields=10)
     except ValueError:
-        raise MalformedRequest("The form cannot be read.") from None
+        raise MalformedRequest(
+            "The form cannot be read: open the page to sign in, and use its form."
+        ) from None
     return {name: values[0] for name, values in found.items()}
 
 

@@ -223,7 +223,9 @@ def _id(raw: str) -> ExtractionId:
     except ValueError:
         identity = None
     if identity is None or str(identity) != raw.lower():
-        raise NotFound("There is no extraction with this id.")
+        raise NotFound(
+            "There is no extraction with this id: it is the `id` that POST /extractions answered."
+        )
     return ExtractionId(identity)
 
 
@@ -282,6 +284,7 @@ class ExtractionController(Controller):
         async with open_unit() as unit:
             kept = await unit.answers.claim(key, digest)
             if kept is not None:
+                await unit.commit()
                 return replayed(kept)
             await unit.answers.reserve(key, digest, hold_s=single_extraction.deadline_s + 30)
             await unit.commit()

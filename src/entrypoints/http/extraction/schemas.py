@@ -133,7 +133,7 @@ def _known(name: str) -> str:
         NotFound: it holds what no stored name holds.
     """
     if not name.isascii() or "\x00" in name:
-        raise NotFound("There is no schema with this name.")
+        raise NotFound("There is no schema with this name: GET /extraction-schemas lists all.")
     return name
 
 

@@ -106,6 +106,7 @@ async def _once(
     async with open_unit() as unit:
         kept = await unit.answers.claim(key, digest)
         if kept is not None:
+            await unit.commit()  # once it returns, the answer outlives this server
             return cast("A", replayed(kept))  # it was `A` when it was first given
         response = await work(unit)
         await unit.answers.keep(key, digest, answer_of(response))

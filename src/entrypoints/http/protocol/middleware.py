@@ -15,6 +15,7 @@ from entrypoints.http.access.limits import LIMIT_HEADERS
 from entrypoints.http.protocol.cross_origin import METHODS, CrossOriginPolicy, answer_preflight
 from entrypoints.http.protocol.problems import ASK_ALLOWED, REFUSAL, fail, refuse
 from entrypoints.http.protocol.security_headers import completed
+from entrypoints.http.protocol.statistics import RequestStatistics
 from entrypoints.logs import request_id
 
 _log = logging.getLogger("storekeeper.access")
@@ -31,11 +32,15 @@ class ExchangeMiddleware:
     Args:
         app: what answers.
         cross_origin: who may call it from pages of other origins.
+        statistics: counts them.
     """
 
-    def __init__(self, app: ASGIApp, cross_origin: CrossOriginPolicy) -> None:
+    def __init__(
+        self, app: ASGIApp, cross_origin: CrossOriginPolicy, statistics: RequestStatistics
+    ) -> None:
         self._app = app
         self._cross_origin = cross_origin
+        self.statistics = statistics
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """One exchange."""
@@ -76,9 +81,10 @@ class ExchangeMiddleware:
                 raise
             await fail(inner, receive, send_wrapped, error)
         finally:
+            elapsed_s = time.perf_counter() - started
+            self.statistics.count(inner["method"], inner.get("path_template"), status, elapsed_s)
             if _log.isEnabledFor(logging.INFO):
-                milliseconds = round((time.perf_counter() - started) * 1000, 1)
-                found = {"ms": milliseconds, **whose(inner["state"])}
+                found = {"ms": round(elapsed_s * 1000, 1), **whose(inner["state"])}
                 _log.info("%s %s %s", scope["method"], scope["path"], status, extra=found)
             request_id.reset(token)
 

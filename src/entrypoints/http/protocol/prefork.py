@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import Final, NoReturn
 
 _HANDLED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -24,32 +25,34 @@ _log = logging.getLogger("storekeeper.workers")
 
 
 class PreforkServer:
-    """Keeps `count` forked processes running, each in a call of `serve`.
+    """Keeps forked processes running, each in a call of `serve` with a number of its own.
 
     SIGTERM and SIGINT stop all of them, SIGHUP replaces each by a new one (which reads files such
     as certificates anew), and one that dies is replaced.
 
     Args:
-        serve: serves until SIGTERM; runs in each forked process.
-        count: how many processes, >= 1.
+        serve: serves until SIGTERM; runs in each forked process, with the smallest number from 0 on
+            that no other process has that lives.
+        processes: how many, >= 1.
         end_with_parent: called in each forked process with the process id of this one.
         grace_s: how long requests under way may take that a worker stops with, in s.
     """
 
     def __init__(
         self,
-        serve: Callable[[], None],
-        count: int,
+        serve: Callable[[int], None],
+        processes: int,
         end_with_parent: Callable[[int], None],
         *,
         grace_s: float,
     ) -> None:
         self._serve = serve
-        self._count = count
+        self._processes = processes
         self._end_with_parent = end_with_parent
         self._grace_s = grace_s
         self._wanted: set[int] = set()
         self._retired: set[int] = set()
+        self._numbers: dict[int, int] = {}
 
     def run(self) -> int:
         """Run until stopped; returns the exit status, 3 where the workers cannot start."""
@@ -75,15 +78,17 @@ class PreforkServer:
                 return 0
 
     def _fork_missing(self) -> None:
-        while len(self._wanted) < self._count:
+        while len(self._wanted) < self._processes:
             parent = os.getpid()
+            number = next(n for n in count() if n not in self._numbers.values())
             sys.stdout.flush()
             pid = os.fork()
             if pid == 0:
-                self._become_worker(parent)
+                self._become_worker(parent, number)
             self._wanted.add(pid)
+            self._numbers[pid] = number
 
-    def _become_worker(self, parent: int) -> NoReturn:
+    def _become_worker(self, parent: int, number: int) -> NoReturn:
         status = 1
         try:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -93,7 +98,7 @@ class PreforkServer:
                 signal.signal(signum, lambda *_: sys.exit(0))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
             self._end_with_parent(parent)
-            self._serve()
+            self._serve(number)
             status = 0
         except SystemExit as exit_:
             status = exit_.code if isinstance(exit_.code, int) else 1
@@ -113,6 +118,7 @@ class PreforkServer:
             if pid == 0:
                 return True
             self._retired.discard(pid)
+            self._numbers.pop(pid, None)
             if pid not in self._wanted:
                 continue
             self._wanted.remove(pid)

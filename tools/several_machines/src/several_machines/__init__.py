@@ -1,0 +1,1 @@
+"""The shop on several machines, while parts of it fail."""
