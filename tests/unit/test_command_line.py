@@ -47,6 +47,10 @@ WITHOUT_JSON = {
     "storekeeper health": "prints the JSON of the server",
     "storekeeper tls trust": "says a line for each; `tls status --json`",
     "storekeeper tls untrust": "says a line for each; `tls status --json`",
+    "storekeeper webhooks enable": "says one line; `webhooks list --json` has the endpoint",
+    "storekeeper webhooks disable": "says one line; `webhooks list --json` has the endpoint",
+    "storekeeper webhooks delete": "says one line",
+    "storekeeper docs": "serves pages",
     "storekeeper completion": "prints a script",
 }
 """Commands that print neither a table nor a state, each with what it does instead."""
@@ -193,6 +197,15 @@ AT_DATABASE = {
     "storekeeper keys rotate": ("1",),
     "storekeeper keys revoke": ("1",),
     "storekeeper audit": (),
+    "storekeeper webhooks create": ("https://erp.example/hooks",),
+    "storekeeper webhooks list": (),
+    "storekeeper webhooks enable": ("1",),
+    "storekeeper webhooks disable": ("1",),
+    "storekeeper webhooks delete": ("1",),
+    "storekeeper webhooks rotate": ("1",),
+    "storekeeper webhooks test": ("1",),
+    "storekeeper webhooks deliveries": (),
+    "storekeeper webhooks replay": ("msg_0b6c1f5e-9a3d-4c57-8f0e-2d1b7a94c3e6",),
 }
 """Each command that works on the database, with what it needs."""
 RESUMABLE = {

@@ -15,6 +15,8 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from entrypoints.cli.options import help_end
+
 SITE: Final = Path(__file__).parents[1] / "site"
 """What `make docs` builds; the wheel carries it."""
 _HOST: Final = "127.0.0.1"
@@ -24,7 +26,12 @@ _NAMED: Final = 8
 """So many pages are named where one is not found."""
 
 
-@click.command("docs")
+@click.command(
+    "docs",
+    epilog=help_end(
+        "storekeeper docs", "storekeeper docs how-to/backup", "storekeeper docs --out pages"
+    ),
+)
 @click.argument("page", required=False)
 @click.option(
     "--port",

@@ -21,6 +21,7 @@ from domain.webhooks.model import (
     read_delivery_id,
 )
 from domain.webhooks.service import IssuedEndpoint
+from entrypoints.cli.options import examples, help_end
 from entrypoints.cli.running import over_container
 from entrypoints.cli.tables import age_of, echo_columns, echo_json
 from entrypoints.container.commands import now
@@ -32,7 +33,7 @@ _ENDPOINTS: Final = ("ID", "STATE", "EVENTS", "URL", "DESCRIPTION")
 _DELIVERIES: Final = ("ID", "ENDPOINT", "EVENT", "STATUS", "ATTEMPTS", "AGE", "ERROR")
 
 
-@click.group("webhooks")
+@click.group("webhooks", epilog=examples("storekeeper webhooks list"))
 def command() -> None:
     """Tell other programs when a job is done or stops: make endpoints, see what was sent."""
 
@@ -41,7 +42,13 @@ _id = click.argument("endpoint_id", metavar="ID", type=click.IntRange(1, MAX_INT
 _as_json = click.option("--json", "as_json", is_flag=True, help="As the API gives it.")
 
 
-@command.command("create")
+@command.command(
+    "create",
+    epilog=help_end(
+        "storekeeper webhooks create https://erp.example/hooks",
+        "storekeeper webhooks create https://erp.example/hooks --event extraction_job.failed",
+    ),
+)
 @click.argument("url")
 @click.option(
     "--event",
@@ -64,7 +71,9 @@ def create_command(*, url: str, events: Sequence[str], description: str, as_json
     _say_issued(issued, "is made", as_json=as_json)
 
 
-@command.command("list")
+@command.command(
+    "list", epilog=help_end("storekeeper webhooks list", "storekeeper webhooks list --json")
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_command(*, as_json: bool) -> None:
     """List endpoints, newest first."""
@@ -83,14 +92,14 @@ def list_command(*, as_json: bool) -> None:
         click.echo("There is no endpoint yet; `storekeeper webhooks create` makes one.", err=True)
 
 
-@command.command("enable")
+@command.command("enable", epilog=help_end("storekeeper webhooks enable 3"))
 @_id
 def enable_command(*, endpoint_id: int) -> None:
     """Send to endpoint ID again; what waited for it is sent now."""
     _change(endpoint_id, "enable", EndpointChanges(enabled=True))
 
 
-@command.command("disable")
+@command.command("disable", epilog=help_end("storekeeper webhooks disable 3"))
 @_id
 def disable_command(*, endpoint_id: int) -> None:
     """Send nothing to endpoint ID until it is enabled; events meanwhile are not kept for it."""
@@ -105,7 +114,7 @@ def _change(endpoint_id: int, name: str, changes: EndpointChanges) -> None:
     click.echo(f"Endpoint {endpoint.id} is {_state(endpoint)}.")
 
 
-@command.command("delete")
+@command.command("delete", epilog=help_end("storekeeper webhooks delete 3"))
 @_id
 def delete_command(*, endpoint_id: int) -> None:
     """Delete endpoint ID, with its deliveries."""
@@ -117,7 +126,7 @@ def delete_command(*, endpoint_id: int) -> None:
     click.echo(f"Endpoint {endpoint_id} is deleted.")
 
 
-@command.command("rotate")
+@command.command("rotate", epilog=help_end("storekeeper webhooks rotate 3"))
 @_id
 @_as_json
 def rotate_command(*, endpoint_id: int, as_json: bool) -> None:
@@ -130,7 +139,7 @@ def rotate_command(*, endpoint_id: int, as_json: bool) -> None:
     _say_issued(issued, "has another secret; the old one signs too for 24 hours", as_json=as_json)
 
 
-@command.command("test")
+@command.command("test", epilog=help_end("storekeeper webhooks test 3"))
 @_id
 @_as_json
 def test_command(*, endpoint_id: int, as_json: bool) -> None:
@@ -142,7 +151,13 @@ def test_command(*, endpoint_id: int, as_json: bool) -> None:
     _say_due(over_container("webhooks test", work, WebhookSettings), as_json=as_json)
 
 
-@command.command("deliveries")
+@command.command(
+    "deliveries",
+    epilog=help_end(
+        "storekeeper webhooks deliveries",
+        "storekeeper webhooks deliveries --endpoint 3 --status failed",
+    ),
+)
 @click.option("--endpoint", type=click.IntRange(1, MAX_INT), help="Only to this endpoint.")
 @click.option(
     "--status",
@@ -182,7 +197,10 @@ def deliveries_command(
         click.echo(f"There are more than {limit}; say --limit for more.", err=True)
 
 
-@command.command("replay")
+@command.command(
+    "replay",
+    epilog=help_end("storekeeper webhooks replay msg_0b6c1f5e-9a3d-4c57-8f0e-2d1b7a94c3e6"),
+)
 @click.argument("delivery_id", metavar="ID")
 @_as_json
 def replay_command(*, delivery_id: str, as_json: bool) -> None:

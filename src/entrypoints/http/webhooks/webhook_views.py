@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, ClassVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -18,7 +17,7 @@ from domain.webhooks.model import (
     WebhookEvent,
 )
 from domain.webhooks.service import IssuedEndpoint
-from entrypoints.http.protocol.answers import Id, shown
+from entrypoints.http.protocol.answers import Id, Instant, shown
 from entrypoints.http.protocol.pages import ListQuery, Page
 
 _EVENTS_SAY = "None for all, those of later versions too"
@@ -83,9 +82,9 @@ class WebhookEndpointView(Struct):
     url: str
     events: Annotated[list[WebhookEvent], Meta(description=_EVENTS_SAY)]
     description: str
-    created_at: datetime
+    created_at: Instant
     enabled: bool
-    disabled_at: datetime | None
+    disabled_at: Instant | None
     disabled_reason: (
         Annotated[
             DisabledReason,
@@ -96,7 +95,7 @@ class WebhookEndpointView(Struct):
         | None
     )
     old_secret_until: Annotated[
-        datetime | None,
+        Instant | None,
         Meta(description="Until then the secret before the last rotation signs too"),
     ]
 
@@ -138,15 +137,15 @@ class WebhookDeliveryView(Struct):
     event: str
     status: DeliveryStatus
     attempts: Annotated[int, Meta(description="Begun, since it was last replayed")]
-    created_at: datetime
-    next_attempt_at: datetime | None
-    last_attempt_at: datetime | None
+    created_at: Instant
+    next_attempt_at: Instant | None
+    last_attempt_at: Instant | None
     last_status: Annotated[int | None, Meta(description="Of the last answer")]
     last_error: str | None
     last_response: Annotated[
         str | None, Meta(description="The beginning of the last answer that was no success")
     ]
-    delivered_at: datetime | None
+    delivered_at: Instant | None
     body: Annotated[str, Meta(description="What is sent, to the letter")]
 
 
