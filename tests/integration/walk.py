@@ -60,12 +60,18 @@ class Walk:
         return cls(api=api, document=document, buyer=made.json()["id"])
 
     async def every_operation(self, **headers: str) -> None:
-        """Each of them, right and wrong."""
+        """Each of them, right and wrong; those on a resource after what makes it."""
         paths = self.document["paths"]
         for method in METHODS:
-            for path in sorted(paths, key=lambda each: (each.count("/"), each)):
-                if method in paths[path]:
-                    await self._operation(method, path, paths[path][method], headers)
+            left = [path for path in paths if method in paths[path]]
+            left.sort(key=lambda each: (each.count("/"), each))
+            while left:
+                path = next((each for each in left if self._knows(each)), left[0])
+                left.remove(path)
+                await self._operation(method, path, paths[path][method], headers)
+
+    def _knows(self, path: str) -> bool:
+        return self.known.keys() >= set(re.findall(r"\{(\w+)\}", path))
 
     async def _operation(
         self, method: str, path: str, stated: dict[str, Any], headers: dict[str, str]
@@ -87,7 +93,8 @@ class Walk:
         right = await self.api.request(method, asked, params=required, headers=headers, **body)
         self.answered.setdefault(name, set()).add(right.status_code)
         if method == "post" and right.is_success and "id" in (made := right.json()):
-            self.known |= dict.fromkeys(_parameters_below(self.document, path), str(made["id"]))
+            place = right.headers.get("location", "").rpartition("/")[0] or path
+            self.known |= dict.fromkeys(_parameters_below(self.document, place), str(made["id"]))
         for wrong in (
             self.api.request(method, asked, params={**required, "nonsense": "1"}, headers=headers),
             self.api.request(method, re.sub(r"\{\w+\}", "none", path), headers=headers),
