@@ -42,6 +42,7 @@ GROUPS: Final[Mapping[str, str]] = {
     "jobs": "Many texts, read by workers",
     "schemas": "The shapes of records",
     "comparisons": "Providers on the same texts",
+    "webhooks": "Who is told when a job is done, and what was sent",
     "clicks": "What was searched, shown and clicked",
     "insights": "What becomes of the clicks, by day and over any period",
     "keys": "Who may call",
