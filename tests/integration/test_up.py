@@ -59,7 +59,7 @@ def test_it_answers_over_tls_that_its_own_authority_vouches_for(stack: RunningSt
 def test_the_banner_names_what_is_needed(stack: RunningStack) -> None:
     for words in (
         f"1. See the dashboard           https://localhost:{stack.port}/dashboard\n",
-        f"3. Read and try the API       https://localhost:{stack.port}/docs\n",
+        f"3. Read and try the API        https://localhost:{stack.port}/docs\n",
         f"sign in    https://localhost:{stack.port}/sign-in",
         f"https://localhost:{stack.port}/docs",
         f"curl --cacert '{stack.state}/tls/ca.pem' https://localhost:{stack.port}/health/ready",
