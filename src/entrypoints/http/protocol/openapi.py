@@ -46,7 +46,6 @@ GROUPS: Final[Mapping[str, str]] = {
     "clicks": "What was searched, shown and clicked",
     "insights": "What becomes of the clicks, by day and over any period",
     "keys": "Who may call",
-    "webhooks": "Who is told when a job does not run any more",
     "audit": "Who did what",
     "health": "Whether the service can do its work",
 }
