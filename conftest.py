@@ -21,6 +21,7 @@ settings.load_profile("steady")
 LONGEST_FIRST = (
     "tests/integration/test_schemathesis.py",
     "tests/integration/deployment/test_several_machines.py",
+    "tests/integration/test_pages.py",
     "tests/integration/test_clicks_cli.py",
     "tests/integration/test_insight_faults.py",
     "tests/integration/test_sample_data.py",

@@ -14,8 +14,8 @@ import asyncio
 import os
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -144,6 +144,17 @@ async def empty_database_url(postgres_server: str) -> AsyncIterator[str]:
     """URL of a database of the test's own without any table."""
     async with _database(postgres_server, f"empty_{secrets.token_hex(6)}") as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def copy_of(postgres_server: str) -> Callable[[str], AbstractAsyncContextManager[str]]:
+    """Makes a copy of a migrated database, to which nobody may be connected, by its URL."""
+
+    def copy(url: str) -> AbstractAsyncContextManager[str]:
+        name = urlsplit(url).path.lstrip("/")
+        return _database(postgres_server, f"copy_{secrets.token_hex(6)}", name)
+
+    return copy
 
 
 @asynccontextmanager
