@@ -124,9 +124,9 @@ def snippets_in(text: str, page: str) -> list[Snippet]:
         if token.type == "html_block":
             matches = list(_MARK.finditer(token.content))
             marks |= {each["kind"]: (each["value"] or "").strip() for each in matches}
-            if re.search(r"<!-- (commands|made by `make architecture`) -->", token.content):
+            if re.search(r"<!-- (commands|picture|made by `make architecture`) -->", token.content):
                 made = True
-            if re.search(r"<!-- (/commands|up to here) -->", token.content):
+            if re.search(r"<!-- (/commands|/picture|up to here) -->", token.content):
                 made = False
         elif token.type in {"fence", "code_block"}:
             assert token.map is not None

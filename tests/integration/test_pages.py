@@ -178,8 +178,8 @@ storekeeper keys create --name "till 3" --scopes records:write > leaked.txt
     "docs/how-to/own-model-file.md": Given(
         before="""
 mkdir ~/models
-cp "$(python -c 'from adapters.embedded.model_server import weights_file as file; print(file())')" \\
-    ~/models/tiny.gguf
+weights='from adapters.embedded.model_server import weights_file; print(weights_file())'
+cp "$(python -c "$weights")" ~/models/tiny.gguf
 """,
     ),
     "docs/how-to/retention.md": Given(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -38,6 +39,7 @@ from tests.integration.owners_database import execute
 from tests.integration.service_role import service_url
 from tests.integration.webhook_receiver import Receiver, answer, receiving
 
+ROOT = Path(__file__).parents[2]
 TEXTS = ["Ann Lee here, please send 2 oak chairs.", "Bo Ray here, please send 3 oak chairs."]
 _AGE = (
     """
@@ -321,6 +323,20 @@ async def test_a_job_that_completes_is_told_signed_over_tls(
     assert (done.id, done.attempts, done.last_status) == (received.headers["webhook-id"], 1, 204)
     assert "Ann" not in received.body.decode()
     assert "planted-token" not in log.read_text()
+    page = (ROOT / "docs/how-to/webhooks.md").read_text("utf-8")
+    _, _, shown = page.partition("```http\n")
+    head, _, body = shown.partition("\n```")[0].partition("\n\n")
+    assert set(members(json.loads(body))) == set(members(message))
+    headers = {line.partition(":")[0] for line in head.splitlines()[1:]}
+    assert headers <= received.headers.keys()
+
+
+def members(value: Any, place: str = "") -> Iterator[str]:
+    """The places of all members of a JSON value."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield f"{place}/{name}"
+            yield from members(each, f"{place}/{name}")
 
 
 async def test_a_worker_that_is_killed_in_the_middle_loses_nothing(
