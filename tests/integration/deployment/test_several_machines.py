@@ -46,9 +46,10 @@ def test_a_key_of_another_machine_is_let_in_by_the_name_of_the_certificate_alone
     assert "SSL" in key["by_a_name_that_is_not_in_the_certificate"]
 
 
-def test_two_workers_ask_the_provider_more_at_once_than_one_can(report: dict[str, Any]) -> None:
+def test_no_worker_asks_the_provider_more_at_once_than_it_may(report: dict[str, Any]) -> None:
     at_once, most = (report["throughput"][name] for name in ("calls_at_once", "concurrency"))
-    assert at_once[0] <= most < at_once[1] <= 2 * most
+    assert 0 < at_once[0] <= most
+    assert 0 < at_once[1] <= 2 * most
 
 
 def test_a_job_survives_an_api_host_a_worker_and_valkey(report: dict[str, Any]) -> None:
@@ -86,5 +87,6 @@ def test_an_asynchronous_replica_lacks_what_was_committed_without_it(
     failover = report["asynchronous"]
     orders = failover["orders"]
     assert failover["while_the_replica_was_away"] >= 20
-    assert 20 <= orders["lost"] <= failover["while_the_replica_was_away"] + 1
+    # Of 8 orders before the replica was away the last may not have reached it; 6 came afterwards.
+    assert 20 <= orders["lost"] <= orders["acknowledged"] - 7 - 6
     assert orders["twice"] == 0
