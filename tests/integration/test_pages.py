@@ -184,7 +184,8 @@ storekeeper keys create --name "till 3" --scopes records:write > leaked.txt
     "docs/how-to/own-model-file.md": Given(
         before="""
 mkdir ~/models
-weights=$(python -c "from adapters.embedded import model_server; print(model_server.weights_file())")
+find_weights="from adapters.embedded import model_server; print(model_server.weights_file())"
+weights=$(python -c "$find_weights")
 cp "$weights" ~/models/tiny.gguf
 """,
     ),
