@@ -126,7 +126,7 @@ def test_a_rotated_key_has_all_but_the_secret_and_the_old_one_lives_on_for_a_tim
     assert result.exit_code == 0
     assert result.stdout.strip() != old
     assert "made in the place of key 1, which is accepted for 24 h more" in result.stderr
-    listed = [json.loads(line) for line in run("keys", "list", "--json").stdout.splitlines()]
+    listed = json.loads(run("keys", "list", "--json").stdout)["keys"]
     assert [(key["id"], key["state"], key["replaced_by"]) for key in listed] == [
         (2, "active", None),
         (1, "replaced", 2),
@@ -148,7 +148,7 @@ def test_a_budget_is_changed_for_a_key_and_for_those_it_replaced(run: Run) -> No
     assert json.loads(result.stdout)["budget"] == {"usd": 5, "tokens": 1000}
     told = run("keys", "update", "1", "--budget-tokens", "none").stdout
     assert "budget               usd 5.0\n" in told
-    listed = [json.loads(line) for line in run("keys", "list", "--json").stdout.splitlines()]
+    listed = json.loads(run("keys", "list", "--json").stdout)["keys"]
     budgets = {key["id"]: key["budget"] for key in listed}
     assert budgets[1] == budgets[2] == {"usd": 5, "tokens": None}
     assert budgets[3] == {"usd": None, "tokens": None}

@@ -80,7 +80,7 @@ class WorkerBench:
     model: LanguageModel
     tables: RecordTables
     options: WorkerOptions = field(
-        default_factory=lambda: WorkerOptions(concurrency=4, lease_s=0.3, poll_s=0.01, grace_s=0.05)
+        default_factory=lambda: WorkerOptions(concurrency=4, lease_s=60, poll_s=0.01, grace_s=0.05)
     )
     retry_policy: RetryPolicy = field(
         default_factory=lambda: RetryPolicy(attempts=3, first_delay_s=0.01, longest_delay_s=0.02)

@@ -35,6 +35,9 @@ from tests.fakes.tables import RecordTables
 from tests.unit.job_texts import TOKENS_A_CALL, a_text
 from tests.unit.job_workers import SPEC, CountingModel, WorkerBench, idle_worker_bench
 
+SHORT_LEASE_S = 0.3
+"""For what happens when a lease ends or is renewed; else a busy machine ends it in between."""
+
 
 @pytest.fixture
 def bench() -> WorkerBench:
@@ -224,6 +227,7 @@ async def test_a_cap_is_passed_by_no_more_than_what_was_under_way(
 
 
 async def test_a_cancelled_job_ends_its_calls(bench: WorkerBench) -> None:
+    bench.options = replace(bench.options, lease_s=SHORT_LEASE_S)
     bench.model = model = CountingModel()
     model.open.clear()
     job = await bench.job(20)
@@ -286,6 +290,7 @@ async def test_a_worker_that_stops_lets_calls_end_that_are_about_to(bench: Worke
 async def test_a_worker_that_lost_its_lease_starts_anew_and_writes_nothing_old(
     bench: WorkerBench,
 ) -> None:
+    bench.options = replace(bench.options, lease_s=SHORT_LEASE_S)
     bench.model = model = CountingModel()
     model.open.clear()
     job = await bench.job(8)
@@ -305,6 +310,7 @@ async def test_a_worker_that_lost_its_lease_starts_anew_and_writes_nothing_old(
 
 
 async def test_what_a_dead_worker_had_is_taken_over(bench: WorkerBench) -> None:
+    bench.options = replace(bench.options, lease_s=SHORT_LEASE_S)
     dead = WorkerId(uuid4())
     await bench.store.queue.enlist(dead, host="gone", lease_s=0.1)
     job = await bench.job(6)
