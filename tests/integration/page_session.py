@@ -158,7 +158,7 @@ class PageSession:
 
     def _stay(self, text: str, shown: str, place: str, *, figures_vary: bool) -> None:
         """Run it as in a terminal of its own, and wait for what the page shows of it."""
-        ready = "" if "fake-llm-provider" in text else "Ctrl-C stops everything"
+        ready = "" if "fake-llm-provider" in text else "stops everything; the data stays."
         if ready:
             port = self.stands_for[r"\b8443\b"]
             text += f' ARGS="--port {port}"' if text.startswith("make") else f" --port {port}"
