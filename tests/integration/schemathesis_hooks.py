@@ -82,6 +82,8 @@ _REASONS: Final = tuple(
         r"validation_failed /name must not (be blank|hold .*)",
         r"validation_failed /networks/\d+ (is no network|names an address inside).*",
         r"validation_failed /expires_at must be (in the future|within 366 days, or never)",
+        # Webhooks: hosts in one spelling, ports, and addresses that are public
+        r"validation_failed /url (must|has|leads) .*",
         # Comparisons: providers as they are configured, labels as the schema has fields
         r"validation_failed /providers(/\d+)? .*(is not configured|each once|orders alone).*",
         r"validation_failed (/dataset|/texts/\d+.*) .*",
