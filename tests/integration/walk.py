@@ -57,7 +57,13 @@ class Walk:
         buyer = {"name": "Ann", "email": "ann.buys@example.com"}
         made = await api.post("/users", json=buyer)
         assert made.status_code == 201, made.text
-        return cls(api=api, document=document, buyer=made.json()["id"])
+        buyer_id = made.json()["id"]
+        # A delivery is made by the test of an endpoint, and has another path.
+        endpoint = await api.post("/webhook-endpoints", json={"url": "https://shop.example/"})
+        ping = await api.post(f"{endpoint.headers['location']}/test")
+        assert ping.status_code == 202, ping.text
+        known = {"delivery_id": ping.json()["id"]}
+        return cls(api=api, document=document, buyer=buyer_id, known=known)
 
     async def every_operation(self, **headers: str) -> None:
         """Each of them, right and wrong; those on a resource after what makes it."""

@@ -23,10 +23,16 @@ from entrypoints.http.protocol.pages import ListQuery, Page
 _EVENTS_SAY = "None for all, those of later versions too"
 
 Url = Annotated[
-    str, Meta(max_length=MAX_URL, description="Where events are sent: https://, a public address")
+    str,
+    Meta(
+        max_length=MAX_URL,
+        description="Where events are sent: https://, a public address",
+        # For the document alone: the domain says more clearly what is wrong.
+        extra_json_schema={"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$"},
+    ),
 ]
 Events = Annotated[list[WebhookEvent], Meta(max_length=20, description=_EVENTS_SAY)]
-Description = Annotated[str, Meta(max_length=MAX_DESCRIPTION)]
+Description = Annotated[str, Meta(max_length=MAX_DESCRIPTION, pattern=r"^[^\x00]*$")]
 
 
 class NewWebhookEndpoint(Struct, forbid_unknown_fields=True):
