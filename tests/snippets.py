@@ -32,16 +32,20 @@ REASONS: Final = {
     "needs a model's hub": r"\bmodels pull\b",
     "needs npm's registry": r"\bnpx\b",
     "needs pg_cron": r"\bpg_cron\b",
+    "needs profiles of browsers": r"\btls trust\b",
     "needs root": r"(?m)^(\d+ ){2}|^\d+ +\*",
     "needs Supabase": r"(?i)supabase|auth\.users|ACCESS_TOKEN|token keys",
     "needs systemd": r"\bsystem(ctl|d-run)\b",
     "shows a fault": (
         r"(?i)\bwarn(ing)?\b|cannot be reached|database is not ready|failed|does not answer|FAIL"
     ),
-    "shows another machine": r"127\.0\.0\.1:8080|db\.internal|qwen3",
+    "shows another machine": (
+        r"127\.0\.0\.1:8080|\b10\.0\.0\.\d|db\.internal|https://shop\.example/|qwen3"
+        r"|synchronous_standby_names"
+    ),
     "takes minutes": (
         r"(?m)\bmake (-C tools/tune|bench|check|compare-sample|fmt|test|test-vllm)\b"
-        r"|tune/dev|--split dev"
+        r"|tune/dev|--split dev|-m several_machines"
     ),
 }
 """Why a block is not run, and what it then holds: a mark on any other block is a mistake."""

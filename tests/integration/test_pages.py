@@ -205,6 +205,7 @@ psql "$DATABASE_URL" -qc "INSERT INTO search_clicks (search_query, clicks, impre
     ),
     "docs/how-to/schedule-insights.md": Given(service=True),
     "docs/how-to/supabase.md": Given(service=True, before=WORKER),
+    "docs/how-to/webhooks.md": Given(service=True),
     "docs/reference/extraction-schemas.md": Given(service=True),
     "docs/reference/http-api.md": Given(
         service=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,6 +13,7 @@ from entrypoints.cli.main import storekeeper
 from tests.integration.service_role import service_url
 
 Run = Callable[..., Result]
+ROOT = Path(__file__).parents[2]
 URL = "https://shop.example/hooks"
 
 
@@ -43,7 +45,12 @@ def test_an_endpoint_is_made_tested_rotated_switched_and_deleted(run: Run) -> No
     sent = done(run("test", "1")).stdout
     assert sent.endswith("will be sent to endpoint 1 by a worker.\n")
     delivery = sent.split()[0]
-    _, row = done(run("deliveries", "--endpoint", "1", "--status", "pending")).stdout.splitlines()
+    page = (ROOT / "docs/how-to/webhooks.md").read_text("utf-8")
+    shown = page.partition("$ storekeeper webhooks deliveries\n")[2]
+    heading, row = done(
+        run("deliveries", "--endpoint", "1", "--status", "pending")
+    ).stdout.splitlines()
+    assert heading.split() == shown.splitlines()[0].split()
     assert row.split()[:5] == [delivery, "1", "ping", "pending", "0"]
     assert json.loads(done(run("replay", delivery, "--json")).stdout)["id"] == delivery
     listed = json.loads(done(run("deliveries", "--json")).stdout)["deliveries"]

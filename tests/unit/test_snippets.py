@@ -13,7 +13,6 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import click
 import pytest
@@ -314,7 +313,10 @@ SHOWN = '{"id":1001,"created_at":"2026-11-22T22:45:48.855889Z","name":"Nora"}'
     ("shown", "printed"),
     [
         (SHOWN, SHOWN.replace("22:45:48.855889", "01:02:03.4")),
-        ('{"id":"b913329e-…","status":"valid",…}', f'{{"id":"{uuid4()}","status":"valid","n":1}}'),
+        (
+            '{"id":"b913329e-…","status":"valid",…}',
+            '{"id":"df22c745-848e-4f85-a386-ec84c5d94128","status":"valid","n":1}',
+        ),
         ("first\n…\nlast", "first\nlast"),
         ("first\n…\nlast", "first\nsecond\nthird\nlast"),
         ("job 1: 0/3 done\ndone", "job 1: 1/3 done\njob 1: 2/3 done\ndone"),
