@@ -56,7 +56,7 @@ _FIRST: Final = (
     ("/users", '{"name": "Ines Moreau", "email": "ines@example.com"}'),
     (
         "/extractions",
-        '{"schema": "order_message", "text": "Maria Lopez here: 24 oat milk cartons, please."}',
+        '{"schema": "order_message", "text": "Could Priya Nair have a dozen beeswax candles?"}',
     ),
     ("/search-clicks", '[{"search_query": "oat milk", "clicks": 12, "impressions": 40}]'),
 )
