@@ -37,7 +37,7 @@ test-vllm: dev ## run the tests against a real vLLM server for CPUs (needs Pytho
 
 test-infra: dev ## try what is in infra/: nginx, Caddy, Traefik, compose, Kubernetes, systemd, Supabase
 	@./scripts/install-infra.sh
-	@TEST_SEVERAL_MACHINES=1 ./scripts/test.sh tests/integration/deployment $(ARGS)
+	@./scripts/test.sh tests/integration/deployment $(ARGS)
 
 check: dev ## formatting, lint, types, import contracts
 	$(BIN)/ruff format --check

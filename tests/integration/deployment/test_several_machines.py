@@ -7,7 +7,6 @@ one machine is, and two, is reported and judged by nobody.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from typing import Any
@@ -18,10 +17,6 @@ from tests.integration.deployment.programs import ROOT
 from tests.integration.stack import COMMAND_PATIENCE_S, environment
 
 CANNOT_RUN_HERE = 77
-pytestmark = pytest.mark.skipif(
-    "TEST_SEVERAL_MACHINES" not in os.environ,
-    reason="takes minutes: TEST_SEVERAL_MACHINES=1, or `make test-infra`",
-)
 
 
 @pytest.fixture(scope="module")
