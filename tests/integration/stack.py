@@ -108,12 +108,21 @@ class RunningStack:
         )
 
     def child(self, words: str) -> Proc:
-        """The one child whose command line holds `words`."""
-        found = [
-            p for p in descendants(self.process.pid)
-            if words in p.args and p.parent == self.process.pid
-        ]  # fmt: skip
-        assert len(found) == 1, (words, found)
+        """The one child whose command line holds `words`, once there is one.
+
+        A process has no command line for a moment while it is being started: Linux closes the
+        pipe by which its parent learns that it runs before it writes the arguments.
+        """
+        found: list[Proc] = []
+
+        def is_there() -> bool:
+            found[:] = [
+                p for p in descendants(self.process.pid)
+                if words in p.args and p.parent == self.process.pid
+            ]  # fmt: skip
+            return len(found) == 1
+
+        wait_for(is_there, lambda: f"{words!r}: {found}; {self.said}", PATIENCE_S)
         return found[0]
 
     def end(self, signum: signal.Signals, *, within_s: float = 10.0) -> int:
