@@ -32,6 +32,8 @@ class Prompt:
         estimated_tokens: what the call may use of a tokens-a-minute limit, input and output.
         tuned: it is the prompt that the model's adapter was tuned to, and wants the adapter.
         log_probabilities: those of the answer's tokens are wanted with it.
+        strings_from: the text in which the answer's strings, but for choices and dates, have to
+            stand, for servers that can be told so; None where they may be any.
     """
 
     messages: tuple[Message, ...]
@@ -41,6 +43,7 @@ class Prompt:
     estimated_tokens: int
     tuned: bool = False
     log_probabilities: bool = False
+    strings_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,8 @@ class ModelProfile:
         parameters: sampling parameters that are sent, such as `{"temperature": 0}`.
         numbers_from_text: its bare numbers are held to those that the text names, for models that
             copy badly; its server has to enforce choices.
+        strings_from_text: and its strings to passages of the text, where it is asked with the
+            prompt of its adapter; its server has to be llama.cpp.
         tuned_to: the prompt that its adapter was tuned to (`prompting.TUNED_PROMPT`); None for
             weights as they come. What that prompt cannot ask for is asked without the adapter.
         response_format: how its server is asked for JSON, where that speaks OpenAI's protocol.
@@ -150,6 +155,7 @@ class ModelProfile:
     parameters: Mapping[str, float | int]
     reasoning_tokens: int = 0
     numbers_from_text: bool = False
+    strings_from_text: bool = False
     tuned_to: str | None = None
     response_format: ResponseFormat = ResponseFormat.JSON_SCHEMA
     system_role: bool = True

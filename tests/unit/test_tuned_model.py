@@ -13,6 +13,7 @@ from adapters.embedded import model_server
 from adapters.embedded.model_server import ServedModel
 from adapters.llm.capabilities import profile_of
 from adapters.llm.openai_compatible import request_body
+from adapters.llm.passage_grammar import MOST_PARTS, grammar_of
 from domain.comparison.contestants import contestant_of, read_contestants
 from domain.errors import InvalidInput, Unavailable
 from domain.extraction.prompting import TUNED_PROMPT, build_prompt, prompt_hash
@@ -23,6 +24,7 @@ from ports.language_models import ModelProfile, Prompt
 
 TUNED = profile_of("local", "smollm2-135m", TUNED_PROMPT)
 UNTUNED = profile_of("local", "smollm2-135m")
+FREE = replace(TUNED, strings_from_text=False)
 TEXT = "Three mugs and 4 plates for Ann Lee"
 MIXED = RecordSchema(
     name="mixed",
@@ -102,10 +104,28 @@ def test_the_adapter_is_part_of_what_is_asked() -> None:
 
 
 def test_the_server_is_told_to_apply_the_adapter_to_tuned_prompts_alone() -> None:
-    body = request_body(asked(MIXED, TUNED), TUNED)
+    body = request_body(asked(MIXED, FREE), FREE)
     assert body["extra_body"] == {"lora": [{"id": 0, "scale": 1.0}]}
     assert "extra_body" not in request_body(asked(LISTED, TUNED), TUNED)
     assert "extra_body" not in request_body(asked(MIXED, UNTUNED), UNTUNED)
+
+
+def test_strings_are_held_to_the_text_by_a_grammar_in_place_of_the_schema() -> None:
+    prompt = asked(MIXED, TUNED)
+    assert prompt.strings_from == TEXT
+    body = request_body(prompt, TUNED)
+    assert body["extra_body"]["grammar"] == grammar_of(prompt.json_schema, TEXT)
+    assert "response_format" not in body
+    assert "response_format" in request_body(asked(MIXED, FREE), FREE)
+    assert asked(LISTED, TUNED).strings_from is None
+    assert prompt_hash(MIXED, TUNED) != prompt_hash(MIXED, FREE)
+
+
+def test_a_text_of_too_many_words_is_held_by_the_schema_alone() -> None:
+    prompt = replace(asked(MIXED, TUNED), strings_from="word " * (MOST_PARTS + 1))
+    body = request_body(prompt, TUNED)
+    assert "response_format" in body
+    assert "grammar" not in body["extra_body"]
 
 
 def test_the_settings_say_whether_the_server_holds_the_adapter() -> None:

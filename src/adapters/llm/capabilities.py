@@ -28,6 +28,7 @@ class ModelCapabilities:
     temperature: float | None = None
     seed: int | None = None
     numbers_from_text: bool = False
+    strings_from_text: bool = False
     response_format: ResponseFormat = ResponseFormat.JSON_SCHEMA
     system_role: bool = True
 
@@ -81,6 +82,7 @@ _TABLE: Final[tuple[tuple[str, str, ModelCapabilities], ...]] = (
             temperature=0.0,
             seed=7,
             numbers_from_text=True,
+            strings_from_text=True,
         ),
     ),
     # Of a server of one's own nothing is known: what it serves may be small.
@@ -151,6 +153,7 @@ def _profile(
         shots=row.shots,
         reasks=row.reasks,
         numbers_from_text=row.numbers_from_text,
+        strings_from_text=row.strings_from_text,
         tuned_to=adapter,
         response_format=row.response_format,
         system_role=row.system_role,

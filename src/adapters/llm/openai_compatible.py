@@ -18,6 +18,7 @@ import openai
 from adapters.llm.admission import ReportedRateLimits, limits_from_headers
 from adapters.llm.failures import retry_after_s
 from adapters.llm.openai_refusals import names_in, refusal_in
+from adapters.llm.passage_grammar import grammar_of
 from adapters.llm.replies import (
     ModelCall,
     ParsedResponse,
@@ -150,24 +151,30 @@ def request_body(
         profile: who is asked, and how.
         stops_loops: the server is known to be vLLM. Others may refuse members of its own.
     """
+    grammar = prompt.strings_from and grammar_of(prompt.json_schema, prompt.strings_from)
     request: dict[str, Any] = {
         "model": profile.model,
         "messages": _messages(prompt, profile),
-        **_format(prompt, profile),
+        **({} if grammar else _format(prompt, profile)),
         **profile.parameters,
     }
     if profile.provider == "openai":
         request["max_completion_tokens"] = prompt.max_output_tokens
     else:
         request["max_tokens"] = prompt.max_output_tokens
+    own: dict[str, Any] = {}
     if stops_loops:
         # Grammar-bound models can spend all their tokens on blanks between members. vLLM forbids
         # them by a setting of the server alone: it takes a request's `disable_any_whitespace` and
         # ignores it. So it is told to stop at a loop, of white space or of anything else.
-        request["extra_body"] = {"repetition_detection": dict(_LOOP)}
+        own["repetition_detection"] = dict(_LOOP)
     if prompt.tuned:
         # llama.cpp holds the adapter, and applies it for whoever asks.
-        request["extra_body"] = {"lora": [{"id": 0, "scale": 1.0}]}
+        own["lora"] = [{"id": 0, "scale": 1.0}]
+    if grammar:
+        own["grammar"] = grammar
+    if own:
+        request["extra_body"] = own
     if prompt.log_probabilities:
         # Without a number, llama.cpp sends the 20 likeliest tokens at each place.
         request |= {"logprobs": True, "top_logprobs": 1}

@@ -60,6 +60,7 @@ _OVERRIDES: Final[Mapping[str, tuple[Callable[[str], Override | None], str]]] = 
     "seed": (_whole(0), "a whole number >= 0"),
     "bounded": (_truth, "true or false"),
     "numbers_from_text": (_truth, "true or false"),
+    "strings_from_text": (_truth, "true or false"),
     "context_tokens": (_whole(1), "a whole number >= 1"),
     "max_output_tokens": (_whole(1), "a whole number >= 1"),
     "reasoning_tokens": (_whole(0), "a whole number >= 0"),
@@ -168,7 +169,11 @@ def contestant_of(
             "max_output_tokens": profile.max_output_tokens,
             "reasoning_tokens": profile.reasoning_tokens,
             "numbers_from_text": profile.numbers_from_text,
-            **({"adapter": profile.tuned_to} if profile.tuned_to else {}),
+            **(
+                {"adapter": profile.tuned_to, "strings_from_text": profile.strings_from_text}
+                if profile.tuned_to
+                else {}
+            ),
             **profile.parameters,
         },
         simulated=simulated,

@@ -166,7 +166,8 @@ def prompt_hash(schema: RecordSchema, profile: ModelProfile) -> str:
         json.dumps([[example.text, example.values()] for example in schema.examples]),
         f"{profile.shots} {profile.model} {json.dumps(dict(profile.parameters), sort_keys=True)}",
         *(["numbers_from_text"] if profile.numbers_from_text else []),
-        *([TUNED_PROMPT] if asks_tuned(schema, profile) else []),
+        *([TUNED_PROMPT] if (tuned := asks_tuned(schema, profile)) else []),
+        *(["strings_from_text"] if tuned and profile.strings_from_text else []),
         *(
             [profile.response_format]
             if profile.response_format is not ResponseFormat.JSON_SCHEMA
@@ -238,6 +239,7 @@ def build_prompt(
         estimated_tokens=asked + output // 3,
         tuned=tuned,
         log_probabilities=tuned and profile.calibration is not None,
+        strings_from=text if tuned and profile.strings_from_text else None,
     )
 
 
