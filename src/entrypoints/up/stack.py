@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -54,6 +55,7 @@ from entrypoints.up.supervisor import Supervisor
 from ports.server_process import ServerProcess
 
 _CERTIFICATE_CHECK_S: Final = 6 * 3600.0
+_PATIENCE_S: Final = 15.0
 _CONNECTIONS_TO_SPARE: Final = 20
 
 
@@ -193,6 +195,9 @@ class Stack:
         refuse_busy_port(self._settings.host, self._settings.port)
         self._choose_model()
         env = await self._start_stores()
+        model = None
+        if self._model is not None:
+            model = self._supervisor.start_later(self._container.model(*self._model))
         env |= self._certificate()
         applied = await migrate(env["DATABASE_URL"])
         if applied:
@@ -212,13 +217,15 @@ class Stack:
             trusted=env.get("TLS_CERT_FILE"),
         )
         await asyncio.gather(self._supervisor.start(web), self._load_sample_data(env))
-        self._supervisor.start_later(self._container.worker(_needed(env, WorkerSettings)))
+        worker = self._supervisor.start_later(self._container.worker(_needed(env, WorkerSettings)))
         local = "TLS_CERT_FILE" in env and not self._settings.tls_cert_file
         ca_file = str(self._container.certificates.ca_file) if local else None
+        # Whoever sends a text or a job at once is then served. A large model is not waited for.
+        tried = [worker.wait(), *([model.wait()] if model is not None else [])]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*tried), _PATIENCE_S)
         self._tell(ready=True, ca_file=ca_file, needs_key=not nobody)
         self._say(f"Ready: {self._url}" if self._detached else overview(self._state, self._record))
-        if self._model is not None:
-            self._supervisor.start_later(self._container.model(*self._model))
         await self._renew_certificate(web)
 
     def _tell(self, **changes: Any) -> None:

@@ -54,10 +54,16 @@ class Supervisor:
         self._note(server, True)
         self._watches.append(asyncio.create_task(self._keep(server)))
 
-    def start_later(self, server: ServerProcess) -> None:
-        """Start `server` without waiting for it, trying until it succeeds, and keep it running."""
+    def start_later(self, server: ServerProcess) -> asyncio.Event:
+        """Start `server` without waiting for it, trying until it succeeds, and keep it running.
+
+        Returns:
+            Set when the first try has ended, whether or not it runs then.
+        """
         self._started.append(server)
-        self._watches.append(asyncio.create_task(self._start_and_keep(server)))
+        tried = asyncio.Event()
+        self._watches.append(asyncio.create_task(self._start_and_keep(server, tried)))
+        return tried
 
     async def stop(self, *, last: Collection[ServerProcess] = ()) -> None:
         """Stop everything that was started; those of `last` when the others have ended."""
@@ -74,16 +80,18 @@ class Supervisor:
             if isinstance(error, BaseException):
                 self._say(f"Stopping failed: {error}")
 
-    async def _start_and_keep(self, server: ServerProcess) -> None:
+    async def _start_and_keep(self, server: ServerProcess, tried: asyncio.Event) -> None:
         self._note(server, False)
         try:
             await server.start()
         except Unavailable as error:
             self._tell(server, str(error), failures=1)
+            tried.set()
             await self._restart(server, failures=1)
         else:
             self._note(server, True)
             self._say(f"{server.name} is ready")
+            tried.set()
         await self._keep(server)
 
     async def _keep(self, server: ServerProcess) -> None:
