@@ -216,6 +216,12 @@ def test_the_keychain_is_asked_by_the_program_of_macos(
     assert "ca.key" not in calls
 
 
+def test_a_database_that_went_away_is_said_to_be(tmp_path: Path) -> None:
+    store = NssStore(tmp_path / "gone", owner="a browser", certutil="certutil")
+    with pytest.raises(TrustStoreError, match="it cannot be looked at: No such file or directory"):
+        store.held()
+
+
 @needs_certutil
 def test_an_account_trusts_it_and_takes_it_back(
     home: Path, authority: AuthorityCertificate

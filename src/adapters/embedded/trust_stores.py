@@ -184,7 +184,11 @@ class NssStore:
     def _run(self, *words: str, stdin: str = "") -> str:
         if self._certutil is None:
             raise TrustStoreError(_INSTALL)
-        if self._folder.stat().st_uid != os.geteuid():
+        try:
+            owner = self._folder.stat().st_uid
+        except OSError as error:  # gone since it was found, or behind a folder that is closed
+            raise TrustStoreError(f"it cannot be looked at: {error.strerror}") from error
+        if owner != os.geteuid():
             raise TrustStoreError("it belongs to another account: run this as that account")
         if words[0] != "-N" and not (self._folder / "cert9.db").is_file():
             raise TrustStoreError("it is of an old form: start its browser once, which renews it")
