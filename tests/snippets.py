@@ -50,20 +50,6 @@ REASONS: Final = {
 }
 """Why a block is not run, and what it then holds: a mark on any other block is a mistake."""
 
-WAITING: Final = {
-    "README.md": "the embedded model loses the product of the message that it shows",
-    "docs/how-to/compare-providers.md": "its last replay was cut short on a busy machine",
-    "docs/how-to/database-roles.md": "mended, and not followed to its end since",
-    "docs/how-to/existing-database.md": "mended, and not followed to its end since",
-    "docs/how-to/import-clicks.md": "mended, and not followed to its end since",
-    "docs/how-to/openai-gemini-vllm.md": "mended, and not followed to its end since",
-    "docs/how-to/operate.md": "mended, and not followed to its end since",
-    "docs/how-to/supabase.md": "mended, and not followed to its end since",
-    "docs/reference/http-api.md": "mended, and not followed to its end since",
-    "docs/tutorial/first-steps.md": "mended, and not followed to its end since",
-}
-"""Pages that are to be followed and are not yet, and why; a page leaves it once its test passes."""
-
 SHELL: Final = frozenset({"sh", "bash", "console"})
 _MARK: Final = re.compile(
     r"<!-- (?P<kind>not run|file|run by|part of|figures vary)(?:: (?P<value>.+?))? -->\n?"
@@ -214,10 +200,6 @@ def treatment(snippet: Snippet) -> str:
         return "run by a test of its own"
     if "part of" in snippet.marks:
         return "compared with a tested file"
-    if snippet.page in WAITING and (
-        "file" in snippet.marks or snippet.language in {*SHELL, "python", "sql"}
-    ):
-        return "waits: its page is not followed yet"
     if "file" in snippet.marks:
         return "written as a file and used"
     if snippet.language in SHELL:

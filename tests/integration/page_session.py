@@ -127,6 +127,10 @@ class PageSession:
 
     def _there(self, printed: str) -> str:
         printed = printed.replace(str(self.home), "/home/ada")
+        # Root's folder is elsewhere, so that commands name the one of the page.
+        printed = re.sub(
+            r"(STATE_DIR=|(?<=\S) --state-dir )/home/ada/\S+/storekeeper\b ?", "", printed
+        )
         if url := self.variables.get("DATABASE_URL"):
             printed = printed.replace(urlsplit(url).path.lstrip("/"), "storekeeper")
         for ours in re.findall(r"\d+", self.stands_for.get(r"\b8443\b", "")):

@@ -9,7 +9,6 @@ a database, a folder of root) is replaced by what stands for it here, as a reade
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -27,7 +26,7 @@ from fake_provider.testing import FakeInThread, running_fake
 from tests.integration.api import serving, settings_for
 from tests.integration.page_session import PageSession
 from tests.integration.stack import run_command
-from tests.snippets import ROOT, WAITING, Snippet, pages, snippets_of, treatment
+from tests.snippets import ROOT, Snippet, pages, snippets_of, treatment
 
 
 @dataclass(frozen=True)
@@ -232,7 +231,7 @@ done
 
 def followed(page: str) -> list[Snippet]:
     """The blocks of a page that are run here."""
-    ways = {"run", "written as a file and used", "waits: its page is not followed yet"}
+    ways = {"run", "written as a file and used"}
     return [each for each in snippets_of(page) if treatment(each) in ways]
 
 
@@ -295,8 +294,6 @@ class Reader:
 
 @pytest.fixture
 def reader(page: str, server_directory: Path) -> Reader:
-    if page in WAITING and not os.environ.get("TEST_WAITING_PAGES"):
-        pytest.skip(f"{WAITING[page]} (TEST_WAITING_PAGES=1 follows it)")
     if missing := [each for each in ("bash", "curl", "make") if shutil.which(each) is None]:
         pytest.skip(f"{' and '.join(missing)} is not on this machine")
     home = server_directory / "pages" / re.sub(r"\W+", "-", page) / "ada"

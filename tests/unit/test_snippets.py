@@ -27,7 +27,6 @@ from tests.snippets import (
     REASONS,
     ROOT,
     SHELL,
-    WAITING,
     Snippet,
     commands_of,
     pages,
@@ -62,8 +61,7 @@ def test_every_block_is_tried_or_says_why_not() -> None:
     for each in SNIPPETS:
         if not each.marks and not each.made:
             assert each.language in ways, f"{each.place}: nothing tries a block of {each.language}"
-            waits = treatment(each).startswith("waits") and each.page in WAITING
-            assert waits or treatment(each) == ways[each.language], each.place
+            assert treatment(each) == ways[each.language], each.place
 
 
 def test_a_picture_holds_no_command() -> None:

@@ -139,7 +139,7 @@ def _exit_over_faults(command: str, url: str) -> None:
     """Name what of the tables is not as it must be, and end the process (1)."""
     faults = or_exit(command, lambda: _refusing(table_faults(url)))
     for fault in faults:
-        click.echo(f"storekeeper db: {fault}.", err=True)
+        click.echo(f"storekeeper {command}: {fault}.", err=True)
     if faults:
         click.echo("The migrations are applied; the tables are not yet as they must be.", err=True)
         sys.exit(1)
