@@ -48,6 +48,10 @@ MESSAGES = (
     "Bonjour, c'est Luc Moreau - 40 wine glasses svp, merci",
     "The weather was lovely, thank you for the visit!",
 )
+ODD = (
+    'I\'m "Zoë\u0308"\\O\'Brien — 2\u00d76" pla\u00adnks\t(oak) & #5 “nuts”, '
+    "\ufb01ve ½-inch\x07 pipes\n\nThanks 👩\u200d👧"
+)
 JAPANESE = "お世話になります。斎藤麻衣です。折りたたみ傘を2本お願いします。"
 
 
@@ -152,6 +156,28 @@ async def test_plain_orders_are_read_right_with_the_adapter_and_its_short_prompt
     )
     assert {name: result.fields[name] for name in record} == record
     assert result.usage.input_tokens < 200 * len(result.attempts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *MESSAGES,
+        JAPANESE,
+        ODD,
+        "lamp " * 700 + "and 12 oak chairs for Ben Ortiz, please.",
+        "...",
+    ],
+    ids=["chat", "french", "no order", "japanese", "odd characters", "long", "no word"],
+)
+async def test_with_the_adapter_every_string_is_a_passage_of_the_text(
+    tuned_service: ExtractionService, text: str
+) -> None:
+    result = await tuned_service.extract(
+        text, ORDER_MESSAGE, chain=["local"], deadline_s=PATIENCE_S
+    )
+    assert result.status is ExtractionStatus.VALID, result.warnings
+    backed = {item.field for item in result.evidence}
+    assert {name for name, value in result.fields.items() if value is not None} == backed
 
 
 async def test_the_server_tells_how_sure_the_model_was_and_answers_the_same(

@@ -572,7 +572,7 @@ def test_the_settings_refuse_what_contradicts(file: Path, tmp_path: Path) -> Non
     for chosen, why in (
         ({"local_llm_file": tmp_path / "none.gguf"}, "LOCAL_LLM_FILE: is not a file"),
         ({"local_llm_file": tmp_path / "it's.gguf"}, "LOCAL_LLM_FILE: must have a path without"),
-        ({"local_llm_adapter": "fields-2"}, "LOCAL_LLM_ADAPTER: is not a file"),
+        ({"local_llm_adapter": "fields-1"}, "LOCAL_LLM_ADAPTER: is not a file"),
         ({"local_llm_file": file, "local_llm_model": "m"}, "set one of them"),
         ({"local_llm_context_tokens": 4096}, "LOCAL_LLM_FILE is missing"),
         ({"local_llm_file": file, "local_llm_context_tokens": 1}, "LOCAL_LLM_CONTEXT_TOKENS"),
@@ -580,7 +580,7 @@ def test_the_settings_refuse_what_contradicts(file: Path, tmp_path: Path) -> Non
         with pytest.raises(SettingsError, match=why):
             settings(**chosen)
     assert settings().local_llm_adapter is LocalModelAdapter.NONE
-    assert settings(local_llm_adapter="fields-1").local_llm_adapter is LocalModelAdapter.FIELDS
+    assert settings(local_llm_adapter="fields-2").local_llm_adapter is LocalModelAdapter.FIELDS
 
 
 def test_a_file_that_cannot_be_used_is_refused_with_the_settings_read(tmp_path: Path) -> None:
@@ -591,9 +591,9 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_settings_read(tmp_path: 
     assert model_configs(settings(local_llm_file=bad, llm_provider="vllm"))
 
 
-def test_fields_1_is_refused_for_a_model_of_another_shape(file: Path) -> None:
+def test_the_adapter_is_refused_for_a_model_of_another_shape(file: Path) -> None:
     with pytest.raises(Unavailable, match="made for another model"):
-        model_configs(settings(local_llm_file=file, local_llm_adapter="fields-1"))
+        model_configs(settings(local_llm_file=file, local_llm_adapter="fields-2"))
 
 
 @SHIPPED

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     import xllamacpp
 
 _WEIGHTS: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
-ADAPTER: Final = Path(__file__).with_name("smollm2-135m-fields-1.gguf")
-ADAPTER_SHA256: Final = "c77d1e20b3a39d3c39bdf522f80d1f0673d4192be74ccd680eff332569f9f74c"
+ADAPTER: Final = Path(__file__).with_name("smollm2-135m-fields-2.gguf")
+ADAPTER_SHA256: Final = "b4aedc8a25b2222327d74c80b6c02be9465ac04670c29a807c61c16e5ab95204"
 CALIBRATION: Final = ADAPTER.with_suffix(".calibration.json")
 _INSTEAD: Final = "set LLM_PROVIDER to openai, gemini or openai_compatible"
 _SLOTS: Final = 4
