@@ -89,7 +89,7 @@ def _parts(text: str) -> Sequence[tuple[str, str | None]]:
             gap += part
             continue
         if found:
-            apart = gap.count("\n") > 1 or not (gap.isspace() or not gap)
+            apart = gap.count("\n") > 1 or gap.strip()
             found[-1] = (found[-1][0], None if apart else " " if gap else "")
         found.append((unicodedata.normalize("NFC", part), None))
         gap = ""
