@@ -122,6 +122,13 @@ PLAIN = st.characters(exclude_categories=["M", "Cf", "Cs"]).filter(
 )
 
 
+@pytest.mark.parametrize("control", ["\x7f", "\x00", "\x1b", "\x85"])
+def test_words_are_found_behind_a_control_character(control: str) -> None:
+    text = f"{control}12 lamps for Jos\u0065\u0301"
+    assert locate(text, "lamps") == Span(start=4, end=9)
+    assert [number.value for number in numbers_in(text)] == [12]
+
+
 @pytest.mark.parametrize("words", ["x", "\u0928"])
 def test_a_letter_with_a_mark_on_it_is_another_letter(words: str) -> None:
     marked = f"{words}\u0301"

@@ -115,7 +115,7 @@ def _clusters(text: str) -> Iterator[tuple[str, int, int]]:
         assert match is not None
         run, end = match.group(), match.end()
         start, at, marks = at, end, 0
-        if run > "\x7f" and _has_no_width(run):
+        if not run.isascii() and _has_no_width(run):
             continue
         while at < length and text[at] > "\x7f":
             if _extends(text[at]) and marks < _MOST_MARKS:
