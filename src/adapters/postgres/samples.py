@@ -56,7 +56,8 @@ class PostgresSampleSink:
             await connection.execute("SET LOCAL lock_timeout = '10s'")
             yield _RowWriter(connection)
             await enter(connection, "sample_data.fill", "/")
-            # The planner would learn of the rows only when autovacuum comes by.
+            # The planner would learn of the rows only when autovacuum comes by, as it does where
+            # another role owns the tables: PostgreSQL then leaves them out with a warning.
             for table in _TABLES:
                 await connection.execute(f"ANALYZE {table}", timeout=_TIMEOUT_S)
 
