@@ -74,6 +74,7 @@ _LICENSED: Final = (
 """Packages of which files, or what they drew, are part of the site."""
 _INDEX_PAGE: Final = (
     '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Storekeeper</title>\n'
+    '<link rel="icon" href="_static/icon.svg">\n'  # else browsers ask for /favicon.ico
     '<meta http-equiv="refresh" content="0; url=docs/README.html">\n'
     '<p><a href="docs/README.html">The documentation of Storekeeper</a></p></html>\n'
 )
