@@ -10,7 +10,6 @@ temporary directory, and the kernel ends them with the session even if that is k
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import tempfile
@@ -19,7 +18,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import pytest
 from redis.asyncio import Redis
 
@@ -27,6 +25,7 @@ from adapters.embedded.postgres import ROLE, EmbeddedPostgres
 from adapters.embedded.valkey import EmbeddedValkey
 from adapters.postgres.migrations import migrate
 from tests.integration import service_role
+from tests.integration.owners_database import drop_database, execute
 from tests.integration.servers import transaction_pooler
 
 # Nothing here has to outlive a power cut, and databases are dropped once autovacuum has left them.
@@ -63,7 +62,7 @@ async def postgres_server(server_directory: Path) -> AsyncIterator[str]:
     )
     try:
         await server.start()
-        await _execute(server.admin_url, f"ALTER ROLE {ROLE} CREATEROLE")
+        await execute(server.admin_url, f"ALTER ROLE {ROLE} CREATEROLE")
         yield server.url
     finally:
         await server.stop()
@@ -113,9 +112,9 @@ async def _template(postgres_server: str, server_directory: Path) -> AsyncIterat
             pooled = await stack.enter_async_context(pooler)
             service_role.pool(_server(url), _server(pooled))
             # The pooler keeps connections: who drops a database has to end those of the role.
-            await _execute(postgres_server, f"GRANT {service_role.ROLE} TO CURRENT_USER")
+            await execute(postgres_server, f"GRANT {service_role.ROLE} TO CURRENT_USER")
         yield urlsplit(url).path.lstrip("/")
-    await _execute(postgres_server, f"DROP ROLE IF EXISTS {service_role.ROLE}")
+    await execute(postgres_server, f"DROP ROLE IF EXISTS {service_role.ROLE}")
 
 
 @pytest.fixture(scope="session")
@@ -160,35 +159,15 @@ def copy_of(postgres_server: str) -> Callable[[str], AbstractAsyncContextManager
 @asynccontextmanager
 async def _database(server: str, name: str, template: str = "template1") -> AsyncIterator[str]:
     """A new database, dropped at the end whoever is still connected."""
-    await _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    await execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     if service_role.is_served(urlunsplit(urlsplit(server)._replace(path=f"/{template}"))):
         service_role.serve(url)
     try:
         yield url
     finally:
-        await _drop(server, name)
-
-
-async def _drop(server: str, name: str) -> None:
-    """Drop a database; autovacuum, which no plain role may end, may be at it for a while."""
-    for _ in range(600):
-        try:
-            await _execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
-        except asyncpg.InsufficientPrivilegeError:
-            await asyncio.sleep(0.1)
-        else:
-            return
-    raise RuntimeError(f"autovacuum does not leave {name}")
+        await drop_database(server, name)
 
 
 def _server(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()

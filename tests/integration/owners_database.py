@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -55,3 +56,18 @@ async def ask(url: str, query: str, *args: object) -> Any:
         return await connection.fetchval(query, *args)
     finally:
         await connection.close()
+
+
+async def drop_database(server: str, name: str) -> None:
+    """Drop a database whoever is still connected to it.
+
+    Autovacuum, which `FORCE` lets only a superuser end, may be at it for a while.
+    """
+    for _ in range(600):
+        try:
+            await execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+        except asyncpg.InsufficientPrivilegeError:
+            await asyncio.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"autovacuum does not leave {name}")

@@ -20,7 +20,7 @@ from adapters.postgres.migrations import MigrationError, faults, migrate, migrat
 from adapters.postgres.pool import PoolOptions
 from adapters.postgres.queries import SQL_DIR
 from tests.contracts.contract import Contract
-from tests.integration.owners_database import OWNERS_TABLES, ask, execute
+from tests.integration.owners_database import OWNERS_TABLES, ask, drop_database, execute
 from tests.integration.servers import debian_postgres
 from tests.integration.stack import run_command
 from tests.integration.supabase import Project, make_project, make_roles
@@ -508,8 +508,7 @@ async def other_project(server: str) -> AsyncIterator[Project]:
 
 
 async def _forget(server: str, project: Project) -> None:
-    name = project.owner.rpartition("/")[2]
-    await execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    await drop_database(server, project.owner.rpartition("/")[2])
 
 
 @pytest.fixture(scope="module")

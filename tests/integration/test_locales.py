@@ -15,7 +15,7 @@ from adapters.postgres.pool import PoolOptions, open_database
 from domain.errors import EmailTaken
 from domain.insights.model import normalised_query
 from domain.records.users import UserDraft, mailbox
-from tests.integration.owners_database import OWNERS_TABLES, ask, execute
+from tests.integration.owners_database import OWNERS_TABLES, ask, drop_database, execute
 from tests.integration.records import records_in
 from tests.integration.servers import debian_postgres
 
@@ -52,7 +52,7 @@ async def url(server: str, request: pytest.FixtureRequest) -> AsyncIterator[str]
     except (asyncpg.WrongObjectTypeError, asyncpg.FeatureNotSupportedError) as error:
         pytest.skip(f"this server has no locale {request.param}: {error}")
     yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-    await execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    await drop_database(server, name)
 
 
 async def test_one_mailbox_is_one_user_and_one_query_one_key_in_any_locale(url: str) -> None:

@@ -107,7 +107,7 @@ done
         service=True,
         before="""
 old_database() {
-    psql "$SERVER_URL" -qc 'DROP DATABASE shop WITH (FORCE)' -c 'CREATE DATABASE shop'
+    psql "$SERVER_URL" -qc 'DROP DATABASE shop' -c 'CREATE DATABASE shop'
     export DATABASE_URL=$OWNER_URL
     psql "$DATABASE_URL" -qf sql/migrations/0001_shop.sql
 }
@@ -115,7 +115,7 @@ SERVER_URL=$OWNER_URL
 OWNER_URL=${SERVER_URL%/*}/shop
 psql "$SERVER_URL" -qc 'CREATE DATABASE shop'
 """,
-        after="""psql "$SERVER_URL" -qc 'DROP DATABASE shop WITH (FORCE)'""",
+        after="""psql "$SERVER_URL" -qc 'DROP DATABASE shop'""",
         between={
             "users_email_lower_key": """old_database
 psql "$DATABASE_URL" -qc "INSERT INTO users (name, email) VALUES
