@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from adapters.embedded.installation import free_port
 from adapters.files.comparison_log import read_results
 from fake_provider.testing import FakeInThread, running_fake
 
@@ -176,3 +177,25 @@ async def test_a_refused_key_stops_its_contestant_and_is_named(
     assert "openai: " in err
     assert f"{TEXTS} of {2 * TEXTS} answers are missing" in err
     assert compare.outcomes == TEXTS
+
+
+async def test_a_server_that_is_not_there_is_named_before_anything_is_asked(
+    compare: Command, fake: FakeInThread
+) -> None:
+    there = compare.env["OPENAI_BASE_URL"]
+    compare.env["OPENAI_BASE_URL"] = f"http://127.0.0.1:{free_port()}/v1"
+    declared = (*SHORT, "--simulated=openai")
+    code, _, err = await compare.run(*declared)
+    assert code == 1
+    assert "storekeeper compare: openai: nothing answers at http://127.0.0.1:" in err
+    assert "(connection refused). Look at OPENAI_BASE_URL" in err
+    assert not fake.entries
+
+    gone = compare.env["OPENAI_BASE_URL"]
+    compare.env["OPENAI_BASE_URL"] = there
+    code, _, err = await compare.run(*declared)
+    assert code == 0, err
+    # Who has answered everything need not be there any more.
+    compare.env["OPENAI_BASE_URL"] = gone
+    code, _, err = await compare.run(*declared)
+    assert code == 0, err

@@ -53,11 +53,8 @@ class LanguageModelDiagnosticCheck(DiagnosticCheck):
 
     async def results(self) -> Sequence[CheckResult]:
         """See the port."""
-        if self._base_url is not None and (why := await _silence(self._base_url)):
-            detail = (
-                f"nothing answers at {_shown(self._base_url)} ({why}). {_remedy(self._provider)}"
-            )
-            return [self._result(good=False, detail=detail)]
+        if self._base_url is not None and (why := await silence(self._provider, self._base_url)):
+            return [self._result(good=False, detail=why)]
         async with self._opened as model:
             profile = model.profile
             name = profile.model
@@ -207,8 +204,17 @@ def _models_in(document: Any) -> Mapping[str, int | None]:
     return found
 
 
-async def _silence(base_url: str) -> str | None:
-    """Why no server can be connected to; None where one can, or where a proxy stands between."""
+async def silence(provider: str, base_url: str) -> str | None:
+    """That nothing can be connected to at `base_url`, why, and what to do about it.
+
+    None where something can, or where a proxy stands between.
+    """
+    if (why := await _refusal(base_url)) is None:
+        return None
+    return f"nothing answers at {_shown(base_url)} ({why}). {_remedy(provider)}"
+
+
+async def _refusal(base_url: str) -> str | None:
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     if {parts.scheme, "all"} & getproxies().keys() and not proxy_bypass(host):

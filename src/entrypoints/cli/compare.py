@@ -21,7 +21,7 @@ from domain.comparison.results import (
     restated,
 )
 from domain.comparison.runner import ComparisonRunner, Extractor, Interruption
-from domain.errors import InvalidInput, Violation
+from domain.errors import InvalidInput, Unavailable, Violation
 from domain.extraction.schema import BUILT_IN, ORDER_MESSAGE, RecordSchema
 from entrypoints.cli.comparison_reports import ReportFiles, write_reports
 from entrypoints.cli.environment import settings_or_exit
@@ -38,6 +38,7 @@ from entrypoints.container.comparison import (
     now,
     open_extractors,
     read_results,
+    silences,
 )
 from entrypoints.logs import configure_logging
 from entrypoints.settings import ModelCommandSettings, Provider
@@ -235,7 +236,7 @@ async def _run(options: CompareOptions) -> int:
             repeats=options.repeat,
             seed=options.seed,
         )
-        results, interruptions = await _answered(spec, options, extractors, stop)
+        results, interruptions = await _answered(spec, options, settings, extractors, stop)
     if interruptions:
         missing, total = len(results.missing(spec)), len(list(spec.answer_ids()))
         click.echo(_told(interruptions, missing, total), err=True)
@@ -259,13 +260,26 @@ def _texts_of(dataset: Path, schema: RecordSchema) -> Sequence[LabelledText]:
 
 
 async def _answered(
-    spec: ComparisonSpec, options: CompareOptions, extractors: Sequence[Extractor], stop: StopSignal
+    spec: ComparisonSpec,
+    options: CompareOptions,
+    settings: ModelCommandSettings,
+    extractors: Sequence[Extractor],
+    stop: StopSignal,
 ) -> tuple[ComparisonResults, Sequence[Interruption]]:
+    """All answers that there are in the end, and why some are missing.
+
+    Raises:
+        Unavailable: a contestant that is still to be asked has no server.
+    """
     provenance = Provenance(
         program=version("storekeeper"), asked_at=now(), command=_command(options)
     )
     with FileComparisonResultLog(options.files.results) as log:
         runner = ComparisonRunner(extractors=extractors, log=log)
+        known = log.read() or ComparisonResults(spec=spec, provenance=provenance)
+        asked = {key.contestant for key in known.missing(spec)}
+        if lines := await silences(settings, options.providers, asked):
+            raise Unavailable("\n".join(lines))
         before = runner.begin(spec, provenance)
         with ComparisonProgress(Console(stderr=True), spec, before) as progress:
             return await runner.run(spec, before, stop=stop, on_answer=progress.heard)

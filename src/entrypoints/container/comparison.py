@@ -16,7 +16,7 @@ from adapters.files.comparison_log import FileComparisonResultLog, read_results
 from adapters.llm.capabilities import OwnRows, profile_of
 from adapters.llm.clients import ModelConfig, load_sdk
 from adapters.llm.connections import open_language_models
-from adapters.llm.health import is_simulation
+from adapters.llm.health import is_simulation, silence
 from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.reports.comparison.data import CsvComparisonWriter, JsonComparisonWriter
 from adapters.reports.comparison.page import HtmlComparisonWriter
@@ -52,6 +52,7 @@ __all__ = [
     "open_extractors",
     "open_writers",
     "read_results",
+    "silences",
 ]
 
 _LOCAL_SLOTS: Final = 4
@@ -138,6 +139,19 @@ async def open_extractors(
                 ModelExtractor(service, contestant, schema=schema, deadline_s=deadline_s)
             )
         yield extractors
+
+
+async def silences(
+    settings: ModelCommandSettings, providers: str, names: Collection[str]
+) -> Sequence[str]:
+    """A line for each contestant of `names` whose server cannot be connected to."""
+    configured = {config.provider: config for config in model_configs(settings)}
+    return [
+        f"{spec.name}: {why}"
+        for spec in read_contestants(providers, configured, "providers")
+        if spec.name in names and spec.provider != BASELINE
+        if (why := await silence(spec.provider, configured[spec.provider].base_url))
+    ]
 
 
 def check_reports(forms: Collection[str]) -> None:
