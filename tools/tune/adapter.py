@@ -19,6 +19,8 @@ LAYERS = {
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
 }
+SCALE = 2.0
+"""What the product of a pair of matrices is multiplied by: alpha over rank."""
 HEADS = {"attn_q": 9, "attn_k": 3}
 """Of SmolLM2-135M."""
 
@@ -35,7 +37,7 @@ def main() -> None:
     writer = gguf.GGUFWriter(options.out, "llama")
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
-    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, 2.0 * rank)
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, SCALE * rank)
     writer.add_name("storekeeper fields")
     writer.add_license("apache-2.0")
     writer.add_base_model_count(1)
@@ -60,6 +62,22 @@ def main() -> None:
     print(f"{options.out}: {len(content)} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}")
 
 
+def read_adapter(file: Path) -> dict[str, torch.Tensor]:
+    """What `main` wrote to a file, by the names that peft has for it."""
+    layers = {short: layer for layer, short in LAYERS.items()}
+    tensors = {}
+    for tensor in gguf.GGUFReader(file).tensors:
+        _, block, short, _, which = tensor.name.split(".")
+        array = np.array(tensor.data, dtype=np.float32)
+        if which == "lora_b" and short in HEADS:
+            array = separated(array, HEADS[short])
+        name = (
+            f"base_model.model.model.layers.{block}.{layers[short]}.{which[:-1]}{which[-1].upper()}"
+        )
+        tensors[f"{name}.weight"] = torch.from_numpy(array)
+    return tensors
+
+
 def interleaved(rows: np.ndarray, heads: int) -> np.ndarray:
     """The output rows of q or k in the order in which llama.cpp keeps those of its weights.
 
@@ -67,6 +85,15 @@ def interleaved(rows: np.ndarray, heads: int) -> np.ndarray:
     """
     return (
         rows.reshape(heads, 2, rows.shape[0] // heads // 2, *rows.shape[1:])
+        .swapaxes(1, 2)
+        .reshape(rows.shape)
+    )
+
+
+def separated(rows: np.ndarray, heads: int) -> np.ndarray:
+    """`interleaved` undone."""
+    return (
+        rows.reshape(heads, rows.shape[0] // heads // 2, 2, *rows.shape[1:])
         .swapaxes(1, 2)
         .reshape(rows.shape)
     )

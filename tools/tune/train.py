@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from adapter import SCALE, read_adapter
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
@@ -31,12 +32,13 @@ def main() -> None:
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = AutoTokenizer.from_pretrained(options.weights)
-    precision = getattr(torch, options.precision)
+    precision = getattr(torch, options.precision) if options.precision else _fastest()
+    print(f"numbers of {precision}", flush=True)
     model = get_peft_model(
         AutoModelForCausalLM.from_pretrained(options.weights, dtype=precision),
         LoraConfig(
             r=options.rank,
-            lora_alpha=2 * options.rank,
+            lora_alpha=int(SCALE * options.rank),
             lora_dropout=0.0,
             target_modules=list(LAYERS),
         ),
@@ -44,6 +46,11 @@ def main() -> None:
     trained = [each for each in model.parameters() if each.requires_grad]
     if any(each.dtype != torch.float32 for each in trained):
         raise SystemExit("peft no longer keeps what is trained in float32")
+    if options.adapter:
+        tensors = read_adapter(options.adapter)
+        if set(tensors) != set(get_peft_model_state_dict(model)):
+            raise SystemExit(f"{options.adapter} is of other layers")
+        set_peft_model_state_dict(model, tensors)
     optimizer = torch.optim.AdamW(trained, lr=options.rate, weight_decay=0.0)
     state = {"step": 0, "seen": 0, "tokens": 0, "seconds": 0.0}
     checkpoint = options.out / "checkpoint.pt"
@@ -104,13 +111,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--texts", type=Path, required=True, help="NDJSON of texts.py")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints")
+    parser.add_argument("--adapter", type=Path, help="GGUF file of the same rank to start from")
     parser.add_argument("--seconds", type=float, default=9_000, help="longest time")
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument(
         "--precision",
         choices=("float32", "bfloat16"),
-        default="float32",
-        help="of the weights and of what is computed; what is trained stays in float32",
+        help="of the weights and of what is computed; what is trained stays in float32"
+        " [default: the faster one here]",
     )
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument("--batch", type=int, default=8)
@@ -120,6 +128,19 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     return options
+
+
+def _fastest() -> torch.dtype:
+    """A processor may have instructions for numbers of 16 bits, which may be fast or slow."""
+    took: dict[torch.dtype, float] = {}
+    for each in (torch.float32, torch.bfloat16):
+        matrix = torch.randn(1024, 1024, dtype=each)
+        torch.nn.functional.linear(matrix, matrix)
+        began = time.monotonic()
+        for _ in range(10):
+            torch.nn.functional.linear(matrix, matrix)
+        took[each] = time.monotonic() - began
+    return min(took, key=took.__getitem__)
 
 
 Row = tuple[list[int], list[int], list[int]]

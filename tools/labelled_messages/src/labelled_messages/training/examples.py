@@ -7,6 +7,7 @@ compares them.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -33,7 +34,7 @@ from labelled_messages.training.numerals import (
     reference,
     said_count,
 )
-from labelled_messages.training.vocabulary import firm, good, person
+from labelled_messages.training.vocabulary import ROLES, firm, good, person
 
 GRAMMARS: Final[Mapping[str, Grammar]] = {
     "en": ENGLISH,
@@ -62,18 +63,23 @@ SMALL_TALK: Final[Sequence[str]] = (
     "I have started to learn the cello, to everybody's regret.",
 )
 _SHARES: Final[Mapping[Stratum, int]] = {
-    Stratum.CLEAN: 18,
+    Stratum.CLEAN: 14,
     Stratum.NOISE: 14,
-    Stratum.DISTRACTOR: 18,
-    Stratum.MISSING: 15,
-    Stratum.CORRECTION: 13,
+    Stratum.DISTRACTOR: 17,
+    Stratum.MISSING: 17,
+    Stratum.CORRECTION: 18,
     Stratum.IMPLICIT_NUMBER: 8,
-    Stratum.LONG: 4,
-    Stratum.INJECTION: 10,
+    Stratum.LONG: 3,
+    Stratum.INJECTION: 9,
 }
-_ENGLISH_SHARE: Final = 0.62
-_FORM_SHARE: Final = 0.2
+_ENGLISH_SHARE: Final = 0.56
+_FORM_SHARE: Final = 0.16
+_COUNTED_SHARE: Final = 0.14
+_ROLE_SHARE: Final = 0.1
+_OWNED_SHARE: Final = 0.1
 _SIGNED_SHARE: Final = 0.93
+_LATER: Final = "\v"
+"""Parts a message from what its writer adds behind the name."""
 _WEEKDAYS: Final[Mapping[str, Sequence[str]]] = {
     "en": ("Monday", "Tuesday", "Thursday", "Friday"),
     "de": ("Montag", "Dienstag"),
@@ -168,6 +174,7 @@ class _Composer:
         self.asked = asked
         self._held_out = held_out
         self._grammar = GRAMMARS[language]
+        self._space = "" if language in {"ja", "zh"} else " "
         wanted = set(asked.slots.values())
         self._favoured = [slot for slot in self._grammar.details if slot in wanted]
 
@@ -202,13 +209,13 @@ class _Composer:
         signs = rng.random() < _SIGNED_SHARE
         match stratum:
             case Stratum.CORRECTION:
-                return self._one(grammar.corrections), signs, None
+                return self._correction(), signs, None
             case Stratum.MISSING:
                 which = rng.random()
                 for share, wordings, named in (
-                    (0.38, grammar.uncounted, signs),
-                    (0.58, grammar.unnamed, signs),
-                    (0.78, grammar.orders, False),
+                    (0.3, grammar.uncounted, signs),
+                    (0.48, grammar.unnamed, signs),
+                    (0.62, grammar.orders, False),
                 ):
                     if which < share:
                         return self._one(wordings), named, None
@@ -222,17 +229,44 @@ class _Composer:
                     return self._one(grammar.signed), False, None
                 return core, signs, None
 
+    def _correction(self) -> str:
+        """An order that is changed, in one sentence or in two; a line may part them."""
+        rng, grammar = self.rng, self._grammar
+        style = rng.random()
+        if style < 0.36:
+            return self._one(grammar.corrections)
+        order = self._one(grammar.orders)
+        if style < 0.52:
+            return f"{order}{self._space}{self._one(grammar.withdrawn)}"
+        former = order.replace("{quantity}", "{earlier}")
+        revised = self._one(grammar.revised)
+        if style < 0.62:
+            return f"{former}{_LATER}{rng.choice(('', '', 'PS: ', 'P.S. ', 'EDIT: '))}{revised}"
+        turn = f"{self._one(grammar.turns)}{self._space}"
+        if style < 0.82:
+            return f"{former}{self._space}{turn if rng.random() < 0.75 else ''}{revised}"
+        before = self._one(grammar.orders).replace("{quantity}", "{earlier}")
+        before = before.replace("{product}", rng.choice(("{again}", "{again}", "{other}")))
+        return f"{before}{rng.choice((self._space, self._space, _LATER))}{turn}{order}"
+
     def _prose(self, stratum: Stratum) -> tuple[str, float | None]:
         rng, grammar = self.rng, self._grammar
         core, signs, multiple = self._core(stratum)
         if not core:
             return self._unrelated(), None
+        core, _, later = core.partition(_LATER)
         extra = {Stratum.DISTRACTOR: (1, 3), Stratum.CLEAN: (0, 1), Stratum.LONG: (0, 2)}
         low, high = extra.get(stratum, (0, 1))
         asides = [self._aside() for _ in range(rng.randint(low, high))]
         asides += [
             self._one(self._grammar.details[slot]) for slot in self._favoured if rng.random() < 0.6
         ]
+        if (
+            "{product}" in core
+            and stratum is not Stratum.CORRECTION
+            and rng.random() < _OWNED_SHARE
+        ):
+            asides.append(self._one(grammar.owned))
         rng.shuffle(asides)
         before = [each for each in asides if rng.random() < 0.4]
         after = [each for each in asides if each not in before]
@@ -247,16 +281,22 @@ class _Composer:
             )
             if rng.random() < 0.08:
                 closing += rng.choice((", {phone}", "\n{phone}", "\n{address}", "\n{email}"))
+            elif rng.random() < _ROLE_SHARE:
+                closing += rng.choice(("\n{role}", ", {role}", "\n{role}\n{phone}", " ({role})"))
         if stratum is Stratum.LONG:
             before = [*self._talk(), *before]
             after = [*after, *self._talk()]
-        return self._joined(before, core, after, closing), multiple
+        text = self._joined(before, core, after, closing)
+        if later:
+            text += f"{rng.choice((chr(10), chr(10) * 2, self._space))}{later}"
+        return text, multiple
 
     def _unrelated(self) -> str:
         parts = [self._one(self._grammar.unrelated)]
-        if self.rng.random() < 0.4:
-            parts.append(self._one(self._grammar.remarks))
-        return self._joined([], " ".join(parts), [], "")
+        for _ in range(self.rng.choice((0, 0, 1, 2))):
+            remark = self._one(self._grammar.remarks)
+            parts.insert(self.rng.randrange(len(parts) + 1), remark)
+        return self._joined([], self._space.join(parts), [], "")
 
     def _talk(self) -> list[str]:
         return self.rng.sample(SMALL_TALK, self.rng.randint(2, 6))
@@ -268,7 +308,7 @@ class _Composer:
 
     def _joined(self, before: Sequence[str], core: str, after: Sequence[str], closing: str) -> str:
         rng = self.rng
-        between = "" if self.language in {"ja", "zh"} else " "
+        between = self._space
         paragraph = rng.choice((between, between, "\n", "\n\n"))
         body = paragraph.join((*before, core, *after))
         greeting = self._one(self._grammar.greetings)
@@ -330,6 +370,7 @@ class _Composer:
             phrase, factor = rng.choice(TWICE[self.language])
             count = Said(phrase, int(base * factor))
         given = self._values(count, base)
+        template = self._with_counter(template)
         pieces: list[Piece] = []
         at = 0
         for match in PLACE.finditer(template):
@@ -349,6 +390,16 @@ class _Composer:
             language=self.language,
             given={},
         )
+
+    def _with_counter(self, template: str) -> str:
+        """Pieces, boxes or sheets of it, now and then."""
+        rng, grammar = self.rng, self._grammar
+        if not grammar.counted:
+            return re.sub(r"(?<=\})[個个件](?!月)", rng.choice(grammar.counters), template)
+        if rng.random() < _COUNTED_SHARE:
+            counted = f"{{quantity}} {self._one(grammar.counted)} {{product}}"
+            return template.replace("{quantity} {product}", counted)
+        return template
 
     def _values(self, count: Said, base: int) -> dict[str, Said]:
         rng, language = self.rng, self.language
@@ -371,7 +422,8 @@ class _Composer:
             "stranger": people[2],
             "email": mail,
             "priority": level,
-            "earlier": str(rng.choice([n for n in range(2, 70) if n != count.value])),
+            "earlier": self._earlier(count),
+            "role": rng.choice(ROLES[language]),
             "weekday": rng.choice(_WEEKDAYS[language]),
             "base": str(base),
         }
@@ -385,6 +437,13 @@ class _Composer:
             "reference": reference(rng),
             "payment": Said(paid, PAYMENTS[paid]),
         }
+
+    def _earlier(self, count: Said) -> str:
+        """A number that no longer holds, smaller or larger, now and then in words."""
+        while True:
+            earlier = said_count(self.rng, draw_count(self.rng), self.language, words=0.1)
+            if earlier.value != count.value:
+                return earlier.text
 
     def _noisy(self, draft: Draft) -> Draft:
         rng = self.rng

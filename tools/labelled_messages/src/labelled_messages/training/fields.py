@@ -23,32 +23,29 @@ class _Asked(NamedTuple):
 _ASKED: Final[Mapping[str, _Asked]] = {
     "customer": _Asked(
         (
-            *(
-                "customer",
-                "buyer",
-                "client",
-                "name",
-                "ordered_by",
-                "customer_name",
-                "who",
-                "sender",
-            ),
-            *("account", "purchaser"),
+            *("customer", "buyer", "client", "name", "ordered_by", "customer_name", "who"),
+            *("sender", "account", "ordering_party", "invoice_to", "from_whom", "client_name"),
+            *("billed_to", "orderer", "for_whom", "party"),
+            *("contracting_party", "purchaser"),
         ),
         (
             "Who orders",
             "Name of the customer",
             "The person or firm that buys",
             "Who places this order, a person or a company",
-            "Customer's name as it is written",
-            "Who the order comes from",
+            *("Customer's name as it is written", "Who the order comes from"),
+            *("The one who wants the goods", "Signature of the order", "Whoever is to be billed"),
+            *("Name under which the order runs", "Client, as signed", "For whom it is"),
+            "Private person or company that places the order",
+            "Ordering customer",
             "The buying party",
         ),
     ),
     "product": _Asked(
         (
             *("product", "item", "article", "goods", "what", "thing", "product_name", "wanted"),
-            *("merchandise", "order_item"),
+            *("merchandise", "product_wanted", "subject_of_order", "requested", "ware", "title"),
+            *("order_line", "good", "product_title", "label_of_item", "purchase", "order_item"),
         ),
         (
             "What is bought",
@@ -57,69 +54,147 @@ _ASKED: Final[Mapping[str, _Asked]] = {
             "Ordered item",
             "What the customer wants to have",
             "Which article is asked for",
+            "Goods in the words of the writer",
+            "What they would like",
+            "The product, with size or colour if said",
+            "Name of what is ordered",
+            "Object of the purchase",
+            "The article that should be packed",
+            "Which of our goods it is about",
+            "Title of the item",
             "The thing to be sent",
         ),
     ),
     "quantity": _Asked(
         (
             *("quantity", "count", "amount", "pieces", "how_many", "qty", "number", "units"),
-            *("item_count", "order_quantity"),
+            *("item_count", "total", "total_units", "num", "number_of_items", "pcs", "ordered"),
+            *("units_wanted", "size_of_order", "items", "n", "order_quantity"),
         ),
         (
             "How many pieces are wanted",
             "Number of pieces",
             "The count that is ordered in the end",
-            "How many of it, as a number",
-            "Ordered quantity",
-            "Units to deliver",
-            "How many to pack",
+            *("How many of it, as a number", "Ordered quantity", "Units to deliver"),
+            *("Number of units", "How many items in all", "The final number of pieces"),
+            *("Count of goods", "How big the order is", "How many the customer takes"),
+            *("Pieces, as an integer", "Total after any change", "How many to pack"),
         ),
         FieldType.INTEGER,
     ),
     "price": _Asked(
-        ("price", "unit_price", "cost", "each", "price_per_piece"),
-        ("Price of one piece", "What one piece costs", "Agreed unit price", "Money for each"),
+        (
+            *("price", "unit_price", "cost", "each", "rate", "unit_cost", "single_price"),
+            *("eur_each", "value_each", "amount_per_unit", "piece_price", "price_per_piece"),
+        ),
+        (
+            *("Price of one piece", "What one piece costs", "Agreed unit price"),
+            *("Price per unit", "The sum for one of them", "Cost of a single piece"),
+            *("What they pay apiece", "Quoted price of each", "Money for each"),
+        ),
         FieldType.NUMBER,
     ),
     "due": _Asked(
-        ("due", "delivery_date", "needed_by", "date", "deadline", "deliver_on"),
-        ("Day by which it is needed", "When to deliver", "Date of delivery", "The last good day"),
+        (
+            *("due", "delivery_date", "needed_by", "date", "deadline", "delivery_by", "arrival"),
+            *("wanted_on", "target_date", "day", "until", "latest_date", "required_date"),
+            *("deliver_on",),
+        ),
+        (
+            *("Day by which it is needed", "When to deliver", "Date of delivery"),
+            *("Latest day of delivery", "Required delivery date", "On which day it must arrive"),
+            *("Date the customer names", "Wanted by", "The last good day"),
+        ),
         FieldType.DATE,
     ),
     "address": _Asked(
-        ("address", "ship_to", "delivery_address", "street", "destination", "place"),
         (
-            "Where to deliver",
-            "Address of delivery",
-            "Where the goods go",
-            "The place to send it to",
+            *("address", "ship_to", "delivery_address", "street", "destination", "deliver_to"),
+            *("shipping_address", "location", "where", "road", "drop_off", "delivery_place"),
+            *("place",),
+        ),
+        (
+            *("Where to deliver", "Address of delivery", "Where the goods go"),
+            *("Street and place", "Full delivery address", "Where the parcel goes"),
+            *("Shipping address as written", "Location for the driver"),
+            *("The place to send it to",),
         ),
     ),
     "phone": _Asked(
-        ("phone", "telephone", "mobile", "phone_number", "call"),
-        ("Telephone number", "Number to call", "Phone of the customer", "How to ring them"),
+        (
+            *("phone", "telephone", "mobile", "phone_number", "tel", "phone_no", "contact_phone"),
+            *("reach_at", "cell", "landline", "telephone_number", "call"),
+        ),
+        (
+            "Telephone number",
+            "Number to call",
+            "Phone of the customer",
+            "Telephone, as written",
+            "Number under which they can be reached",
+            "Tel. of the writer",
+            "Mobile or landline number",
+            "How to ring them",
+        ),
     ),
     "email": _Asked(
-        ("email", "mail", "email_address", "invoice_email"),
-        ("E-mail address", "Where to mail the invoice", "Address for mail", "Their e-mail"),
+        (
+            *("email", "mail", "email_address", "e_mail", "mailbox", "send_invoice_to"),
+            *("contact_email", "mail_to", "electronic_mail", "invoice_email"),
+        ),
+        (
+            *("E-mail address", "Where to mail the invoice", "Address for mail", "Mail address"),
+            *("E-mail of the customer", "Mailbox for the invoice", "An address with an @"),
+            *("Where an e-mail goes", "Their e-mail"),
+        ),
     ),
     "reference": _Asked(
-        ("reference", "po_number", "order_no", "your_ref", "file_number"),
-        ("The customer's own reference", "Number of the purchase order", "Reference of the order"),
+        (
+            *("reference", "po_number", "order_no", "your_ref", "ref", "po", "order_reference"),
+            *("customer_ref", "case", "purchase_order", "file_ref", "our_ref", "file_number"),
+        ),
+        (
+            *("The customer's own reference", "Number of the purchase order"),
+            *("Reference that they give", "Their sign or file", "PO number, as written"),
+            *("The customer's order number",),
+            "Identifier they want on the invoice",
+            "Reference of the order",
+        ),
     ),
     "contact": _Asked(
-        ("contact", "receiver", "contact_person", "attention_of", "handed_to"),
-        ("Who takes the delivery", "Person to ask for on site", "Who receives the goods"),
+        (
+            *("contact", "receiver", "contact_person", "attention_of", "recipient"),
+            *("site_contact", "consignee", "who_signs", "accepts", "on_site", "person_on_site"),
+            *("handed_to",),
+        ),
+        (
+            *("Who takes the delivery", "Person to ask for on site"),
+            *("Person who accepts the parcel", "Name of the receiver"),
+            *("Who is there when it comes", "Contact on site", "The one who signs for it"),
+            *("Who receives the goods",),
+        ),
     ),
     "priority": _Asked(
-        ("priority", "urgency", "level"),
-        ("How urgent it is", "Urgency of the order", "The priority that the text names"),
+        (
+            *("priority", "urgency", "importance", "speed", "rush", "class_of_urgency", "prio"),
+            *("level",),
+        ),
+        (
+            *("How urgent it is", "Urgency of the order", "How fast it has to go"),
+            *("Level of urgency", "Importance that is stated", "How soon they want it handled"),
+            *("The priority that the text names",),
+        ),
         FieldType.ENUM,
         ("urgent", "high", "normal", "low"),
     ),
     "payment": _Asked(
-        ("payment", "pay_by", "payment_method", "settled"),
-        ("How it is paid", "Means of payment", "The way of paying"),
+        (
+            *("payment", "pay_by", "payment_method", "paid", "pay", "method_of_payment"),
+            *("paying", "settlement", "settled"),
+        ),
+        (
+            *("How it is paid", "Means of payment", "How the customer pays", "Payment method"),
+            *("In which way the money comes", "Method they name", "The way of paying"),
+        ),
         FieldType.ENUM,
         ("card", "cash", "transfer"),
     ),
@@ -134,9 +209,9 @@ PAYMENTS: Final[Mapping[str, str]] = {
 """What is said of each way to pay."""
 PRIORITIES: Final = _ASKED["priority"].choices
 _CORE: Final = ("customer", "product", "quantity")
-_OTHERS: Final = 240
-_BUILT_IN_SHARE: Final = 0.5
-_DEFAULT_SHARE: Final = 0.12
+_OTHERS: Final = 500
+_BUILT_IN_SHARE: Final = 0.48
+_DEFAULT_SHARE: Final = 0.11
 _NUMBERED_SHARE: Final = 0.15
 
 

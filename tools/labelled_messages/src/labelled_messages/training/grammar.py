@@ -29,14 +29,20 @@ class Grammar:
         introductions: sentences that state the customer alone.
         closings: what stands before the name at the end.
         corrections: sentences that replace `{earlier}` or `{other}`.
+        turns: what announces that something said before no longer holds.
+        revised: the number that holds after all, without the product.
+        withdrawn: sentences that take back `{earlier}` after the number that holds.
         uncounted: orders without a number.
         unnamed: orders without a product.
         unrelated: messages that order nothing.
         multiples: orders whose number is `{base}` twice, three times or a half, with the factor.
         remarks: sentences with numbers and names that are not wanted.
+        owned: sentences with a number of the same product that is not ordered.
         details: for each other slot, sentences that state it.
         labels: for each slot, what stands before it in a form.
-        counters: what may stand between number and product in a form or a list, such as `pcs`.
+        counters: what may stand behind the number in a form, such as `pcs`; those of Japanese and
+            Chinese in sentences too.
+        counted: what may stand between number and product in a sentence.
         threads: older mail, quoted behind the message.
     """
 
@@ -47,14 +53,19 @@ class Grammar:
     introductions: Sequence[str]
     closings: Sequence[str]
     corrections: Sequence[str]
+    turns: Sequence[str]
+    revised: Sequence[str]
+    withdrawn: Sequence[str]
     uncounted: Sequence[str]
     unnamed: Sequence[str]
     unrelated: Sequence[str]
     multiples: Sequence[tuple[str, float]]
     remarks: Sequence[str]
+    owned: Sequence[str]
     details: Mapping[str, Sequence[str]]
     labels: Mapping[str, Sequence[str]]
     counters: Sequence[str]
+    counted: Sequence[str]
     threads: Sequence[str] = ()
 
     def parts(self) -> list[str]:
@@ -67,11 +78,16 @@ class Grammar:
             *self.introductions,
             *self.closings,
             *self.corrections,
+            *self.turns,
+            *self.revised,
+            *self.withdrawn,
             *self.uncounted,
             *self.unnamed,
             *self.unrelated,
             *(sentence for sentence, _ in self.multiples),
             *self.remarks,
+            *self.owned,
+            *self.counted,
             *(sentence for sentences in self.details.values() for sentence in sentences),
             *self.threads,
         ]
