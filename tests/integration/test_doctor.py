@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from adapters.arq.queue import HEALTH_KEY, QueueDiagnosticCheck
+from adapters.arq.queue import HEALTH_KEY, QueueDiagnosticCheck, worker_reports
 from adapters.embedded.installation import free_port
 from adapters.postgres.health import PostgresDiagnosticCheck, size_limit
 from adapters.postgres.pool import PoolOptions
@@ -160,6 +160,25 @@ async def test_each_worker_reports_for_itself(redis_url: str) -> None:
         results = await QueueDiagnosticCheck(client).results()
         await client.delete(f"{HEALTH_KEY}:two")
     assert "worker" not in bad(results)
+
+
+async def test_a_worker_has_started_when_one_reports_that_had_not_before(redis_url: str) -> None:
+    has_started = worker_reports(redis_url)
+    async with Redis.from_url(redis_url) as client:
+        await client.set(f"{HEALTH_KEY}:of another machine", "alive")
+        assert not await has_started()
+        assert not await has_started()
+        await client.set(f"{HEALTH_KEY}:ours", "alive")
+        assert await has_started()
+        assert not await has_started()  # it died, and is started again
+        await client.set(f"{HEALTH_KEY}:ours again", "alive")
+        assert await has_started()
+        await client.flushdb()
+
+
+async def test_no_worker_has_started_while_the_queue_is_away() -> None:
+    has_started = worker_reports(f"redis://127.0.0.1:{free_port()}")
+    assert not await has_started()
 
 
 async def test_a_queue_that_may_throw_jobs_away_is_noticed(redis_url: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -72,6 +72,28 @@ _OLDEST: Final = (6, 2)
 
 HEALTH_KEY: Final = default_queue_name + health_check_key_suffix
 """What the keys begin with under which workers report; each has one, and takes it along."""
+
+
+def worker_reports(redis_url: str) -> Callable[[], Awaitable[bool]]:
+    """A question that is answered yes when a worker has reported that had not when it was asked.
+
+    The first time, which is when a worker starts, nobody counts who is there already.
+    """
+    known: set[bytes] | None = None
+
+    async def ask() -> bool:
+        nonlocal known
+        try:
+            async with Redis.from_url(redis_url) as redis:
+                found = {key async for key in redis.scan_iter(f"{HEALTH_KEY}*", count=1000)}
+        except (RedisError, OSError):
+            known = known or set()
+            return False
+        is_new = known is not None and bool(found - known)
+        known = found if known is None or is_new else known
+        return is_new
+
+    return ask
 
 
 class QueueDiagnosticCheck(DiagnosticCheck):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from adapters.arq.queue import worker_reports
 from adapters.embedded.certificates import LocalCertificateAuthority
 from adapters.embedded.installation import free_port
 from adapters.embedded.postgres import EmbeddedPostgres
@@ -151,7 +152,11 @@ class EmbeddedContainer:
     def worker(self, env: Mapping[str, str]) -> RunningProgram:
         """The worker of the job queue."""
         return RunningProgram(
-            name="worker", argv=(*COMMAND, "worker"), log=self._state.log("worker"), env=env
+            name="worker",
+            argv=(*COMMAND, "worker"),
+            log=self._state.log("worker"),
+            env=env,
+            is_ready=worker_reports(env["REDIS_URL"]),
         )
 
     def task(self, name: str, arguments: Sequence[str], env: Mapping[str, str]) -> RunningProgram:
