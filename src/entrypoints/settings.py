@@ -33,7 +33,7 @@ class LocalModelAdapter(StrEnum):
     """What the server of the local model holds beside its weights."""
 
     NONE = "none"
-    FIELDS = "fields-2"
+    FIELDS = "fields-3"
 
 
 _ORIGIN: Final = re.compile(
@@ -358,7 +358,7 @@ class ModelCommandSettings(Environment):
     local_llm_adapter: LocalModelAdapter | Path = Field(
         default=LocalModelAdapter.NONE,
         description="Adapter that the server of the local model holds, and is asked with: `none`,"
-        " `fields-2` (`storekeeper up` sets it for the embedded model, and loads it), or a file of"
+        " `fields-3` (`storekeeper up` sets it for the embedded model, and loads it), or a file of"
         " your own (LoRA, GGUF)",
     )
 

@@ -580,7 +580,7 @@ def test_the_settings_refuse_what_contradicts(file: Path, tmp_path: Path) -> Non
         with pytest.raises(SettingsError, match=why):
             settings(**chosen)
     assert settings().local_llm_adapter is LocalModelAdapter.NONE
-    assert settings(local_llm_adapter="fields-2").local_llm_adapter is LocalModelAdapter.FIELDS
+    assert settings(local_llm_adapter="fields-3").local_llm_adapter is LocalModelAdapter.FIELDS
 
 
 def test_a_file_that_cannot_be_used_is_refused_with_the_settings_read(tmp_path: Path) -> None:
@@ -593,7 +593,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_settings_read(tmp_path: 
 
 def test_the_adapter_is_refused_for_a_model_of_another_shape(file: Path) -> None:
     with pytest.raises(Unavailable, match="made for another model"):
-        model_configs(settings(local_llm_file=file, local_llm_adapter="fields-2"))
+        model_configs(settings(local_llm_file=file, local_llm_adapter="fields-3"))
 
 
 @SHIPPED

@@ -29,7 +29,7 @@ def main() -> None:
     """Write the file and say its SHA-256."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--prompt", default="fields-2", help="that the texts were written with")
+    parser.add_argument("--prompt", default="fields-3", help="that the texts were written with")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     tensors = torch.load(options.checkpoint, weights_only=True)["adapter"]

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     import xllamacpp
 
 _WEIGHTS: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
-ADAPTER: Final = Path(__file__).with_name("smollm2-135m-fields-2.gguf")
-ADAPTER_SHA256: Final = "b4aedc8a25b2222327d74c80b6c02be9465ac04670c29a807c61c16e5ab95204"
+ADAPTER: Final = Path(__file__).with_name("smollm2-135m-fields-3.gguf")
+ADAPTER_SHA256: Final = "6803357fa6e829595f66824c820b38e181a569034b88b441afca1233f866595b"
 CALIBRATION: Final = ADAPTER.with_suffix(".calibration.json")
 _INSTEAD: Final = "set LLM_PROVIDER to openai, gemini or openai_compatible"
 _SLOTS: Final = 4
