@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 
 from adapters.postgres.inserts import insert_rows
+from adapters.postgres.insights import search_clicks
 from adapters.postgres.pool import Database, PoolOptions, open_database
 from adapters.postgres.unit_of_work import PostgresUnitOfWorkFactory
 from domain.errors import DatabaseBusy, DatabaseUnavailable, NotFound, StatementTimedOut
@@ -170,3 +171,44 @@ async def test_a_commit_that_the_server_refuses_is_told_as_what_it_is(
                 await unit._connection.execute("INSERT INTO late VALUES (1), (1)")
                 await unit.commit()
         assert await database.fetchval("SELECT count(*) FROM late") == 0
+
+
+async def test_who_falls_silent_in_a_transaction_gives_back_what_it_locked(
+    fresh_database_url: str,
+) -> None:
+    """Its machine may be gone: a retry elsewhere would find its key in use for hours."""
+    hasty = PoolOptions(idle_transaction_timeout_s=0.2)
+    async with (
+        open_database(fresh_database_url, hasty) as silent,
+        open_database(fresh_database_url, PoolOptions()) as other,
+    ):
+        assert await other.fetchval("SHOW idle_in_transaction_session_timeout") == "30s"
+        with pytest.raises(DatabaseUnavailable):
+            async with silent.transaction() as connection:
+                await connection.execute("SELECT pg_advisory_xact_lock(4711)")
+                async with asyncio.timeout(60):
+                    while not await other.fetchval("SELECT pg_try_advisory_xact_lock(4711)"):
+                        await asyncio.sleep(0.05)
+                await connection.fetchval("SELECT 1")
+        assert await silent.fetchval("SELECT 1") == 1
+
+
+async def test_an_owner_may_choose_how_long_a_transaction_rests(fresh_database_url: str) -> None:
+    url = f"{fresh_database_url}?options=-c%20idle_in_transaction_session_timeout%3D7s"
+    async with open_database(url, PoolOptions()) as database:
+        assert await database.fetchval("SHOW idle_in_transaction_session_timeout") == "7s"
+
+
+async def test_who_takes_an_export_may_be_slow(
+    fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_clicks, "_FETCH_ROWS", 1)
+    hasty = PoolOptions(idle_transaction_timeout_s=0.2)
+    async with open_database(fresh_database_url, hasty) as database:
+        await database.execute("INSERT INTO search_clicks (search_query) VALUES ('rug'), ('mug')")
+        async with aclosing(search_clicks.PostgresSearchClickExport(database).rows()) as blocks:
+            taken = 0
+            async for block in blocks:
+                taken += len(block)
+                await asyncio.sleep(0.5)
+    assert taken == 2

@@ -23,6 +23,7 @@ _DOWN = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -42,8 +43,9 @@ _STATEMENT_IS_LOST = (
 _POOLER_IS_FULL = "MAXCONN"  # Supavisor answers XX000 with (EMAXCONN...) or (EMAXCONNSESSION)
 # What an InterfaceError says of a connection that is closed, or that breaks between two messages of
 # one statement or while it idles in the pool. "Another operation is in progress" stands for two
-# coroutines on one connection as well, and there are none: a connection belongs to one block.
-_CONNECTION_DIED = ("closed", "closing", "another operation")
+# coroutines on one connection as well, and there are none: a connection belongs to one block. The
+# pool takes one back by itself that dies between two statements of that block.
+_CONNECTION_DIED = ("closed", "closing", "another operation", "released back to the pool")
 
 SAY_POOLER = "add pooler=transaction to DATABASE_URL"
 _POOLED = (

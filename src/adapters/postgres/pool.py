@@ -65,6 +65,9 @@ class PoolOptions:
         size: connections, at most.
         acquire_timeout_s: longest wait for a free connection, connecting included.
         statement_timeout_s: longest run of one statement.
+        idle_transaction_timeout_s: longest pause between two statements of a transaction. Then the
+            server undoes it: the machine that began it is gone, and would hold what it locked
+            until TCP notices, which takes hours.
         transaction_pooler: a pooler in transaction mode stands between (PgBouncer, Supabase's
             port 6543), where prepared statements and session settings do not survive.
     """
@@ -72,6 +75,7 @@ class PoolOptions:
     size: int = 8
     acquire_timeout_s: float = 5.0
     statement_timeout_s: float = 10.0
+    idle_transaction_timeout_s: float = 30.0
     transaction_pooler: bool = False
 
 
@@ -322,15 +326,28 @@ def _terminate(connection: Connection) -> None:
         connection.terminate()
 
 
+_IDLE: Final = "idle_in_transaction_session_timeout"
+
+
 @asynccontextmanager
 async def open_database(url: str, options: PoolOptions) -> AsyncIterator[Database]:
     """A database that connects when it is first asked, so that a service starts without it."""
+    arguments = connect_arguments(url, options)
+
+    async def begin_session(connection: asyncpg.Connection) -> None:
+        await tell_moments(connection)
+        # Not at the start, where poolers of sessions refuse what they do not know.
+        said = arguments["server_settings"]
+        if "statement_timeout" in said and _IDLE not in str(said):  # also within `options`
+            longest_ms = round(options.idle_transaction_timeout_s * 1000)
+            await connection.execute(f"SET {_IDLE} = {longest_ms}")
+
     pool = await asyncpg.create_pool(
         min_size=0,
         max_size=options.size,
-        init=tell_moments,
+        init=begin_session,
         reset=_keep_session,
-        connect=Connector(connect_arguments(url, options)),
+        connect=Connector(arguments),
         connection_class=_Connection,
     )
     try:

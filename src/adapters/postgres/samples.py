@@ -54,6 +54,7 @@ class PostgresSampleSink:
         async with self._database.transaction() as connection:
             await connection.execute("SET LOCAL statement_timeout = 0")
             await connection.execute("SET LOCAL lock_timeout = '10s'")
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             yield _RowWriter(connection)
             await enter(connection, "sample_data.fill", "/")
             # The planner would learn of the rows only when autovacuum comes by, as it does where

@@ -67,6 +67,8 @@ class PostgresSearchClickExport(SearchClickExport):
         """The rows in the order in which they came; see the port."""
         async with self._database.transaction() as connection:
             await connection.execute(f"SET LOCAL statement_timeout = '{_FETCH_TIMEOUT_S}s'")
+            # Whoever takes the rows may be slow.
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '1h'")
             # Not the driver's cursor: it names its statement, which outlives the transaction on
             # the server's side of a pooler, where the next export would meet it.
             await connection.execute(
