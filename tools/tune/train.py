@@ -32,7 +32,7 @@ def main() -> None:
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = AutoTokenizer.from_pretrained(options.weights)
-    precision = getattr(torch, options.precision) if options.precision else _fastest()
+    precision = getattr(torch, options.precision) if options.precision else _fastest(device)
     print(f"numbers of {precision}", flush=True)
     model = get_peft_model(
         AutoModelForCausalLM.from_pretrained(options.weights, dtype=precision),
@@ -130,8 +130,10 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _fastest() -> torch.dtype:
+def _fastest(device: str) -> torch.dtype:
     """A processor may have instructions for numbers of 16 bits, which may be fast or slow."""
+    if device == "cuda":
+        return torch.bfloat16
     took: dict[torch.dtype, float] = {}
     for each in (torch.float32, torch.bfloat16):
         matrix = torch.randn(1024, 1024, dtype=each)

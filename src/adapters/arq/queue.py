@@ -75,9 +75,10 @@ HEALTH_KEY: Final = default_queue_name + health_check_key_suffix
 
 
 def worker_reports(redis_url: str) -> Callable[[], Awaitable[bool]]:
-    """A question that is answered yes when a worker has reported that had not when it was asked.
+    """A question that is answered yes once a worker has reported that was not there before.
 
-    The first time, which is when a worker starts, nobody counts who is there already.
+    To be asked from the start of that worker on, again and again: the first answer is no, and
+    whoever has reported by then does not count. Each yes is said once, for the next start.
     """
     known: set[bytes] | None = None
 

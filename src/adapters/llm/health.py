@@ -53,7 +53,9 @@ class LanguageModelDiagnosticCheck(DiagnosticCheck):
 
     async def results(self) -> Sequence[CheckResult]:
         """See the port."""
-        if self._base_url is not None and (why := await silence(self._provider, self._base_url)):
+        if self._base_url is not None and (
+            why := await why_unreachable(self._provider, self._base_url)
+        ):
             return [self._result(good=False, detail=why)]
         async with self._opened as model:
             profile = model.profile
@@ -204,7 +206,7 @@ def _models_in(document: Any) -> Mapping[str, int | None]:
     return found
 
 
-async def silence(provider: str, base_url: str) -> str | None:
+async def why_unreachable(provider: str, base_url: str) -> str | None:
     """That nothing can be connected to at `base_url`, why, and what to do about it.
 
     None where something can, or where a proxy stands between.

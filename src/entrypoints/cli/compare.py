@@ -38,7 +38,7 @@ from entrypoints.container.comparison import (
     now,
     open_extractors,
     read_results,
-    silences,
+    unreachable,
 )
 from entrypoints.logs import configure_logging
 from entrypoints.settings import ModelCommandSettings, Provider
@@ -278,7 +278,7 @@ async def _answered(
         runner = ComparisonRunner(extractors=extractors, log=log)
         known = log.read() or ComparisonResults(spec=spec, provenance=provenance)
         asked = {key.contestant for key in known.missing(spec)}
-        if lines := await silences(settings, options.providers, asked):
+        if lines := await unreachable(settings, options.providers, asked):
             raise Unavailable("\n".join(lines))
         before = runner.begin(spec, provenance)
         with ComparisonProgress(Console(stderr=True), spec, before) as progress:

@@ -16,7 +16,7 @@ from adapters.files.comparison_log import FileComparisonResultLog, read_results
 from adapters.llm.capabilities import OwnRows, profile_of
 from adapters.llm.clients import ModelConfig, load_sdk
 from adapters.llm.connections import open_language_models
-from adapters.llm.health import is_simulation, silence
+from adapters.llm.health import is_simulation, why_unreachable
 from adapters.llm.record_validator import PydanticRecordValidator
 from adapters.reports.comparison.data import CsvComparisonWriter, JsonComparisonWriter
 from adapters.reports.comparison.page import HtmlComparisonWriter
@@ -52,7 +52,7 @@ __all__ = [
     "open_extractors",
     "open_writers",
     "read_results",
-    "silences",
+    "unreachable",
 ]
 
 _LOCAL_SLOTS: Final = 4
@@ -141,7 +141,7 @@ async def open_extractors(
         yield extractors
 
 
-async def silences(
+async def unreachable(
     settings: ModelCommandSettings, providers: str, names: Collection[str]
 ) -> Sequence[str]:
     """A line for each contestant of `names` whose server cannot be connected to."""
@@ -150,7 +150,7 @@ async def silences(
         f"{spec.name}: {why}"
         for spec in read_contestants(providers, configured, "providers")
         if spec.name in names and spec.provider != BASELINE
-        if (why := await silence(spec.provider, configured[spec.provider].base_url))
+        if (why := await why_unreachable(spec.provider, configured[spec.provider].base_url))
     ]
 
 

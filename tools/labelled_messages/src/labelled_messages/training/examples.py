@@ -395,7 +395,7 @@ class _Composer:
         """Pieces, boxes or sheets of it, now and then."""
         rng, grammar = self.rng, self._grammar
         if not grammar.counted:
-            return re.sub(r"(?<=\})[個个件](?!月)", rng.choice(grammar.counters), template)
+            return re.sub(r"(?<=\})[個个件]", rng.choice(grammar.counters), template)
         if rng.random() < _COUNTED_SHARE:
             counted = f"{{quantity}} {self._one(grammar.counted)} {{product}}"
             return template.replace("{quantity} {product}", counted)
